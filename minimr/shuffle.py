@@ -28,7 +28,7 @@ import pickle
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 from numbers import Number
 from typing import Any
 from zlib import crc32
@@ -73,13 +73,15 @@ def partition(pairs: Pairs, num_partitions: int) -> list[bytes]:
         keys, values, grouped = list(groups), list(groups.values()), True
     key_columns: list[list[Any]] = [[] for _ in range(num_partitions)]
     value_columns: list[list[Any]] = [[] for _ in range(num_partitions)]
-    for key, value, number in zip(keys, values, _hashes(keys)):
+    for key, value, number in zip(keys, values, _hashes(keys), strict=True):
         index = number % num_partitions
         key_columns[index].append(key)
         value_columns[index].append(value)
     return [
         _encode(key_column, value_column, grouped)
-        for key_column, value_column in zip(key_columns, value_columns)
+        for key_column, value_column in zip(
+            key_columns, value_columns, strict=True
+        )
     ]
 
 
@@ -89,10 +91,10 @@ def group(blocks: Iterable[bytes]) -> dict[Any, list[Any]]:
     for block in blocks:
         keys, lengths, values = _decode(block)
         if lengths is None:
-            for key, value in zip(keys, values):
+            for key, value in zip(keys, values, strict=True):
                 groups[key].append(value)
         else:
-            for key, some in zip(keys, _cut(values, lengths)):
+            for key, some in zip(keys, _cut(values, lengths), strict=True):
                 groups[key].extend(some)
     return groups
 
@@ -151,6 +153,5 @@ def _packed(values: list[Any]) -> bytes | array[int] | list[Any]:
 
 
 def _cut(values: Any, lengths: Iterable[int]) -> Iterator[Any]:
-    ends = list(accumulate(lengths))
-    for start, end in zip([0, *ends], ends):
+    for start, end in pairwise(accumulate(lengths, initial=0)):
         yield values[start:end]

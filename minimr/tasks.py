@@ -97,11 +97,7 @@ def _measured() -> Iterator[TaskReport]:
         report.peak_rss_bytes = peak_rss_bytes()
 
 
-def _weighed(
-    blocks: Iterable[bytes], report: TaskReport
-) -> Iterator[bytes]:
+def _weighed(blocks: Iterable[bytes], report: TaskReport) -> Iterator[bytes]:
     for block in blocks:
         report.shuffle_bytes += len(block)
         yield block
-
-

@@ -1,0 +1,157 @@
+"""A connection that sends and receives messages, and blocks.
+
+For whoever has one thing to wait for: a reduce task that fetches, a worker
+that dials in. Who waits for many uses `hub.py`.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from minimr.net.codec import Buffer, decode, encode, size_of
+from minimr.net.frames import MAX_FRAME_BYTES, FrameReader, header
+from minimr.net.handshake import Handshake, HandshakeError
+
+CONNECT_TIMEOUT_S = 5.0
+MAX_VECTORS = 512  # buffers in one sendmsg; the system allows 1,024
+
+Address = tuple[str, int]
+
+
+class Channel:
+    """One authenticated connection, used by one thread.
+
+    Made by `connect`. `receive` raises `TimeoutError` when `timeout_s` has
+    passed and `ConnectionError` when the other end is gone.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        reader: FrameReader,
+        max_frame_bytes: int = MAX_FRAME_BYTES,
+    ) -> None:
+        self.sock = sock
+        self.reader = reader
+        self.max_frame_bytes = max_frame_bytes
+        self.waiting: list[list[bytearray]] = []  # frames not yet asked for
+
+    def send(self, message: Any) -> None:
+        """Send a message. Blocks: until the system has taken all of it."""
+        buffers = vectors(encode(message), self.max_frame_bytes)
+        while buffers:
+            sent = self.sock.sendmsg(buffers[:MAX_VECTORS])
+            buffers = remaining(buffers, sent)
+
+    def receive(self, timeout_s: float | None = None) -> Any:
+        """Give the next message. Blocks: until it is here in full."""
+        self.sock.settimeout(timeout_s)
+        while not self.waiting:
+            size = self.sock.recv_into(self.reader.buffer())
+            if size == 0:
+                raise ConnectionResetError("the other end has closed")
+            self.waiting += self.reader.advance(size)
+        return decode(self.waiting.pop(0))
+
+    def close(self) -> None:
+        """Close the connection. May be called twice."""
+        self.sock.close()
+
+
+def connect(
+    address: Address,
+    token: bytes,
+    timeout_s: float = CONNECT_TIMEOUT_S,
+    max_frame_bytes: int = MAX_FRAME_BYTES,
+) -> Channel:
+    """Dial, and prove who we are.
+
+    Blocks: until the other end has answered, at most `timeout_s` a step.
+
+    Raises:
+        HandshakeError: the other end has another token or protocol.
+        ConnectionError: nobody answers there; the message names it.
+    """
+    where = f"{address[0]}:{address[1]}"
+    try:
+        sock = socket.create_connection(address, timeout_s)
+    except OSError as error:
+        why = error.strerror or str(error) or type(error).__name__
+        raise ConnectionError(f"nobody answers at {where}: {why}") from error
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        handshake = Handshake(token, "client")
+        sock.sendall(handshake.start())
+        while not handshake.done:
+            data = sock.recv(4096)
+            if not data:
+                raise HandshakeError(
+                    "the server hung up: it has another token, or is no "
+                    "minimr server"
+                )
+            sock.sendall(handshake.receive(data))
+    except HandshakeError as error:
+        sock.close()
+        raise HandshakeError(f"refused by {where}: {error}") from None
+    except OSError as error:
+        sock.close()
+        why = error.strerror or "no answer in time"
+        raise ConnectionError(f"no handshake with {where}: {why}") from error
+    sock.settimeout(None)
+    channel = Channel(sock, FrameReader(max_frame_bytes), max_frame_bytes)
+    channel.waiting += channel.reader.feed(handshake.rest)
+    return channel
+
+
+def listen(address: Address) -> socket.socket:
+    """Bind and listen; port 0 takes a free one.
+
+    Raises:
+        OSError: the message says which address, and why not.
+    """
+    try:
+        return socket.create_server(address, backlog=128)
+    except OSError as error:
+        where = f"{address[0]}:{address[1]}"
+        why = error.strerror or str(error)
+        if error.errno == errno.EADDRINUSE:
+            why = "the port is in use; port 0 takes a free one"
+        raise OSError(
+            error.errno, f"cannot listen at {where}: {why}"
+        ) from error
+
+
+def parse_address(text: str) -> Address:
+    """Read HOST:PORT. Raises: ValueError: it is not."""
+    host, separator, port = text.rpartition(":")
+    if not separator or not host or not port.isascii() or not port.isdigit():
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    if int(port) > 65535:
+        raise ValueError(f"{text!r}: a port is at most 65535")
+    return host.strip("[]"), int(port)
+
+
+def vectors(parts: list[Buffer], max_frame_bytes: int) -> list[memoryview]:
+    """Give the buffers of a frame as they go out, the header first."""
+    buffers = [header(parts, max_frame_bytes), *parts]
+    return [memoryview(part) for part in buffers if size_of(part)]
+
+
+def remaining(buffers: list[memoryview], sent: int) -> list[memoryview]:
+    """Give what is left of the buffers after `sent` bytes."""
+    left = iter(buffers)
+    for buffer in left:
+        if sent < buffer.nbytes:
+            return list(_rest(buffer[sent:], left))
+        sent -= buffer.nbytes
+    return []
+
+
+def _rest(
+    first: memoryview, others: Iterator[memoryview]
+) -> Iterator[memoryview]:
+    yield first
+    yield from others
