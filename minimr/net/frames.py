@@ -89,12 +89,12 @@ class FrameReader:
             self._parts.append(self._large)
             self._large = None
         frames = []
-        while self._step():
-            assert self._sizes is not None
-            if len(self._parts) == len(self._sizes):
+        while True:
+            if self._sizes and len(self._parts) == len(self._sizes):
                 frames.append(self._parts)
                 self._sizes, self._parts = None, []
-        return frames
+            if not self._step():
+                return frames
 
     def feed(self, data: bytes) -> list[list[bytearray]]:
         """Take bytes that were received elsewhere; give the frames."""
