@@ -156,6 +156,16 @@ task_counters: ContextVar[Counter[str] | None] = ContextVar(
 )
 
 
+def check_num_reduce_tasks(number: int) -> None:
+    """Refuse a number of reduce tasks that is less than one."""
+    if number < 1:
+        raise ValueError(f"{number} reduce tasks: there must be at least one")
+
+
+def no_progress(phase: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
 def _whole(output: dict[Any, Any]) -> dict[Any, Any]:
     return output
 
