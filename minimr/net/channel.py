@@ -6,6 +6,7 @@ that dials in. Who waits for many uses `hub.py`.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 from collections.abc import Iterator
@@ -55,6 +56,11 @@ class Channel:
                 raise ConnectionResetError("the other end has closed")
             self.waiting += self.reader.advance(size)
         return decode(self.waiting.pop(0))
+
+    def shut_down(self) -> None:
+        """End a `receive` that waits in another thread."""
+        with contextlib.suppress(OSError):  # gone already
+            self.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connection. May be called twice."""
