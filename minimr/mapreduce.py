@@ -24,7 +24,8 @@ from typing import Any
 
 from minimr import interface
 from minimr.interface import Job, Progress, Stats
-from minimr.jobs.coordinator import Coordinator, Run, Timing
+from minimr.jobs.coordinator import Coordinator, Run
+from minimr.jobs.members import Timing
 from minimr.jobs.tracker import Policy
 from minimr.net.channel import Address
 from minimr.net.token import load_token

@@ -14,60 +14,30 @@ Rules:
    come only when somebody asks.
 2. One thread. It reads when the driver waits for a job; between jobs
    nobody reads, and what workers send waits in their sockets.
-3. A worker is dead when its connection ends, when nothing was heard of it
-   for `silence_timeout_s`, or when its task has run for too long. A local
-   one is killed and replaced. Every death costs at most that time, and the
-   work that has to be done again.
+3. What a death costs is bounded: the time to notice it, at most
+   `silence_timeout_s` (or `task_timeout_s` for a task that hangs with no
+   idle worker to back it up), and the work to do again.
 """
 
 from __future__ import annotations
 
 import logging
 import pickle
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import cloudpickle
 
 from minimr.interface import Job, JobError, Progress
 from minimr.jobs import messages as m
-from minimr.jobs.processes import Ended, Processes
+from minimr.jobs.members import Lost, Member, Members, Timing
 from minimr.jobs.tracker import Policy, Task, Tracker
 from minimr.net.channel import Address
-from minimr.net.hub import Hub, Left, Peer, Posted, Received
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How long to wait for workers, in seconds."""
-
-    heartbeat_interval_s: float = 0.5
-    silence_timeout_s: float = 10.0
-    fetch_timeout_s: float = 30.0  # of one block; deaths are noticed sooner
-    start_timeout_s: float = 30.0  # for the first worker of an engine
-
-
-@dataclass
-class Member:
-    """A worker that has registered."""
-
-    id: int
-    peer: Peer
-    pid: int
-    data_address: Address
-    local: bool  # a process of ours: killed and replaced when it is lost
-    last_heard: float
-    task: tuple[int, m.TaskId] | None = None  # None: it is idle
-    cancelled_at: float | None = None  # when its task was cancelled
-    jobs: set[int] = field(default_factory=set)  # that it was told of
-
-    def __str__(self) -> str:
-        return f"worker {self.id} (pid {self.pid} at {self.peer.host})"
 
 
 @dataclass
@@ -96,35 +66,17 @@ class Coordinator:
         timing: Timing | None = None,
         restart_workers: bool = True,
     ) -> None:
-        self.policy = policy or Policy()
-        self.timing = timing or Timing()
-        self._restart = restart_workers
-        self._hub = Hub(token, address)
-        self.address = self._hub.address
-        self._processes = Processes(self.address, self._hub.post)
-        self._members: dict[int, Member] = {}  # {worker: ...}
+        self._policy = policy or Policy()
+        self._members = Members(
+            token, num_workers, address, timing or Timing(), restart_workers
+        )
+        self.address = self._members.address
         self._runs: dict[int, Run] = {}  # {job_id: ...}
-        self._last_id = 0  # of workers and of jobs
-        self._last_death = "none has ever registered"
-        for _ in range(num_workers):
-            self._processes.start()
+        self._ids = count(1)
 
     def start(self, num_workers: int) -> None:
-        """Wait for the first workers. Blocks: until they have registered.
-
-        Raises:
-            JobError: they do not come.
-        """
-        until = time.monotonic() + self.timing.start_timeout_s
-        while len(self._members) < num_workers:
-            left = until - time.monotonic()
-            if left <= 0 or not len(self._processes):
-                raise JobError(
-                    f"only {len(self._members)} of {num_workers} workers "
-                    f"have started; the last one: {self._last_death}"
-                )
-            for event in self._hub.poll(left):
-                self._handle(event)
+        """Wait until the first workers have registered."""
+        self._members.start(num_workers)
 
     def submit(
         self,
@@ -134,12 +86,11 @@ class Coordinator:
         progress: Progress,
     ) -> Run:
         """Take a job. Nothing runs before `drive`."""
-        self._last_id += 1
         run = Run(
-            self._last_id,
+            next(self._ids),
             cloudpickle.dumps(job),
             splits,
-            Tracker(len(splits), num_reduce_tasks, self.policy),
+            Tracker(len(splits), num_reduce_tasks, self._policy),
             progress,
         )
         self._runs[run.id] = run
@@ -151,19 +102,18 @@ class Coordinator:
         Raises:
             JobError: a task failed for good, or no worker is left.
         """
-        self._take_in()
+        self._handle(self._members.wake())
         while not until():
             self._assign(run)
-            for event in self._hub.poll(self._patience(run)):
-                self._handle(event)
-            self._expire(run)
+            wait = min(
+                self._members.patience_s(),
+                run.tracker.next_change(time.monotonic()),
+            )
+            self._handle(self._members.poll(wait))
+            self._give_up(run)
             if run.error is not None:
                 error, run.error = run.error, None
                 raise error
-            if not self._members and not len(self._processes):
-                raise JobError(
-                    f"no worker is left; the last one: {self._last_death}"
-                )
 
     def ask(self, run: Run, function: Callable[[Any], Any]) -> list[Any]:
         """Apply a function to every output, where it lies.
@@ -190,22 +140,20 @@ class Coordinator:
         """Free all that workers have of a job, and stop its tasks."""
         if self._runs.pop(run.id, None) is None:
             return
-        for member in self._members.values():
+        for member in self._members:
             if member.task is not None and member.task[0] == run.id:
                 self._cancel(member)
             if run.id in member.jobs:
                 member.peer.send(m.Forget(run.id))
 
     def close(self) -> None:
-        """End every worker; remote ones see the connection close."""
-        self._hub.close()
-        self._processes.kill_all()
-        self._members.clear()
+        """End every worker."""
+        self._members.close()
 
     # ---- what to do next
 
     def _assign(self, run: Run) -> None:
-        for member in self._members.values():
+        for member in self._members:
             if member.task is not None:
                 continue
             task = run.tracker.assign(member.id, time.monotonic())
@@ -230,79 +178,30 @@ class Coordinator:
         ]
         return m.RunReduce(run.id, task.id, attempt, sources)
 
-    def _patience(self, run: Run) -> float:
-        """How long nothing needs to be done if nothing happens."""
-        now = time.monotonic()
-        heard = [member.last_heard for member in self._members.values()]
-        silence = min(heard, default=now) + self.timing.silence_timeout_s
-        return min(silence - now, run.tracker.next_change(now))
-
-    def _expire(self, run: Run) -> None:
+    def _give_up(self, run: Run) -> None:
+        """Lose the workers that are stuck in a task."""
         now = time.monotonic()
         overdue = run.tracker.overdue(now)
-        limit = now - self.timing.silence_timeout_s
-        for member in list(self._members.values()):
-            if member.last_heard <= limit:
-                self._lose(member, "it has gone silent")
-            elif member.id in overdue:
-                self._lose(member, f"it has not ended {member.task} in time")
+        limit = now - self._members.timing.silence_timeout_s
+        for member in self._members:
+            if member.id in overdue:
+                self._members.lose(member, "its task has taken too long")
             elif (member.cancelled_at or now) <= limit:
-                self._lose(member, f"{member.task} cannot be cancelled")
+                self._members.lose(member, "its task cannot be cancelled")
 
-    def _take_in(self) -> None:
-        """Read what came while nobody waited, and start the clocks anew."""
-        for event in self._hub.poll(0):
-            self._handle(event)
-        for member in self._members.values():
-            member.last_heard = time.monotonic()
+    def _cancel(self, member: Member) -> None:
+        assert member.task is not None
+        member.cancelled_at = time.monotonic()
+        member.peer.send(m.Cancel(*member.task))
 
     # ---- what has happened
 
-    def _handle(self, event: Any) -> None:
-        if isinstance(event, Received):
-            if isinstance(event.message, m.Register):
-                self._register(event.peer, event.message)
-            elif event.peer.data in self._members:
-                member = self._members[event.peer.data]
-                member.last_heard = time.monotonic()
-                self._on_message(member, event.message)
-        elif isinstance(event, Left) and event.peer.data in self._members:
-            self._lose(self._members[event.peer.data], event.why)
-        elif isinstance(event, Posted):
-            self._on_ended(event.message)
-
-    def _register(self, peer: Peer, message: m.Register) -> None:
-        here = sys.version_info[:2]
-        if message.python != here:
-            peer.send(
-                m.Refused(
-                    "the driver runs Python {}.{}, this worker {}.{}: "
-                    "functions cannot travel between them".format(
-                        *here, *message.python
-                    )
-                )
-            )
-            return
-        self._last_id += 1
-        peer.data = self._last_id
-        self._members[peer.data] = member = Member(
-            id=peer.data,
-            peer=peer,
-            pid=message.pid,
-            data_address=(peer.host, message.data_port),
-            local=message.pid in self._processes,
-            last_heard=time.monotonic(),
-        )
-        timing = self.timing
-        peer.send(
-            m.Welcome(
-                member.id,
-                timing.heartbeat_interval_s,
-                timing.fetch_timeout_s,
-                [path for path in sys.path if path],
-            )
-        )
-        log.info("%s has joined", member)
+    def _handle(self, events: list[Any]) -> None:
+        for event in events:
+            if isinstance(event, Lost):
+                self._on_lost(event.member)
+            else:
+                self._on_message(*event)
 
     def _on_message(self, member: Member, message: Any) -> None:
         if isinstance(message, m.Heartbeat):
@@ -345,29 +244,8 @@ class Coordinator:
             run.error = _job_error("asking for the result", answer.error)
         run.answers[answer.partition] = answer.value
 
-    def _on_ended(self, ended: Ended) -> None:
-        """A process of ours has ended; mostly we know it as `Left`."""
-        if ended.pid in self._processes and not any(
-            member.pid == ended.pid for member in self._members.values()
-        ):
-            self._processes.kill(ended.pid)  # it never registered
-            self._last_death = f"at its start: {ended.how}"
-
-    def _cancel(self, member: Member) -> None:
-        assert member.task is not None
-        member.cancelled_at = time.monotonic()
-        member.peer.send(m.Cancel(*member.task))
-
-    def _lose(self, member: Member, why: str) -> None:
-        del self._members[member.id]
-        self._hub.drop(member.peer)
-        if member.local:
-            why = f"{why}; {self._processes.kill(member.pid)}"
-            if self._restart:
-                self._processes.start()
-        self._last_death = f"{member}: {why}"
-        log.info("lost %s", self._last_death)
-        for other in self._members.values():
+    def _on_lost(self, member: Member) -> None:
+        for other in self._members:
             other.peer.send(m.SourceLost(member.id))
         for run in self._runs.values():
             for partition, holder in list(run.asked.items()):
@@ -376,7 +254,7 @@ class Coordinator:
             for task in run.tracker.lose(member.id):
                 run.error = JobError(
                     f"{task.id} has taken {task.failures} workers down; "
-                    f"the last one: {self._last_death}"
+                    f"the last one: {self._members.last_death}"
                 )
 
 

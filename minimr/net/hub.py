@@ -155,7 +155,8 @@ class Hub:
         """Hand a message to the polling thread. Runs in: any thread."""
         self._posted.append(message)
         # Full: the poller has not read the earlier wake-ups and will come.
-        with contextlib.suppress(BlockingIOError):
+        # Closed: nobody will.
+        with contextlib.suppress(OSError):
             self._wake_out.send(b"\0")
 
     def adopt(self, channel: Channel) -> Peer:
