@@ -151,6 +151,11 @@ def default_num_splits(total_bytes: int, num_workers: int) -> int:
     return max(num_workers * SPLITS_PER_WORKER, -(-total_bytes // SPLIT_BYTES))
 
 
+def default_num_reduce_tasks(total_bytes: int, num_workers: int) -> int:
+    """Choose a number of reduce tasks: each gets the words of 64 MiB."""
+    return max(num_workers, -(-total_bytes // (2 * SPLIT_BYTES)))
+
+
 def find_files(paths: Iterable[str]) -> list[str]:
     """List the text files that the paths name, folders with all in them.
 
