@@ -245,8 +245,6 @@ def _reserved(folder: Path) -> Iterator[None]:
             folder.mkdir(parents=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise FolderError(f"cannot write into {folder}: not permitted")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -81,11 +81,12 @@ class PartialFile:
         """
         with folder_errors(self._path.parent):
             size = self._size_on_disk()
-        if size == 0 or size > (self.length or size):
+        length = size if self.length is None else self.length
+        if size < length:
+            raise IncompleteError(f"cut off at {size} of {length} bytes")
+        if size == 0 or size > length:
             self.discard()
-            raise IncompleteError(f"{size} bytes came, not {self.length}")
-        if size < (self.length or size):
-            raise IncompleteError(f"cut off at {size} of {self.length} bytes")
+            raise IncompleteError(f"{size} bytes came, {length} announced")
         with folder_errors(self._path.parent):
             with open(self._part, "rb") as file:
                 os.fsync(file.fileno())

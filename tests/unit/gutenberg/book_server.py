@@ -147,10 +147,22 @@ def ignore_range(handler: Handler, body: bytes) -> None:
 
 
 def wrong_range(handler: Handler, body: bytes) -> None:
-    """Send another range than the one asked for, and say so."""
-    part = f"bytes 1-{len(body) - 1}/{len(body)}"
-    handler.answer(206, Content_Length=len(body) - 1, Content_Range=part)
-    handler.wfile.write(body[1:])
+    """Send as many bytes as asked for, from one place too early."""
+    asked = handler.headers["Range"] or "bytes=1-"
+    start = int(asked.removeprefix("bytes=").removesuffix("-")) - 1
+    part = f"bytes {start}-{len(body) - 2}/{len(body)}"
+    length = len(body) - 1 - start
+    handler.answer(206, Content_Length=length, Content_Range=part)
+    handler.wfile.write(body[start:-1])
+
+
+def longer_range(handler: Handler, body: bytes) -> None:
+    """Send the rest that was asked for, and then some."""
+    start = int(handler.headers["Range"][len("bytes=") : -1])
+    part = f"bytes {start}-{len(body) - 1}/{len(body)}"
+    length = len(body) - start + len(b"more")
+    handler.answer(206, Content_Length=length, Content_Range=part)
+    handler.wfile.write(body[start:] + b"more")
 
 
 def send_as(**headers: object) -> Behaviour:

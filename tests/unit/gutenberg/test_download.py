@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -9,7 +10,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from minimr.gutenberg import MIRROR, Settings, download, url_template
+from minimr.gutenberg import MIRROR, Report, Settings, download, url_template
 from minimr.gutenberg_ids import BOOKS
 from tests.unit.gutenberg.book_server import (
     BOOK,
@@ -61,7 +62,7 @@ def test_a_book_arrives_byte_for_byte_and_nothing_else_is_left(
     tmp_path, server, settings
 ):
     report = download(tmp_path / "new" / "folder", [11, 11], settings)
-    assert report.downloaded == [11]
+    assert report == Report(downloaded=[11])
     assert names(tmp_path / "new" / "folder") == ["pg11.txt"]
     got = (tmp_path / "new" / "folder" / "pg11.txt").read_bytes()
     assert got == BOOK
@@ -72,8 +73,10 @@ def test_a_book_that_is_here_is_not_asked_for_again(
     tmp_path, server, settings
 ):
     (tmp_path / "pg11.txt").write_bytes(b"mine")
-    report = download(tmp_path, [11], settings)
-    assert report.skipped == [11]
+    seen = []
+    report = download(tmp_path, [11], settings, seen.append)
+    assert report == Report(skipped=[11])
+    assert [now.state for now in seen] == ["skipped"]
     assert (tmp_path / "pg11.txt").read_bytes() == b"mine"
     assert server.requests == []
 
@@ -122,6 +125,8 @@ def test_a_mirror_is_a_template_or_where_a_copy_of_the_site_begins():
         "http://",
         "http://a:b/",
         "http://a b",
+        "http://ä",
+        "http://a\n",
     ],
 )
 def test_a_mirror_that_is_no_web_address_is_refused(tmp_path, mirror):
@@ -154,6 +159,25 @@ def test_what_may_pass_is_tried_again(tmp_path, server, settings, trouble):
     assert (tmp_path / "pg11.txt").read_bytes() == BOOK
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        (silence, "no bytes for 0.1 s"),
+        (stall_after(5), "no bytes for 0.1 s"),
+        (hang_up, "the connection broke: Remote end closed"),
+        (cut_after(0), "cut off at 0 of|IncompleteRead"),
+    ],
+)
+def test_the_last_reason_is_told(
+    tmp_path, server, settings, behaviour, reason
+):
+    server.script += [behaviour]
+    settings = replace(settings, tries=1, timeout_s=0.1)
+    [(book_id, told)] = download(tmp_path, [11], settings).failed
+    assert book_id == 11
+    assert re.match(reason, told)
+
+
 def test_chunks_need_no_length(tmp_path, server, settings):
     server.script += [chunked(end=b"0\r\n\r\n")]
     assert download(tmp_path, [11], settings).downloaded == [11]
@@ -163,12 +187,13 @@ def test_chunks_need_no_length(tmp_path, server, settings):
 
 def test_waits_double_and_tries_are_bounded(tmp_path, server, settings, clock):
     server.script += [status(500)] * 10
-    report = download(tmp_path, [11], replace(settings, tries=6))
+    settings = replace(settings, tries=6, max_wait_s=10)
+    report = download(tmp_path, [11], settings)
     assert report.failed == [
         (11, "the server answered 500 Internal Server Error")
     ]
     assert len(server.requests) == 6
-    assert clock.sleeps == [1, 2, 4, 8, 16]
+    assert clock.sleeps == [1, 2, 4, 8, 10]
 
 
 def test_chance_takes_up_to_half_of_a_wait(tmp_path, server, settings, clock):

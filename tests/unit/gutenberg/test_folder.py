@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,26 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(
         with pytest.raises(FolderError, match="cannot write into"):
             download(folder, [11], settings)
     assert server.requests == []
+
+
+def test_a_folder_that_cannot_be_written_ends_the_run(server, settings):
+    with pytest.raises(FolderError, match="cannot write into /proc/self"):
+        download(Path("/proc/self"), [11, 12], settings)
+    assert len(server.requests) == 1
+
+
+def test_a_book_has_its_name_only_when_it_is_on_the_disk(
+    tmp_path, server, settings, monkeypatch
+):
+    synced = []
+
+    def fsync(descriptor):
+        assert not (tmp_path / "pg11.txt").exists()
+        synced.append(os.fstat(descriptor).st_size)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    download(tmp_path, [11], settings)
+    assert synced == [len(BOOK)]
 
 
 def test_a_full_disk_is_one_clear_error_and_keeps_the_part(

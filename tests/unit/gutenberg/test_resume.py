@@ -8,7 +8,9 @@ from minimr.gutenberg import download
 from tests.unit.gutenberg.book_server import (
     BOOK,
     behave,
+    chunked,
     ignore_range,
+    longer_range,
     send_as,
     status,
     wrong_range,
@@ -54,7 +56,7 @@ def test_without_a_strong_etag_the_length_decides(
 ):
     server.etag = etag
     size = leave_a_part(tmp_path, settings)
-    server.books[11] = b"A longer version." + OTHER
+    server.books[11] = OTHER[:-1]
     report = download(tmp_path, [11], settings)
     assert server.ranges == [None, f"bytes={size}-", None]
     assert server.requests[1][1]["If-Range"] is None
@@ -97,7 +99,9 @@ def test_a_rest_of_another_version_is_not_joined(tmp_path, server, settings):
     assert (tmp_path / "pg11.txt").read_bytes() == OTHER
 
 
-@pytest.mark.parametrize("behaviour", [ignore_range, wrong_range, status(416)])
+@pytest.mark.parametrize(
+    "behaviour", [ignore_range, wrong_range, longer_range, status(416)]
+)
 def test_a_server_without_true_ranges_costs_a_restart_but_no_byte(
     tmp_path, server, settings, behaviour
 ):
@@ -105,6 +109,20 @@ def test_a_server_without_true_ranges_costs_a_restart_but_no_byte(
     server.script += [behaviour]
     report = download(tmp_path, [11], settings)
     assert report.downloaded == [11]
+    assert (tmp_path / "pg11.txt").read_bytes() == BOOK
+
+
+def test_bytes_that_came_without_a_length_are_not_gone_on_from(
+    tmp_path, server, settings
+):
+    size = leave_a_part(tmp_path, settings)
+    server.books[11] = OTHER
+    server.script += [chunked(end=b"")]
+    with pytest.raises(KeyboardInterrupt):
+        download(tmp_path, [11], settings, interrupt_after(len(OTHER)))
+    server.books[11] = BOOK
+    download(tmp_path, [11], settings)
+    assert server.ranges == [None, f"bytes={size}-", None]
     assert (tmp_path / "pg11.txt").read_bytes() == BOOK
 
 
