@@ -2,11 +2,12 @@
 
     restart ─> append ─> append ─┬─> finish ─fsync, rename─> pg11.txt
                   ^              │
-                  └── next run <─┴─> pg11.txt.part, pg11.txt.part.version
+                  └── next run <─┴─> .pg11.txt.part, .pg11.txt.part.version
 
 Rules:
 
-1. What has the final name is whole.
+1. What has the final name is whole. All else is hidden, so that nobody
+   counts the words of half a book.
 2. Bytes of two versions are never joined. What tells versions apart, the
    length and the ETag or date, is written down before the first byte; a
    `.part` without it counts for nothing.
@@ -42,8 +43,8 @@ class PartialFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._part = path.with_name(f"{path.name}.part")
-        self._note = path.with_name(f"{path.name}.part.version")
+        self._part = path.with_name(f".{path.name}.part")
+        self._note = path.with_name(f".{path.name}.part.version")
         with folder_errors(path.parent):
             self.version = self._read_version()
             size = self._size_on_disk()

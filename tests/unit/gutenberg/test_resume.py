@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from minimr.corpus import find_files
 from minimr.gutenberg import download
 from tests.unit.gutenberg.book_server import (
     BOOK,
@@ -32,7 +33,7 @@ def interrupt_after(size):
 def leave_a_part(tmp_path, settings, size=50_000):
     with pytest.raises(KeyboardInterrupt):
         download(tmp_path, [11], settings, interrupt_after(size))
-    part = (tmp_path / "pg11.txt.part").read_bytes()
+    part = (tmp_path / ".pg11.txt.part").read_bytes()
     assert len(part) >= size
     assert BOOK.startswith(part)
     return len(part)
@@ -48,6 +49,12 @@ def test_ctrl_c_keeps_the_part_and_the_next_run_fetches_only_the_rest(
     assert server.requests[1][1]["If-Range"] == '"first"'
     assert (tmp_path / "pg11.txt").read_bytes() == BOOK
     assert [path.name for path in tmp_path.iterdir()] == ["pg11.txt"]
+
+
+def test_the_words_of_half_a_book_are_not_counted(tmp_path, settings):
+    leave_a_part(tmp_path, settings)
+    (tmp_path / "pg12.txt").write_bytes(b"a whole book")
+    assert find_files([str(tmp_path)]) == [str(tmp_path / "pg12.txt")]
 
 
 @pytest.mark.parametrize("etag", ["", 'W/"weak"'])
@@ -130,9 +137,9 @@ def test_bytes_that_came_without_a_length_are_not_gone_on_from(
 def test_a_part_of_unknown_version_counts_for_nothing(
     tmp_path, server, settings, note
 ):
-    (tmp_path / "pg11.txt.part").write_bytes(b"who knows what")
+    (tmp_path / ".pg11.txt.part").write_bytes(b"who knows what")
     if note is not None:
-        (tmp_path / "pg11.txt.part.version").write_text(note)
+        (tmp_path / ".pg11.txt.part.version").write_text(note)
     download(tmp_path, [11], settings)
     assert server.ranges == [None]
     assert (tmp_path / "pg11.txt").read_bytes() == BOOK
@@ -142,7 +149,7 @@ def test_a_part_that_is_too_long_counts_for_nothing(
     tmp_path, server, settings
 ):
     leave_a_part(tmp_path, settings)
-    (tmp_path / "pg11.txt.part").write_bytes(BOOK + b"!")
+    (tmp_path / ".pg11.txt.part").write_bytes(BOOK + b"!")
     download(tmp_path, [11], settings)
     assert server.ranges == [None, None]
     assert (tmp_path / "pg11.txt").read_bytes() == BOOK
