@@ -33,6 +33,7 @@ COMMANDS = {
     "wordcount": "minimr.cli_wordcount:wordcount",
     "worker": "minimr.cli_worker:worker",
     "compare": "minimr.compare:compare",
+    "corpus": "minimr.cli_corpus:corpus",
 }
 
 BAD_INPUT = (InputError, EngineError, TokenError, ConnectionError)

@@ -54,12 +54,12 @@ def side_by_side(
     marks = anchors(left), anchors(right)
     begin = (0, 0)
     for cut in [*_shared(*marks), (len(sides[0]), len(sides[1]))]:
-        pieces = (
+        ours, theirs = (
             side[start:end]
             for side, start, end in zip(sides, begin, cut, strict=True)
         )
-        for pair in zip_longest(*pieces, fillvalue=""):
-            yield _row(*pair, columns)
+        for one, other in zip_longest(ours, theirs, fillvalue=""):
+            yield _row(one, other, columns)
         begin = cut
 
 

@@ -35,7 +35,8 @@ def read_counts(path: str) -> dict[str, int]:
         raise InputError(f"{path} is not UTF-8: {error.reason}") from error
     except ValueError as error:
         raise InputError(
-            f"{path}, line {len(counts) + 1}, is not word<TAB>count, each word once"
+            f"{path}, line {len(counts) + 1}, is not word<TAB>count, "
+            "each word once"
         ) from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
