@@ -22,10 +22,11 @@ from typing import Any, NoReturn
 
 import click
 
-from minimr.console import narrate, note
+from minimr.console import note
 from minimr.corpus import InputError
 from minimr.engines import EngineError
 from minimr.interface import JobError
+from minimr.narrate import narrate
 from minimr.net.token import TokenError
 
 # {command: where its function is}
@@ -100,7 +101,7 @@ def run(arguments: list[str] | None = None) -> int:
 def _os_error(error: OSError) -> str:
     if error.filename is None:
         return error.strerror or str(error)
-    return f"{error.filename}: {error.strerror}"
+    return f"cannot use {error.filename}: {error.strerror}"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,13 @@ from collections.abc import Sequence
 import click
 
 from minimr import counts, files
-from minimr.console import ProgressDisplay, note, say
+from minimr.console import (
+    ProgressDisplay,
+    leaving_on_interrupt,
+    note,
+    number_of,
+    say,
+)
 from minimr.corpus import (
     NOT_UTF8,
     FileSplit,
@@ -116,9 +122,10 @@ def wordcount(
     )
     reduces = reduce_tasks or default_num_reduce_tasks(size, options.workers)
     note(
-        f"{len(found):,} files, {size / 1e6:,.1f} MB; job {job}: "
-        f"{len(splits)} map and {reduces} reduce tasks, "
-        f"{options.workers} workers"
+        f"{number_of(len(found), 'file')}, {size / 1e6:,.1f} MB; job {job}: "
+        f"{number_of(len(splits), 'map task')}, "
+        f"{number_of(reduces, 'reduce task')}, "
+        f"{number_of(options.workers, 'worker')}"
     )
     session = Session(job, splits, reduces, size, expected, top)
     session.keep_counts = len(names) > 1 or bool(output or expect)
@@ -127,7 +134,7 @@ def wordcount(
     session.show()
     if output is not None:
         counts.write_counts(output, session.counts)
-        note(f"wrote {len(session.counts):,} words to {output}")
+        note(f"wrote {number_of(len(session.counts), 'word')} to {output}")
     if json_file is not None:
         write_json(json_file, session.rows)
     return 1 if session.differences else 0
@@ -167,12 +174,18 @@ class Session:
     def run(self, name: str, options: Options) -> None:
         """Open an engine, run the job on it, and close it."""
         display = ProgressDisplay(name)
+        with leaving_on_interrupt(display):
+            self._run(name, options, display)
+
+    def _run(
+        self, name: str, options: Options, display: ProgressDisplay
+    ) -> None:
         start = time.perf_counter()
         engine = open_engine(name, options)
         startup = time.perf_counter() - start
         try:
             if options.listen is not None:
-                where = "{}:{}".format(*options.listen)
+                where = "{}:{}".format(*engine.address)
                 note(f"workers join with: minimr worker --address {where}")
             result = engine.run(
                 self._job, self._splits, self._reduce_tasks, display.update
@@ -205,8 +218,8 @@ class Session:
         if self._not_utf8:
             some = sorted(self._not_utf8)[0]
             note(
-                f"{len(self._not_utf8)} files had bytes that are not UTF-8, "
-                f"counted as U+FFFD: {some}"
+                f"{number_of(len(self._not_utf8), 'file')} had bytes that are "
+                f"not UTF-8, counted as U+FFFD: {some}"
                 + (", ..." if len(self._not_utf8) > 1 else "")
             )
         if self.differences:

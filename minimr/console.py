@@ -6,11 +6,14 @@ results go to standard output.
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import os
+import signal
 import sys
 import time
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import click
 
@@ -27,15 +30,37 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
-def narrate() -> None:
-    """Log to standard error as $MINIMR_LOG says: debug, info or warning."""
-    name = os.environ.get("MINIMR_LOG", "warning").upper()
-    level = logging.getLevelName(name)  # a text where it knows no number
-    logging.basicConfig(
-        level=level if isinstance(level, int) else logging.WARNING,
-        format="%(asctime)s.%(msecs)03d %(process)d %(name)s: %(message)s",
-        datefmt="%H:%M:%S",
-    )
+def number_of(number: int, thing: str) -> str:
+    """Say how many: 1 file, 2 files."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+@contextmanager
+def leaving_on_interrupt(display: ProgressDisplay) -> Iterator[None]:
+    """At a Ctrl-C, end at once: this process and all that it has started.
+
+    Not by an exception: Ray takes its time to shut down in good order.
+    """
+
+    def leave(signum: int, frame: object) -> None:
+        display.close()
+        _leave_at_once()
+
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _leave_at_once() -> NoReturn:
+    import psutil
+
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    note("minimr: interrupted")
+    os._exit(130)
 
 
 class ProgressDisplay:

@@ -17,10 +17,9 @@ def atomic_writer(path: str) -> Iterator[TextIO]:
         OSError: the folder cannot be written, or the disk is full; what
             was at `path` before is still there.
     """
-    folder = os.path.dirname(os.path.abspath(path))
     mask = os.umask(0)
     os.umask(mask)
-    descriptor, draft = tempfile.mkstemp(dir=folder, prefix=".minimr-")
+    descriptor, draft = _draft(path)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             yield file
@@ -41,7 +40,14 @@ def check_writable(path: str) -> None:
     """
     if os.path.isdir(path):
         raise IsADirectoryError(21, "it is a folder", path)
-    folder = os.path.dirname(os.path.abspath(path))
-    descriptor, draft = tempfile.mkstemp(dir=folder, prefix=".minimr-")
+    try:
+        descriptor, draft = _draft(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
     os.close(descriptor)
     os.unlink(draft)
+
+
+def _draft(path: str) -> tuple[int, str]:
+    folder = os.path.dirname(os.path.abspath(path))
+    return tempfile.mkstemp(dir=folder, prefix=".minimr-")

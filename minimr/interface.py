@@ -110,6 +110,11 @@ class MapReduce(ABC):
 
     name: str
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where others join, on engines that others can join."""
+        raise NotImplementedError(f"nobody can join {self.name}")
+
     @abstractmethod
     def run(
         self,

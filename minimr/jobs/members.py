@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 from minimr.interface import JobError
 from minimr.jobs.messages import Refused, Register, TaskId, Welcome
 from minimr.jobs.processes import Ended, Processes
-from minimr.net.channel import Address
+from minimr.net.channel import Address, reachable
 from minimr.net.hub import Hub, Left, Peer, Posted, Received
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Members:
         self.last_death = "none has ever registered"
         self._restart = restart
         self._hub = Hub(token, address)
-        self.address = self._hub.address
+        self.address = (reachable(address[0]), self._hub.address[1])
         self._processes = Processes(self.address, self._hub.post)
         self._table: dict[int, Member] = {}  # {worker: ...}
         self._ids = count(1)

@@ -59,6 +59,7 @@ from minimr.jobs.messages import (
     Welcome,
 )
 from minimr.jobs.store import Store
+from minimr.narrate import narrate
 from minimr.net.channel import Address, connect, parse_address
 from minimr.net.hub import Hub, Left, Peer, Posted, Received
 from minimr.net.token import load_token
@@ -260,6 +261,7 @@ def _remote(error: Exception) -> RemoteError:
 
 def main(address: str) -> None:
     """Run a worker that a driver has started on its own machine."""
+    narrate()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     Worker(parse_address(address), load_token()).run(lambda why: None)
 

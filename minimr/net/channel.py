@@ -130,6 +130,22 @@ def listen(address: Address) -> socket.socket:
         ) from error
 
 
+def reachable(host: str) -> str:
+    """Give the address under which others reach a listener on `host`.
+
+    For one that listens everywhere, this is the address of the interface
+    that leads out of this machine, or loopback where there is none.
+    """
+    if host not in ("", "0.0.0.0"):
+        return host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # chooses a route, sends nothing
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
 def parse_address(text: str) -> Address:
     """Read HOST:PORT. Raises: ValueError: it is not."""
     host, separator, port = text.rpartition(":")
