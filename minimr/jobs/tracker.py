@@ -38,6 +38,7 @@ class Policy:
     max_attempts: int = 4  # of one task, by errors and by deaths
     backup_after_s: float = 1.0  # no backup for an attempt younger than this
     backup_factor: float = 2.0  # ... or than this times the median
+    backup_blind_s: float = 10.0  # ... or this, while no other has ended
     task_timeout_s: float = 600.0  # then its worker counts as hung
 
 
@@ -208,7 +209,7 @@ class Tracker:
 
     def _straggler_age(self, phase: Iterable[Task]) -> float:
         seconds = [task.report.seconds for task in phase if task.report]
-        usual = median(seconds) if seconds else 0.0
-        return max(
-            self.policy.backup_after_s, self.policy.backup_factor * usual
-        )
+        if not seconds:
+            return self.policy.backup_blind_s
+        usual = self.policy.backup_factor * median(seconds)
+        return max(self.policy.backup_after_s, usual)

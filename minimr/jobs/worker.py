@@ -70,7 +70,7 @@ REGISTER_TIMEOUT_S = 10.0
 # so that a fetch is not held up by Python's usual 5 ms a step.
 SWITCH_INTERVAL_S = 0.0005
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("minimr.jobs.worker")  # also when it is __main__
 
 
 class RefusedError(ConnectionError):
