@@ -43,7 +43,7 @@ def read_until(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
     raise AssertionError(f"it ended before it said {pattern!r}")
 
 
-@pytest.mark.parametrize("engine", ["serial", "minimr"])
+@pytest.mark.parametrize("engine", ["serial", "minimr", "ray"])
 def test_ctrl_c_ends_within_a_second_and_leaves_nothing(
     engine: str, large_book: Path
 ) -> None:
@@ -51,9 +51,9 @@ def test_ctrl_c_ends_within_a_second_and_leaves_nothing(
         large_book.parent, "wordcount", large_book, "--engine", engine,
         "--job", "textbook", "--map-tasks", "40",
     ) as process:  # fmt: skip
-        read_until(process, "map 10/40")
+        read_until(process, r"map \d+/40")
         children = psutil.Process(process.pid).children(recursive=True)
-        assert len(children) == (0 if engine == "serial" else 2)
+        assert bool(children) == (engine != "serial")
         begin = time.monotonic()
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=DEADLINE_S)
