@@ -70,7 +70,8 @@ class MapReduce(interface.MapReduce):
             _check_answers(address)
             api.init(address="{}:{}".format(*address), **_quiet(api))
         elif self._started:
-            api.init(num_cpus=num_workers, **_quiet(api))
+            # "local": not the cluster that may run on this machine already
+            api.init(address="local", num_cpus=num_workers, **_quiet(api))
         warm = api.remote(say_nothing)
         api.get([warm.remote(WARM_UP_S) for _ in range(2 * num_workers)])
 
