@@ -25,6 +25,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from minimr import interface
@@ -41,6 +42,7 @@ MAX_RETRIES = 3  # of a task, by errors and by deaths
 STEPS = 20  # how often a phase reports progress
 WARM_UP_S = 0.05
 CONNECT_TIMEOUT_S = 3.0
+RAY_TOKEN = Path.home() / ".ray" / "auth_token"
 
 
 class MapReduce(interface.MapReduce):
@@ -64,11 +66,10 @@ class MapReduce(interface.MapReduce):
         address: tuple[str, int] | None = None,
         api: Any = None,
     ) -> None:
-        self._api = api = api or _ray()
+        self._api = api = api or _ray(joining=address is not None)
         self._started = not api.is_initialized()
         if self._started and address is not None:
-            _check_answers(address)
-            api.init(address="{}:{}".format(*address), **_quiet(api))
+            _join(api, address)
         elif self._started:
             # "local": not the cluster that may run on this machine already
             api.init(address="local", num_cpus=num_workers, **_quiet(api))
@@ -207,10 +208,12 @@ def _get(api: Any, refs: list[Any]) -> list[Any]:
         raise JobError(f"the job cannot finish: {error}") from error
 
 
-def _ray() -> Any:
+def _ray(joining: bool) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # What a task raised is told once, in the JobError.
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+    if joining and RAY_TOKEN.exists():  # Ray looks at this when imported
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray  # here, for it takes a second
 
     return ray
@@ -222,10 +225,17 @@ def _quiet(api: Any) -> dict[str, Any]:
     return {"include_dashboard": False, "logging_level": "ERROR"}
 
 
-def _check_answers(address: tuple[str, int]) -> None:
+def _join(api: Any, address: tuple[str, int]) -> None:
+    where = "{}:{}".format(*address)
     try:
         socket.create_connection(address, CONNECT_TIMEOUT_S).close()
     except OSError as error:
-        where = "{}:{}".format(*address)
         why = error.strerror or str(error)
         raise ConnectionError(f"nobody answers at {where}: {why}") from error
+    try:
+        api.init(address=where, **_quiet(api))
+    except ConnectionError as error:
+        raise ConnectionError(
+            f"no Ray cluster takes us in at {where}; if it wants a token, "
+            f"copy it from its head to {RAY_TOKEN}"
+        ) from error
