@@ -9,7 +9,6 @@ import gc
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -59,21 +58,31 @@ def nothing_is_left_behind() -> Iterator[None]:
     """
     before = _belongings()
     yield
-    excess = _belongings() - before
+    excess = _excess(before)
     until = time.monotonic() + PATIENCE_S
     while excess and time.monotonic() < until:
         gc.collect()
         time.sleep(0.01)  # the system tells nobody when these are gone
-        excess = _belongings() - before
+        excess = _excess(before)
     if excess:
         left = ", ".join(f"{n} {kind}" for kind, n in sorted(excess.items()))
         pytest.fail(f"left behind: {left}; now there are:\n{_details()}")
 
 
-def _belongings() -> Counter[str]:
-    found: Counter[str] = Counter()
-    found["child process"] = len(_children())
-    found["entry in /dev/shm"] = len(_shared_memory())
+def _excess(before: dict[str, int]) -> dict[str, int]:
+    now = _belongings()
+    return {
+        kind: now[kind] - number
+        for kind, number in before.items()
+        if now.get(kind, 0) > number
+    }
+
+
+def _belongings() -> dict[str, int]:
+    found = {
+        "child process": len(_children()),
+        "entry in /dev/shm": len(_shared_memory()),
+    }
     if "ray" in sys.modules:  # it opens and closes what it likes
         found["listening socket"] = len(_listeners())
     else:
