@@ -225,9 +225,7 @@ def _whole_words(file: BinaryIO, end: int, size: int) -> Iterator[bytes]:
 def _walk(folder: str, skipped: Sequence[str] = ()) -> Iterator[str]:
     for root, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(
-            name
-            for name in folders
-            if name[0] != "." and name not in skipped
+            name for name in folders if name[0] != "." and name not in skipped
         )
         for name in sorted(files):
             path = os.path.join(root, name)
