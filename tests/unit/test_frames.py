@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import tracemalloc
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -64,7 +65,7 @@ def test_any_frames_cut_anywhere_come_back() -> None:
         edges = [0, *sorted(cuts), len(stream)]
         reader = FrameReader(LIMIT)
         received = []
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             received += write(reader, stream[start:end])
         assert received == sent
 
@@ -127,7 +128,7 @@ def test_a_frame_that_is_as_large_as_allowed_arrives() -> None:
 
 
 def test_a_frame_that_is_too_large_is_not_sent() -> None:
-    with pytest.raises(FrameError, match="101 bytes is larger .* of 100:"):
+    with pytest.raises(FrameError, match=r"101 bytes is larger .* of 100:"):
         header([b"a" * 60, b"b" * 41], 100)
 
 

@@ -23,9 +23,7 @@ from minimr.wordcount import TEXTBOOK
 OUTPUTS = st.dictionaries(st.text(max_size=2), st.integers(-3, 3)).flatmap(
     lambda whole: st.tuples(
         st.just(whole),
-        st.lists(
-            st.integers(0, 3), min_size=len(whole), max_size=len(whole)
-        ),
+        st.lists(st.integers(0, 3), min_size=len(whole), max_size=len(whole)),
     )
 )
 
@@ -123,7 +121,18 @@ def test_an_engine_is_closed_when_its_block_ends() -> None:
         def close(self) -> None:
             closed.append(self)
 
-    with pytest.raises(KeyError), Engine() as engine:
+    with Engine() as engine:
         assert closed == []
-        raise KeyError
+    assert closed == [engine]
+
+
+def test_an_engine_is_closed_when_its_block_raises() -> None:
+    closed = []
+
+    class Engine(MapReduce):
+        def close(self) -> None:
+            closed.append(self)
+
+    with pytest.raises(ValueError, match="at least one"), Engine() as engine:
+        engine.run(TEXTBOOK, [], 0)
     assert closed == [engine]

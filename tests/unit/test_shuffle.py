@@ -30,10 +30,7 @@ TEXTS = st.text() | st.text(
     st.sampled_from("ab\n\r\0\x1c\u2028é😀\ud800\udfff"), max_size=4
 )
 NUMBERS = (
-    st.integers()
-    | st.booleans()
-    | st.floats(allow_nan=False)
-    | st.fractions()
+    st.integers() | st.booleans() | st.floats(allow_nan=False) | st.fractions()
 )
 ANY_KEY = st.recursive(
     TEXTS | NUMBERS | st.binary() | st.none(),
@@ -188,7 +185,7 @@ def test_a_value_keeps_its_type(value: Any) -> None:
 
 @pytest.mark.parametrize("keys", [[], [""], ["\n"], ["a\nb", "c"], ["a", 1]])
 def test_keys_that_a_join_could_lose_come_back(keys: list[Any]) -> None:
-    (block,) = partition({key: 1 for key in keys}, 1)
+    (block,) = partition(dict.fromkeys(keys, 1), 1)
     assert same(dict(group([block])), {key: [1] for key in keys})
 
 

@@ -94,9 +94,11 @@ def test_a_thread_reads_while_another_writes() -> None:
     def read() -> None:
         for key in range(number):
             assert written.acquire(timeout=10)
-            for earlier in {key, key // 2, 0}:
-                if store.get(earlier) != b"%d" % earlier * 50:
-                    wrong.append(earlier)
+            wrong.extend(
+                earlier
+                for earlier in {key, key // 2, 0}
+                if store.get(earlier) != b"%d" % earlier * 50
+            )
 
     reader = threading.Thread(target=read)
     reader.start()

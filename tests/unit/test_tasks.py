@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import pickle
@@ -133,10 +134,8 @@ def test_a_task_leaves_the_process_as_it_was(
     attempt: Callable[[], Any],
 ) -> None:
     before = gc.get_threshold()
-    try:
+    with contextlib.suppress(BrokenError):
         attempt()
-    except BrokenError:
-        pass
     assert gc.get_threshold() == before
     assert task_counters.get() is None
 

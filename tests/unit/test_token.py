@@ -57,9 +57,7 @@ def test_only_the_user_can_read_it_whatever_the_umask(
 
 
 @pytest.mark.parametrize("bits", [0o640, 0o604, 0o620, 0o602, 0o610])
-def test_a_token_that_others_can_use_is_refused(
-    path: Path, bits: int
-) -> None:
+def test_a_token_that_others_can_use_is_refused(path: Path, bits: int) -> None:
     load_token(path)
     path.chmod(bits)
     with pytest.raises(TokenError, match=f"chmod 600 {path}"):

@@ -22,7 +22,11 @@ from minimr.jobs.tracker import Policy, Task, Tracker
 from minimr.tasks import TaskReport
 
 POLICY = Policy(
-    max_attempts=3, backup_after_s=1.0, backup_factor=2.0, task_timeout_s=60.0
+    max_attempts=3,
+    backup_after_s=1.0,
+    backup_factor=2.0,
+    backup_blind_s=10.0,
+    task_timeout_s=60.0,
 )
 ANNA, BERT, CARL = 1, 2, 3  # workers
 
@@ -178,6 +182,14 @@ def test_a_straggler_gets_a_backup_when_far_above_the_median(
     assert assign(tracker, BERT, age) == TaskId("map", 0)
 
 
+def test_without_a_median_a_backup_waits_longer() -> None:
+    tracker = Tracker(1, 1, POLICY)
+    tracker.assign(ANNA, 0.0)
+    assert tracker.next_change(0.0) == 10.0
+    assert assign(tracker, BERT, 9.9) is None
+    assert assign(tracker, BERT, 10.0) == TaskId("map", 0)
+
+
 def test_no_backup_while_a_task_is_idle() -> None:
     tracker = Tracker(3, 1, POLICY)
     assign(tracker, ANNA, 0.0)
@@ -329,7 +341,7 @@ def test_a_source_that_is_known_to_be_gone_is_not_blamed_twice() -> None:
     tracker.lose(ANNA)
     tracker.fetch_failed(BERT, task, source=ANNA)
     assert tracker.task(TaskId("map", 0)).failures == 0
-    assert [do(tracker, BERT) for _ in range(2)] == maps(0) + [task]
+    assert [do(tracker, BERT) for _ in range(2)] == [*maps(0), task]
 
 
 def test_blocks_that_can_never_be_fetched_fail_the_job() -> None:
@@ -393,12 +405,10 @@ class Schedule(RuleBasedStateMachine):
 
     workers = Bundle("workers")
 
-    @initialize(
-        num_maps=st.integers(0, 4), num_reduces=st.integers(1, 3)
-    )
+    @initialize(num_maps=st.integers(0, 4), num_reduces=st.integers(1, 3))
     def begin(self, num_maps: int, num_reduces: int) -> None:
         self.tracker = Tracker(
-            num_maps, num_reduces, Policy(10**6, 2.0, 2.0, 60.0)
+            num_maps, num_reduces, Policy(10**6, 2.0, 2.0, 5.0, 60.0)
         )
         self.now = 0
         self.joined = 0
@@ -513,9 +523,7 @@ class Schedule(RuleBasedStateMachine):
             assert tracker.finish(finisher, task.id, report()) == set()
             done.append(task.id)
         assert tracker.done
-        assert done == [
-            task.id for task in (*tracker.maps, *tracker.reduces)
-        ]
+        assert done == [task.id for task in (*tracker.maps, *tracker.reduces)]
 
 
 Schedule.TestCase.settings = settings(

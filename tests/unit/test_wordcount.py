@@ -25,7 +25,9 @@ CORPUS = Path(
 # German; French; a byte-order mark and no-break spaces; some Greek.
 BOOKS = ["pg22367.txt", "pg4650.txt", "pg30601.txt", "pg2701.txt"]
 
-both = pytest.mark.parametrize("job", [TEXTBOOK, COMBINED], ids=lambda j: j.name)
+both = pytest.mark.parametrize(
+    "job", [TEXTBOOK, COMBINED], ids=lambda j: j.name
+)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +130,13 @@ def test_bytes_that_are_no_text_count_and_the_file_is_named(
 def test_nothing_counts_as_nothing(folder: Path, job: Job) -> None:
     path = folder / "empty"
     path.write_bytes(b"")
-    for split in ("", [], ["", " "], FileSplit(()), split_files([str(path)], 1)[0]):
+    for split in (
+        "",
+        [],
+        ["", " "],
+        FileSplit(()),
+        split_files([str(path)], 1)[0],
+    ):
         assert run(job, [split]) == {}
 
 

@@ -11,7 +11,7 @@ BOM = b"\xef\xbb\xbf"
 WORDS = [
     b"a", b"The", b"the", b"THE", b"don't", b"I", b"x" * 30,
     "Σ".encode(), "ΟΔΟΣ".encode(), "Σ.Σ".encode(), "'Σ".encode(),
-    "İI".encode(), "ß".encode(), "K".encode(), "Ǆ".encode(),
+    "İI".encode(), "ß".encode(), "\u212a".encode(), "Ǆ".encode(),
     "😀".encode(), "e\u0301".encode(), "\u00ad".encode(), b"\0", BOM,
 ]  # fmt: skip
 ASCII_SPACE = [b" ", b"\n", b"\r\n", b"\t", b"\v", b"\f", b"  \n"]
