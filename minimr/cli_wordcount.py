@@ -132,12 +132,16 @@ def wordcount(
     for name in names:
         session.run(name, _fitting(name, options))
     session.show()
+    _save(session, output, json_file)
+    return 1 if session.differences else 0
+
+
+def _save(session: Session, output: str | None, json_file: str | None) -> None:
     if output is not None:
         counts.write_counts(output, session.counts)
         note(f"wrote {number_of(len(session.counts), 'word')} to {output}")
     if json_file is not None:
         write_json(json_file, session.rows)
-    return 1 if session.differences else 0
 
 
 class Session:

@@ -26,8 +26,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from minimr.interface import count
 
@@ -36,6 +35,7 @@ SPLIT_BYTES = 2**25  # the default number of splits keeps them below this
 SPLITS_PER_WORKER = 4  # so that a slow worker does not hold up the rest
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 WORD_BYTES = bytes(set(range(256)) - set(b" \t\n\r\v\f"))
+INSTALLED = ("site-packages", "dist-packages")  # not Python's own
 NOT_UTF8 = "not UTF-8: "  # counters with this prefix name a file each
 
 
@@ -175,6 +175,8 @@ def find_files(paths: Iterable[str]) -> list[str]:
             found += inside
         elif not os.path.exists(path):
             raise InputError(f"no such file or folder: {path}")
+        elif not os.path.isfile(path):  # a pipe has no size, and no end
+            raise InputError(f"{path} is not a regular file")
         else:
             _head(path)  # readable?
             found.append(path)
@@ -186,27 +188,22 @@ def standard_library() -> list[str]:
 
     The default input: text of some size that is on every machine.
     """
-    folder = Path(sysconfig.get_path("stdlib"))
-    return [
-        path
-        for path in _walk(str(folder))
-        if path.endswith(".py")
-        and not {"site-packages", "dist-packages"} & set(Path(path).parts)
-    ]
+    files = _walk(sysconfig.get_path("stdlib"), INSTALLED)
+    return [path for path in files if path.endswith(".py")]
 
 
 def _next_word(file: BinaryIO, position: int) -> int:
     """Give the first place, from `position` on, behind white space."""
     if position == 0:
         return 0
-    position -= 1  # white space just before it will do
-    file.seek(position)
+    place = position - 1  # white space just before it will do
+    file.seek(place)
     while block := file.read(4096):
         before = len(block) - len(block.lstrip(WORD_BYTES))
         if before < len(block):
-            return position + before + 1
-        position += len(block)
-    return position
+            return place + before + 1
+        place += len(block)
+    return max(place, position)  # a file that has shrunk is to be noticed
 
 
 def _whole_words(file: BinaryIO, end: int, size: int) -> Iterator[bytes]:
@@ -225,13 +222,21 @@ def _whole_words(file: BinaryIO, end: int, size: int) -> Iterator[bytes]:
         parts = [block[cut:]]
 
 
-def _walk(folder: str) -> Iterator[str]:
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name[0] != ".")
+def _walk(folder: str, skipped: Sequence[str] = ()) -> Iterator[str]:
+    for root, folders, files in os.walk(folder, onerror=_refuse):
+        folders[:] = sorted(
+            name for name in folders if name[0] != "." and name not in skipped
+        )
         for name in sorted(files):
             path = os.path.join(root, name)
             if name[0] != "." and os.path.isfile(path):
                 yield path
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise InputError(
+        f"cannot read {error.filename}: {error.strerror}"
+    ) from error
 
 
 def _is_text(path: str) -> bool:

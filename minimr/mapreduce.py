@@ -73,7 +73,7 @@ class MapReduce(interface.MapReduce):
             raise
 
     @property
-    def address(self) -> Address:
+    def address(self) -> tuple[str, int]:
         """Where workers join."""
         return self._coordinator.address
 

@@ -43,14 +43,16 @@ def stable_hash(key: Any) -> int:
     """Hash a key to the same number in every process and on every run.
 
     Raises:
-        TypeError: the key is not a text, bytes, a number, None, or a tuple
-            or frozenset of such.
+        TypeError: the key is not a text, bytes, a number but NaN, None, or
+            a tuple or frozenset of such.
     """
     if isinstance(key, str):
         return crc32(key.encode("utf-8", "surrogatepass"))
     if isinstance(key, bytes):
         return crc32(key)
     if isinstance(key, Number):
+        if key != key:
+            raise TypeError("NaN has no stable hash: it equals no key")
         return hash(key) % MAX_HASH  # numbers are not salted
     if key is None:
         return 0

@@ -93,22 +93,15 @@ class MapReduce(interface.MapReduce):
     ) -> Result:
         """Run the job. Blocks: until every reduce task is done."""
         interface.check_num_reduce_tasks(num_reduce_tasks)
-        api, stats = self._api, Stats()
-        start = time.perf_counter()
-        retries = {"max_retries": MAX_RETRIES, "retry_exceptions": True}
+        api, stats, start = self._api, Stats(), time.perf_counter()
         job_ref = api.put(job)
         # [1] map: all at once; Ray finds a worker for each
         # vs minimr: workers ask, and a slow one gets a backup
-        map_task = api.remote(_flat_map_task).options(
-            num_returns=num_reduce_tasks + 1,
-            scheduling_strategy="SPREAD",
-            **retries,
-        )
+        map_task = self._task(_flat_map_task, num_reduce_tasks + 1)
         rows = [
             map_task.remote(api, job_ref, split, num_reduce_tasks)
             for split in splits
         ]
-        map_reports = [row[-1] for row in rows]
         # [2] shuffle: column r of the references goes to reduce task r
         # vs minimr: a reduce task is told whom to ask
         columns = [
@@ -116,11 +109,9 @@ class MapReduce(interface.MapReduce):
             for partition in range(num_reduce_tasks)
         ]
         # [3] reduce: each begins when its arguments are there
-        reduce_task = api.remote(_flat_reduce_task).options(
-            num_returns=2, scheduling_strategy="SPREAD", **retries
-        )
+        reduce_task = self._task(_flat_reduce_task, 2)
         pairs = [reduce_task.remote(api, job_ref, *c) for c in columns]
-        outputs = [output for output, _ in pairs]
+        map_reports = [row[-1] for row in rows]
         reduce_reports = [report for _, report in pairs]
         try:
             maps = self._collect("map", map_reports, progress)
@@ -130,16 +121,23 @@ class MapReduce(interface.MapReduce):
             for ref in (*map_reports, *reduce_reports):
                 api.cancel(ref)
             raise
-        elapsed = time.perf_counter() - start
-        stats.reduce_seconds = elapsed - stats.map_seconds
+        stats.reduce_seconds = time.perf_counter() - start - stats.map_seconds
         stats.reruns = sum(report.attempt for report in (*maps, *reduces))
         add_reports(stats, maps, reduces)
-        return Result(stats, api, outputs)
+        return Result(stats, api, [output for output, _ in pairs])
 
     def close(self) -> None:
         """Stop the cluster that we started, or leave the one we joined."""
         if self._started:
             self._api.shutdown()
+
+    def _task(self, function: Callable[..., Any], num_returns: int) -> Any:
+        return self._api.remote(function).options(
+            num_returns=num_returns,
+            scheduling_strategy="SPREAD",
+            max_retries=MAX_RETRIES,
+            retry_exceptions=True,
+        )
 
     def _collect(
         self, phase: str, refs: list[Any], progress: Progress | None

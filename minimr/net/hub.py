@@ -221,11 +221,16 @@ class Hub:
             return
         try:
             connection, _ = self._listener.accept()
+        except OSError as error:  # gone again, or no descriptor left
+            log.warning("cannot accept a connection: %s", error.strerror)
+            return
+        try:
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peer = Peer(self, connection)
-        except OSError as error:  # gone again, or no descriptor left
-            log.warning("cannot accept a connection: %s", error)
+        except OSError as error:  # reset while it waited to be accepted
+            log.warning("a connection was refused: %s", error.strerror)
+            connection.close()
             return
         peer.handshake = Handshake(self._token, "server")
         peer.deadline = time.monotonic() + HANDSHAKE_TIMEOUT_S
