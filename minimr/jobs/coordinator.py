@@ -120,6 +120,8 @@ class Coordinator:
 
         Blocks: until all have answered; a lost output is made again.
         """
+        if run.id not in self._runs:
+            raise ValueError("the result is closed")
         pickled = cloudpickle.dumps(function)
         run.answers, run.asked = {}, {}
         number = len(run.tracker.reduces)
