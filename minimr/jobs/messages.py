@@ -139,6 +139,7 @@ class Ask(NamedTuple):
     """coordinator -> worker: apply to an output. Reply: Answer."""
 
     job_id: int
+    question: int  # tells late answers to an earlier question apart
     partition: int
     function: bytes  # pickled
 
@@ -147,8 +148,9 @@ class Answer(NamedTuple):
     """worker -> coordinator: what the function gave, or why it did not."""
 
     job_id: int
+    question: int
     partition: int
-    value: Any
+    pickled: Any  # bytes-like; a pickle of its own: it may be unsound
     error: RemoteError | None
 
 

@@ -195,12 +195,18 @@ class Worker:
         yield from self._fetcher.receive(others)
 
     def _answer(self, ask: Ask) -> Answer:
+        import cloudpickle  # only now: most workers never need it
+
+        pickled, failure = None, None
         try:
             output = self._jobs[ask.job_id].outputs[ask.partition]
             value = pickle.loads(ask.function)(output)
-            return Answer(ask.job_id, ask.partition, value, None)
+            pickled = pickle.PickleBuffer(cloudpickle.dumps(value))
         except Exception as error:  # noqa: BLE001  user code raises anything
-            return Answer(ask.job_id, ask.partition, None, _remote(error))
+            failure = _remote(error)
+        return Answer(
+            ask.job_id, ask.question, ask.partition, pickled, failure
+        )
 
     def _interrupt(self, signum: int, frame: object) -> None:
         if self._running is not None and self._running == self._cancelled:
