@@ -165,12 +165,13 @@ class Coordinator:
             task = run.tracker.assign(member.id, time.monotonic())
             if task is None:
                 continue
-            member.task = (run.id, task.id)
+            order = self._order(run, task)
             if run.id not in member.jobs:
-                member.jobs.add(run.id)
                 reduces = len(run.tracker.reduces)
                 member.peer.send(m.NewJob(run.id, run.job, reduces))
-            member.peer.send(self._order(run, task))
+                member.jobs.add(run.id)
+            member.peer.send(order)
+            member.task = (run.id, task.id, order.attempt)
             log.debug("%s gets %s", member, task.id)
 
     def _order(self, run: Run, task: Task) -> m.RunMap | m.RunReduce:

@@ -123,10 +123,11 @@ class Cancelled(NamedTuple):
 
 
 class Cancel(NamedTuple):
-    """coordinator -> worker: nobody waits for this task any more."""
+    """coordinator -> worker: nobody waits for this attempt any more."""
 
     job_id: int
     task: TaskId
+    attempt: int  # the same worker may get the same task again
 
 
 class SourceLost(NamedTuple):
