@@ -86,6 +86,10 @@ class Result(ABC):
         Runs in: driver; the function in the workers that hold outputs.
         Blocks: until every answer is here; lost outputs are made again.
         Returns: one answer a reduce task, in the order of the tasks.
+
+        Raises:
+            JobError: the function raised.
+            ValueError: the result is closed.
         """
 
     @abstractmethod

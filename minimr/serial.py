@@ -37,8 +37,8 @@ class MapReduce(interface.MapReduce):
         # [1] map: every split becomes one block a reduce task
         maps = []
         for number, split in enumerate(splits):
-            progress("map", number, len(splits))
             maps.append(_attempt(do_map_task, job, split, num_reduce_tasks))
+            progress("map", number + 1, len(splits))
         stats.map_seconds = time.perf_counter() - start
         # [2] shuffle: nothing to move, a reduce task picks its blocks
         shuffled = [
@@ -48,9 +48,8 @@ class MapReduce(interface.MapReduce):
         # [3] reduce: group a partition by key and fold each group
         reduces = []
         for number, blocks in enumerate(shuffled):
-            progress("reduce", number, num_reduce_tasks)
             reduces.append(_attempt(do_reduce_task, job, blocks))
-        progress("reduce", num_reduce_tasks, num_reduce_tasks)
+            progress("reduce", number + 1, num_reduce_tasks)
         elapsed = time.perf_counter() - start
         stats.reduce_seconds = elapsed - stats.map_seconds
         add_reports(
@@ -69,15 +68,20 @@ class Result(interface.Result):
 
     def __init__(self, stats: Stats, outputs: list[dict[Any, Any]]) -> None:
         self.stats = stats
-        self._outputs = outputs
+        self._outputs: list[dict[Any, Any]] | None = outputs
 
     def apply(self, function: Callable[[dict[Any, Any]], Any]) -> list[Any]:
         """Call the function on one output after the other."""
-        return [function(output) for output in self._outputs]
+        if self._outputs is None:
+            raise ValueError("the result is closed")
+        try:
+            return [function(output) for output in self._outputs]
+        except Exception as error:  # it may raise anything
+            raise JobError(f"asking for the result: {error!r}") from error
 
     def close(self) -> None:
         """Forget the outputs."""
-        self._outputs = []
+        self._outputs = None
 
 
 def _attempt(task: Callable[..., Any], job: Job, *arguments: Any) -> Any:

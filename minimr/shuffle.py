@@ -116,7 +116,13 @@ def _encode(keys: list[Any], values: list[Any], grouped: bool) -> bytes:
         lengths = _packed(list(map(len, values)))
         values = list(chain.from_iterable(values))
     columns = (len(keys), _joined(keys), lengths, _packed(values))
-    return pickle.dumps(columns, protocol=5)
+    try:
+        return pickle.dumps(columns, protocol=5)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        # Classes of `__main__`, lambdas: by value, which is slower.
+        import cloudpickle  # only now: most jobs never need it
+
+        return bytes(cloudpickle.dumps(columns, protocol=5))
 
 
 def _decode(block: bytes) -> tuple[list[Any], Any, Any]:

@@ -157,10 +157,12 @@ class Result(interface.Result):
     def __init__(self, stats: Stats, api: Any, outputs: list[Any]) -> None:
         self.stats = stats
         self._api = api
-        self._outputs = outputs
+        self._outputs: list[Any] | None = outputs
 
     def apply(self, function: Callable[[dict[Any, Any]], Any]) -> list[Any]:
         """Run a task an output. Blocks: until all have answered."""
+        if self._outputs is None:
+            raise ValueError("the result is closed")
         task = self._api.remote(_apply)
         return _get(
             self._api, [task.remote(function, ref) for ref in self._outputs]
@@ -168,7 +170,7 @@ class Result(interface.Result):
 
     def close(self) -> None:
         """Let go of the references: the cluster frees the outputs."""
-        self._outputs = []
+        self._outputs = None
 
 
 def _flat_map_task(

@@ -52,6 +52,7 @@ class Run:
     error: JobError | None = None
     answers: dict[int, Any] = field(default_factory=dict)  # {partition: ...}
     asked: dict[int, int] = field(default_factory=dict)  # {partition: worker}
+    question: int = 0  # the number of the last one
 
 
 class Coordinator:
@@ -120,8 +121,11 @@ class Coordinator:
 
         Blocks: until all have answered; a lost output is made again.
         """
+        if run.id not in self._runs:
+            raise ValueError("the result is closed")
         pickled = cloudpickle.dumps(function)
         run.answers, run.asked = {}, {}
+        run.question += 1
         number = len(run.tracker.reduces)
 
         def answered() -> bool:
@@ -130,7 +134,9 @@ class Coordinator:
                 if holder is None or index in {**run.asked, **run.answers}:
                     continue
                 run.asked[index] = holder
-                self._members[holder].peer.send(m.Ask(run.id, index, pickled))
+                self._members[holder].peer.send(
+                    m.Ask(run.id, run.question, index, pickled)
+                )
             return len(run.answers) == number
 
         self.drive(run, answered)
@@ -159,12 +165,13 @@ class Coordinator:
             task = run.tracker.assign(member.id, time.monotonic())
             if task is None:
                 continue
-            member.task = (run.id, task.id)
+            order = self._order(run, task)
             if run.id not in member.jobs:
-                member.jobs.add(run.id)
                 reduces = len(run.tracker.reduces)
                 member.peer.send(m.NewJob(run.id, run.job, reduces))
-            member.peer.send(self._order(run, task))
+                member.jobs.add(run.id)
+            member.peer.send(order)
+            member.task = (run.id, task.id, order.attempt)
             log.debug("%s gets %s", member, task.id)
 
     def _order(self, run: Run, task: Task) -> m.RunMap | m.RunReduce:
@@ -238,11 +245,18 @@ class Coordinator:
         run.progress(done.task.kind, finished, len(phase))
 
     def _on_answer(self, run: Run, answer: m.Answer) -> None:
+        if answer.question != run.question:
+            return
         if run.asked.pop(answer.partition, None) is None:
             return
         if answer.error is not None:
             run.error = _job_error("asking for the result", answer.error)
-        run.answers[answer.partition] = answer.value
+            return
+        try:
+            run.answers[answer.partition] = pickle.loads(answer.pickled)
+        except Exception as error:  # noqa: BLE001  it may do anything
+            run.error = JobError(f"an answer cannot be unpickled: {error!r}")
+            run.error.__cause__ = error
 
     def _on_lost(self, member: Member) -> None:
         for other in self._members:

@@ -58,7 +58,7 @@ class Member:
     local: bool  # a process of ours: killed and replaced when it is lost
     last_heard: float
     # The coordinator's: what it does now, and since when in vain.
-    task: tuple[int, TaskId] | None = None  # None: it is idle
+    task: tuple[int, TaskId, int] | None = None  # attempt; None: idle
     cancelled_at: float | None = None
     jobs: set[int] = field(default_factory=set)  # that it was told of
 

@@ -123,10 +123,11 @@ class Cancelled(NamedTuple):
 
 
 class Cancel(NamedTuple):
-    """coordinator -> worker: nobody waits for this task any more."""
+    """coordinator -> worker: nobody waits for this attempt any more."""
 
     job_id: int
     task: TaskId
+    attempt: int  # the same worker may get the same task again
 
 
 class SourceLost(NamedTuple):
@@ -139,6 +140,7 @@ class Ask(NamedTuple):
     """coordinator -> worker: apply to an output. Reply: Answer."""
 
     job_id: int
+    question: int  # tells late answers to an earlier question apart
     partition: int
     function: bytes  # pickled
 
@@ -147,8 +149,9 @@ class Answer(NamedTuple):
     """worker -> coordinator: what the function gave, or why it did not."""
 
     job_id: int
+    question: int
     partition: int
-    value: Any
+    pickled: Any  # bytes-like; a pickle of its own: it may be unsound
     error: RemoteError | None
 
 

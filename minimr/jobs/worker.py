@@ -110,12 +110,13 @@ class Worker:
         self.welcome: Welcome = reply
         self._fetcher = Fetcher(token, reply.fetch_timeout_s)
         self._coordinator = self._hub.adopt(channel)
+        self._unloaded: dict[int, NewJob] = {}  # {job_id: ...}
         self._jobs: dict[int, _JobState] = {}  # {job_id: ...}
         self._orders: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        # The task that the main thread runs, and the last one cancelled:
-        # a signal that comes late, in another task, does no harm.
-        self._running: tuple[int, TaskId] | None = None
-        self._cancelled: tuple[int, TaskId] | None = None
+        # The attempt that the main thread runs, and the last one cancelled:
+        # a signal that comes late, in another attempt, does no harm.
+        self._running: tuple[int, TaskId, int] | None = None
+        self._cancelled: tuple[int, TaskId, int] | None = None
         sys.path += [p for p in reply.sys_path if p not in sys.path]
 
     def run(self, on_end: Callable[[str], None]) -> NoReturn:
@@ -135,9 +136,9 @@ class Worker:
 
     def _obey(self, order: Any) -> None:
         if isinstance(order, NewJob):
-            job = pickle.loads(order.job)
-            self._jobs[order.job_id] = _JobState(job, order.num_reduce_tasks)
+            self._unloaded[order.job_id] = order
         elif isinstance(order, Forget):
+            self._unloaded.pop(order.job_id, None)
             self._jobs.pop(order.job_id, None)
         elif isinstance(order, Ask):
             self._hub.post(self._answer(order))
@@ -145,28 +146,41 @@ class Worker:
             self._hub.post(self._run_task(order))
 
     def _run_task(self, order: RunMap | RunReduce) -> Any:
-        job_id, task = order.job_id, order.task
-        log.debug("attempt %d of %s begins", order.attempt, task)
-        try:
-            self._running = (job_id, task)
-            if self._running == self._cancelled:  # while it was queued
-                raise _CancelledError
-            if isinstance(order, RunMap):
-                end: Any = self._map(order)
-            else:
-                end = self._reduce(order)
+        attempt = (order.job_id, order.task, order.attempt)
+        log.debug("attempt %d of %s begins", order.attempt, order.task)
+        try:  # around all that runs while the signal may come
+            try:
+                self._running = attempt
+                if attempt == self._cancelled:  # while it was queued
+                    raise _CancelledError
+                return self._attempt(order)
+            finally:
+                self._running = None
         except _CancelledError:
-            end = Cancelled(job_id, task)
+            return Cancelled(order.job_id, order.task)
+
+    def _attempt(self, order: RunMap | RunReduce) -> Any:
+        job_id, task = order.job_id, order.task
+        try:
+            if isinstance(order, RunMap):
+                return self._map(order)
+            return self._reduce(order)
         except FetchError as error:
-            end = FetchFailed(job_id, task, error.source, str(error))
+            return FetchFailed(job_id, task, error.source, str(error))
         except Exception as error:  # noqa: BLE001  user code raises anything
-            end = TaskFailed(job_id, task, _remote(error))
-        finally:
-            self._running = None
-        return end
+            return TaskFailed(job_id, task, _remote(error))
+
+    def _state(self, job_id: int) -> _JobState:
+        """Load a job with its first task: an error is the task's error."""
+        if job_id in self._unloaded:
+            new = self._unloaded[job_id]
+            job = pickle.loads(new.job)
+            self._jobs[job_id] = _JobState(job, new.num_reduce_tasks)
+            del self._unloaded[job_id]
+        return self._jobs[job_id]
 
     def _map(self, order: RunMap) -> Done:
-        state = self._jobs[order.job_id]
+        state = self._state(order.job_id)
         blocks, report = do_map_task(
             state.job, pickle.loads(order.split), state.num_reduce_tasks
         )
@@ -175,7 +189,7 @@ class Worker:
         return Done(order.job_id, order.task, report)
 
     def _reduce(self, order: RunReduce) -> Done:
-        state = self._jobs[order.job_id]
+        state = self._state(order.job_id)
         output, report = do_reduce_task(state.job, self._collect(state, order))
         state.outputs[order.task.number] = output
         return Done(order.job_id, order.task, report)
@@ -195,12 +209,18 @@ class Worker:
         yield from self._fetcher.receive(others)
 
     def _answer(self, ask: Ask) -> Answer:
+        import cloudpickle  # only now: most workers never need it
+
+        pickled, failure = None, None
         try:
             output = self._jobs[ask.job_id].outputs[ask.partition]
             value = pickle.loads(ask.function)(output)
-            return Answer(ask.job_id, ask.partition, value, None)
+            pickled = pickle.PickleBuffer(cloudpickle.dumps(value))
         except Exception as error:  # noqa: BLE001  user code raises anything
-            return Answer(ask.job_id, ask.partition, None, _remote(error))
+            failure = _remote(error)
+        return Answer(
+            ask.job_id, ask.question, ask.partition, pickled, failure
+        )
 
     def _interrupt(self, signum: int, frame: object) -> None:
         if self._running is not None and self._running == self._cancelled:
@@ -231,7 +251,7 @@ class Worker:
         elif isinstance(message, SourceLost):
             self._fetcher.lose(message.worker_id)
         elif isinstance(message, Cancel):
-            self._cancelled = (message.job_id, message.task)
+            self._cancelled = (message.job_id, message.task, message.attempt)
             main = threading.main_thread().ident
             assert main is not None
             signal.pthread_kill(main, signal.SIGUSR1)
