@@ -146,7 +146,7 @@ def test_a_split_that_cannot_be_pickled_is_refused_at_once(
     parallel_engine: MapReduce,
 ) -> None:
     lazy = ("text" for _ in range(3))
-    with pytest.raises((JobError, TypeError), match="pickle|serialize"):
+    with pytest.raises((JobError, TypeError), match=r"pickle|serialize"):
         parallel_engine.run(COMBINED, [["a"], lazy], 2)
     result = parallel_engine.run(COMBINED, [["a"]] * 5, 2)
     assert result.merged() == {"a": 5}
