@@ -1,8 +1,8 @@
 """One suite for every engine: who implements the interface is a row here.
 
-    test ── engine: the row ──> two workers, started once a session
-      ^                              │
-      └───────── stage <── knock ────┘ (not through the engine)
+test ── engine: the row ──> two workers, started once a session
+  ^                              │
+  └───────── stage <── knock ────┘ (not through the engine)
 """
 
 from __future__ import annotations

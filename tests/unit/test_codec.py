@@ -33,7 +33,7 @@ def test_any_plain_object_comes_back(message: object) -> None:
         m.Heartbeat(),
         m.RunReduce(1, m.TaskId("reduce", 2), 0, [(3, ("::1", 4), [5, 6])]),
         m.Done(1, m.TaskId("map", 2), TaskReport(pid=7)),
-        m.Answer(1, 2, None, m.RemoteError(b"error", "traceback")),
+        m.Answer(1, 1, 2, None, m.RemoteError(b"error", "traceback")),
     ],
     ids=lambda message: type(message).__name__,
 )
