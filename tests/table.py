@@ -1,7 +1,7 @@
 """A job that shows at a glance whether every output counted once.
 
-    map task n    knocks, gives (r, n) to each reduce task r
-    reduce task r knocks, lists the n that have come: 0, 1, ... M - 1
+map task n    knocks, gives (r, n) to each reduce task r
+reduce task r knocks, lists the n that have come: 0, 1, ... M - 1
 """
 
 from __future__ import annotations
