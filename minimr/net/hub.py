@@ -219,6 +219,7 @@ class Hub:
             while self._posted:
                 self._events.append(Posted(self._posted.popleft()))
             return
+        connection = None
         try:
             connection, _ = self._listener.accept()
             connection.setblocking(False)
@@ -226,6 +227,8 @@ class Hub:
             peer = Peer(self, connection)
         except OSError as error:  # gone again, or no descriptor left
             log.warning("cannot accept a connection: %s", error)
+            if connection is not None:
+                connection.close()
             return
         peer.handshake = Handshake(self._token, "server")
         peer.deadline = time.monotonic() + HANDSHAKE_TIMEOUT_S
