@@ -1,8 +1,8 @@
 """One engine, one stage, one job: what every test of faults needs.
 
-    Play(script) ─> engine.run(table) ── knock ──> script: kill, stop, hold
-                          │
-                    the table's only right result, or the test fails
+Play(script) ─> engine.run(table) ── knock ──> script: kill, stop, hold
+                      │
+                the table's only right result, or the test fails
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import psutil
 
 from minimr.interface import Progress, Result
 from minimr.jobs.members import Timing
-from minimr.jobs.messages import Done, Register, TaskId, Welcome
+from minimr.jobs.messages import Done, Refused, Register, TaskId, Welcome
 from minimr.jobs.tracker import Policy
 from minimr.mapreduce import MapReduce
 from minimr.net.channel import Address, connect
@@ -91,6 +91,7 @@ class Play:
             child.pid
             for child in psutil.Process().children()
             if "minimr.jobs.worker" in child.cmdline()
+            and child.pid not in [other.pid for other in self.joined]
         ]
 
     def join(self, **environment: str) -> subprocess.Popen[str]:
@@ -179,11 +180,15 @@ def when(phase: str, done: int, do: Callable[[], Any]) -> Progress:
 class FakeWorker:
     """A worker in the test's hands: it registers, and does as it is told."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(
+        self,
+        address: Address,
+        python: tuple[int, int] = sys.version_info[:2],
+    ) -> None:
         self.channel = connect(address, load_token())
         nobody = 9  # a port where no worker serves blocks
-        self.channel.send(Register(os.getpid(), nobody, sys.version_info[:2]))
-        self.welcome: Welcome = self.channel.receive(DEADLINE_S)
+        self.channel.send(Register(os.getpid(), nobody, python))
+        self.reply: Welcome | Refused = self.channel.receive(DEADLINE_S)
 
     def receive(self, kind: type) -> Any:
         """Give the next message of a kind, and skip all before it."""
