@@ -106,12 +106,12 @@ class Coordinator:
         self._handle(self._members.wake())
         while not until():
             self._assign(run)
+            self._give_up(run)
             wait = min(
                 self._members.patience_s(),
                 run.tracker.next_change(time.monotonic()),
             )
             self._handle(self._members.poll(wait))
-            self._give_up(run)
             if run.error is not None:
                 error, run.error = run.error, None
                 raise error
@@ -238,8 +238,10 @@ class Coordinator:
 
     def _on_done(self, run: Run, member: Member, done: m.Done) -> None:
         tracker = run.tracker
-        for rival in tracker.finish(member.id, done.task, done.report):
-            self._cancel(self._members[rival])
+        rivals = tracker.finish(member.id, done.task, done.report)
+        for rival in self._members:  # one may be lost since
+            if rival.id in rivals:
+                self._cancel(rival)
         phase = tracker.maps if done.task.kind == "map" else tracker.reduces
         finished = sum(task.holder is not None for task in phase)
         run.progress(done.task.kind, finished, len(phase))

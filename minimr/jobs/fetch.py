@@ -55,8 +55,9 @@ class Fetcher:
         for worker, address, map_tasks in sources:
             try:
                 channel = self._channel(worker, address)
-                channel.send(Fetch(job_id, partition, map_tasks))
+                # First: a cancel may end us while the request goes out.
                 self._unread.add(worker)
+                channel.send(Fetch(job_id, partition, map_tasks))
             except OSError as error:
                 self._close(worker)
                 raise FetchError(worker, str(error)) from error

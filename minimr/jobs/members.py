@@ -29,7 +29,13 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from minimr.interface import JobError
-from minimr.jobs.messages import Refused, Register, TaskId, Welcome
+from minimr.jobs.messages import (
+    FROM_MEMBERS,
+    Refused,
+    Register,
+    TaskId,
+    Welcome,
+)
 from minimr.jobs.processes import Ended, Processes
 from minimr.net.channel import Address, reachable
 from minimr.net.hub import Hub, Left, Peer, Posted, Received
@@ -131,7 +137,8 @@ class Members:
         Raises:
             JobError: no worker is left, and none will come.
         """
-        for event in self._hub.poll(max(0.0, timeout_s)):
+        wait = 0.0 if self._events else max(0.0, timeout_s)
+        for event in self._hub.poll(wait):
             self._handle(event)
         limit = time.monotonic() - self.timing.silence_timeout_s
         for member in self:
@@ -159,12 +166,13 @@ class Members:
         events, self._events = self._events, []
         return events
 
-    def lose(self, member: Member, why: str) -> None:
+    def lose(self, member: Member, why: str, died: bool = False) -> None:
         """Give a worker up. A `Lost` follows in the next `poll`."""
         del self._table[member.id]
         self._hub.drop(member.peer)
         if member.local:
-            why = f"{why}; {self._processes.kill(member.pid)}"
+            how = self._processes.kill(member.pid)
+            why = f"{why}; {how}" if died else why  # or it was us
             if self._restart:
                 self._processes.start()
         self.last_death = f"{member}: {why}"
@@ -182,13 +190,19 @@ class Members:
             self._on_ended(event.message)
         elif isinstance(event, Received):
             member = self._table.get(event.peer.data)
-            if member is not None:
+            if event.peer.data is None:
+                if isinstance(event.message, Register):
+                    self._register(event.peer, event.message)
+            elif member is None:  # what it sent before it was lost
+                pass
+            elif isinstance(event.message, FROM_MEMBERS):
                 member.last_heard = time.monotonic()
                 self._events.append((member, event.message))
-            elif isinstance(event.message, Register):
-                self._register(event.peer, event.message)
+            else:
+                self.lose(member, f"it sent {event.message!r:.80}")
         elif isinstance(event, Left) and event.peer.data in self._table:
-            self.lose(self._table[event.peer.data], event.why)
+            member = self._table[event.peer.data]
+            self.lose(member, event.why, died=True)
 
     def _register(self, peer: Peer, message: Register) -> None:
         here = sys.version_info[:2]

@@ -174,3 +174,7 @@ class Block(NamedTuple):
 
     map_task: int
     data: Any  # bytes-like, received without a copy
+
+
+# What a registered worker may send to the coordinator.
+FROM_MEMBERS = (Heartbeat, Done, TaskFailed, FetchFailed, Cancelled, Answer)

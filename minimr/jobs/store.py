@@ -35,7 +35,10 @@ class Store:
     """
 
     def __init__(self) -> None:
-        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        try:
+            file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        except OSError as error:
+            raise _store_error("a file", error) from error
         weakref.finalize(self, file.close)
         self._descriptor = file.fileno()
         self._end = 0
@@ -54,11 +57,7 @@ class Store:
                 size = os.pwrite(self._descriptor, view, end)
                 view, end = view[size:], end + size
         except OSError as error:
-            raise StoreError(
-                error.errno,
-                f"cannot keep {len(data):,} bytes in {tempfile.gettempdir()}: "
-                f"{error.strerror}; set TMPDIR to a folder with more room",
-            ) from error
+            raise _store_error(f"{len(data):,} bytes", error) from error
         self._places[key] = _Place(self._end, len(data))
         self._end = end
 
@@ -68,3 +67,12 @@ class Store:
         if place is None:
             return None
         return os.pread(self._descriptor, place.size, place.offset)
+
+
+def _store_error(what: str, error: OSError) -> StoreError:
+    folder = tempfile.tempdir or "any folder for temporary files"
+    return StoreError(
+        error.errno,
+        f"cannot keep {what} in {folder}: {error.strerror}; "
+        "set TMPDIR to a folder with more room",
+    )

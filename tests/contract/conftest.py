@@ -29,19 +29,23 @@ def _ray() -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     ray = pytest.importorskip("ray", reason="ray is not installed")
-    from ray_impl.mapreduce import MapReduce
+    from ray_impl import mapreduce
 
     started = not ray.is_initialized()
     if started:
         ray.init(
+            address="local",
             num_cpus=NUM_WORKERS,
             include_dashboard=False,
             logging_level="ERROR",
             log_to_driver=False,
             _node_ip_address="127.0.0.1",
         )
-    with MapReduce(NUM_WORKERS) as engine:
-        yield engine
+    with pytest.MonkeyPatch.context() as patch:
+        # Ray waits a second before it tries again.
+        patch.setattr(mapreduce, "MAX_RETRIES", 1)
+        with mapreduce.MapReduce(NUM_WORKERS) as engine:
+            yield engine
     if started:
         ray.shutdown()
 
@@ -59,6 +63,14 @@ ENGINES: dict[str, Callable[[], AbstractContextManager[MapReduce]]] = {
 }
 
 
+def only_on(*names: str) -> pytest.MarkDecorator:
+    """Run a test on these engines alone."""
+    return pytest.mark.parametrize("engine", names, indirect=True)
+
+
+on_workers = only_on(*(name for name in ENGINES if name != "serial"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def token_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
@@ -74,14 +86,6 @@ def engine(
 ) -> Iterator[MapReduce]:
     with ENGINES[request.param]() as engine:
         yield engine
-
-
-@pytest.fixture
-def parallel_engine(engine: MapReduce) -> MapReduce:
-    """Leave out the for loop, where a case is about processes."""
-    if engine.name == "serial":
-        pytest.skip("the for loop has no workers")
-    return engine
 
 
 @pytest.fixture

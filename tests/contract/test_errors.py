@@ -10,6 +10,7 @@ import pytest
 
 from minimr.interface import Job, JobError, MapReduce
 from minimr.wordcount import COMBINED
+from tests.contract.conftest import on_workers
 from tests.contract.jobs import PickyError, StubbornError, Unloadable
 from tests.stage import Knock, PlannedError, Stage
 from tests.table import Table
@@ -47,14 +48,15 @@ def test_a_task_that_raises_fails_the_job_with_its_own_exception(
     assert 1 <= stage.names().count(task) <= MAX_TRIES
 
 
+@on_workers
 def test_the_error_itself_has_the_remote_traceback(
-    parallel_engine: MapReduce,
+    engine: MapReduce,
 ) -> None:
     def divide_by_nothing(split: int) -> Any:
         return [(split, 1 / 0)]
 
     job = Job("dividing", divide_by_nothing, lambda key, values: None)
-    error = fails(parallel_engine, job)
+    error = fails(engine, job)
     assert isinstance(error.__cause__, ZeroDivisionError)
     assert "in divide_by_nothing" in str(error)
     assert "test_errors.py" in str(error)
@@ -116,8 +118,9 @@ def test_a_value_that_cannot_be_made_again_fails_the_job(
     assert "I cannot be loaded" in told(fails(engine, job))
 
 
+@on_workers
 def test_functions_that_cannot_be_made_again_fail_the_job(
-    parallel_engine: MapReduce,
+    engine: MapReduce,
 ) -> None:
     unloadable = Unloadable()
     job = Job(
@@ -125,11 +128,12 @@ def test_functions_that_cannot_be_made_again_fail_the_job(
         lambda split: [("key", unloadable)],
         lambda key, values: len(values),
     )
-    assert "I cannot be loaded" in told(fails(parallel_engine, job))
+    assert "I cannot be loaded" in told(fails(engine, job))
 
 
+@on_workers
 def test_an_output_that_cannot_be_made_again_fails_the_question(
-    parallel_engine: MapReduce,
+    engine: MapReduce,
 ) -> None:
     job = Job(
         "unloadable",
@@ -137,16 +141,17 @@ def test_an_output_that_cannot_be_made_again_fails_the_question(
         lambda key, values: Unloadable(),
     )
     with pytest.raises(JobError, match="I cannot be loaded"):
-        parallel_engine.run(job, range(3), 2).merged()
-    result = parallel_engine.run(COMBINED, [["a"]] * 5, 2)
+        engine.run(job, range(3), 2).merged()
+    result = engine.run(COMBINED, [["a"]] * 5, 2)
     assert result.merged() == {"a": 5}
 
 
+@on_workers
 def test_a_split_that_cannot_be_pickled_is_refused_at_once(
-    parallel_engine: MapReduce,
+    engine: MapReduce,
 ) -> None:
     lazy = ("text" for _ in range(3))
     with pytest.raises((JobError, TypeError), match=r"pickle|serialize"):
-        parallel_engine.run(COMBINED, [["a"], lazy], 2)
-    result = parallel_engine.run(COMBINED, [["a"]] * 5, 2)
+        engine.run(COMBINED, [["a"], lazy], 2)
+    result = engine.run(COMBINED, [["a"]] * 5, 2)
     assert result.merged() == {"a": 5}

@@ -9,6 +9,7 @@ import pytest
 
 from minimr.interface import Job, JobError, MapReduce, count
 from minimr.wordcount import COMBINED, TEXTBOOK
+from tests.contract.conftest import on_workers
 from tests.contract.jobs import INVERTED_INDEX
 from tests.stage import PlannedError
 
@@ -53,15 +54,16 @@ def _raise_on_purpose(output: dict[Any, Any]) -> Any:
     return "an answer that nobody waits for"
 
 
+@on_workers
 @pytest.mark.parametrize(
     "function",
     [_raise_on_purpose, lambda output: threading.Lock()],
     ids=["raises", "gives what cannot be pickled"],
 )
 def test_after_a_question_that_fails_the_next_one_gets_its_own_answers(
-    parallel_engine: MapReduce, function: Any
+    engine: MapReduce, function: Any
 ) -> None:
-    result = parallel_engine.run(COMBINED, SPLITS, 9)
+    result = engine.run(COMBINED, SPLITS, 9)
     for _ in range(5):
         with pytest.raises(JobError):
             result.apply(function)

@@ -12,14 +12,15 @@ import pytest
 
 from minimr.interface import Job, MapReduce
 from minimr.wordcount import COMBINED
-from tests.contract.conftest import NUM_WORKERS
+from tests.contract.conftest import NUM_WORKERS, on_workers
 from tests.stage import Knock, Stage
 from tests.table import Table
 
 
+@on_workers
 @pytest.mark.parametrize("phase", ["map", "reduce"])
 def test_tasks_of_a_phase_run_at_the_same_time(
-    parallel_engine: MapReduce, stage: Stage, phase: str
+    engine: MapReduce, stage: Stage, phase: str
 ) -> None:
     here: list[Knock] = []
 
@@ -35,16 +36,15 @@ def test_tasks_of_a_phase_run_at_the_same_time(
 
     stage.script = wait_for_all
     table = Table(stage.address, NUM_WORKERS, NUM_WORKERS)
-    result = parallel_engine.run(table.job(), range(table.maps), table.reduces)
+    result = engine.run(table.job(), range(table.maps), table.reduces)
     assert result.merged() == table.expected()
     assert len({knock.pid for knock in here}) == NUM_WORKERS
 
 
-def test_tasks_run_in_other_processes(
-    parallel_engine: MapReduce, stage: Stage
-) -> None:
+@on_workers
+def test_tasks_run_in_other_processes(engine: MapReduce, stage: Stage) -> None:
     table = Table(stage.address, 4, 3)
-    parallel_engine.run(table.job(), range(table.maps), table.reduces).close()
+    engine.run(table.job(), range(table.maps), table.reduces).close()
     assert os.getpid() not in {knock.pid for knock in stage.knocks}
 
 
@@ -98,8 +98,9 @@ def _append(log: Path, line: str) -> None:
         os.close(descriptor)
 
 
+@on_workers
 def test_run_does_not_return_while_one_reduce_task_is_under_way(
-    parallel_engine: MapReduce, stage: Stage
+    engine: MapReduce, stage: Stage
 ) -> None:
     held: list[Knock] = []
     others = {f"reduce {r}" for r in range(1, 6)}
@@ -114,7 +115,7 @@ def test_run_does_not_return_while_one_reduce_task_is_under_way(
 
     stage.script = hold_the_first
     table = Table(stage.address, 2, 6)
-    result = parallel_engine.run(table.job(), range(table.maps), table.reduces)
+    result = engine.run(table.job(), range(table.maps), table.reduces)
     assert others < set(stage.names())
     assert result.merged() == table.expected()
 

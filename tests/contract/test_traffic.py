@@ -10,6 +10,7 @@ import pytest
 from minimr import mapreduce
 from minimr.net import hub
 from minimr.net.frames import FrameReader
+from tests.contract.conftest import only_on
 from tests.stage import Stage
 from tests.table import Table
 
@@ -45,10 +46,12 @@ def test_the_coordinator_receives_no_block(
         assert result.merged() == table.expected()
 
 
+@only_on("ray")
 def test_the_driver_of_ray_never_asks_for_a_block(
-    ray_engine: Any, stage: Stage
+    engine: Any, stage: Stage
 ) -> None:
-    ray = pytest.importorskip("ray")
+    import ray
+
     from ray_impl.mapreduce import MapReduce
 
     asked: list[Any] = []
