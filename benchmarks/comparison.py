@@ -17,14 +17,13 @@ HEADS = (
     "min-max",
     "merged s",
     "min-max",
-    "run / loop",
-    "merged / loop",
-    "run / ray",
-    "merged / ray",
+    "run\n/loop",
+    "merged\n/loop",
+    "run\n/ray",
+    "merged\n/ray",
     "Mwords/s",
     "MB/s",
     "peak MB",
-    "start s",
     "identical",
 )
 
@@ -104,7 +103,6 @@ def cells(row: Row) -> list[str]:
         f"{row.words_per_second / 1e6:.2f}",
         f"{row.bytes_per_second / 1e6:.1f}",
         megabytes(row.worker_peak_rss_bytes),
-        f"{row.startup_seconds:.2f}",
         {True: "yes", False: "NO", None: NOTHING}[row.identical],
     ]
 

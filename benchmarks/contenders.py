@@ -12,7 +12,6 @@ them with its workers until somebody asks: `merged` compares like with like.
 from __future__ import annotations
 
 import gc
-import importlib
 import multiprocessing
 import signal
 import time
@@ -26,7 +25,8 @@ from benchmarks.drivers import Contender
 from benchmarks.timing import Sample
 from benchmarks.work import Work
 from minimr.corpus import FileSplit
-from minimr.interface import Job, MapReduce, Result, Stats
+from minimr.engines import Options, open_engine
+from minimr.interface import Job, Result, Stats
 from minimr.tasks import peak_rss_bytes
 
 
@@ -131,17 +131,13 @@ class Pool(WordCounter):
 class Engine(WordCounter):
     """A rung of the ladder, started once and kept warm."""
 
-    def __init__(self, work: Work, name: str, module: str) -> None:
+    def __init__(self, work: Work, name: str) -> None:
         super().__init__(work)
         self.name = name
-        self._module = module
 
     def start(self) -> None:
         """Start the engine and its workers."""
-        engine = importlib.import_module(self._module).MapReduce
-        self._engine: MapReduce = (
-            engine() if self.name == "serial" else engine(self.work.workers)
-        )
+        self._engine = open_engine(self.name, Options(self.work.workers))
 
     def run(self) -> Result:
         """Run the job. The outputs stay where they were made."""

@@ -19,6 +19,7 @@ import sys
 import time
 import traceback
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -80,10 +81,8 @@ class Driver:
 
     def measure(self) -> Sample:
         """Measure once. Blocks: until it is done."""
-        try:
+        with suppress(OSError):  # it may have ended; the answer says how
             self._connection.send(ASK)
-        except OSError:  # it ended since; the answer says how
-            pass
         sample = self._answer()
         assert isinstance(sample, Sample)
         return sample
@@ -100,7 +99,7 @@ class Driver:
         self._process.close()
 
     def _answer(self) -> Any:
-        sources = [self._connection, self._process.sentinel]
+        sources: list[Any] = [self._connection, self._process.sentinel]
         if not connection.wait(sources, self._timeout_s):
             self._process.terminate()
             raise ContenderError(f"no answer within {self._timeout_s:.0f} s")

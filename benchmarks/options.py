@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
+
+from minimr.files import check_writable
 
 AT_LEAST_ONE = click.IntRange(min=1)
 
@@ -14,7 +15,7 @@ AT_LEAST_ONE = click.IntRange(min=1)
 def output_file(name: str, help: str) -> Callable[..., Any]:
     """Make an option for a file to write, refused before the work begins."""
     return click.option(
-        name, type=click.Path(dir_okay=False), callback=_folder, help=help
+        name, type=click.Path(dir_okay=False), callback=_writable, help=help
     )
 
 
@@ -42,9 +43,12 @@ def tell(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _folder(
+def _writable(
     context: click.Context, option: click.Parameter, path: str | None
 ) -> str | None:
-    if path is not None and not Path(path).parent.is_dir():
-        raise click.BadParameter(f"no such folder: {Path(path).parent}")
+    if path is not None:
+        try:
+            check_writable(path)
+        except OSError as error:
+            raise click.BadParameter(f"{path}: {error.strerror}") from None
     return path

@@ -32,7 +32,7 @@ class Dask(WordCounter):
         self._cluster = LocalCluster(
             n_workers=self.work.workers,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             memory_limit=0,  # no limit: a worker is not to pause or spill
         )
         self._client = Client(self._cluster)
@@ -94,7 +94,7 @@ class DaskFutures(Dask):
     def merge(self, output: Any) -> Mapping[str, int]:
         """Gather the outputs."""
         counts: dict[str, int] = {}
-        for part in self._client.gather(output):
+        for part in self._client.gather(output, direct=True):
             counts.update(part)
         return counts
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.tables import seconds, write_atomically
+from benchmarks.tables import seconds
 from benchmarks.timing import Spread
 
 SOLID, LIGHT, OWN = "#35618f", "#a9c4de", "#d1622b"
@@ -57,10 +56,8 @@ def draw(
         figure.suptitle(title, fontsize=FONT_SIZE, x=0.02, ha="left")
         for axes, panel in zip(rows.flat, panels, strict=True):
             _draw_panel(axes, panel, labels)
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=100)
+        figure.savefig(path, format="png", dpi=100)
         pyplot.close(figure)
-    write_atomically(path, content.getvalue())
 
 
 def _draw_panel(axes: Any, panel: Panel, labels: tuple[str, str]) -> None:

@@ -107,6 +107,8 @@ def _notes(measured: Measured) -> Iterator[str]:
         "the driver too. Ratios, Mwords/s and MB/s are of medians; rates, "
         "of run. peak: memory of the largest worker."
     )
+    started = [f"{name} {s:.2f} s" for name, s in measured.startup.items()]
+    yield f"started, once, in: {', '.join(started)}"
     for name, error in measured.outcome.failures.items():
         yield f"{name} failed: {error}"
     if any(row.identical is False for row in measured.rows):

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 from benchmarks.machine import facts
+from minimr.files import atomic_writer
 
-WIDTH = 116  # where there is no terminal to ask
+WIDTH = 130  # where there is no terminal to ask
 NOTHING = "-"
 
 
@@ -29,9 +27,15 @@ def show(
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1),
+    )
     for number, head in enumerate(heads):
-        table.add_column(head, justify="right" if number else "left")
+        justify: JustifyMethod = "right" if number else "left"
+        table.add_column(head, justify=justify, no_wrap=True)
     for row in rows:
         table.add_row(*row)
     console.print(table)
@@ -57,19 +61,6 @@ def megabytes(value: float) -> str:
 def write_json(path: str, benchmark: str, **content: Any) -> None:
     """Write what was measured and on what, all of it or nothing."""
     document = {"benchmark": benchmark, "machine": facts(), **content}
-    text = json.dumps(document, indent=1) + "\n"
-    write_atomically(path, text.encode())
-
-
-def write_atomically(path: str, content: bytes) -> None:
-    """Write a file that is never seen unfinished."""
-    target = Path(path)
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".")
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise
+    with atomic_writer(path) as file:
+        json.dump(document, file, indent=1)
+        file.write("\n")

@@ -22,15 +22,11 @@ from benchmarks.results import Measured, as_json, draw, report
 from benchmarks.timing import ContenderError, interleave
 from benchmarks.work import Work, plan
 from minimr.corpus import InputError
+from minimr.engines import ENGINES
 from minimr.wordcount import JOBS
 
 CLASSES: dict[str, type[WordCounter]] = {
     each.name: each for each in (Loop, Plain, Pool, Dask, DaskFutures, Polars)
-}
-ENGINES = {
-    "serial": "minimr.serial",
-    "minimr": "minimr.mapreduce",
-    "ray": "ray_impl.mapreduce",
 }
 NAMES = (
     "loop",
@@ -72,7 +68,7 @@ NEEDS = {
 @output_file("--json", "Write machine and every measurement.")
 @output_file("--png", "Draw the medians.")
 @click.pass_context
-def wordcount(context: click.Context, **chosen: Any) -> None:
+def wordcount(context: click.Context, /, **chosen: Any) -> None:
     """Time word count on every engine and on its peers.
 
     PATHS are files and folders of text; by default the source of Python's
@@ -141,7 +137,7 @@ def measure(
 def contender(name: str, work: Work) -> WordCounter:
     """Make a contender by its name."""
     if name in ENGINES:
-        return Engine(work, name, ENGINES[name])
+        return Engine(work, name)
     return CLASSES[name](work)
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from minimr.corpus import (
     FileSplit,
+    default_num_reduce_tasks,
     default_num_splits,
     find_files,
     split_files,
@@ -16,8 +17,6 @@ from minimr.corpus import (
 )
 from minimr.interface import Job
 from minimr.wordcount import JOBS
-
-REDUCE_BYTES = 64 * 10**6  # of input a reduce task, by default
 
 
 @dataclass(frozen=True)
@@ -65,5 +64,5 @@ def plan(
         files,
         workers,
         map_tasks or default_num_splits(size, workers),
-        reduce_tasks or max(workers, -(-size // REDUCE_BYTES)),
+        reduce_tasks or default_num_reduce_tasks(size, workers),
     )
