@@ -66,7 +66,7 @@ class Driver:
         self, contender: Contender, timeout_s: float = ANSWER_TIMEOUT_S
     ) -> None:
         context = multiprocessing.get_context("spawn")
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
             target=_drive, args=(theirs, contender), name=contender.name
@@ -100,9 +100,9 @@ class Driver:
 
     def _answer(self) -> Any:
         sources: list[Any] = [self._connection, self._process.sentinel]
-        if not connection.wait(sources, self._timeout_s):
+        if not connection.wait(sources, self.timeout_s):
             self._process.terminate()
-            raise ContenderError(f"no answer within {self._timeout_s:.0f} s")
+            raise ContenderError(f"no answer within {self.timeout_s:.0f} s")
         try:
             answer = (
                 self._connection.recv() if self._connection.poll() else None

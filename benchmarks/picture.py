@@ -45,7 +45,9 @@ def draw(
     from matplotlib import pyplot
 
     heights = [HEAD_INCHES + BAR_INCHES * len(p.bars) for p in panels]
-    with pyplot.rc_context({"font.size": FONT_SIZE}):
+    with pyplot.rc_context(
+        {"font.size": FONT_SIZE, "figure.titlesize": "medium"}
+    ):
         figure, rows = pyplot.subplots(
             len(panels),
             figsize=(WIDTH_INCHES, sum(heights) + 1.0),
@@ -53,7 +55,7 @@ def draw(
             squeeze=False,
             layout="constrained",
         )
-        figure.suptitle(title, fontsize=FONT_SIZE, x=0.02, ha="left")
+        figure.suptitle(title, x=0.01, ha="left", linespacing=1.5)
         for axes, panel in zip(rows.flat, panels, strict=True):
             _draw_panel(axes, panel, labels)
         figure.savefig(path, format="png", dpi=100)
@@ -70,7 +72,7 @@ def _draw_panel(axes: Any, panel: Panel, labels: tuple[str, str]) -> None:
     for tick, bar in zip(axes.get_yticklabels(), panel.bars, strict=True):
         tick.set_fontweight("bold" if bar.own else "normal")
     axes.invert_yaxis()
-    axes.set_xlim(0, limit * 1.32)  # room for the numbers
+    axes.set_xlim(0, limit * 1.38)  # room for the numbers
     axes.set_xlabel(f"seconds: {labels[0]} (dark), {labels[1]} (light)")
     axes.set_title(panel.title, loc="left", fontweight="bold")
     axes.tick_params(left=False)
@@ -101,7 +103,13 @@ def _draw_bar(axes: Any, place: int, bar: Bar, limit: float) -> None:
     end = min(max(bar.first.high, bar.whole.high), limit)
     if whole > limit:
         numbers = f"» {numbers}"
-    axes.text(end + limit * 0.015, place, numbers + bar.remark, va="center")
+    axes.text(
+        end + limit * 0.015,
+        place,
+        numbers + bar.remark,
+        va="center",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )
 
 
 def _limit(panel: Panel) -> float:

@@ -31,7 +31,7 @@ def show(
         title=title,
         title_justify="left",
         box=SIMPLE_HEAD,
-        padding=(0, 1),
+        padding=(0, 1, 0, 0),
     )
     for number, head in enumerate(heads):
         justify: JustifyMethod = "right" if number else "left"
@@ -45,7 +45,9 @@ def show(
 
 def seconds(value: float) -> str:
     """Write seconds with three digits that count."""
-    return f"{value:.3f}" if value < 10 else f"{value:.1f}"
+    if value < 1:
+        return f"{value:.3f}"
+    return f"{value:.2f}" if value < 100 else f"{value:.0f}"
 
 
 def ratio(value: float | None) -> str:
