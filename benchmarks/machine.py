@@ -35,7 +35,6 @@ def facts() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "usable_cores": usable_cores(),
         "ram_bytes": psutil.virtual_memory().total,
-        "load_average": list(os.getloadavg()),
         "system": platform.platform(),
         "python": platform.python_version(),
         "packages": packages(),

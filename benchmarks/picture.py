@@ -28,11 +28,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class Panel:
-    """Bars on one scale, the reference at 1 of `LONGEST`."""
+    """Bars on one scale, with a line at the reference."""
 
     title: str
     bars: Sequence[Bar]
     reference: float | None = None
+    reference_name: str = ""
 
 
 def draw(
@@ -67,13 +68,24 @@ def _draw_panel(axes: Any, panel: Panel, labels: tuple[str, str]) -> None:
     for place, bar in enumerate(panel.bars):
         _draw_bar(axes, place, bar, limit)
     if panel.reference is not None:
+        axes.text(
+            panel.reference,
+            1.0,
+            panel.reference_name,
+            transform=axes.get_xaxis_transform(),
+            ha="center",
+            color="0.35",
+        )
         axes.axvline(panel.reference, color="0.45", ls="--", lw=1.5, zorder=0)
     axes.set_yticks(range(len(panel.bars)), [b.name for b in panel.bars])
     for tick, bar in zip(axes.get_yticklabels(), panel.bars, strict=True):
         tick.set_fontweight("bold" if bar.own else "normal")
     axes.invert_yaxis()
     axes.set_xlim(0, limit * 1.38)  # room for the numbers
-    axes.set_xlabel(f"seconds: {labels[0]} (dark), {labels[1]} (light)")
+    axes.set_xlabel(
+        f"seconds: {labels[0]} (dark), {labels[1]} (light)\n"
+        "median, and whiskers from minimum to maximum"
+    )
     axes.set_title(panel.title, loc="left", fontweight="bold")
     axes.tick_params(left=False)
     for side in ("top", "right", "left"):

@@ -22,6 +22,7 @@ class Measured:
 
     work: Work
     rounds: int
+    load_before: float  # what else ran: the load average of a minute
     startup: dict[str, float]
     outcome: Outcome
     rows: list[Row]
@@ -48,6 +49,7 @@ def as_json(measured: Measured) -> dict[str, Any]:
     work, outcome = measured.work, measured.outcome
     return {
         "job": work.job_name,
+        "load_before": measured.load_before,
         "files": len(work.paths),
         "bytes": work.total_bytes,
         "workers": work.workers,
@@ -90,7 +92,7 @@ def _panel(measured: Measured) -> Panel:
     ]
     loops = [row for row in measured.rows if row.engine == REFERENCE]
     loop = loops[0].merged.median if loops else None
-    return Panel(f"job {measured.work.job_name}", bars, loop)
+    return Panel(f"job {measured.work.job_name}", bars, loop, "loop = 1×")
 
 
 def _remark(row: Row) -> str:
@@ -109,6 +111,7 @@ def _notes(measured: Measured) -> Iterator[str]:
     )
     started = [f"{name} {s:.2f} s" for name, s in measured.startup.items()]
     yield f"started, once, in: {', '.join(started)}"
+    yield f"load average before: {measured.load_before:.2f}"
     for name, error in measured.outcome.failures.items():
         yield f"{name} failed: {error}"
     if any(row.identical is False for row in measured.rows):

@@ -7,6 +7,7 @@ for each job: start all ─> warm-up ─> rounds, interleaved ─> close all
 from __future__ import annotations
 
 import importlib.util
+import os
 from contextlib import ExitStack
 from typing import Any
 
@@ -110,6 +111,7 @@ def measure(
     work: Work, names: tuple[str, ...], rounds: int, seed: int
 ) -> Measured:
     """Start all contenders, measure them round by round, end them."""
+    load_before = os.getloadavg()[0]
     early: dict[str, ContenderError] = {}
     drivers: dict[str, Driver] = {}
     with ExitStack() as stack:
@@ -131,7 +133,7 @@ def measure(
     outcome.failures.update(early)
     startup = {name: d.startup_seconds for name, d in drivers.items()}
     rows = comparison.compare(outcome, names, startup, work.total_bytes)
-    return Measured(work, rounds, startup, outcome, rows)
+    return Measured(work, rounds, load_before, startup, outcome, rows)
 
 
 def contender(name: str, work: Work) -> WordCounter:

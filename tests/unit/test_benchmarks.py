@@ -17,6 +17,7 @@ from benchmarks.cli import LazyGroup, main
 from benchmarks.contenders import WordCounter, summary
 from benchmarks.drivers import Driver
 from benchmarks.generate import write_text
+from benchmarks.picture import Bar, Panel, draw
 from benchmarks.timing import (
     ContenderError,
     Sample,
@@ -64,6 +65,14 @@ class Miscounts(Raises):
 
     def run(self) -> Counter[str]:
         return Counter({"one": 1, "two": 3, "three": 4})
+
+
+@pytest.fixture(scope="module")
+def fonts(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let matplotlib open the fonts that it never closes."""
+    path = tmp_path_factory.mktemp("fonts") / "x.png"
+    bar = Bar("x", Spread(1, 1, 1), Spread(2, 2, 2), own=True)
+    draw(str(path), "x", [Panel("x", [bar])], ("x", "y"))
 
 
 @pytest.fixture
@@ -177,6 +186,7 @@ def test_equal_counts_have_equal_fingerprints_in_any_order() -> None:
     assert len(prints) == 4
 
 
+@pytest.mark.usefixtures("fonts")
 def test_a_run_writes_every_measurement_and_the_machine(
     folder: Path, tmp_path: Path
 ) -> None:
