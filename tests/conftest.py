@@ -103,10 +103,11 @@ def _children() -> list[psutil.Process]:
             if not _is_of_the_system(command):
                 found.append(process)
                 pending += process.children()
+        except psutil.ZombieProcess:  # it has ended, and nobody waited
+            if "ray" not in sys.modules:
+                found.append(process)
         except psutil.NoSuchProcess:
             continue
-        except psutil.ZombieProcess:
-            found.append(process)
     return found
 
 

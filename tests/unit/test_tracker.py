@@ -182,6 +182,14 @@ def test_a_straggler_gets_a_backup_when_far_above_the_median(
     assert assign(tracker, BERT, age) == TaskId("map", 0)
 
 
+def test_one_slow_task_does_not_make_all_others_usual() -> None:
+    tracker = Tracker(4, 1, POLICY)
+    assign(tracker, ANNA)
+    for seconds in (1.0, 2.0, 30.0):
+        do(tracker, BERT, seconds)
+    assert assign(tracker, BERT, 4.0) == TaskId("map", 0)
+
+
 def test_without_a_median_a_backup_waits_longer() -> None:
     tracker = Tracker(1, 1, POLICY)
     tracker.assign(ANNA, 0.0)
@@ -379,6 +387,11 @@ def test_the_next_change_is_the_moment_of_a_backup() -> None:
     assert tracker.next_change(3.0) == 1.0
     assert assign(tracker, BERT, 3.9) is None
     assert assign(tracker, BERT, 4.0) == TaskId("map", 0)
+
+
+def test_a_straggler_that_nobody_can_back_up_is_no_reason_to_hurry() -> None:
+    tracker = straggling(median=0.1)
+    assert tracker.next_change(50.0) == 10.0
 
 
 def test_after_its_backup_the_next_change_is_when_a_task_is_overdue() -> None:
