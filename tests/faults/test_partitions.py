@@ -61,10 +61,10 @@ class PausingTable(Table):
         receive = Fetcher.receive
 
         def pausing(fetcher: Fetcher, sources: Any) -> Iterator[bytes]:
-            blocks = receive(fetcher, sources)
-            yield next(blocks)
-            knock(self.address, "first block")
-            yield from blocks
+            for number, block in enumerate(receive(fetcher, sources)):
+                yield block
+                if number == 0:  # never, where one worker has all blocks
+                    knock(self.address, "first block")
 
         if receive.__module__ == Fetcher.__module__:
             Fetcher.receive = pausing  # type: ignore[method-assign]
