@@ -7,8 +7,8 @@
 
 A block is what travels: one partition of one map task's output, grouped by
 key and written by columns, because a column of words joined into one text,
-or of small integers as raw bytes, is an order of magnitude smaller and
-quicker to read than as many Python objects.
+or of small integers as raw bytes, is smaller and several times quicker to
+read than as many Python objects.
 
 Rules:
 

@@ -43,6 +43,7 @@ class Channel:
     def send(self, message: Any) -> None:
         """Send a message. Blocks: until the system has taken all of it."""
         buffers = vectors(encode(message), self.max_frame_bytes)
+        self.sock.settimeout(None)  # half a frame would be the end of it
         while buffers:
             sent = self.sock.sendmsg(buffers[:MAX_VECTORS])
             buffers = remaining(buffers, sent)
@@ -84,8 +85,8 @@ def connect(
     where = f"{address[0]}:{address[1]}"
     try:
         sock = socket.create_connection(address, timeout_s)
-    except OSError as error:
-        why = error.strerror or str(error) or type(error).__name__
+    except (OSError, UnicodeError) as error:  # a name that cannot be one
+        why = getattr(error, "strerror", "") or str(error) or "no answer"
         raise ConnectionError(f"nobody answers at {where}: {why}") from error
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

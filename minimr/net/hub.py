@@ -173,8 +173,7 @@ class Hub:
         """Wait for events. Blocks: until one is there or time is up."""
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._events:
-            wait = self._expire_strangers(until)
-            for key, mask in self._selector.select(wait):
+            for key, mask in self._selector.select(self._patience(until)):
                 if key.data is None:
                     self._accept_or_wake(key.fileobj)
                     continue
@@ -182,6 +181,7 @@ class Hub:
                     key.data.flush()
                 if mask & selectors.EVENT_READ and not key.data.closed:
                     self._read(key.data)
+            self._expire_strangers()
             if until is not None and time.monotonic() >= until:
                 break
         events, self._events = self._events, []
@@ -281,11 +281,14 @@ class Hub:
             log.warning("a connection from %s was refused: %s", peer.name, why)
         self.drop(peer)
 
-    def _expire_strangers(self, until: float | None) -> float | None:
+    def _expire_strangers(self) -> None:
+        """Refuse who is late. What was waiting in its socket is read."""
         now = time.monotonic()
         for peer in [p for p in self._strangers if p.deadline <= now]:
             self._lose(peer, "no handshake in time")
+
+    def _patience(self, until: float | None) -> float | None:
         ends = [peer.deadline for peer in self._strangers]
         if until is not None:
             ends.append(until)
-        return max(0.0, min(ends) - now) if ends else None
+        return max(0.0, min(ends) - time.monotonic()) if ends else None

@@ -653,3 +653,24 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 def test_a_port_beyond_the_last_is_refused() -> None:
     with pytest.raises(ValueError, match="at most 65535"):
         parse_address("host:65536")
+
+
+def test_a_worker_that_waited_for_an_idle_driver_is_let_in() -> None:
+    token = bytes(32)
+    hub = Hub(token)
+    client = Handshake(token, "client")
+    try:
+        with socket.create_connection(hub.address, DEADLINE_S) as sock:
+            sock.settimeout(DEADLINE_S)
+            sock.sendall(client.start())
+            with ThreadPoolExecutor(1) as pool:
+                challenge = pool.submit(sock.recv, 4096)
+                while not challenge.done():
+                    assert hub.poll(0.01) == []
+            sock.sendall(client.receive(challenge.result()))
+            for stranger in hub._strangers:  # the driver was busy since
+                stranger.deadline = 0.0
+            (event,) = hub.poll(DEADLINE_S)
+            assert isinstance(event, Joined)
+    finally:
+        hub.close()
