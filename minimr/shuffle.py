@@ -84,15 +84,24 @@ def partition(pairs: Pairs, num_partitions: int) -> list[bytes]:
 
 def group(blocks: Iterable[bytes]) -> dict[Any, list[Any]]:
     """Bring together all the values of each key, over all blocks."""
-    groups: defaultdict[Any, list[Any]] = defaultdict(list)
+    groups: dict[Any, list[Any]] = {}
+    find = groups.get
     for block in blocks:
         keys, lengths, values = _decode(block)
-        if lengths is None:
+        if lengths is None:  # most keys are new: a list of just one value
             for key, value in zip(keys, values, strict=True):
-                groups[key].append(value)
+                known = find(key)
+                if known is None:
+                    groups[key] = [value]
+                else:
+                    known.append(value)
         else:
             for key, some in zip(keys, _cut(values, lengths), strict=True):
-                groups[key].extend(some)
+                known = find(key)
+                if known is None:
+                    groups[key] = list(some)
+                else:
+                    known.extend(some)
     return groups
 
 
