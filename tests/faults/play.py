@@ -94,6 +94,10 @@ class Play:
             and child.pid not in [other.pid for other in self.joined]
         ]
 
+    def ran(self, task: str) -> list[int]:
+        """List the workers that began a task, in order."""
+        return [each.pid for each in self.stage.knocks if each.name == task]
+
     def join(self, **environment: str) -> subprocess.Popen[str]:
         """Start a worker that dials in like one of another machine."""
         process = subprocess.Popen(

@@ -17,17 +17,11 @@ from tests.stage import Knock, knock
 from tests.table import Table
 
 
-def holder(play: Any, task: str) -> int:
-    """Tell who ran a task last."""
-    found = [each.pid for each in play.stage.knocks if each.name == task]
-    return int(found[-1])
-
-
 def test_a_worker_is_killed_that_holds_finished_partitions(
     start: Any,
 ) -> None:
     play = start()
-    end = when("map", 6, lambda: kill_now(holder(play, "map 0")))
+    end = when("map", 6, lambda: kill_now(play.ran("map 0")[-1]))
     assert play.run(end).stats.reruns >= 1
     assert play.stage.names().count("map 0") == 2
 
@@ -35,7 +29,7 @@ def test_a_worker_is_killed_that_holds_finished_partitions(
 def test_a_worker_stalls_that_holds_finished_partitions(start: Any) -> None:
     play = start()
     end = when(
-        "map", 6, lambda: os.kill(holder(play, "map 0"), signal.SIGSTOP)
+        "map", 6, lambda: os.kill(play.ran("map 0")[-1], signal.SIGSTOP)
     )
     play.run(end)
     assert play.stage.names().count("map 0") == 2
@@ -137,23 +131,6 @@ def test_all_workers_are_killed_at_once_and_replaced(
     assert len(play.pids()) == 3
 
 
-def test_a_cancelled_worker_may_get_the_same_task_again(start: Any) -> None:
-    """The one that had backed it up dies, and nobody else is left."""
-    play = start(restart=False, maps=1)
-
-    def script(knock: Knock) -> str:
-        if (knock.name, knock.times) == ("map 0", 1):
-            return "hang"
-        if (knock.name, knock.times) == ("reduce 0", 1):
-            kill_now(holder(play, "map 0"))
-        return "go"
-
-    play.stage.script = script
-    play.run()
-    ran = [each.pid for each in play.stage.knocks if each.name == "map 0"]
-    assert ran[0] == ran[2] != ran[1]
-
-
 def test_a_backup_ends_in_the_moment_in_which_its_rival_dies(
     start: Any,
 ) -> None:
@@ -206,24 +183,3 @@ def test_a_worker_is_given_up_in_the_moment_in_which_another_is_idle(
     play = start(script, maps=2, reduces=5)
     slow = threading.Event()
     play.run(when("reduce", 1, lambda: slow.wait(play.policy.task_timeout_s)))
-
-
-def test_a_request_that_is_cut_short_leaves_no_answer_for_the_next() -> None:
-    class Cut(BaseException):
-        pass
-
-    class CutChannel:
-        closed = False
-
-        def send(self, message: Any) -> None:
-            raise Cut
-
-        def close(self) -> None:
-            self.closed = True
-
-    fetcher, channel = Fetcher(b"", 1.0), CutChannel()
-    fetcher._channels[7] = channel  # type: ignore[assignment]
-    with pytest.raises(Cut):
-        fetcher.request(1, 0, [(7, ("127.0.0.1", 9), [0])])
-    fetcher.request(1, 1, [])
-    assert channel.closed
