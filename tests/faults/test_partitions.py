@@ -12,7 +12,7 @@ import pytest
 
 from minimr.jobs.fetch import Fetcher
 from minimr.jobs.messages import RunMap
-from tests.faults.play import FakeWorker, kill, kill_now, on, when
+from tests.faults.play import PATIENT, FakeWorker, kill, kill_now, on, when
 from tests.stage import Knock, knock
 from tests.table import Table
 
@@ -27,7 +27,7 @@ def test_a_worker_is_killed_that_holds_finished_partitions(
 
 
 def test_a_worker_stalls_that_holds_finished_partitions(start: Any) -> None:
-    play = start()
+    play = start(policy=PATIENT)
     end = when(
         "map", 6, lambda: os.kill(play.ran("map 0")[-1], signal.SIGSTOP)
     )
@@ -42,7 +42,7 @@ def test_a_worker_stalls_that_never_had_anything_to_do(start: Any) -> None:
                 os.kill(pid, signal.SIGSTOP)
         return "go"
 
-    play = start(maps=1)
+    play = start(policy=PATIENT, maps=1)
     play.stage.script = on("map 0", stop_the_other)
     play.run()
 
@@ -113,8 +113,9 @@ def test_all_workers_but_one_are_killed(start: Any, restart: bool) -> None:
     play = start(workers=3, restart=restart)
     play.stage.script = on("reduce 0", kill_the_others)
     play.run()
-    assert len(play.pids()) == (3 if restart else 1)
-    play.run_again()
+    left = 3 if restart else 1
+    assert len(play.pids()) == left
+    play.run_again(left)
 
 
 @pytest.mark.parametrize("task", ["map 3", "reduce 2"])
