@@ -5,6 +5,7 @@ The header of the report has the lines of each package.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -112,8 +113,11 @@ def _children() -> list[psutil.Process]:
 
 
 def _has_children() -> bool:
-    tasks = Path("/proc/self/task").glob("*/children")
-    return any(task.read_text() for task in tasks)
+    for task in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            if task.read_text():
+                return True
+    return False
 
 
 def _is_of_the_system(command: list[str]) -> bool:

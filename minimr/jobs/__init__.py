@@ -8,6 +8,7 @@
     worker       the other side: runs tasks, serves its partitions
     fetch        how a reduce task gets its blocks
     store        what a worker keeps: blocks and outputs, on its disk
+    errors       what a task raised, on its way to the driver
 
 `minimr/mapreduce.py` shows how they make one MapReduce. In Ray, all of
 this is hidden behind `.remote()` and `get`.

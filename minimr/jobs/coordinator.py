@@ -33,6 +33,7 @@ import cloudpickle
 
 from minimr.interface import Job, JobError, Progress
 from minimr.jobs import messages as m
+from minimr.jobs.errors import job_error
 from minimr.jobs.members import Lost, Member, Members, Timing
 from minimr.jobs.tracker import Policy, Task, Tracker
 from minimr.net.channel import Address
@@ -225,7 +226,7 @@ class Coordinator:
             self._on_done(run, member, message)
         elif isinstance(message, m.TaskFailed):
             if run.tracker.fail(member.id, message.task):
-                run.error = _job_error(str(message.task), message.error)
+                run.error = job_error(str(message.task), message.error)
         elif isinstance(message, m.FetchFailed):
             log.info("%s cannot fetch: %s", member, message.why)
             if run.tracker.fetch_failed(
@@ -252,7 +253,7 @@ class Coordinator:
         if run.asked.pop(answer.partition, None) is None:
             return
         if answer.error is not None:
-            run.error = _job_error("asking for the result", answer.error)
+            run.error = job_error("asking for the result", answer.error)
             return
         try:
             run.answers[answer.partition] = pickle.loads(answer.pickled)
@@ -272,13 +273,3 @@ class Coordinator:
                     f"{task.id} has taken {task.failures} workers down; "
                     f"the last one: {self._members.last_death}"
                 )
-
-
-def _job_error(what: str, error: m.RemoteError) -> JobError:
-    """Make the driver's exception; its cause is what the task raised."""
-    job_error = JobError(f"{what} failed:\n{error.traceback}")
-    try:
-        job_error.__cause__ = pickle.loads(error.pickled)
-    except Exception as failure:  # noqa: BLE001  it may do anything
-        job_error.__cause__ = RuntimeError(f"cannot be unpickled: {failure}")
-    return job_error

@@ -9,10 +9,11 @@ manager: a reference among the arguments of a task is pulled by its node.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Sequence
 
 from minimr.jobs.messages import Fetch
-from minimr.net.channel import Address, Channel, connect
+from minimr.net.channel import Address, Channel, connect, shut_down
 
 Source = tuple[int, Address, list[int]]  # a worker and its map tasks
 
@@ -39,6 +40,7 @@ class Fetcher:
         self._token = token
         self._timeout_s = timeout_s
         self._channels: dict[int, Channel] = {}  # {worker: ...}
+        self._dialled: dict[int, socket.socket] = {}  # ... from the start
         self._unread: set[int] = set()  # ... with blocks still under way
         self._lost: set[int] = set()  # workers that the coordinator gave up
 
@@ -85,14 +87,19 @@ class Fetcher:
     def lose(self, worker: int) -> None:
         """Stop waiting for a worker. Runs in: any thread."""
         self._lost.add(worker)
-        channel = self._channels.get(worker)
-        if channel is not None:
-            channel.shut_down()
+        sock = self._dialled.get(worker)
+        if sock is not None:
+            shut_down(sock)
 
     def _channel(self, worker: int, address: Address) -> Channel:
+        def dialled(sock: socket.socket) -> None:
+            self._dialled[worker] = sock
+            if worker in self._lost:
+                shut_down(sock)
+
         if worker not in self._channels and worker not in self._lost:
             self._channels[worker] = connect(
-                address, self._token, self._timeout_s
+                address, self._token, self._timeout_s, dialled=dialled
             )
         if worker in self._lost:  # looked at last: `lose` may come any time
             raise ConnectionError("the coordinator has given it up")
@@ -100,6 +107,7 @@ class Fetcher:
 
     def _close(self, worker: int) -> None:
         self._unread.discard(worker)
+        self._dialled.pop(worker, None)
         channel = self._channels.pop(worker, None)
         if channel is not None:
             channel.close()

@@ -29,12 +29,12 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from minimr.interface import Job
+from minimr.jobs.errors import remote_error
 from minimr.jobs.fetch import Fetcher, FetchError
 from minimr.jobs.messages import (
     Answer,
@@ -50,7 +50,6 @@ from minimr.jobs.messages import (
     NewJob,
     Refused,
     Register,
-    RemoteError,
     RunMap,
     RunReduce,
     SourceLost,
@@ -61,11 +60,13 @@ from minimr.jobs.messages import (
 from minimr.jobs.store import Store
 from minimr.narrate import narrate
 from minimr.net.channel import Address, connect, parse_address
+from minimr.net.frames import MAX_FRAME_BYTES
 from minimr.net.hub import Hub, Left, Peer, Posted, Received
 from minimr.net.token import load_token
 from minimr.tasks import do_map_task, do_reduce_task
 
 REGISTER_TIMEOUT_S = 10.0
+MAX_PAYLOAD_BYTES = MAX_FRAME_BYTES - 2**16  # the rest of its message
 # The I/O thread waits this long for the interpreter while a task computes,
 # so that a fetch is not held up by Python's usual 5 ms a step.
 SWITCH_INTERVAL_S = 0.0005
@@ -127,7 +128,7 @@ class Worker:
         signal.signal(signal.SIGUSR1, self._interrupt)
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         threading.Thread(
-            target=self._serve, args=(on_end,), name="io", daemon=True
+            target=self._live, args=(on_end,), name="io", daemon=True
         ).start()
         while True:
             self._obey(self._orders.get())
@@ -168,7 +169,7 @@ class Worker:
         except FetchError as error:
             return FetchFailed(job_id, task, error.source, str(error))
         except Exception as error:  # noqa: BLE001  user code raises anything
-            return TaskFailed(job_id, task, _remote(error))
+            return TaskFailed(job_id, task, remote_error(error))
 
     def _state(self, job_id: int) -> _JobState:
         """Load a job with its first task: an error is the task's error."""
@@ -185,7 +186,8 @@ class Worker:
             state.job, pickle.loads(order.split), state.num_reduce_tasks
         )
         for partition, block in enumerate(blocks):
-            state.blocks.put((order.task.number, partition), block)
+            place = (order.task.number, partition)
+            state.blocks.put(place, _sendable(block, "a block"))
         return Done(order.job_id, order.task, report)
 
     def _reduce(self, order: RunReduce) -> Done:
@@ -215,9 +217,10 @@ class Worker:
         try:
             output = self._jobs[ask.job_id].outputs[ask.partition]
             value = pickle.loads(ask.function)(output)
-            pickled = pickle.PickleBuffer(cloudpickle.dumps(value))
+            data = _sendable(cloudpickle.dumps(value), "an answer")
+            pickled = pickle.PickleBuffer(data)  # travels uncopied
         except Exception as error:  # noqa: BLE001  user code raises anything
-            failure = _remote(error)
+            failure = remote_error(error)
         return Answer(
             ask.job_id, ask.question, ask.partition, pickled, failure
         )
@@ -228,7 +231,15 @@ class Worker:
 
     # ---- I/O thread
 
-    def _serve(self, on_end: Callable[[str], None]) -> None:
+    def _live(self, on_end: Callable[[str], None]) -> NoReturn:
+        try:
+            on_end(self._serve())
+            os._exit(0)
+        except BaseException:  # nobody would answer any more
+            log.exception("the I/O thread of a worker has failed")
+            os._exit(1)
+
+    def _serve(self) -> str:
         next_beat = time.monotonic()
         while True:
             now = time.monotonic()
@@ -242,8 +253,7 @@ class Worker:
                     self._receive(event.peer, event.message)
                 elif event.peer is self._coordinator:
                     assert isinstance(event, Left)
-                    on_end(event.why)
-                    os._exit(0)
+                    return event.why
 
     def _receive(self, peer: Peer, message: Any) -> None:
         if isinstance(message, Fetch):
@@ -269,14 +279,14 @@ class Worker:
             peer.send(Block(map_task, data))
 
 
-def _remote(error: Exception) -> RemoteError:
-    import cloudpickle  # only now: most workers never need it
-
-    text = "".join(traceback.format_exception(error))
-    try:
-        return RemoteError(cloudpickle.dumps(error), text)
-    except Exception:  # noqa: BLE001  an exception may hold anything
-        return RemoteError(pickle.dumps(RuntimeError(repr(error))), text)
+def _sendable(data: bytes, what: str) -> bytes:
+    """Refuse what no frame can carry, where a task can be blamed for it."""
+    if len(data) > MAX_PAYLOAD_BYTES:
+        raise ValueError(
+            f"{what} of {len(data):,} bytes cannot be sent (at most "
+            f"{MAX_PAYLOAD_BYTES:,}): cut the work into more, smaller tasks"
+        )
+    return data
 
 
 def main(address: str) -> None:

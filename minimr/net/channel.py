@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from minimr.net.codec import Buffer, decode, encode, size_of
@@ -60,8 +60,7 @@ class Channel:
 
     def shut_down(self) -> None:
         """End a `receive` that waits in another thread."""
-        with contextlib.suppress(OSError):  # gone already
-            self.sock.shutdown(socket.SHUT_RDWR)
+        shut_down(self.sock)
 
     def close(self) -> None:
         """Close the connection. May be called twice."""
@@ -73,10 +72,12 @@ def connect(
     token: bytes,
     timeout_s: float = CONNECT_TIMEOUT_S,
     max_frame_bytes: int = MAX_FRAME_BYTES,
+    dialled: Callable[[socket.socket], None] | None = None,
 ) -> Channel:
     """Dial, and prove who we are.
 
-    Blocks: until the other end has answered, at most `timeout_s` a step.
+    Blocks: until the other end has answered, at most `timeout_s` a step;
+    `dialled` gets the socket, so that another thread may shut it down.
 
     Raises:
         HandshakeError: the other end has another token or protocol.
@@ -84,22 +85,18 @@ def connect(
     """
     where = f"{address[0]}:{address[1]}"
     try:
-        sock = socket.create_connection(address, timeout_s)
+        # The other end's system answers at once, however busy it is.
+        wait = min(timeout_s, CONNECT_TIMEOUT_S)
+        sock = socket.create_connection(address, wait)
     except (OSError, UnicodeError) as error:  # a name that cannot be one
         why = getattr(error, "strerror", "") or str(error) or "no answer"
         raise ConnectionError(f"nobody answers at {where}: {why}") from error
     try:
+        sock.settimeout(timeout_s)
+        if dialled is not None:
+            dialled(sock)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        handshake = Handshake(token, "client")
-        sock.sendall(handshake.start())
-        while not handshake.done:
-            data = sock.recv(4096)
-            if not data:
-                raise HandshakeError(
-                    "the server hung up: it has another token, or is no "
-                    "minimr server"
-                )
-            sock.sendall(handshake.receive(data))
+        rest = _shake_hands(sock, token)
     except HandshakeError as error:
         sock.close()
         raise HandshakeError(f"refused by {where}: {error}") from None
@@ -109,8 +106,14 @@ def connect(
         raise ConnectionError(f"no handshake with {where}: {why}") from error
     sock.settimeout(None)
     channel = Channel(sock, FrameReader(max_frame_bytes), max_frame_bytes)
-    channel.waiting += channel.reader.feed(handshake.rest)
+    channel.waiting += channel.reader.feed(rest)
     return channel
+
+
+def shut_down(sock: socket.socket) -> None:
+    """End whatever waits for this socket in another thread."""
+    with contextlib.suppress(OSError):  # gone already
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def listen(address: Address) -> socket.socket:
@@ -171,6 +174,21 @@ def remaining(buffers: list[memoryview], sent: int) -> list[memoryview]:
             return list(_rest(buffer[sent:], left))
         sent -= buffer.nbytes
     return []
+
+
+def _shake_hands(sock: socket.socket, token: bytes) -> bytes:
+    """Give what has come after the handshake."""
+    handshake = Handshake(token, "client")
+    sock.sendall(handshake.start())
+    while not handshake.done:
+        data = sock.recv(4096)
+        if not data:
+            raise HandshakeError(
+                "the server hung up: it has another token, or is no minimr "
+                "server"
+            )
+        sock.sendall(handshake.receive(data))
+    return handshake.rest
 
 
 def _rest(

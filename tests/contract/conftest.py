@@ -18,7 +18,6 @@ import pytest
 from minimr import mapreduce, serial
 from minimr.interface import MapReduce
 from minimr.jobs.tracker import Policy
-from minimr.net.token import VARIABLE
 from tests.stage import Stage
 
 NUM_WORKERS = 2
@@ -71,19 +70,8 @@ def only_on(*names: str) -> pytest.MarkDecorator:
 on_workers = only_on(*(name for name in ENGINES if name != "serial"))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def token_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        if VARIABLE not in os.environ:
-            path = tmp_path_factory.mktemp("token") / "token"
-            patch.setenv(VARIABLE, str(path))
-        yield
-
-
 @pytest.fixture(scope="session", params=ENGINES)
-def engine(
-    request: pytest.FixtureRequest, token_file: None
-) -> Iterator[MapReduce]:
+def engine(request: pytest.FixtureRequest) -> Iterator[MapReduce]:
     with ENGINES[request.param]() as engine:
         yield engine
 

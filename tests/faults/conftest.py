@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from minimr.net.token import VARIABLE
 from tests.faults.play import Play
-
-
-@pytest.fixture(scope="session", autouse=True)
-def token_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        if VARIABLE not in os.environ:
-            path = tmp_path_factory.mktemp("token") / "token"
-            patch.setenv(VARIABLE, str(path))
-        yield
 
 
 @pytest.fixture

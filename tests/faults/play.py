@@ -7,6 +7,7 @@ Play(script) ─> engine.run(table) ── knock ──> script: kill, stop, hol
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import select
 import signal
@@ -33,6 +34,8 @@ from tests.table import Table
 SILENCE_S = 1.0
 TIMING = Timing(heartbeat_interval_s=0.1, silence_timeout_s=SILENCE_S)
 POLICY = Policy(backup_after_s=0.3, backup_blind_s=0.3, task_timeout_s=2.0)
+# Nothing but a death or a silence sets a task free.
+PATIENT = Policy(backup_after_s=60.0, backup_blind_s=60.0, task_timeout_s=60.0)
 
 
 @dataclass
@@ -80,9 +83,22 @@ class Play:
         assert result.stats.counters["reduce attempts"] == self.reduces
         return result
 
-    def run_again(self) -> None:
-        """Check that the engine still works when nobody disturbs."""
-        self.stage.script = let_go
+    def run_again(self, workers: int | None = None) -> None:
+        """Check that each worker takes a task when nobody disturbs."""
+        number = self.workers if workers is None else workers
+        waiting: list[Knock] = []
+
+        def wait_for_all(knock: Knock) -> str | None:
+            waiting.append(knock)
+            if len({each.pid for each in waiting}) < number:
+                return None
+            for each in waiting:
+                each.answer()
+            return "go"
+
+        self.stage.script = wait_for_all
+        self.maps = max(self.maps, number)
+        self.table = dataclasses.replace(self.table, maps=self.maps)
         self.run().close()
 
     def pids(self) -> list[int]:
@@ -93,6 +109,10 @@ class Play:
             if "minimr.jobs.worker" in child.cmdline()
             and child.pid not in [other.pid for other in self.joined]
         ]
+
+    def ran(self, task: str) -> list[int]:
+        """List the workers that began a task, in order."""
+        return [each.pid for each in self.stage.knocks if each.name == task]
 
     def join(self, **environment: str) -> subprocess.Popen[str]:
         """Start a worker that dials in like one of another machine."""

@@ -20,7 +20,13 @@ from minimr.jobs.messages import (
     TaskId,
 )
 from minimr.net.token import VARIABLE
-from tests.faults.play import SILENCE_S, FakeWorker, wait_for_end
+from tests.faults.play import (
+    PATIENT,
+    SILENCE_S,
+    FakeWorker,
+    wait_for_end,
+    when,
+)
 from tests.stage import DEADLINE_S, Knock, let_go
 
 
@@ -89,6 +95,20 @@ def test_a_worker_that_stalled_and_goes_on_finds_that_it_was_given_up(
 def _lives(play: Any, number: int) -> bool:
     members = play.engine._coordinator._members
     return play.joined[number].pid in {member.pid for member in members}
+
+
+def test_nobody_waits_for_partitions_of_a_machine_that_is_gone(
+    start: Any,
+) -> None:
+    """Its connections stay open: only the coordinator can tell."""
+    play = start(workers=1, maps=8, policy=PATIENT)
+    when_joined(play, lambda pid: None)
+
+    def stop_the_new_one() -> None:
+        os.kill(play.joined[0].pid, signal.SIGSTOP)
+
+    result = play.run(when("map", 8, stop_the_new_one))
+    assert result.stats.reduce_seconds < 5 * SILENCE_S
 
 
 def test_a_result_that_comes_too_late_is_dropped(start: Any) -> None:
@@ -170,7 +190,7 @@ def test_garbage_on_the_port_disturbs_nobody(start: Any) -> None:
                     connection.shutdown(socket.SHUT_WR)
                     while connection.recv(4096):
                         pass
-                except ConnectionError:  # it was hung up on: as well
+                except OSError:  # it was hung up on: as well
                     pass
         for _ in range(20):  # gone before anybody can look
             with socket.create_connection(play.engine.address) as connection:
