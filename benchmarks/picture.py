@@ -98,9 +98,9 @@ def _draw_bar(axes: Any, place: int, bar: Bar, limit: float) -> None:
     axes.barh(place, min(whole, limit), 0.66, color=colour, alpha=0.4)
     axes.barh(place, min(first, limit), 0.66, color=colour)
     for spread in (bar.first, bar.whole):
-        if spread.high <= limit:
+        if spread.median <= limit:
             low = spread.median - spread.low
-            high = spread.high - spread.median
+            high = min(spread.high, limit) - spread.median
             axes.errorbar(
                 spread.median,
                 place,
@@ -113,7 +113,7 @@ def _draw_bar(axes: Any, place: int, bar: Bar, limit: float) -> None:
     if whole > first * 1.01:
         numbers += f" / {seconds(whole)}"
     end = min(max(bar.first.high, bar.whole.high), limit)
-    if whole > limit:
+    if bar.whole.high > limit:  # it, or its whisker, is cut
         numbers = f"» {numbers}"
     axes.text(
         end + limit * 0.015,
