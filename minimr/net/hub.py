@@ -29,6 +29,7 @@ import selectors
 import socket
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from minimr.net.channel import Address, Channel, listen
@@ -98,6 +99,7 @@ class Hub:
         self._wake_asked = False  # set by any thread, cleared by the poller
         self._woken = False
         self._watched: dict[int, Peer] = {}  # {fd: peer with a full socket}
+        self._files: dict[int, Callable[[], None]] = {}
         self.dirty: set[Peer] = set()  # they have posted messages
 
     def post(self, message: Any) -> None:
@@ -162,6 +164,9 @@ class Hub:
                 if key.data is None:
                     self._accept_or_wake(key.fileobj)
                     continue
+                if not isinstance(key.data, Peer):
+                    self.call_file(key.fd)
+                    continue
                 if mask & selectors.EVENT_WRITE:
                     key.data.flush()
                 if mask & selectors.EVENT_READ and not key.data.closed:
@@ -170,6 +175,22 @@ class Hub:
                 break
         events, self._events = self._events, []
         return events
+
+    def watch_file(self, descriptor: int, call: Callable[[], None]) -> None:
+        """Call a function in `poll` whenever a file can be read."""
+        self._files[descriptor] = call
+        self._selector.register(descriptor, selectors.EVENT_READ, call)
+
+    def unwatch_file(self, descriptor: int) -> None:
+        """Watch a file no more; to be called before it is closed."""
+        if self._files.pop(descriptor, None) is not None:
+            self._selector.unregister(descriptor)
+
+    def call_file(self, descriptor: int) -> None:
+        """Call the function of a file, if it is still watched."""
+        call = self._files.get(descriptor)
+        if call is not None:
+            call()
 
     def drop(self, peer: Peer) -> None:
         """Close a connection; no event follows. May be called twice."""
