@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 # Entries whose reference has gone. The garbage collector runs `__del__` at
 # any point of any thread, so nothing may be locked there.
 released: deque[Entry] = deque()
+wake_up: list[Callable[[], None]] = []  # of the runtime: to count down soon
 
 
 class Entry:
@@ -81,6 +82,8 @@ class ObjectRef:
 
     def __del__(self) -> None:
         released.append(self.entry)
+        for wake in wake_up:
+            wake()
 
     def __hash__(self) -> int:
         return hash(self.entry.id)

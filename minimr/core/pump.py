@@ -119,6 +119,14 @@ class Pump:
             self._waiters.remove(waiter)
             self._hand_over()
 
+    def nudge(self) -> None:
+        """Let the background thread look around, if it is asleep.
+
+        Runs in: any thread, at any point: the garbage collector calls it.
+        """
+        if self._in_background:
+            self._wake()
+
     def interrupt(self) -> bool:
         """Let this thread's `wait` raise KeyboardInterrupt, if it waits.
 

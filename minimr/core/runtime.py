@@ -33,7 +33,7 @@ from minimr.core.exceptions import (
     RayTaskError,
 )
 from minimr.core.leases import Leases
-from minimr.core.objects import Entry, ObjectRef, Objects
+from minimr.core.objects import Entry, ObjectRef, Objects, wake_up
 from minimr.core.pump import Pump, Waiter
 from minimr.core.store_client import Block, StoreClient
 from minimr.core.task import FIRST, Task, object_id
@@ -62,6 +62,7 @@ def set_current(runtime: Runtime | None) -> None:
     """Make a runtime the one of this process."""
     global _current
     _current = runtime
+    wake_up[:] = [runtime.pump.nudge] if runtime is not None else []
 
 
 def revive(id: bytes, owner: Address) -> ObjectRef:

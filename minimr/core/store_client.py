@@ -116,6 +116,7 @@ class StoreClient:
 
         def gone(_: object) -> None:
             self.runtime.unpinned.append(id)
+            self.runtime.pump.nudge()
 
         self._pinned[id] = weakref.ref(array, gone)
         return Block(memoryview(array).toreadonly().cast("B"))

@@ -109,8 +109,9 @@ class Hub:
 
     def wake(self) -> None:
         """Let `poll` return, with no event. Runs in: any thread."""
-        self._wake_asked = True
-        self._ring()
+        if not self._wake_asked:
+            self._wake_asked = True
+            self._ring()
 
     def _ring(self) -> None:
         # Full: the poller has not read the earlier wake-ups and will come.
