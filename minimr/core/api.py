@@ -15,6 +15,7 @@ from minimr.core.generator import ObjectRefGenerator
 from minimr.core.objects import ObjectRef
 from minimr.core.runtime import Runtime
 from minimr.core.session import session
+from minimr.core.task import FIRST
 
 
 def get(refs: Any, *, timeout: float | None = None) -> Any:
@@ -33,7 +34,7 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
         return runtime.get([refs], timeout)[0]
     if isinstance(refs, ObjectRefGenerator):
         return refs
-    if not isinstance(refs, list | tuple):
+    if not isinstance(refs, list):
         raise ValueError(
             f"Invalid type of object refs, {type(refs)}, is given. "
             "'object_refs' must either be an ObjectRef or a list of "
@@ -92,7 +93,7 @@ def wait(
             f"The 'timeout' argument must be nonnegative: {timeout}"
         )
     for ref in refs:
-        if type(ref) is not ObjectRef:
+        if not isinstance(ref, ObjectRef | ObjectRefGenerator):
             raise TypeError(
                 f"wait() expected a list of ObjectRef, got {type(ref)}"
             )
@@ -116,9 +117,9 @@ def cancel(ref: Any, *, force: bool = False, recursive: bool = True) -> None:
     Ray: the same.
     """
     if isinstance(ref, ObjectRefGenerator):
-        task = ref.task
+        entry, task = None, ref.task
     elif isinstance(ref, ObjectRef):
-        task = ref.entry.task
+        entry, task = ref.entry, ref.entry.task
     else:
         raise TypeError(
             "ray.cancel() only supported for object refs. For actors, try "
@@ -128,7 +129,11 @@ def cancel(ref: Any, *, force: bool = False, recursive: bool = True) -> None:
     if not isinstance(runtime, Runtime):
         return
     with runtime.lock:
-        runtime.cancel(ref, task, force, recursive)
+        if entry is not None and entry.owner is not None:
+            question = m.Cancel(entry.id[: -len(FIRST)], force, recursive)
+            runtime.link(entry.owner).post(question)
+        else:
+            runtime.cancel(task, force, recursive)
     runtime.hub.flush()
 
 

@@ -50,6 +50,11 @@ class RuntimeContext:
         now = running.get()
         return now.name if now else None
 
+    def is_canceled(self) -> bool:
+        """Tell whether somebody has cancelled the running method."""
+        now = running.get()
+        return bool(_executor and now and now.task in _executor.cancelled)
+
     def get_actor_id(self) -> str | None:
         """Give the id of the actor that this is; None elsewhere."""
         spec = _executor.spec if _executor else None

@@ -56,7 +56,7 @@ def chrome_trace(blobs: list[bytes]) -> list[dict[str, Any]]:
     for node, pid, events in map(pickle.loads, blobs):
         rows += [
             {
-                "cat": "task",
+                "cat": f"task::{name}",
                 "name": name,
                 "ph": "X",
                 "ts": start * 1e6,

@@ -37,6 +37,7 @@ from minimr.core import messages as m
 from minimr.core import serialize
 from minimr.core.events import EventLog
 from minimr.core.exceptions import (
+    ActorDiedError,
     AsyncioActorExit,
     TaskCancelledError,
     task_error,
@@ -108,7 +109,7 @@ class Executor:
         self.events = EventLog(runtime)
         self._sent: dict[bytes, list[Any]] = {}  # references on their way
         self._now: Running | None = None  # in the main thread
-        self._cancelled: set[bytes] = set()
+        self.cancelled: set[bytes] = set()
         self._main = threading.get_ident()
         self._flushed = time.monotonic()
         self._threads: ThreadPoolExecutor | None = None
@@ -160,19 +161,24 @@ class Executor:
                 self.queue.remove(queued)
                 self._fail(peer, cancel.task, TaskCancelledError("cancelled"))
                 return
+        if cancel.recursive:
+            for child in self.runtime.leases.children(cancel.task):
+                self.runtime.cancel(child, cancel.force, True)
         coroutine = self._coroutines.get(cancel.task)
         if coroutine is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(coroutine.cancel)
         elif self._now is not None and self._now.task == cancel.task:
             if cancel.force:
                 os._exit(1)
-            self._cancelled.add(cancel.task)
-            signal.pthread_kill(self._main, signal.SIGINT)
+            self.cancelled.add(cancel.task)
+            if self.spec is None:  # a method only learns that it should end
+                signal.pthread_kill(self._main, signal.SIGINT)
+        else:
+            self.runtime.on_cancel(peer, cancel)
 
     def _interrupted(self, *_: Any) -> None:
         """Runs in: main thread, between two steps of user code."""
-        if self._now is not None and self._now.task in self._cancelled:
-            self._cancelled.discard(self._now.task)
+        if self._now is not None and self._now.task in self.cancelled:
             if not self.runtime.pump.interrupt():
                 raise KeyboardInterrupt
 
@@ -257,6 +263,8 @@ class Executor:
             function = self._function(task)
             args, kwargs = self.arguments(task.args, task.deps)
             result = function(*args, **kwargs)
+            if self.cancelled and task.task in self.cancelled:
+                raise KeyboardInterrupt
             if task.returns < 0:
                 self._generate(peer, task, result)
             else:
@@ -273,6 +281,7 @@ class Executor:
         finally:
             if main:
                 self._now = None
+            self.cancelled.discard(task.task)
             running.reset(token)
             self.events.add(task.task, name, start, time.time())
 
@@ -280,7 +289,7 @@ class Executor:
         if isinstance(task, m.Call):
             assert self.spec is not None
             return f"{self.spec.class_name}.{task.method}"
-        return self.functions[task.function][0]
+        return task.name
 
     def _function(self, task: m.Push | m.Call) -> Callable[..., Any]:
         if isinstance(task, m.Call):
@@ -370,7 +379,9 @@ class Executor:
             message = m.Yielded(task.task, count, value)
             self._send(peer, task.task, message, packed.refs)
             self.runtime.hub.flush()
-        peer.post(m.Done(task.task, serialize.pack(count).data))
+        done = m.Done(task.task, serialize.pack(count).data)
+        with self.runtime.lock:
+            self.runtime.objects.when_registered(lambda: peer.post(done))
 
     def _fail(self, peer: Peer, task: bytes, error: BaseException) -> None:
         peer.post(m.Done(task, serialize.fail(error)))
@@ -405,7 +416,9 @@ class Executor:
         except SystemExit as exit:
             self._quit(exit)
         except BaseException as raised:  # noqa: BLE001  # sent to the callers
-            error = serialize.fail(task_error(name, raised, os.getpid())).error
+            text = task_error(name, raised, os.getpid()).traceback_str
+            died = ActorDiedError(f"the actor's constructor raised: {text}")
+            error = serialize.fail(died).error
         finally:
             running.reset(token)
         if spec.is_async:
@@ -462,7 +475,6 @@ class Executor:
 
     def _leave(self, peer: Peer, task: m.Push | m.Call) -> None:
         assert self.spec is not None
-        peer.post(m.Done(task.task, serialize.pack(None).data))
         self.runtime.node.post(
             m.ActorLost(self.spec.id, "it called exit_actor()", True)
         )

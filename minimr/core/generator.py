@@ -1,9 +1,16 @@
-"""References to what a generator task yields, as it yields it."""
+"""References to what a generator task yields, as it yields it.
+
+    worker: yield ─> Yielded(index) ──> arrived(): the entry of that index
+            return ─> Done ──> result 0: how many; the next entry is the end
+
+Rule: the entry of the next item is there before the item is, so that `wait`
+and `next` wait for it as for any other object.
+"""
 
 from __future__ import annotations
 
-import pickle
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING
 
 from minimr.core import messages as m
 from minimr.core.exceptions import GetTimeoutError
@@ -13,6 +20,8 @@ from minimr.core.task import Task, object_id
 
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime
+
+END = b""  # the value of the entry after the last item
 
 
 class ObjectRefGenerator:
@@ -24,10 +33,12 @@ class ObjectRefGenerator:
     def __init__(self, runtime: Runtime, task: Task) -> None:
         self.runtime = runtime
         self.task = task
-        self._next = 1
+        self._index = 1  # of the next item
+        self._arrived = 0  # items that came
+        self._ahead: dict[int, ObjectRef] = {}  # {index: its reference}
         # Result 0 is how many items there were, or the error.
         self._end = runtime.objects.new(object_id(task.id, 0), task)
-        self._ahead: dict[int, ObjectRef] = {}
+        self.entry = self._entry(1)
         runtime.streams[task.id] = self
 
     def __iter__(self) -> ObjectRefGenerator:
@@ -44,8 +55,6 @@ class ObjectRefGenerator:
         return self
 
     async def __anext__(self) -> ObjectRef:
-        import asyncio
-
         ref = await asyncio.to_thread(self._take, None)
         if ref is None:
             raise StopAsyncIteration
@@ -55,56 +64,55 @@ class ObjectRefGenerator:
         """Give a reference that is ready when the generator has ended."""
         return self._end
 
-    def _next_sync(self, timeout_s: float | None = None) -> Any:
-        return self._take(timeout_s)
+    def _next_sync(self, timeout_s: float | None = None) -> ObjectRef:
+        ref = self._take(timeout_s)
+        if ref is None:
+            raise StopIteration
+        return ref
 
     def __del__(self) -> None:
         self.runtime.streams.pop(self.task.id, None)
 
     def arrived(self, message: m.Yielded) -> None:
         """An item was yielded. Lock held."""
-        id = object_id(self.task.id, message.index)
-        objects = self.runtime.objects
-        if id in objects.table or message.index < self._next:
-            return  # of an attempt before
-        ref = self._ahead[message.index] = objects.new(id, self.task)
-        objects.fulfil(ref.entry, message.value)
-        end = self._end.entry
-        waiters, end.waiters = end.waiters, None
-        for waiter in waiters or ():
-            waiter(end)
+        if message.index <= self._arrived:
+            return  # of an attempt after this one had come
+        self._arrived = message.index
+        entry = self._entry(message.index)
+        entry.task = self.task
+        self.runtime.objects.fulfil(entry, message.value)
+
+    def ended(self, end: m.Value) -> None:
+        """The generator has returned or raised. Lock held."""
+        value = end if isinstance(end, m.Failed) else END
+        self._arrived += 1
+        self.runtime.objects.fulfil(self._entry(self._arrived), value)
+
+    def _entry(self, index: int) -> Entry:
+        ref = self._ahead.get(index)
+        if ref is None:
+            id = object_id(self.task.id, index)
+            ref = self._ahead[index] = self.runtime.objects.new(id, None)
+        return ref.entry
 
     def _take(self, timeout_s: float | None) -> ObjectRef | None:
-        entry = self._end.entry
-        while self._next not in self._ahead:
-            if self._ended(entry):
-                return self._last(entry)
+        entry = self.entry
+        if entry.value is None:
             waiter = Waiter()
             with self.runtime.lock:
-                if self._next in self._ahead or entry.value is not None:
-                    continue
-                self.runtime.objects.watch(entry, waiter.finish)
+                if entry.value is None:
+                    self.runtime.objects.watch(entry, waiter.finish)
+                else:
+                    waiter.finish()
             self.runtime.hub.flush()
             if not self.runtime.wait_for(waiter, timeout_s):
                 raise GetTimeoutError("the generator has not yielded in time")
-        ref = self._ahead.pop(self._next)
-        self._next += 1
-        return ref
-
-    def _ended(self, entry: Entry) -> bool:
-        return entry.value is not None and self._next not in self._ahead
-
-    def _last(self, entry: Entry) -> ObjectRef | None:
-        if not isinstance(entry.value, m.Failed):
-            total = pickle.loads(entry.value)  # type: ignore[arg-type]
-            assert self._next > total, "an item is missing"
+        if entry.value == END:
             return None
-        if self._next < 0:
-            return None
-        # The error stands where the next item would be, once.
         with self.runtime.lock:
-            id = object_id(self.task.id, self._next)
-            ref = self.runtime.objects.new(id, None)
-            self.runtime.objects.fulfil(ref.entry, entry.value)
-        self._next = -1
+            ref = self._ahead.pop(self._index)
+            self._index += 1
+            self.entry = self._entry(self._index)
+            if isinstance(entry.value, m.Failed):  # nothing follows
+                self.runtime.objects.fulfil(self.entry, END)
         return ref

@@ -164,6 +164,7 @@ class Leases:
                 self.runtime.deps(task),
                 task.returns,
                 task.attempt,
+                task.name,
             )
         )
         if peer.posted() >= BATCH:
@@ -358,6 +359,12 @@ class Leases:
             self.runtime.finish(task, fail(WorkerCrashedError(text)))
 
     # ---- cancelling and making again ----
+
+    def children(self, parent: bytes) -> list[Task]:
+        """Give the tasks that a task of this process has submitted."""
+        queued = [task for queue in self._numbered for task in queue.tasks]
+        under_way = [*self._running.values(), *queued]
+        return [task for task in under_way if task.parent == parent]
 
     def cancel(self, task: Task, force: bool, recursive: bool) -> None:
         """Stop a task, wherever it is. Lock held."""

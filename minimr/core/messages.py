@@ -115,6 +115,7 @@ class Push(NamedTuple):
     deps: tuple[tuple[Name, Value], ...]  # what goes into the slots
     returns: int  # -1: a generator
     attempt: int
+    name: str
 
 
 class Call(NamedTuple):

@@ -129,11 +129,14 @@ class Node(Endpoint):
 
     def info(self) -> m.NodeInfo:
         """Say what this node is and has."""
+        arena = self.store.arena
+        available = dict(self.pool.available)
+        available["object_store_memory"] = float(arena.size - arena.used)
         return m.NodeInfo(
             self.id,
             self.address,
             self.pool.total,
-            dict(self.pool.available),
+            available,
             os.getpid(),
             True,
             self.store.arena.size,
@@ -145,9 +148,10 @@ class Node(Endpoint):
         self.later(REPORT_S, self._tick)
 
     def _report(self, always: bool = False) -> None:
-        if always or self._reported != self.pool.available:
-            self._reported = dict(self.pool.available)
-            self.control.post(m.Report(self.info()))
+        info = self.info()
+        if always or self._reported != info:
+            self._reported = info
+            self.control.post(m.Report(info))
 
     def stop(self, why: str) -> None:
         """End, and all workers with us: the system sees to that."""

@@ -71,7 +71,8 @@ def check(options: Options, allowed: set[str], what: str) -> None:
     """
     for name, value in options.items():
         if name not in allowed:
-            raise ValueError(
+            kind = AssertionError if allowed is METHOD else ValueError
+            raise kind(
                 f"Invalid option keyword {name} for {what}. Valid ones are "
                 f"{sorted(allowed)}."
             )

@@ -19,7 +19,7 @@ import cloudpickle
 from minimr.core import messages as m
 from minimr.core import options as opts
 from minimr.core import serialize
-from minimr.core.executor import Slot
+from minimr.core.executor import Slot, running
 from minimr.core.objects import ObjectRef, released
 from minimr.core.runtime import Runtime
 from minimr.core.session import session
@@ -152,6 +152,8 @@ class RemoteFunction:
             self._retries,
             self._again,
         )
+        now = running.get()
+        task.parent = now.task if now else None
         with runtime.lock:
             result = outcome(runtime, task)
             runtime.leases.submit(task)
@@ -162,8 +164,7 @@ class RemoteFunction:
 
     def _prepare(self, runtime: Any) -> None:
         if self._define is None:
-            name = getattr(self._function, "__qualname__", "function")
-            name = name.split("<locals>.")[-1]
+            name = getattr(self._function, "__name__", "function")
             self._define = define(self._function, name)
         job_env = runtime.job.env if runtime.job else ()
         self._shape = opts.shape(self._options, 1, job_env)
@@ -224,7 +225,7 @@ def remote(*args: Any, **options: Any) -> Any:
     if len(args) == 1 and not options and callable(args[0]):
         return _wrap(args[0], {})
     if args or not options:
-        raise TypeError(
+        raise AssertionError(
             "The @ray.remote decorator must be applied either with no "
             "arguments and no parentheses, for example '@ray.remote', or it "
             "must be applied using some of the arguments"

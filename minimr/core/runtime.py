@@ -108,6 +108,7 @@ class Runtime(Endpoint):
             m.Reclaim: leases.on_reclaim,
             m.Returned: leases.on_returned,
             m.Yielded: self._on_yielded,
+            m.Cancel: self.on_cancel,
             m.Unborrow: objects.on_unborrow,
             m.Copied: objects.on_copied,
             m.ActorState: actors.on_state,
@@ -144,8 +145,14 @@ class Runtime(Endpoint):
                 landed = m.Landed(item.task)
                 self.objects.when_registered(lambda: peer.post(landed))
 
+    def on_cancel(self, peer: Peer, cancel: m.Cancel) -> None:
+        """A borrower wants a task of ours stopped."""
+        entry = self.objects.table.get(cancel.task + FIRST)
+        if entry is not None:
+            self.cancel(entry.task, cancel.force, cancel.recursive)
+
     def cancel(
-        self, ref: Any, task: Task | None, force: bool, recursive: bool
+        self, task: Task | None, force: bool, recursive: bool
     ) -> None:
         """Stop the task that makes an object. Lock held."""
         if task is None or not task.waits:
@@ -287,6 +294,8 @@ class Runtime(Endpoint):
     def finish(self, task: Task, results: Any) -> None:
         """Hand a task's results to its objects. Lock held."""
         task.waits = False
+        if task.returns < 0 and type(results) is bytes:
+            self._end_stream(task, results)
         if type(results) is bytes:  # the short form of one small value
             entry = self.objects.table.get(task.id + FIRST)
             if entry is not None:
@@ -295,12 +304,19 @@ class Runtime(Endpoint):
             return
         if isinstance(results, m.Failed):
             results = [results] * abs(task.returns)
+        if task.returns < 0:
+            self._end_stream(task, results[0])
         self._keep_lineage(task, results)
         for index, value in enumerate(results):
             self._deliver(task, index, value)
         task.refs = []
         if not task.kept:
             task.held = []
+
+    def _end_stream(self, task: Task, end: m.Value) -> None:
+        stream = self.streams.get(task.id)
+        if stream is not None:
+            stream.ended(end)
 
     def _keep_lineage(self, task: Task, results: list[m.Value]) -> None:
         if task.kept or not any(isinstance(v, m.Stored) for v in results):

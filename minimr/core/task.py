@@ -34,6 +34,7 @@ class Task:
         "kept",
         "lease",
         "name",
+        "parent",
         "ready",
         "refs",
         "retries",
@@ -68,6 +69,7 @@ class Task:
         self.retries = retries  # -1: without end
         self.retry_exceptions = retry_exceptions
         self.attempt = 0
+        self.parent: bytes | None = None  # the task that submitted it
         self.lease: Any = None  # Queue, Lease, or the actor's line
         self.cancelled = False
         self.kept = False  # its results may be lost, so it is kept

@@ -9,6 +9,7 @@ process ── Fetch ──> node A                        node B
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pickle import PickleBuffer
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +45,10 @@ class Transfers:
         self.node = node
         self.store = store
         self._coming: dict[bytes, Coming] = {}
+        # Who asked before the seal came: it travels on another link.
+        self._early: dict[bytes, list[Callable[[], None]]] = {}
         node.handlers |= {
-            m.Seal: lambda peer, seal: self.store.seal(seal.id),
+            m.Seal: self._on_seal,
             m.Unpin: self._on_unpin,
             m.Free: self._on_free,
         }
@@ -60,6 +63,18 @@ class Transfers:
             self.node.link(create.owner)  # to learn when the owner dies
         reply(self.store.create(*create))
 
+    def _on_seal(self, peer: Peer, seal: m.Seal) -> None:
+        self.store.seal(seal.id)
+        for again in self._early.pop(seal.id, []):
+            again()
+
+    def _too_early(self, id: bytes, again: Callable[[], None]) -> bool:
+        stored = self.store.objects.get(id)
+        if stored is None or stored.sealed or id in self._coming:
+            return False
+        self._early.setdefault(id, []).append(again)
+        return True
+
     def _on_unpin(self, peer: Peer, unpin: m.Unpin) -> None:
         for id in unpin.ids:
             self.store.unpin(id, peer)
@@ -69,10 +84,16 @@ class Transfers:
             self.store.free(id)
 
     def _on_pull(self, peer: Peer, pull: m.Pull, reply: Reply) -> None:
+        if self._too_early(pull.id, lambda: self._on_pull(peer, pull, reply)):
+            return
         part = self.store.part(pull.id, pull.begin, pull.end)
         reply(None if part is None else PickleBuffer(part))
 
     def _on_fetch(self, peer: Peer, fetch: m.Fetch, reply: Reply) -> None:
+        if self._too_early(
+            fetch.id, lambda: self._on_fetch(peer, fetch, reply)
+        ):
+            return
         found = self.store.pin(fetch.id, peer)
         if isinstance(found, int):
             reply(found)
