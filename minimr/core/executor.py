@@ -263,7 +263,7 @@ class Executor:
             function = self._function(task)
             args, kwargs = self.arguments(task.args, task.deps)
             result = function(*args, **kwargs)
-            if self.cancelled and task.task in self.cancelled:
+            if self.spec is not None and task.task in self.cancelled:
                 raise KeyboardInterrupt
             if task.returns < 0:
                 self._generate(peer, task, result)

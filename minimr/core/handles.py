@@ -19,6 +19,7 @@ from minimr.core.executor import ActorExit
 from minimr.core.objects import ObjectRef, released
 from minimr.core.runtime import Runtime, current
 from minimr.core.session import session
+from minimr.core.signature import read
 from minimr.core.task import FIRST, Task
 
 NO_SHAPE = m.Shape((), None, ())
@@ -43,6 +44,7 @@ class ActorMethod:
         self._retries = spec.max_task_retries if retries is None else retries
         again = options.get("retry_exceptions") or False
         self._again = tuple(again) if isinstance(again, list) else again
+        self._signature = options.get("signature")
         self._limit = spec.max_pending_calls
         self._base = (handle, name, options)[1:]
         self._spec = spec
@@ -67,6 +69,8 @@ class ActorMethod:
         runtime = self._runtime
         if runtime is not current():
             raise RuntimeError("the actor is of an earlier init()")
+        if self._signature is not None:
+            self._signature.check(self._name, args, kwargs)
         blob, refs, held = remote.pack_arguments(args, kwargs, runtime)
         task = Task(
             runtime.new_id(),
@@ -149,6 +153,9 @@ def create(
         found = _find(runtime, name, _namespace(runtime, options))
         if found is not None:
             return found
+    signature = read(cls)
+    if signature is not None:
+        signature.check(cls.__name__, args, kwargs)
     blob, refs, held = remote.pack_arguments(args, kwargs, runtime)
     id = runtime.new_id()
     spec = _spec(runtime, id, cls, define, options, blob)
@@ -190,18 +197,11 @@ def _send(runtime: Runtime, line: Line, spec: m.ActorSpec, task: Task) -> None:
 
 
 def _check_name(name: Any, options: dict[str, Any]) -> None:
-    if name is not None and not isinstance(name, str):
-        raise TypeError(f"name must be None or a string, got: '{type(name)}'.")
     if name == "":
         raise ValueError("Actor name cannot be an empty string.")
     if options.get("get_if_exists") and name is None:
         raise ValueError(
             "The actor name must be specified to use `get_if_exists`."
-        )
-    if options.get("lifetime") not in (None, "detached", "non_detached"):
-        raise ValueError(
-            "actor `lifetime` argument must be one of 'detached', "
-            "'non_detached' and 'None'."
         )
 
 
@@ -258,6 +258,9 @@ def _methods(cls: type) -> dict[str, dict[str, Any]]:
             inspect.isasyncgenfunction(function)
         ):
             options["generator"] = True
+        plain = isinstance(inspect.getattr_static(cls, name), staticmethod)
+        bound = inspect.ismethod(function)  # of the class
+        options["signature"] = read(function, not plain and not bound)
         methods[name] = options
     return methods
 
@@ -311,8 +314,6 @@ def kill(actor: Any, *, no_restart: bool = True) -> None:
 
     Ray: the same.
     """
-    if isinstance(actor, ObjectRef):
-        raise TypeError("kill() takes an actor; to stop a task use cancel()")
     if not isinstance(actor, ActorHandle):
         raise ValueError(
             "ray.kill() only supported for actors. For tasks, try "

@@ -293,6 +293,7 @@ class Printed(NamedTuple):
     node: str
     lines: list[str]
     error: bool
+    label: str  # class of the actor
 
 
 class Stop(NamedTuple):

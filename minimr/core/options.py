@@ -2,52 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from minimr.core.messages import Shape
 
+SMALLEST = 1e-4  # part of a resource
+
+
+class NodeAffinitySchedulingStrategy:
+    """Run on this node; with `soft`, elsewhere if it is gone or too small.
+
+    Ray: the same, in `ray.util.scheduling_strategies`.
+    """
+
+    def __init__(self, node_id: str, soft: bool) -> None:
+        self.node_id = node_id
+        self.soft = soft
+
+
+
+class Rule(NamedTuple):
+    """What an option may be: the types, and a test of the value."""
+
+    types: tuple[type, ...] = (object,)
+    right: Callable[[Any], bool] = lambda value: True
+    what: str = "valid"
+
+
+ANY = Rule()
+TEXT = Rule((str,))
+FLAG = Rule((bool,))
+AMOUNT = Rule((int, float), lambda n: n >= 0, "not negative")
+COUNT = Rule((int,), lambda n: n >= -1, "-1, 0 or a positive integer")
+RETURNS = Rule(
+    (int, str),
+    lambda n: n in ("streaming", "dynamic") or (type(n) is int and n >= 0),
+    "None, a non-negative integer, 'streaming' (for generators), or "
+    "'dynamic'",
+)
+AGAIN = Rule(
+    (bool, list, tuple),
+    lambda some: isinstance(some, bool)
+    or all(
+        isinstance(kind, type) and issubclass(kind, Exception)
+        for kind in some
+    ),
+    "a bool or a list of exception classes",
+)
+LIFETIME = Rule(
+    (str,),
+    lambda text: text in ("detached", "non_detached"),
+    "one of 'detached', 'non_detached' and 'None'",
+)
+STRATEGY = Rule(
+    (str, NodeAffinitySchedulingStrategy),
+    lambda strategy: True,
+)
 COMMON = {
-    "num_cpus",
-    "num_gpus",
-    "resources",
-    "memory",
-    "name",
-    "scheduling_strategy",
-    "runtime_env",
-    "accelerator_type",
-    "object_store_memory",
-    "enable_task_events",
-    "label_selector",
-    "_metadata",
-    "_labels",
+    "num_cpus": AMOUNT,
+    "num_gpus": Rule(
+        (int, float),
+        lambda n: n >= 0 and (n <= 1 or n == int(n)),
+        "not negative, and whole above 1",
+    ),
+    "resources": Rule((dict,)),
+    "memory": AMOUNT,
+    "name": TEXT,
+    "scheduling_strategy": STRATEGY,
+    "runtime_env": Rule((dict,)),
+    "accelerator_type": TEXT,
+    "object_store_memory": AMOUNT,
+    "enable_task_events": FLAG,
+    "label_selector": ANY,
+    "_metadata": ANY,
+    "_labels": ANY,
 }
-TASK = COMMON | {
-    "num_returns",
-    "max_retries",
-    "retry_exceptions",
-    "max_calls",
-    "_generator_backpressure_num_objects",
+CALLS = {
+    "num_returns": RETURNS,
+    "retry_exceptions": AGAIN,
+    "_generator_backpressure_num_objects": ANY,
 }
-ACTOR = COMMON | {
-    "namespace",
-    "lifetime",
-    "get_if_exists",
-    "max_restarts",
-    "max_task_retries",
-    "max_concurrency",
-    "max_pending_calls",
-    "concurrency_groups",
-    "allow_out_of_order_execution",
+TASK = {**COMMON, **CALLS, "max_retries": COUNT, "max_calls": ANY}
+ACTOR = {
+    **COMMON,
+    "namespace": TEXT,
+    "lifetime": LIFETIME,
+    "get_if_exists": FLAG,
+    "max_restarts": COUNT,
+    "max_task_retries": COUNT,
+    "max_concurrency": Rule((int,), lambda n: n > 0, "positive"),
+    "max_pending_calls": COUNT,
+    "concurrency_groups": ANY,
+    "allow_out_of_order_execution": ANY,
 }
 METHOD = {
-    "num_returns",
-    "name",
-    "max_task_retries",
-    "retry_exceptions",
-    "enable_task_events",
-    "concurrency_group",
-    "_generator_backpressure_num_objects",
+    **CALLS,
+    "name": TEXT,
+    "max_task_retries": COUNT,
+    "enable_task_events": FLAG,
+    "concurrency_group": ANY,
 }
 LEFT_OUT = {
     "max_calls": "workers are not recycled",
@@ -62,66 +116,57 @@ LEFT_OUT = {
 Options = Mapping[str, Any]
 
 
-def check(options: Options, allowed: set[str], what: str) -> None:
+def check(options: Options, allowed: dict[str, Rule], what: str) -> None:
     """Refuse what is unknown, and what is left out, with the reason.
 
     Raises:
-        ValueError: the option or its value is wrong.
+        TypeError, ValueError: the option or its value is wrong.
         NotImplementedError: Ray has the option; it is left out here.
     """
     for name, value in options.items():
-        if name not in allowed:
+        rule = allowed.get(name)
+        if rule is None:
             kind = AssertionError if allowed is METHOD else ValueError
             raise kind(
                 f"Invalid option keyword {name} for {what}. Valid ones are "
                 f"{sorted(allowed)}."
             )
-        if name in LEFT_OUT and value not in (None, 0, False):
+        if value is None:
+            continue
+        if not isinstance(value, rule.types):
+            kinds = " or ".join(kind.__name__ for kind in rule.types)
+            raise TypeError(
+                f"The type of keyword '{name}' must be {kinds}, but received "
+                f"type {type(value)}"
+            )
+        if not rule.right(value):
+            raise ValueError(
+                f"The keyword '{name}' must be {rule.what}: {value!r}"
+            )
+        if name in LEFT_OUT and value not in (0, False):
             raise NotImplementedError(
                 f"minimr leaves the option {name} out: {LEFT_OUT[name]}"
             )
-    for name in ("num_cpus", "num_gpus", "memory"):
-        amount = options.get(name)
-        if amount is not None and amount < 0:
-            raise ValueError(
-                f"The precision of the fractional quantity of {name} must "
-                f"be positive: {amount}"
+    _check_resources(options.get("resources") or {})
+    for name in options.get("runtime_env") or {}:
+        if name not in ("env_vars", "working_dir"):
+            raise NotImplementedError(
+                f"minimr leaves runtime_env[{name!r}] out: it has env_vars "
+                "and working_dir"
             )
-    for name in ("max_retries", "max_restarts", "max_task_retries"):
-        count = options.get(name)
-        if count is not None and (not isinstance(count, int) or count < -1):
-            raise ValueError(
-                f"The keyword '{name}' only accepts -1, 0 or a positive "
-                "integer"
-            )
-    gpus = options.get("num_gpus") or 0
-    if gpus > 1 and gpus != int(gpus):
-        raise ValueError("num_gpus above 1 must be a whole number")
-    _check_resources(options.get("resources"))
-    _check_env(options.get("runtime_env"))
 
 
-def _check_resources(resources: Any) -> None:
-    if resources is None:
-        return
-    if not isinstance(resources, dict):
-        raise TypeError("resources must be a dict {name: amount}")
+def _check_resources(resources: dict[str, Any]) -> None:
     for name, amount in resources.items():
         if name in ("CPU", "GPU"):
             raise ValueError(
                 f"Use the 'num_{name.lower()}s' keyword instead of "
                 f"'{name}' in 'resources' keyword"
             )
-        if amount < 0:
-            raise ValueError(f"resource {name!r} must not be negative")
-
-
-def _check_env(env: Any) -> None:
-    for name in env or {}:
-        if name not in ("env_vars", "working_dir"):
-            raise NotImplementedError(
-                f"minimr leaves runtime_env[{name!r}] out: it has env_vars "
-                "and working_dir"
+        if amount < 0 or 0 < amount < SMALLEST:
+            raise ValueError(
+                f"The precision of resource {name!r} is {SMALLEST}, and it "
+                f"must not be negative: {amount}"
             )
 
 
@@ -153,7 +198,7 @@ def _strategy(strategy: Any) -> tuple[Any, ...] | None:
         return None
     if strategy == "SPREAD":
         return ("SPREAD",)
-    if hasattr(strategy, "node_id"):
+    if isinstance(strategy, NodeAffinitySchedulingStrategy):
         return ("node", strategy.node_id, strategy.soft)
     raise ValueError(
         f"Invalid scheduling_strategy {strategy!r}: minimr has 'DEFAULT', "

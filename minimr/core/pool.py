@@ -52,6 +52,7 @@ class Worker:
         self.address: Address | None = None
         self.lease: Any = None
         self.actor: bytes | None = None
+        self.label = ""  # before what it prints
         self.why = ""  # the node ended it for this reason
         self.progress = mmap.mmap(-1, 8)
         self.last: deque[str] = deque(maxlen=LAST_LINES)

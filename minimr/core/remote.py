@@ -23,6 +23,7 @@ from minimr.core.executor import Slot, running
 from minimr.core.objects import ObjectRef, released
 from minimr.core.runtime import Runtime
 from minimr.core.session import session
+from minimr.core.signature import read
 from minimr.core.task import Task, object_id
 
 DEFAULT_RETRIES = 3
@@ -68,16 +69,20 @@ def pack_arguments(
 def count_returns(value: Any, function: Any) -> int:
     """Read `num_returns`; -1 is a generator."""
     if value is None:
-        generator = inspect.isgeneratorfunction(function)
-        return -1 if generator or inspect.isasyncgenfunction(function) else 1
+        return -1 if _is_generator(function) else 1
     if value in ("streaming", "dynamic"):
+        if function is not None and not _is_generator(function):
+            raise ValueError(
+                f"num_returns={value!r} needs a generator function"
+            )
         return -1
-    if not isinstance(value, int) or value < 0:
-        raise ValueError(
-            "The keyword 'num_returns' only accepts None, a non-negative "
-            "integer, 'streaming' (for generators), or 'dynamic'"
-        )
-    return value
+    return int(value)
+
+
+def _is_generator(function: Any) -> bool:
+    return inspect.isgeneratorfunction(
+        function
+    ) or inspect.isasyncgenfunction(function)
 
 
 def outcome(runtime: Runtime, task: Task) -> Any:
@@ -104,6 +109,7 @@ class RemoteFunction:
         self._function = function
         self._options = options
         self._returns = count_returns(options.get("num_returns"), function)
+        self._signature = read(function)
         self._define: m.Define | None = None
         self._shape: m.Shape | None = None
         self._for: Runtime | None = None  # what the two above are made for
@@ -138,6 +144,8 @@ class RemoteFunction:
             self._prepare(runtime)
         if not isinstance(runtime, Runtime):  # local mode
             return runtime.run(self._function, args, kwargs, self._returns)
+        if self._signature is not None:
+            self._signature.check(self.__name__, args, kwargs)
         blob, refs, held = pack_arguments(args, kwargs, runtime)
         assert self._define is not None and self._shape is not None
         task = Task(

@@ -528,6 +528,6 @@ class Runtime(Endpoint):
 def write_output(printed: m.Printed) -> None:
     """Show at the driver what a worker has printed."""
     stream = sys.stderr if printed.error else sys.stdout
-    head = f"(pid={printed.pid}, node={printed.node})"
+    head = f"({printed.label}pid={printed.pid}, node={printed.node})"
     stream.write("".join(f"{head} {line}\n" for line in printed.lines))
     stream.flush()

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from minimr.core.options import NodeAffinitySchedulingStrategy
 
-class NodeAffinitySchedulingStrategy:
-    """Run on this node; with `soft`, elsewhere if it is gone or too small.
-
-    Ray: the same.
-    """
-
-    def __init__(self, node_id: str, soft: bool) -> None:
-        self.node_id = node_id
-        self.soft = soft
+__all__ = [
+    "NodeAffinitySchedulingStrategy",
+    "PlacementGroupSchedulingStrategy",
+]
 
 
 class PlacementGroupSchedulingStrategy:
