@@ -86,6 +86,10 @@ class Result(ABC):
         Runs in: driver; the function in the workers that hold outputs.
         Blocks: until every answer is here; lost outputs are made again.
         Returns: one answer a reduce task, in the order of the tasks.
+
+        Raises:
+            JobError: the function raised.
+            ValueError: the result is closed.
         """
 
     @abstractmethod
@@ -109,6 +113,11 @@ class MapReduce(ABC):
     """An engine: it starts once, then runs one job after the other."""
 
     name: str
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where others join, on engines that others can join."""
+        raise NotImplementedError(f"nobody can join {self.name}")
 
     @abstractmethod
     def run(
@@ -154,6 +163,16 @@ def count(name: str, amount: int = 1) -> None:
 task_counters: ContextVar[Counter[str] | None] = ContextVar(
     "task_counters", default=None
 )
+
+
+def check_num_reduce_tasks(number: int) -> None:
+    """Refuse a number of reduce tasks that is less than one."""
+    if number < 1:
+        raise ValueError(f"{number} reduce tasks: there must be at least one")
+
+
+def no_progress(phase: str, done: int, total: int) -> None:
+    """Show no progress."""
 
 
 def _whole(output: dict[Any, Any]) -> dict[Any, Any]:

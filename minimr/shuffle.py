@@ -43,14 +43,16 @@ def stable_hash(key: Any) -> int:
     """Hash a key to the same number in every process and on every run.
 
     Raises:
-        TypeError: the key is not a text, bytes, a number, None, or a tuple
-            or frozenset of such.
+        TypeError: the key is not a text, bytes, a number but NaN, None, or
+            a tuple or frozenset of such.
     """
     if isinstance(key, str):
         return crc32(key.encode("utf-8", "surrogatepass"))
     if isinstance(key, bytes):
         return crc32(key)
     if isinstance(key, Number):
+        if key != key:
+            raise TypeError("NaN has no stable hash: it equals no key")
         return hash(key) % MAX_HASH  # numbers are not salted
     if key is None:
         return 0
@@ -66,23 +68,18 @@ def stable_hash(key: Any) -> int:
 
 def partition(pairs: Pairs, num_partitions: int) -> list[bytes]:
     """Group a map task's output by key and cut it into encoded blocks."""
-    if isinstance(pairs, Mapping):
-        keys, values, grouped = list(pairs), list(pairs.values()), False
-    else:
-        groups = _grouped(pairs)
-        keys, values, grouped = list(groups), list(groups.values()), True
-    key_columns: list[list[Any]] = [[] for _ in range(num_partitions)]
-    value_columns: list[list[Any]] = [[] for _ in range(num_partitions)]
-    for key, value, number in zip(keys, values, _hashes(keys), strict=True):
-        index = number % num_partitions
-        key_columns[index].append(key)
-        value_columns[index].append(value)
-    return [
-        _encode(key_column, value_column, grouped)
-        for key_column, value_column in zip(
-            key_columns, value_columns, strict=True
-        )
-    ]
+    grouped = not isinstance(pairs, Mapping)
+    output = pairs if isinstance(pairs, Mapping) else _grouped(pairs)
+    columns: list[tuple[list[Any], list[Any]]]
+    columns = [([], []) for _ in range(num_partitions)]
+    hashes = _hashes(output)
+    for key, value, number in zip(
+        output, output.values(), hashes, strict=True
+    ):
+        keys, values = columns[number % num_partitions]
+        keys.append(key)
+        values.append(value)
+    return [_encode(keys, values, grouped) for keys, values in columns]
 
 
 def group(blocks: Iterable[bytes]) -> dict[Any, list[Any]]:
@@ -106,7 +103,7 @@ def _grouped(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
     return groups
 
 
-def _hashes(keys: list[Any]) -> Iterable[int]:
+def _hashes(keys: Iterable[Any]) -> Iterable[int]:
     try:  # all texts: a loop without Python's own bytecode
         return list(map(crc32, map(str.encode, keys)))
     except (TypeError, UnicodeEncodeError):
@@ -119,7 +116,13 @@ def _encode(keys: list[Any], values: list[Any], grouped: bool) -> bytes:
         lengths = _packed(list(map(len, values)))
         values = list(chain.from_iterable(values))
     columns = (len(keys), _joined(keys), lengths, _packed(values))
-    return pickle.dumps(columns, protocol=5)
+    try:
+        return pickle.dumps(columns, protocol=5)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        # Classes of `__main__`, lambdas: by value, which is slower.
+        import cloudpickle  # only now: most jobs never need it
+
+        return bytes(cloudpickle.dumps(columns, protocol=5))
 
 
 def _decode(block: bytes) -> tuple[list[Any], Any, Any]:

@@ -99,6 +99,8 @@ def wait(
             )
     if len(refs) != len({ref.entry.id for ref in refs}):
         raise ValueError("Wait requires a list of unique object refs.")
+    if not refs:
+        return [], []
     if num_returns <= 0:
         raise ValueError(f"Invalid number of objects to return {num_returns}.")
     if num_returns > len(refs):

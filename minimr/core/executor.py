@@ -22,7 +22,6 @@ import mmap
 import os
 import pickle
 import signal
-import struct
 import threading
 import time
 from collections import deque
@@ -43,6 +42,7 @@ from minimr.core.exceptions import (
     task_error,
 )
 from minimr.core.objects import Entry
+from minimr.core.pool import PROGRESS
 from minimr.core.pump import Waiter
 from minimr.core.runtime import Runtime
 from minimr.core.task import object_id
@@ -138,7 +138,7 @@ class Executor:
 
     def _on_granted(self, peer: Peer, granted: m.Granted) -> None:
         self.begun = 0
-        struct.pack_into("Q", self.progress, 0, 0)
+        PROGRESS.pack_into(self.progress, 0, 0, b"")
         self.gpus, self.hold = granted.gpus, granted.hold
         set_gpus(granted.gpus)
 
@@ -147,6 +147,12 @@ class Executor:
             self._loop.call_soon_threadsafe(self._spawn, peer, task)
         elif self._threads is not None:
             self._threads.submit(self._run_and_flush, peer, task)
+        elif (
+            self.runtime.pump.in_background()
+            and self._now is not None
+            and self.spec is None
+        ):
+            peer.post(m.Returned([task.task]))  # this one takes long
         else:
             self.queue.append((peer, task))
             self._arrived.finish()
@@ -251,9 +257,9 @@ class Executor:
 
     def _run(self, peer: Peer, task: m.Push | m.Call) -> None:
         self.begun += 1
-        struct.pack_into("Q", self.progress, 0, self.begun)
         start = time.time()
         name = self._name(task)
+        PROGRESS.pack_into(self.progress, 0, self.begun, name.encode())
         now = Running(task.task, name, task.attempt, peer)
         token = running.set(now)
         main = self._threads is None

@@ -227,6 +227,9 @@ def _spec(
     assert runtime.job is not None
     env = runtime.job.env
     detached = options.get("lifetime") == "detached"
+    # As in Ray: an actor that asks for nothing holds nothing while it lives.
+    asks = ("num_cpus", "num_gpus", "resources", "memory")
+    held = int(any(options.get(name) is not None for name in asks))
     return m.ActorSpec(
         id,
         cls.__name__,
@@ -234,7 +237,7 @@ def _spec(
         blob,
         (),
         opts.shape(options, 1, env),
-        opts.shape(options, 0, env),
+        opts.shape(options, held, env),
         options.get("name"),
         _namespace(runtime, options),
         options.get("max_restarts") or 0,

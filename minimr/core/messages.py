@@ -293,7 +293,7 @@ class Printed(NamedTuple):
     node: str
     lines: list[str]
     error: bool
-    label: str  # class of the actor
+    name: str  # of the task
 
 
 class Stop(NamedTuple):

@@ -298,7 +298,6 @@ class Node(Endpoint):
             return
         start, reply = want.start
         worker.actor = start.spec.id
-        worker.label = start.spec.class_name + " "
         become = m.Become(start.spec, start.restarts, lease.gpus)
         worker.peer.post(start.spec.job)
         self.ask(worker.peer, become, reply)
@@ -375,7 +374,7 @@ class Node(Endpoint):
         for peer in self._links.values():
             if peer.data.kind == "driver" and peer.data.job == worker.job:
                 printed = m.Printed(
-                    worker.pid, self.id[:8], lines, error, worker.label
+                    worker.pid, self.id[:8], lines, error, worker.running()
                 )
                 peer.post(printed)
 

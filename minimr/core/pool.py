@@ -30,6 +30,8 @@ from minimr.net.channel import Address
 from minimr.net.hub import Hub, Peer
 
 LAST_LINES = 20
+# Shared with the worker: how many tasks it has begun, and the last one's name.
+PROGRESS = struct.Struct("Q64s")
 PR_SET_PDEATHSIG = 1
 HINTS = {
     signal.SIGKILL: "killed by hand, or by the system that ran out of memory "
@@ -52,15 +54,19 @@ class Worker:
         self.address: Address | None = None
         self.lease: Any = None
         self.actor: bytes | None = None
-        self.label = ""  # before what it prints
         self.why = ""  # the node ended it for this reason
-        self.progress = mmap.mmap(-1, 8)
+        self.progress = mmap.mmap(-1, PROGRESS.size)
         self.last: deque[str] = deque(maxlen=LAST_LINES)
         self.idle_since = 0.0
 
+    def running(self) -> str:
+        """Name what it runs now, or has run last."""
+        name: bytes = PROGRESS.unpack_from(self.progress)[1]
+        return name.rstrip(b"\0").decode(errors="replace")
+
     def death(self, status: int) -> Death:
         """Say how it ended."""
-        (begun,) = struct.unpack_from("Q", self.progress, 0)
+        begun, _ = PROGRESS.unpack_from(self.progress)
         killed = os.WIFSIGNALED(status)
         if killed:
             number = signal.Signals(os.WTERMSIG(status))

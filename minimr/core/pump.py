@@ -119,6 +119,10 @@ class Pump:
             self._waiters.remove(waiter)
             self._hand_over()
 
+    def in_background(self) -> bool:
+        """Tell whether the background thread has the baton."""
+        return self._in_background
+
     def nudge(self) -> None:
         """Let the background thread look around, if it is asleep.
 

@@ -244,7 +244,12 @@ def remote(*args: Any, **options: Any) -> Any:
 def _wrap(target: Any, options: dict[str, Any]) -> Any:
     if inspect.isclass(target):
         return ActorClass(target, options)
-    if callable(target):
+    if inspect.iscoroutinefunction(target):
+        raise ValueError(
+            "'async def' should not be used for remote tasks. You can wrap "
+            "the async function with `asyncio.run(f())`, or use an actor"
+        )
+    if inspect.isfunction(target):
         return RemoteFunction(target, options)
     raise TypeError(
         "The @ray.remote decorator must be applied to either a function or "

@@ -179,8 +179,8 @@ class Runtime(Endpoint):
         self.store = StoreClient(self, welcome.arena)
 
     def _step(self, timeout_s: float | None) -> None:
-        self.step(timeout_s)
         self.drain()
+        self.step(timeout_s)
 
     def drain(self) -> None:
         """Count down for references and arrays that have gone."""
@@ -528,6 +528,6 @@ class Runtime(Endpoint):
 def write_output(printed: m.Printed) -> None:
     """Show at the driver what a worker has printed."""
     stream = sys.stderr if printed.error else sys.stdout
-    head = f"({printed.label}pid={printed.pid}, node={printed.node})"
+    head = f"({printed.name} pid={printed.pid}, node={printed.node})"
     stream.write("".join(f"{head} {line}\n" for line in printed.lines))
     stream.flush()

@@ -6,6 +6,7 @@ that dials in. Who waits for many uses `hub.py`.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 from collections.abc import Iterator
@@ -55,6 +56,11 @@ class Channel:
                 raise ConnectionResetError("the other end has closed")
             self.waiting += self.reader.advance(size)
         return decode(self.waiting.pop(0))
+
+    def shut_down(self) -> None:
+        """End a `receive` that waits in another thread."""
+        with contextlib.suppress(OSError):  # gone already
+            self.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connection. May be called twice."""
@@ -122,6 +128,22 @@ def listen(address: Address) -> socket.socket:
         raise OSError(
             error.errno, f"cannot listen at {where}: {why}"
         ) from error
+
+
+def reachable(host: str) -> str:
+    """Give the address under which others reach a listener on `host`.
+
+    For one that listens everywhere, this is the address of the interface
+    that leads out of this machine, or loopback where there is none.
+    """
+    if host not in ("", "0.0.0.0"):
+        return host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # chooses a route, sends nothing
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
 
 
 def parse_address(text: str) -> Address:

@@ -115,7 +115,8 @@ class Hub:
 
     def _ring(self) -> None:
         # Full: the poller has not read the earlier wake-ups and will come.
-        with contextlib.suppress(BlockingIOError):
+        # Closed: nobody will.
+        with contextlib.suppress(OSError):
             self._wake_out.send(b"\0")
 
     def adopt(self, channel: Channel) -> Peer:
@@ -235,11 +236,16 @@ class Hub:
             return
         try:
             connection, address = self._listener.accept()
+        except OSError as error:  # gone again, or no descriptor left
+            log.warning("cannot accept a connection: %s", error.strerror)
+            return
+        try:
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peer = Peer(self, connection, address, dialled=False)
-        except OSError as error:  # gone again, or no descriptor left
-            log.warning("cannot accept a connection: %s", error)
+        except OSError as error:  # reset while it waited to be accepted
+            log.warning("a connection was refused: %s", error.strerror)
+            connection.close()
             return
         peer.handshake = Handshake(self._token, "server")
         peer.deadline = time.monotonic() + HANDSHAKE_TIMEOUT_S

@@ -1,0 +1,73 @@
+"""The commands, each loaded only when it is called.
+
+    python -m benchmarks NAME ──> COMMANDS[NAME] ──> import module, take
+                                                     its click command
+
+A command whose module is missing or heavy is of no concern to the others;
+that is why even the help lines stand here.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+COMMANDS = {  # name: (module:attribute, help)
+    "wordcount": (
+        "benchmarks.wordcount:wordcount",
+        "Time word count on every engine and on its peers.",
+    ),
+    "memory": (
+        "benchmarks.memory:memory",
+        "Show how the memory of workers depends on the size of a file.",
+    ),
+    "startup": (
+        "benchmarks.startup:startup",
+        "Time from a command to its first map task.",
+    ),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are `module:attribute` until they are used."""
+
+    def __init__(self, lazy: dict[str, tuple[str, str]], help: str) -> None:
+        super().__init__("benchmarks", help=help)
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the names. Imports nothing."""
+        return list(self.lazy)
+
+    def get_command(
+        self, ctx: click.Context, cmd_name: str
+    ) -> click.Command | None:
+        """Import the command.
+
+        Raises:
+            ClickException: its module cannot be imported here.
+        """
+        if cmd_name not in self.lazy:
+            return None
+        module, _, attribute = self.lazy[cmd_name][0].partition(":")
+        try:
+            command = getattr(importlib.import_module(module), attribute)
+        except ImportError as error:
+            raise click.ClickException(
+                f"{cmd_name} cannot run here: {error}"
+            ) from error
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write the help of the group. Imports nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, text) for name, (_, text) in self.lazy.items()]
+            )
+
+
+main = LazyGroup(COMMANDS, "Measure minimr, and what it stands beside.")

@@ -1,0 +1,49 @@
+"""Text of any size, with words as unequal as those of a language.
+
+Zipf's law: the word of rank r occurs about 1/r as often as the first.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+DISTINCT_WORDS = 50_000
+LONGEST_WORD = 12
+BLOCK_WORDS = 2**17
+LETTERS = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz", dtype=np.uint8)
+
+
+def write_text(path: str, size: int, seed: int = 0) -> int:
+    """Write a file of at least `size` bytes, at most a block more.
+
+    Returns: the number of its words.
+    """
+    generator = np.random.default_rng(seed)
+    words = np.array(vocabulary(generator), dtype=object)
+    shares = 1 / np.arange(1, len(words) + 1)
+    heap = np.cumsum(shares) / shares.sum()  # (len(words),) up to 1.0
+    written = blocks = 0
+    with open(path, "wb") as file:
+        while written < size:
+            ranks = np.searchsorted(heap, generator.random(BLOCK_WORDS))
+            block = b" ".join(words[ranks.clip(max=len(words) - 1)].tolist())
+            written += file.write(block + b"\n")
+            blocks += 1
+    return blocks * BLOCK_WORDS
+
+
+def vocabulary(generator: np.random.Generator) -> list[bytes]:
+    """Make words of random letters, the short ones first."""
+    words: set[bytes] = set()
+    while len(words) < DISTINCT_WORDS:
+        letters: NDArray[np.uint8] = generator.choice(
+            LETTERS, (DISTINCT_WORDS, LONGEST_WORD)
+        )
+        lengths = generator.integers(1, LONGEST_WORD + 1, DISTINCT_WORDS)
+        words.update(
+            row[:length].tobytes()
+            for row, length in zip(letters, lengths, strict=True)
+        )
+    ordered = sorted(words, key=lambda word: (len(word), word))
+    return ordered[:DISTINCT_WORDS]

@@ -1,0 +1,115 @@
+"""The one place through which the command line prints.
+
+Progress goes to standard error, a bar on a terminal and lines elsewhere;
+results go to standard output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import click
+
+LINES_A_PHASE = 4
+
+
+def say(text: str) -> None:
+    """Print a line of the result."""
+    click.echo(text)
+
+
+def note(text: str) -> None:
+    """Print a line about the run, apart from its result."""
+    click.echo(text, err=True)
+
+
+def number_of(number: int, thing: str) -> str:
+    """Say how many: 1 file, 2 files."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+@contextmanager
+def leaving_on_interrupt(display: ProgressDisplay) -> Iterator[None]:
+    """At a Ctrl-C, end at once: this process and all that it has started.
+
+    Not by an exception: Ray takes its time to shut down in good order.
+    """
+
+    def leave(signum: int, frame: object) -> None:
+        display.close()
+        _leave_at_once()
+
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _leave_at_once() -> NoReturn:
+    import psutil
+
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    note("minimr: interrupted")
+    os._exit(130)
+
+
+class ProgressDisplay:
+    """Shows the phases of one run; its `update` is a `Progress`."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._bar: Any = None
+        self._bar_task: Any = None
+        self._phase = ""
+        self._shown = 0  # quarters of the phase that were told as lines
+        self._begin = time.monotonic()
+
+    def update(self, phase: str, done: int, total: int) -> None:
+        """Take the news of a run."""
+        if phase != self._phase:
+            self._phase, self._shown = phase, 0
+        if sys.stderr.isatty():
+            self._draw(phase, done, total)
+            return
+        quarter = LINES_A_PHASE * done // max(total, 1)
+        if quarter > self._shown:
+            self._shown = quarter
+            seconds = time.monotonic() - self._begin
+            note(f"{self._title}: {phase} {done}/{total}  {seconds:.1f} s")
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _draw(self, phase: str, done: int, total: int) -> None:
+        if self._bar is None:
+            from rich import progress
+            from rich.console import Console
+
+            self._bar = progress.Progress(
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(),
+                progress.MofNCompleteColumn(),
+                progress.TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.start()
+            self._bar_task = self._bar.add_task(self._title)
+        self._bar.update(
+            self._bar_task,
+            description=f"{self._title}: {phase}",
+            completed=done,
+            total=total,
+        )

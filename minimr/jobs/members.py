@@ -1,0 +1,244 @@
+"""Who is there: the workers of an engine, from registration to death.
+
+    Register ─> Member ─┬─ messages ──────────────────> (member, message)
+                        ├─ connection ends ─┐
+                        ├─ silence ─────────┼─ lose ──> Lost
+                        └─ given up ────────┘   └─ kill and replace it, if
+                                                   it is a process of ours
+
+Rules:
+
+1. A worker is dead when its connection ends, or when nothing was heard of
+   it for `silence_timeout_s`; the coordinator may also give it up. There is
+   no way back: if it lives on, it finds its connection closed, and leaves.
+2. A local worker that dies is replaced, so that a machine keeps its
+   workers; what kills them again and again is stopped by the tracker.
+
+Ray: the GCS's table of nodes with its health checks, and the raylet's pool
+of worker processes.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, NamedTuple
+
+from minimr.interface import JobError
+from minimr.jobs.messages import (
+    FROM_MEMBERS,
+    Refused,
+    Register,
+    TaskId,
+    Welcome,
+)
+from minimr.jobs.processes import Ended, Processes
+from minimr.net.channel import Address, reachable
+from minimr.net.hub import Hub, Left, Peer, Posted, Received
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long to wait for workers, in seconds."""
+
+    heartbeat_interval_s: float = 0.5
+    silence_timeout_s: float = 10.0
+    fetch_timeout_s: float = 30.0  # of one block; deaths are noticed sooner
+    start_timeout_s: float = 30.0  # for the first workers of an engine
+
+
+@dataclass
+class Member:
+    """A worker that has registered."""
+
+    id: int
+    peer: Peer
+    pid: int
+    data_address: Address
+    local: bool  # a process of ours: killed and replaced when it is lost
+    last_heard: float
+    # The coordinator's: what it does now, and since when in vain.
+    task: tuple[int, TaskId, int] | None = None  # attempt; None: idle
+    cancelled_at: float | None = None
+    jobs: set[int] = field(default_factory=set)  # that it was told of
+
+    def __str__(self) -> str:
+        return f"worker {self.id} (pid {self.pid} at {self.peer.host})"
+
+
+class Lost(NamedTuple):
+    """A member is dead. It is no longer in the table."""
+
+    member: Member
+
+
+class Members:
+    """The table of living workers, by id. Runs in: one thread.
+
+    Attributes:
+        address: where workers dial in.
+        last_death: of which worker, and how; for error messages.
+    """
+
+    def __init__(
+        self,
+        token: bytes,
+        num_workers: int,
+        address: Address,
+        timing: Timing,
+        restart: bool,
+    ) -> None:
+        self.timing = timing
+        self.last_death = "none has ever registered"
+        self._restart = restart
+        self._hub = Hub(token, address)
+        self.address = (reachable(address[0]), self._hub.address[1])
+        self._processes = Processes(self.address, self._hub.post)
+        self._table: dict[int, Member] = {}  # {worker: ...}
+        self._ids = count(1)
+        self._events: list[Any] = []  # for whoever polls next
+        for _ in range(num_workers):
+            self._processes.start()
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(list(self._table.values()))
+
+    def __getitem__(self, worker: int) -> Member:
+        return self._table[worker]
+
+    def start(self, number: int) -> None:
+        """Wait for the first workers. Blocks: until they have registered.
+
+        Raises:
+            JobError: they do not come.
+        """
+        until = time.monotonic() + self.timing.start_timeout_s
+        while len(self._table) < number:
+            left = until - time.monotonic()
+            if left <= 0 or not len(self._processes):
+                raise JobError(
+                    f"only {len(self._table)} of {number} workers have "
+                    f"started; the last one: {self.last_death}"
+                )
+            self.poll(left)
+
+    def poll(self, timeout_s: float) -> list[Any]:
+        """Wait for news: (member, message) and `Lost`.
+
+        Blocks: until there is some, or something else has happened, or
+        time is up.
+
+        Raises:
+            JobError: no worker is left, and none will come.
+        """
+        wait = 0.0 if self._events else max(0.0, timeout_s)
+        for event in self._hub.poll(wait):
+            self._handle(event)
+        limit = time.monotonic() - self.timing.silence_timeout_s
+        for member in self:
+            if member.last_heard <= limit:
+                self.lose(member, "it has gone silent")
+        if not self._table and not len(self._processes):
+            raise JobError(
+                f"no worker is left; the last one: {self.last_death}"
+            )
+        events, self._events = self._events, []
+        return events
+
+    def patience_s(self) -> float:
+        """Tell when the next worker will have been silent for too long."""
+        now = time.monotonic()
+        heard = (member.last_heard for member in self)
+        return min(heard, default=now) + self.timing.silence_timeout_s - now
+
+    def wake(self) -> list[Any]:
+        """Take in what came while nobody read; the clocks start anew."""
+        for event in self._hub.poll(0):
+            self._handle(event)
+        for member in self:
+            member.last_heard = time.monotonic()
+        events, self._events = self._events, []
+        return events
+
+    def lose(self, member: Member, why: str, died: bool = False) -> None:
+        """Give a worker up. A `Lost` follows in the next `poll`."""
+        del self._table[member.id]
+        self._hub.drop(member.peer)
+        if member.local:
+            how = self._processes.kill(member.pid)
+            why = f"{why}; {how}" if died else why  # or it was us
+            if self._restart:
+                self._processes.start()
+        self.last_death = f"{member}: {why}"
+        log.info("lost %s", self.last_death)
+        self._events.append(Lost(member))
+
+    def close(self) -> None:
+        """End every worker; remote ones see the connection close."""
+        self._hub.close()
+        self._processes.kill_all()
+        self._table.clear()
+
+    def _handle(self, event: Any) -> None:
+        if isinstance(event, Posted):
+            self._on_ended(event.message)
+        elif isinstance(event, Received):
+            member = self._table.get(event.peer.data)
+            if event.peer.data is None:
+                if isinstance(event.message, Register):
+                    self._register(event.peer, event.message)
+            elif member is None:  # what it sent before it was lost
+                pass
+            elif isinstance(event.message, FROM_MEMBERS):
+                member.last_heard = time.monotonic()
+                self._events.append((member, event.message))
+            else:
+                self.lose(member, f"it sent {event.message!r:.80}")
+        elif isinstance(event, Left) and event.peer.data in self._table:
+            member = self._table[event.peer.data]
+            self.lose(member, event.why, died=True)
+
+    def _register(self, peer: Peer, message: Register) -> None:
+        here = sys.version_info[:2]
+        if message.python != here:
+            peer.send(
+                Refused(
+                    "the driver runs Python {}.{}, this worker {}.{}: "
+                    "functions cannot travel between them".format(
+                        *here, *message.python
+                    )
+                )
+            )
+            return
+        peer.data = next(self._ids)
+        member = Member(
+            id=peer.data,
+            peer=peer,
+            pid=message.pid,
+            data_address=(peer.host, message.data_port),
+            local=message.pid in self._processes,
+            last_heard=time.monotonic(),
+        )
+        self._table[member.id] = member
+        peer.send(
+            Welcome(
+                member.id,
+                self.timing.heartbeat_interval_s,
+                self.timing.fetch_timeout_s,
+                [path for path in sys.path if path],
+            )
+        )
+        log.info("%s has joined", member)
+
+    def _on_ended(self, ended: Ended) -> None:
+        """Note a process that has ended; a member's end comes as `Left`."""
+        known = {member.pid for member in self}
+        if ended.pid in self._processes and ended.pid not in known:
+            self._processes.kill(ended.pid)
+            self.last_death = f"at its start: {ended.how}"

@@ -1,0 +1,104 @@
+"""Ctrl-C, and workers that come from elsewhere."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cli.running import DEADLINE_S, Minimr, command, environment
+
+LARGE = "some words that keep the workers busy for a while\n" * 400_000
+
+
+@pytest.fixture
+def large_book(tmp_path: Path) -> Path:
+    path = tmp_path / "large.txt"
+    path.write_text(LARGE)
+    return path
+
+
+def start(folder: Path, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(*arguments),
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def read_until(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
+    """Give the first line of standard error that matches."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        match = re.search(pattern, line)
+        if match:
+            return match
+    raise AssertionError(f"it ended before it said {pattern!r}")
+
+
+@pytest.mark.parametrize("engine", ["serial", "minimr", "ray"])
+def test_ctrl_c_ends_within_a_second_and_leaves_nothing(
+    engine: str, large_book: Path
+) -> None:
+    with start(
+        large_book.parent, "wordcount", large_book, "--engine", engine,
+        "--job", "textbook", "--map-tasks", "40",
+    ) as process:  # fmt: skip
+        read_until(process, r"map \d+/40")
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert bool(children) == (engine != "serial")
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=DEADLINE_S)
+        took = time.monotonic() - begin
+    assert process.returncode == 130
+    assert told.endswith("minimr: interrupted\n")
+    assert took < 1.0
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert not alive
+
+
+def test_a_worker_joins_in_the_middle_and_leaves_with_the_run(
+    large_book: Path,
+) -> None:
+    folder = large_book.parent
+    with start(
+        folder, "wordcount", large_book, "--engine", "minimr",
+        "--job", "textbook", "--workers", "1", "--map-tasks", "60",
+        "--listen", "127.0.0.1:0", "--top", "1",
+    ) as run:  # fmt: skip
+        where = read_until(run, r"--address (\S+)")[1]
+        with start(folder, "worker", "--address", where) as worker:
+            read_until(worker, r"worker \d+ works for")
+            output, told = run.communicate(timeout=DEADLINE_S)
+            _, said = worker.communicate(timeout=DEADLINE_S)
+    assert run.returncode == 0, told
+    assert output.splitlines()[-1].split() == ["a", "400,000"]
+    assert worker.returncode == 0
+    assert f"{where} has ended" in said
+
+
+def test_a_worker_with_another_token_is_refused_and_told_why(
+    large_book: Path, minimr: Minimr, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    with start(
+        large_book.parent, "wordcount", large_book, "--engine", "minimr",
+        "--workers", "1", "--listen", "127.0.0.1:0", "--job", "textbook",
+        "--map-tasks", "40",
+    ) as run:  # fmt: skip
+        where = read_until(run, r"--address (\S+)")[1]
+        with start(elsewhere, "worker", "--address", where) as worker:
+            _, said = worker.communicate(timeout=DEADLINE_S)
+        run.communicate(timeout=DEADLINE_S)
+    assert worker.returncode == 2
+    assert "another token" in said
+    assert str(elsewhere / "token") in said
+    assert run.returncode == 0

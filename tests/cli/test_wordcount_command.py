@@ -1,0 +1,165 @@
+"""`minimr wordcount` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import ENGINES, Minimr
+
+COUNTS = {"the": 150, "cat": 50, "and": 50, "dog.": 50, "end": 50}
+JSON_KEYS = {
+    "engine",
+    "job",
+    "seconds",
+    "startup_seconds",
+    "words",
+    "distinct_words",
+    "map_tasks",
+    "reduce_tasks",
+    "reruns",
+    "shuffle_bytes",
+    "worker_peak_rss_bytes",
+    "identical",
+}
+
+
+def lines_of(counts: dict[str, int]) -> str:
+    return "".join(f"{word}\t{n}\n" for word, n in sorted(counts.items()))
+
+
+@pytest.mark.parametrize("job", ["textbook", "combined"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_output_is_sorted_by_code_point(
+    engine: str, job: str, minimr: Minimr, book: Path
+) -> None:
+    book.write_text("zebra Äpfel apple Zoo \U0001f600 \ufb01x zebra")
+    output = book.parent / "counts.tsv"
+    ended = minimr(
+        "wordcount", book, "--engine", engine, "--job", job,
+        "--output", output,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert output.read_text(encoding="utf-8") == (
+        "apple\t1\nzebra\t2\nzoo\t1\näpfel\t1\n\ufb01x\t1\n\U0001f600\t1\n"
+    )
+
+
+def test_all_engines_agree_and_one_table_says_what_each_has_cost(
+    minimr: Minimr, book: Path
+) -> None:
+    result = book.parent / "result.json"
+    expect = book.parent / "expected.tsv"
+    expect.write_text(lines_of(COUNTS))
+    ended = minimr("wordcount", book, "--json", result, "--expect", expect)
+    assert ended.returncode == 0, ended.stderr
+    assert (
+        "the counts are identical: serial, minimr, ray, the expected ones"
+    ) in ended.stdout
+    rows = json.loads(result.read_text())
+    assert [row["engine"] for row in rows] == ["serial", "minimr", "ray"]
+    for row in rows:
+        assert row.keys() >= JSON_KEYS
+        assert row["words"] == 350
+        assert row["distinct_words"] == 5
+        assert row["identical"] is True
+        assert row["reruns"] == 0
+        assert row["seconds"] > 0
+        assert row["shuffle_bytes"] > 0
+        assert row["worker_peak_rss_bytes"] > 2**20
+        assert row["engine"] in ended.stdout
+    assert rows[1]["startup_seconds"] > 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_wrong_expectation_shows_the_first_differences(
+    engine: str, minimr: Minimr, book: Path
+) -> None:
+    expect = book.parent / "expected.tsv"
+    wrong = {**COUNTS, "the": 151, "unicorn": 1}
+    del wrong["cat"]
+    expect.write_text(lines_of(wrong))
+    ended = minimr("wordcount", book, "--engine", engine, "--expect", expect)
+    assert ended.returncode == 1
+    told = ended.stdout[ended.stdout.index("the counts DIFFER") :]
+    assert told.splitlines() == [
+        "the counts DIFFER:",
+        f"{engine}: 'cat': expected 0, counted 50",
+        f"{engine}: 'the': expected 151, counted 150",
+        f"{engine}: 'unicorn': expected 1, counted 0",
+    ]
+
+
+def test_the_top_words_stand_in_order(minimr: Minimr, book: Path) -> None:
+    ended = minimr("wordcount", book, "--engine", "minimr", "--top", "2")
+    assert [line.split() for line in ended.stdout.splitlines()[-2:]] == [
+        ["the", "150"],
+        ["and", "50"],
+    ]
+
+
+def test_map_and_reduce_tasks_are_as_many_as_asked_for(
+    minimr: Minimr, book: Path
+) -> None:
+    result = book.parent / "result.json"
+    minimr(
+        "wordcount", book, "--engine", "minimr", "--workers", "3",
+        "--map-tasks", "11", "--reduce-tasks", "5", "--json", result,
+    )  # fmt: skip
+    (row,) = json.loads(result.read_text())
+    assert (row["map_tasks"], row["reduce_tasks"]) == (11, 5)
+
+
+@pytest.mark.parametrize("job", ["textbook", "combined"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_run_tells_how_many_files_were_not_utf8(
+    engine: str, job: str, minimr: Minimr, tmp_path: Path
+) -> None:
+    (tmp_path / "good.txt").write_text("caf\u00e9 bar")
+    (tmp_path / "bad.txt").write_bytes(b"caf\xe9 bar \xff " * 9)
+    output = tmp_path / "counts.tsv"
+    ended = minimr(
+        "wordcount", "good.txt", "bad.txt", "--engine", engine,
+        "--job", job, "--map-tasks", "7", "--output", output,
+    )  # fmt: skip
+    assert "1 file had bytes that are not UTF-8" in ended.stderr
+    assert "bad.txt" in ended.stderr
+    assert output.read_text(encoding="utf-8") == (
+        "bar\t10\ncaf\u00e9\t1\ncaf\ufffd\t9\n\ufffd\t9\n"
+    )
+
+
+def test_an_empty_file_has_no_words(minimr: Minimr, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").touch()
+    output = tmp_path / "counts.tsv"
+    ended = minimr(
+        "wordcount", "empty.txt", "--engine", "minimr", "--output", output
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert output.read_text() == ""
+
+
+def test_a_failed_run_leaves_the_old_output(
+    minimr: Minimr, tmp_path: Path
+) -> None:
+    output = tmp_path / "counts.tsv"
+    output.write_text("old\t1\n")
+    ended = minimr("wordcount", "nowhere.txt", "--output", output)
+    assert ended.returncode == 2
+    assert output.read_text() == "old\t1\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["counts.tsv"]
+
+
+def test_compare_aligns_both_files_at_the_numbered_steps(
+    minimr: Minimr,
+) -> None:
+    ended = minimr("compare", "mapreduce")
+    assert ended.returncode == 0
+    for anchor in ("# [1] map", "# [2] shuffle", "# [3] reduce", "def run("):
+        assert any(
+            line.count(anchor) == 2 for line in ended.stdout.splitlines()
+        ), anchor
+    for line in ended.stdout.splitlines():
+        assert line[80] in "│┼"

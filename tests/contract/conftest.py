@@ -1,0 +1,100 @@
+"""One suite for every engine: who implements the interface is a row here.
+
+test ── engine: the row ──> two workers, started once a session
+  ^                              │
+  └───────── stage <── knock ────┘ (not through the engine)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minimr import mapreduce, serial
+from minimr.interface import MapReduce
+from minimr.jobs.tracker import Policy
+from minimr.net.token import VARIABLE
+from tests.stage import Stage
+
+NUM_WORKERS = 2
+
+
+@contextmanager
+def _ray() -> Iterator[Any]:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+    ray = pytest.importorskip("ray", reason="ray is not installed")
+    from ray_impl import mapreduce
+
+    started = not ray.is_initialized()
+    if started:
+        ray.init(
+            address="local",
+            num_cpus=NUM_WORKERS,
+            include_dashboard=False,
+            logging_level="ERROR",
+            log_to_driver=False,
+            _node_ip_address="127.0.0.1",
+        )
+    with pytest.MonkeyPatch.context() as patch:
+        # Ray waits a second before it tries again.
+        patch.setattr(mapreduce, "MAX_RETRIES", 1)
+        with mapreduce.MapReduce(NUM_WORKERS) as engine:
+            yield engine
+    if started:
+        ray.shutdown()
+
+
+def _minimr() -> MapReduce:
+    # A loaded machine is no straggler: backup tasks belong to the faults.
+    return mapreduce.MapReduce(NUM_WORKERS, policy=Policy(backup_after_s=60))
+
+
+# {engine: what opens it}; one more implementation is one more row
+ENGINES: dict[str, Callable[[], AbstractContextManager[MapReduce]]] = {
+    "serial": serial.MapReduce,
+    "minimr": _minimr,
+    "ray": _ray,
+}
+
+
+def only_on(*names: str) -> pytest.MarkDecorator:
+    """Run a test on these engines alone."""
+    return pytest.mark.parametrize("engine", names, indirect=True)
+
+
+on_workers = only_on(*(name for name in ENGINES if name != "serial"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def token_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        if VARIABLE not in os.environ:
+            path = tmp_path_factory.mktemp("token") / "token"
+            patch.setenv(VARIABLE, str(path))
+        yield
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(
+    request: pytest.FixtureRequest, token_file: None
+) -> Iterator[MapReduce]:
+    with ENGINES[request.param]() as engine:
+        yield engine
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with Stage() as stage:
+        yield stage
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder to tests that make a file for each example."""
+    return tmp_path_factory.mktemp("files")

@@ -1,0 +1,253 @@
+"""Who comes to the port in the middle of a job: helpers, and others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minimr.jobs.messages import (
+    Heartbeat,
+    Register,
+    RunMap,
+    TaskId,
+)
+from minimr.net.token import VARIABLE
+from tests.faults.play import SILENCE_S, FakeWorker, wait_for_end
+from tests.stage import DEADLINE_S, Knock, let_go
+
+
+def during(play: Any, do: Callable[[], Any]) -> None:
+    """Do something while every worker is in its first map task."""
+
+    def script(knock: Knock) -> str:
+        if knock is play.stage.knocks[0]:  # so the other workers wait
+            do()
+        return "go"
+
+    play.stage.script = script
+
+
+def when_joined(play: Any, do: Callable[[int], Any]) -> None:
+    """Hold all tasks until a worker has joined and knocks with one."""
+    held: list[Knock] = []
+
+    def script(knock: Knock) -> str | None:
+        new = play.joined[0].pid if play.joined else play.join().pid
+        held.append(knock)
+        if knock.pid != new:
+            return None
+        do(new)
+        play.stage.script = let_go
+        for each in held:
+            each.answer()
+        return "go"
+
+    play.stage.script = script
+
+
+def test_workers_that_join_in_the_middle_of_a_job_do_tasks(
+    start: Any,
+) -> None:
+    play = start(maps=8)
+    when_joined(play, lambda pid: None)
+    play.run()
+    assert len(play.pids()) == 2, "it is none of ours"
+    play.close()
+    assert play.joined[0].wait(DEADLINE_S) is not None
+
+
+def test_a_worker_that_joined_and_dies_is_made_up_for(start: Any) -> None:
+    play = start(maps=8)
+    when_joined(play, lambda pid: os.kill(pid, signal.SIGKILL))
+    assert play.run().stats.reruns >= 1
+
+
+def test_a_worker_that_stalled_and_goes_on_finds_that_it_was_given_up(
+    start: Any,
+) -> None:
+    """It cannot be killed from here, and its result comes too late."""
+    play = start(maps=8)
+    when_joined(play, lambda pid: os.kill(pid, signal.SIGSTOP))
+    result = play.run()
+    while play.run().stats.seconds < SILENCE_S and _lives(play, 0):
+        pass  # one of them waits for it, until it is given up
+    ended = os.pidfd_open(play.joined[0].pid)
+    os.kill(play.joined[0].pid, signal.SIGCONT)
+    wait_for_end([ended])
+    assert result.merged() == play.table.expected()
+    assert play.joined[0].wait(DEADLINE_S) == 0
+
+
+def _lives(play: Any, number: int) -> bool:
+    members = play.engine._coordinator._members
+    return play.joined[number].pid in {member.pid for member in members}
+
+
+def test_a_result_that_comes_too_late_is_dropped(start: Any) -> None:
+    """A backup ended first; what the first one says changes nothing."""
+    play = start(workers=1, maps=2)
+    late: list[tuple[FakeWorker, RunMap]] = []
+
+    def script(knock: Knock) -> str:
+        if (knock.name, knock.times) == ("map 0", 1):
+            fake = FakeWorker(play.engine.address)
+            late.append((fake, fake.receive(RunMap)))
+        if knock.name == "reduce 0":  # so both map tasks are done
+            fake, order = late[0]
+            fake.done(order.job_id, order.task)
+        return "go"
+
+    play.stage.script = script
+    play.run()
+    assert [order.task for _, order in late] == [TaskId("map", 1)]
+    assert "map 1" in play.stage.names()
+    late[0][0].close()
+
+
+def test_a_worker_with_another_token_is_told_so_and_refused(
+    start: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "other").write_text("00" * 32)
+    (tmp_path / "other").chmod(0o600)
+    play = start()
+
+    def try_to_join() -> None:
+        process = play.join(**{VARIABLE: str(tmp_path / "other")})
+        _, told = process.communicate(timeout=DEADLINE_S)
+        assert process.returncode == 1
+        assert "refused by 127.0.0.1:" in told
+        assert "has another token" in told
+
+    during(play, try_to_join)
+    assert play.run().stats.reruns == 0
+
+
+def test_a_worker_of_another_python_is_told_so_and_refused(
+    start: Any,
+) -> None:
+    play = start()
+
+    def try_to_join() -> None:
+        fake = FakeWorker(play.engine.address, python=(2, 7))
+        assert "this worker 2.7" in str(fake.reply)
+        fake.close()
+
+    during(play, try_to_join)
+    play.run()
+
+
+GARBAGE = [
+    b"",
+    b"\0",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"minimr 1\n",
+    b"minimr 1\n" + bytes(32),
+    b"minimr 1\n" + bytes(64),
+    b"\x16\x03\x01" + bytes(300),
+    bytes(range(256)) * 1_000,
+]
+
+
+def test_garbage_on_the_port_disturbs_nobody(start: Any) -> None:
+    play = start()
+    silent = socket.socket()
+
+    def send_garbage() -> None:
+        for garbage in GARBAGE:
+            with socket.create_connection(
+                play.engine.address, DEADLINE_S
+            ) as connection:
+                try:
+                    connection.sendall(garbage)
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(4096):
+                        pass
+                except ConnectionError:  # it was hung up on: as well
+                    pass
+        for _ in range(20):  # gone before anybody can look
+            with socket.create_connection(play.engine.address) as connection:
+                linger = struct.pack("ii", 1, 0)
+                connection.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, linger
+                )
+        silent.connect(play.engine.address)
+
+    during(play, send_garbage)
+    with silent:
+        assert play.run().stats.reruns == 0
+
+
+# {what a registered peer sends: bytes, or a message}
+RUBBISH: dict[str, Any] = {
+    "bytes that are no frame": b"\xff" * 100,
+    "a frame larger than allowed": struct.pack("!IQ", 1, 2**40),
+    "a frame that is no pickle": struct.pack("!IQ", 1, 5) + b"hello",
+    "half a frame": struct.pack("!IQ", 1, 100) + b"h",
+    "an object that is no message": {"hello": "there"},
+    "a message of the wrong direction": RunMap(1, TaskId("map", 0), 0, b""),
+    "a second registration": Register(1, 9, sys.version_info[:2]),
+    "nothing but heartbeats": Heartbeat(),
+}
+
+
+@pytest.mark.parametrize("rubbish", RUBBISH)
+def test_a_registered_peer_that_sends_rubbish_is_hung_up_on(
+    start: Any, rubbish: str
+) -> None:
+    play = start()
+
+    def register_and_send() -> None:
+        fakes.append(FakeWorker(play.engine.address))
+        what = RUBBISH[rubbish]
+        if isinstance(what, bytes):
+            fakes[0].channel.sock.sendall(what)
+        else:
+            fakes[0].channel.send(what)
+
+    fakes: list[FakeWorker] = []
+    during(play, register_and_send)
+    play.run()
+    play.run_again()
+    if "heartbeats" in rubbish or "half" in rubbish:
+        play.close()  # or the silence has to be waited for
+    assert fakes[0].is_hung_up()
+    fakes[0].close()
+
+
+def test_a_peer_that_takes_a_task_and_never_answers_is_backed_up(
+    start: Any,
+) -> None:
+    play = start(maps=3)
+    fakes: list[FakeWorker] = []
+
+    def register_and_take_a_task() -> None:
+        fakes.append(FakeWorker(play.engine.address))
+        fakes[0].receive(RunMap)
+
+    during(play, register_and_take_a_task)
+    assert play.run().stats.reruns >= 1
+    fakes[0].close()
+
+
+def test_a_peer_that_has_done_all_and_serves_nothing_is_found_out(
+    start: Any,
+) -> None:
+    play = start(maps=3)
+    fakes: list[FakeWorker] = []
+
+    def claim_a_task() -> None:
+        fakes.append(FakeWorker(play.engine.address))
+        order = fakes[0].receive(RunMap)
+        fakes[0].done(order.job_id, order.task)
+        fakes[0].close()
+
+    during(play, claim_a_task)
+    assert play.run().stats.reruns >= 1

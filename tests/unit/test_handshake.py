@@ -1,0 +1,163 @@
+"""The handshake, in memory: two ends, and what lies between them."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minimr.net.handshake import (
+    MAGIC,
+    NONCE_BYTES,
+    PROOF_BYTES,
+    WELCOME,
+    Handshake,
+    HandshakeError,
+)
+
+TOKEN = bytes(range(32))
+OTHER = bytes(32)
+
+
+def exchange(client: Handshake, server: Handshake) -> list[bytes]:
+    """Carry bytes to and fro until nobody has more to say."""
+    wire = []
+    message, receiver, sender = client.start(), server, client
+    while message:
+        wire.append(message)
+        message = receiver.receive(message)
+        receiver, sender = sender, receiver
+    return wire
+
+
+def test_two_ends_with_the_same_token_are_done() -> None:
+    client, server = Handshake(TOKEN, "client"), Handshake(TOKEN, "server")
+    wire = exchange(client, server)
+    assert client.done
+    assert server.done
+    assert [len(message) for message in wire] == [
+        len(MAGIC) + NONCE_BYTES,
+        len(MAGIC) + NONCE_BYTES + PROOF_BYTES,
+        PROOF_BYTES,
+        len(WELCOME),
+    ]
+
+
+def test_the_client_is_not_done_before_it_is_welcome() -> None:
+    client, server = Handshake(TOKEN, "client"), Handshake(TOKEN, "server")
+    proof = client.receive(server.receive(client.start()))
+    assert proof
+    assert not client.done
+    assert not server.done
+
+
+def test_the_server_speaks_only_when_spoken_to() -> None:
+    assert Handshake(TOKEN, "server").start() == b""
+
+
+@given(data=st.data(), rest=st.binary(max_size=100))
+def test_any_cut_of_the_stream_is_the_same_handshake(
+    data: st.DataObject, rest: bytes
+) -> None:
+    client, server = Handshake(TOKEN, "client"), Handshake(TOKEN, "server")
+    to = {client: b"", server: client.start()}
+    other = {client: server, server: client}
+    while not (client.done and server.done):
+        end = data.draw(st.sampled_from([e for e in to if to[e]]))
+        size = data.draw(st.integers(1, len(to[end])))
+        piece, to[end] = to[end][:size], to[end][size:]
+        to[other[end]] += end.receive(piece)
+        if server.done and rest:  # the first frame on the heels of it
+            to[client], rest = to[client] + rest, b""
+            sent = to[client][len(WELCOME) :]
+            assert not client.done
+            assert client.receive(to[client]) == b""
+            assert client.rest == sent
+    assert server.rest == b""
+
+
+def test_bytes_behind_the_proof_are_kept_for_the_frames() -> None:
+    client, server = Handshake(TOKEN, "client"), Handshake(TOKEN, "server")
+    proof = client.receive(server.receive(client.start()))
+    assert server.receive(proof + b"a frame") == WELCOME
+    assert server.rest == b"a frame"
+
+
+def test_the_client_refuses_a_server_with_another_token() -> None:
+    client, server = Handshake(TOKEN, "client"), Handshake(OTHER, "server")
+    reply = server.receive(client.start())
+    with pytest.raises(HandshakeError, match="the server has another token"):
+        client.receive(reply)
+    assert not client.done
+
+
+def test_the_server_refuses_a_client_with_another_token() -> None:
+    server = Handshake(TOKEN, "server")
+    server.receive(MAGIC + bytes(NONCE_BYTES))
+    with pytest.raises(HandshakeError, match="the client has another token"):
+        server.receive(bytes(PROOF_BYTES))
+    assert not server.done
+
+
+def test_a_recorded_handshake_cannot_be_played_again() -> None:
+    client, server = Handshake(TOKEN, "client"), Handshake(TOKEN, "server")
+    hello, _, proof, _ = exchange(client, server)
+    again = Handshake(TOKEN, "server")
+    again.receive(hello)
+    with pytest.raises(HandshakeError, match="another token"):
+        again.receive(proof)
+
+
+def test_a_proof_sent_back_to_its_maker_proves_nothing() -> None:
+    server = Handshake(TOKEN, "server")
+    reply = server.receive(MAGIC + bytes(NONCE_BYTES))
+    with pytest.raises(HandshakeError, match="another token"):
+        server.receive(reply[-PROOF_BYTES:])
+
+
+def test_the_token_never_travels() -> None:
+    client, server = Handshake(TOKEN, "client"), Handshake(TOKEN, "server")
+    wire = b"".join(exchange(client, server))
+    assert TOKEN not in wire
+    assert TOKEN.hex().encode() not in wire
+
+
+def test_no_two_handshakes_are_alike() -> None:
+    first, second = (
+        exchange(Handshake(TOKEN, "client"), Handshake(TOKEN, "server"))
+        for _ in range(2)
+    )
+    assert not set(first[:3]) & set(second[:3])
+
+
+@pytest.mark.parametrize("role", ["client", "server"])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"minimr 2\n" + bytes(100),
+        b"m" + b"M" * 8,
+        b"\0",
+    ],
+)
+def test_another_protocol_is_named_at_its_first_bytes(
+    role: str, garbage: bytes
+) -> None:
+    with pytest.raises(HandshakeError, match="does not speak this protocol"):
+        Handshake(TOKEN, role).receive(garbage)
+
+
+@pytest.mark.parametrize("role", ["client", "server"])
+@given(prefix=st.sampled_from([b"", MAGIC[:4], MAGIC]), noise=st.binary())
+def test_noise_is_refused_or_waited_for_but_never_believed(
+    role: str, prefix: bytes, noise: bytes
+) -> None:
+    handshake = Handshake(TOKEN, role)
+    handshake.start()
+    with contextlib.suppress(HandshakeError):
+        handshake.receive(prefix + noise)
+    assert not handshake.done
