@@ -13,7 +13,7 @@ from typing import Any
 from minimr.core import messages as m
 from minimr.core.generator import ObjectRefGenerator
 from minimr.core.objects import ObjectRef
-from minimr.core.runtime import Runtime
+from minimr.core.runtime import Runtime, current
 from minimr.core.session import session
 from minimr.core.task import FIRST
 
@@ -159,7 +159,7 @@ def nodes() -> list[dict[str, Any]]:
 
 
 def _nodes() -> list[m.NodeInfo]:
-    runtime = session()
+    runtime = current()
     found: list[m.NodeInfo] = runtime.call(runtime.control(), m.Query("nodes"))
     return found
 
@@ -187,7 +187,7 @@ def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
 
     Ray: the same. Open the file in Perfetto or chrome://tracing.
     """
-    runtime = session()
+    runtime = current()
     rows: list[dict[str, Any]] = runtime.call(
         runtime.control(), m.Query("timeline")
     )

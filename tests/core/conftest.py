@@ -46,6 +46,15 @@ def api(request):
     module.shutdown()
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind():
+    """Take the place of the check after each test of other suites.
+
+    The cases share one cluster, which keeps workers and links that a case
+    made it start. What the cluster leaves, the fault tests look at.
+    """
+
+
 @pytest.fixture
 def new_gate(tmp_path):
     """Make gates: `wait` returns in any process once `open` was called.
