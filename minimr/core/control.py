@@ -69,6 +69,7 @@ class Control:
         self.actors: dict[bytes, Actor] = {}
         self.names: dict[tuple[str, str], bytes] = {}
         self.events: deque[bytes] = deque(maxlen=MAX_EVENT_BLOBS)
+        self._homeless: list[Actor] = []  # restarting, and no node fits
         self._seen: dict[str, float] = {}
         self._peers: dict[str, Peer] = {}
         self._node_query = endpoint.answerers.get(m.Query)
@@ -102,6 +103,11 @@ class Control:
         self.nodes[info.id] = info
         self._seen[info.id] = time.monotonic()
         self._peers[info.id] = peer
+        if known is None:
+            homeless, self._homeless = self._homeless, []
+            for actor in homeless:
+                if actor.state == "RESTARTING":
+                    self._start(actor)
         changed = known is None or known.available != info.available
         if changed and (known is None or len(self.nodes) > 1):
             self._tell_nodes(m.View(list(self.nodes.values())))
@@ -159,6 +165,9 @@ class Control:
     def _start(self, actor: Actor) -> None:
         alive = [node for node in self.nodes.values() if node.alive]
         verdict = decide(actor.spec.place, "", alive, actor.restarts, 0)
+        if isinstance(verdict, Never) and actor.restarts:
+            self._homeless.append(actor)  # a node may join
+            return
         if isinstance(verdict, Never):
             text = f"{actor.spec.class_name}: {verdict.why}"
             actor.error = fail(ActorUnschedulableError(text)).error
