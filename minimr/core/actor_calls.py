@@ -24,7 +24,7 @@ from minimr.core.exceptions import (
 )
 from minimr.core.serialize import fail
 from minimr.core.task import FIRST, Task
-from minimr.net.hub import Peer
+from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime

@@ -81,24 +81,13 @@ def wait(
     Ray: the same; but `fetch_local` fetches nothing: a value is ready when
     it exists, and `get` brings it.
     """
-    if isinstance(refs, ObjectRef):
-        raise TypeError(
-            "wait() expected a list of ray.ObjectRef or ObjectRefGenerator, "
-            "got a single ray.ObjectRef"
-        )
-    if not isinstance(refs, list):
-        raise TypeError(f"wait() expected a list, got {type(refs)}")
+    global _checked
     if timeout is not None and timeout < 0:
         raise ValueError(
             f"The 'timeout' argument must be nonnegative: {timeout}"
         )
-    for ref in refs:
-        if not isinstance(ref, ObjectRef | ObjectRefGenerator):
-            raise TypeError(
-                f"wait() expected a list of ObjectRef, got {type(ref)}"
-            )
-    if len(refs) != len({ref.entry.id for ref in refs}):
-        raise ValueError("Wait requires a list of unique object refs.")
+    if _checked != (id(refs), len(refs)):
+        _check_refs(refs)
     if not refs:
         return [], []
     if num_returns <= 0:
@@ -108,7 +97,32 @@ def wait(
             "num_returns cannot be greater than the number of objects "
             "provided to ray.wait"
         )
-    return session().wait(refs, num_returns, timeout)  # type: ignore[no-any-return]
+    ready, rest = session().wait(refs, num_returns, timeout)
+    _checked = (id(rest), len(rest))
+    return ready, rest
+
+
+# The list that `wait` returned last, by its id and length. A program that
+# waits for one after the other passes it again, and need not have all its
+# references looked at each time.
+_checked = (0, 0)
+
+
+def _check_refs(refs: Any) -> None:
+    if isinstance(refs, ObjectRef):
+        raise TypeError(
+            "wait() expected a list of ray.ObjectRef or ObjectRefGenerator, "
+            "got a single ray.ObjectRef"
+        )
+    if not isinstance(refs, list):
+        raise TypeError(f"wait() expected a list, got {type(refs)}")
+    for ref in refs:
+        if not isinstance(ref, ObjectRef | ObjectRefGenerator):
+            raise TypeError(
+                f"wait() expected a list of ObjectRef, got {type(ref)}"
+            )
+    if len(refs) != len({ref.entry.id for ref in refs}):
+        raise ValueError("Wait requires a list of unique object refs.")
 
 
 def cancel(ref: Any, *, force: bool = False, recursive: bool = True) -> None:

@@ -44,7 +44,7 @@ STOP_TIMEOUT_S = 5.0
 @click.option("--host", default="127.0.0.1", help="Address to listen at.")
 @click.option("--num-cpus", type=float)
 @click.option("--num-gpus", type=float)
-@click.option("--resources", default="{}", help='JSON: \'{"disk": 1}\'.')
+@click.option("--resources", default="{}", help="JSON: '{\"disk\": 1}'.")
 @click.option("--object-store-memory", type=int, help="Bytes.")
 @click.option("--block", is_flag=True, help="Stay until the node ends.")
 def start(

@@ -27,7 +27,7 @@ from minimr.core.exceptions import ActorDiedError, ActorUnschedulableError
 from minimr.core.scheduler import Never, There, decide
 from minimr.core.serialize import fail
 from minimr.net.channel import Address
-from minimr.net.hub import Peer
+from minimr.net.peer import Peer
 
 SILENCE_S = 5.0
 MAX_EVENT_BLOBS = 1000  # each holds at most some thousand events

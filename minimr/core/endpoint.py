@@ -24,7 +24,8 @@ from typing import Any
 
 from minimr.core.messages import Answer, Ask, Hello, Job
 from minimr.net.channel import Address
-from minimr.net.hub import Hub, Joined, Left, Peer, Received
+from minimr.net.hub import Hub, Joined, Left, Received
+from minimr.net.peer import Peer
 
 Handler = Callable[[Peer, Any], None]
 Reply = Callable[[Any], None]

@@ -46,7 +46,7 @@ from minimr.core.pool import PROGRESS
 from minimr.core.pump import Waiter
 from minimr.core.runtime import Runtime
 from minimr.core.task import object_id
-from minimr.net.hub import Peer
+from minimr.net.peer import Peer
 
 FLUSH_S = 0.001
 BATCH = 32

@@ -34,7 +34,7 @@ from minimr.core.exceptions import (
 from minimr.core.serialize import fail
 from minimr.core.task import Task, object_id
 from minimr.net.channel import Address
-from minimr.net.hub import Peer
+from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
     from minimr.core.objects import Entry

@@ -40,9 +40,7 @@ class LocalRuntime:
         """Everything is ready."""
         return refs[:num_returns], refs[num_returns:]
 
-    def run(
-        self, function: Any, args: Any, kwargs: Any, returns: int
-    ) -> Any:
+    def run(self, function: Any, args: Any, kwargs: Any, returns: int) -> Any:
         """Run a task now."""
         try:
             args = [self._value(arg) for arg in args]

@@ -24,7 +24,7 @@ from minimr.core.executor import Executor
 from minimr.core.node import Node
 from minimr.core.runtime import Runtime, set_current
 from minimr.net.channel import Address
-from minimr.net.hub import Peer
+from minimr.net.peer import Peer
 from minimr.net.token import load_token
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from minimr.core.scheduler import Here, Never, Pool, There, decide
 from minimr.core.store import Store
 from minimr.core.transfer import Transfers
 from minimr.net.channel import Address
-from minimr.net.hub import Peer
+from minimr.net.peer import Peer
 
 REPORT_S = 1.0  # a node that lives says so at least this often
 SLICE_S = 0.05  # busy leases older than this go when others wait

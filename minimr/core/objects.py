@@ -27,7 +27,7 @@ from minimr.core import messages as m
 from minimr.core.exceptions import ObjectLostError, OwnerDiedError
 from minimr.core.serialize import fail, outgoing
 from minimr.net.channel import Address
-from minimr.net.hub import Peer
+from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
     from minimr.core.leases import Task

@@ -21,7 +21,6 @@ class NodeAffinitySchedulingStrategy:
         self.soft = soft
 
 
-
 class Rule(NamedTuple):
     """What an option may be: the types, and a test of the value."""
 
@@ -38,15 +37,16 @@ COUNT = Rule((int,), lambda n: n >= -1, "-1, 0 or a positive integer")
 RETURNS = Rule(
     (int, str),
     lambda n: n in ("streaming", "dynamic") or (type(n) is int and n >= 0),
-    "None, a non-negative integer, 'streaming' (for generators), or "
-    "'dynamic'",
+    "None, a non-negative integer, 'streaming' (for generators), or 'dynamic'",
 )
 AGAIN = Rule(
     (bool, list, tuple),
-    lambda some: isinstance(some, bool)
-    or all(
-        isinstance(kind, type) and issubclass(kind, Exception)
-        for kind in some
+    lambda some: (
+        isinstance(some, bool)
+        or all(
+            isinstance(kind, type) and issubclass(kind, Exception)
+            for kind in some
+        )
     ),
     "a bool or a list of exception classes",
 )

@@ -27,7 +27,8 @@ from typing import Any
 
 from minimr.core.messages import Death, Job
 from minimr.net.channel import Address
-from minimr.net.hub import Hub, Peer
+from minimr.net.hub import Hub
+from minimr.net.peer import Peer
 
 LAST_LINES = 20
 # Shared with the worker: how many tasks it has begun, and the last one's name.

@@ -80,9 +80,9 @@ def count_returns(value: Any, function: Any) -> int:
 
 
 def _is_generator(function: Any) -> bool:
-    return inspect.isgeneratorfunction(
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(
         function
-    ) or inspect.isasyncgenfunction(function)
+    )
 
 
 def outcome(runtime: Runtime, task: Task) -> Any:

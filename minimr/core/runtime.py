@@ -38,7 +38,7 @@ from minimr.core.pump import Pump, Waiter
 from minimr.core.store_client import Block, StoreClient
 from minimr.core.task import FIRST, Task, object_id
 from minimr.net.channel import Address
-from minimr.net.hub import Peer
+from minimr.net.peer import Peer
 
 LOCALITY_BYTES = 1 << 20  # arguments that a task is sent to
 
@@ -151,9 +151,7 @@ class Runtime(Endpoint):
         if entry is not None:
             self.cancel(entry.task, cancel.force, cancel.recursive)
 
-    def cancel(
-        self, task: Task | None, force: bool, recursive: bool
-    ) -> None:
+    def cancel(self, task: Task | None, force: bool, recursive: bool) -> None:
         """Stop the task that makes an object. Lock held."""
         if task is None or not task.waits:
             return

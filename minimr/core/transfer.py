@@ -17,7 +17,7 @@ from minimr.core import messages as m
 from minimr.core.endpoint import Reply
 from minimr.core.store import Store
 from minimr.net.channel import Address
-from minimr.net.hub import Peer
+from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
     from minimr.core.node import Node

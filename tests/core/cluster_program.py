@@ -6,6 +6,7 @@ It starts its nodes by the command line, `MODULE start ...`, as a student
 does in five terminals, and writes what it saw as JSON to FILE.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -72,10 +73,14 @@ class Cluster:
     def kill(self, node):
         """End a node as a power cut does."""
         family = [node, *node.children(recursive=True)]
+        # Suspended first, so that none can tell, or start others. One that
+        # ends by itself meanwhile is no matter.
         for process in family:
-            process.suspend()  # so that none can tell, or start others
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
         for process in family:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         psutil.wait_procs(family, timeout=T)
 
     def stop(self):
