@@ -86,7 +86,7 @@ def wait(
         raise ValueError(
             f"The 'timeout' argument must be nonnegative: {timeout}"
         )
-    if _checked != (id(refs), len(refs)):
+    if not isinstance(refs, list) or _checked != (id(refs), len(refs)):
         _check_refs(refs)
     if not refs:
         return [], []
