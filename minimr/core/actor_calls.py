@@ -103,7 +103,9 @@ class ActorCalls:
         task.lease = line
         line.waiting.append(task)
         if task.refs:
-            self.runtime.when_ready(task, lambda task: self._ready(line, task))
+            self.runtime.outcomes.when_ready(
+                task, lambda task: self._ready(line, task)
+            )
         else:
             self._ready(line, task)
 
@@ -131,7 +133,7 @@ class ActorCalls:
                     task.id,
                     task.function.name,
                     task.args,
-                    self.runtime.deps(task),
+                    self.runtime.outcomes.deps(task),
                     task.returns,
                     task.attempt,
                 )
@@ -151,7 +153,7 @@ class ActorCalls:
             line.waiting.append(task)
             self._send(line)
         else:
-            self.runtime.finish(task, results)
+            self.runtime.outcomes.finish(task, results)
         return True
 
     def on_state(self, peer: Peer, state: m.ActorState) -> None:
@@ -186,7 +188,9 @@ class ActorCalls:
                     f"{task.name}() did not come back: the actor's process "
                     f"is gone and it is being restarted ({why})"
                 )
-                self.runtime.finish(task, fail(ActorUnavailableError(text)))
+                self.runtime.outcomes.finish(
+                    task, fail(ActorUnavailableError(text))
+                )
         line.inflight.clear()
         line.waiting.extendleft(reversed(again))
 
@@ -196,7 +200,7 @@ class ActorCalls:
         line.waiting.clear()
         for task in tasks:
             self._running.pop(task.id, None)
-            self.runtime.finish(task, error)
+            self.runtime.outcomes.finish(task, error)
 
     def cancel(self, task: Task, force: bool, recursive: bool) -> None:
         """Stop a call. Lock held."""
@@ -206,7 +210,7 @@ class ActorCalls:
             line.peer.post(m.Cancel(task.id, False, recursive))
         elif task in line.waiting:
             line.waiting.remove(task)
-            self.runtime.finish(task, task.cancelled_value())
+            self.runtime.outcomes.finish(task, task.cancelled_value())
 
     def peer_left(self, peer: Peer, why: str) -> None:
         """A worker is gone; what it means, the control store will tell."""

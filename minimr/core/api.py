@@ -15,7 +15,7 @@ from minimr.core.generator import ObjectRefGenerator
 from minimr.core.objects import ObjectRef
 from minimr.core.runtime import Runtime, current
 from minimr.core.session import session
-from minimr.core.task import FIRST
+from minimr.core.task import FIRST, Task
 
 
 def get(refs: Any, *, timeout: float | None = None) -> Any:
@@ -31,7 +31,7 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
     """
     runtime = session()
     if isinstance(refs, ObjectRef):
-        return runtime.get([refs], timeout)[0]
+        return runtime.values.get([refs], timeout)[0]
     if isinstance(refs, ObjectRefGenerator):
         return refs
     if not isinstance(refs, list):
@@ -47,7 +47,7 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
                 "'object_refs' must either be an ObjectRef or a list of "
                 "ObjectRefs. "
             )
-    return runtime.get(refs, timeout)
+    return runtime.values.get(refs, timeout)
 
 
 def put(value: Any) -> ObjectRef:
@@ -65,7 +65,7 @@ def put(value: Any) -> ObjectRef:
             "want to do this, you can wrap the ray.ObjectRef in a list and "
             "call 'put' on it."
         )
-    return session().put(value)  # type: ignore[no-any-return]
+    return session().values.put(value)  # type: ignore[no-any-return]
 
 
 def wait(
@@ -97,7 +97,7 @@ def wait(
             "num_returns cannot be greater than the number of objects "
             "provided to ray.wait"
         )
-    ready, rest = session().wait(refs, num_returns, timeout)
+    ready, rest = session().values.wait(refs, num_returns, timeout)
     _checked = (id(rest), len(rest))
     return ready, rest
 
@@ -133,7 +133,8 @@ def cancel(ref: Any, *, force: bool = False, recursive: bool = True) -> None:
     Ray: the same.
     """
     if isinstance(ref, ObjectRefGenerator):
-        entry, task = None, ref.task
+        entry = None
+        task: Task | None = ref.task
     elif isinstance(ref, ObjectRef):
         entry, task = ref.entry, ref.entry.task
     else:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minimr.core.executor import Executor, running
+from minimr.core.executor import Executor
+from minimr.core.running import running
 from minimr.core.session import session
 
 _executor: Executor | None = None

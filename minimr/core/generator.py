@@ -75,10 +75,10 @@ class ObjectRefGenerator:
 
     def arrived(self, message: m.Yielded) -> None:
         """An item was yielded. Lock held."""
-        if message.index <= self._arrived:
+        if message.number <= self._arrived:
             return  # of an attempt after this one had come
-        self._arrived = message.index
-        entry = self._entry(message.index)
+        self._arrived = message.number
+        entry = self._entry(message.number)
         entry.task = self.task
         self.runtime.objects.fulfil(entry, message.value)
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from minimr.core import serialize
 from minimr.core.exceptions import task_error
-from minimr.core.executor import split
 from minimr.core.messages import Failed
 from minimr.core.objects import Entry, ObjectRef
-from minimr.core.runtime import Runtime
+from minimr.core.results import split
+from minimr.core.values import Values
 
 
 class LocalRuntime:
@@ -22,6 +22,7 @@ class LocalRuntime:
     def __init__(self, namespace: str | None) -> None:
         self.job = None
         self.namespace = namespace
+        self.values = self  # it reads and writes them itself
         self._count = 0
 
     def put(self, value: Any) -> ObjectRef:
@@ -75,7 +76,7 @@ class LocalRuntime:
     def _load(self, ref: ObjectRef) -> Any:
         value: Any = ref.entry.value
         if isinstance(value, Failed):
-            return Runtime.load(None, ref.entry, None)  # type: ignore[arg-type]
+            return Values.load(None, ref.entry, None)  # type: ignore[arg-type]
         return serialize.unpack(value.data, value.buffers)
 
 

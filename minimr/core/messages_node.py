@@ -18,7 +18,7 @@ class Demand(NamedTuple):
 
     queue: int
     shape: Shape
-    count: int
+    workers: int
     hops: int  # 1: another node sent me here
 
 

@@ -64,7 +64,7 @@ class Yielded(NamedTuple):
     """Worker -> owner: a generator has one more item."""
 
     task: bytes
-    index: int
+    number: int  # from 1
     value: Value
 
 
@@ -113,7 +113,7 @@ class Missing(NamedTuple):
     """Reader -> owner: that node had no copy. => Value, found or remade."""
 
     id: bytes
-    place: Address
+    place: Address | None  # None: we know of no place
 
 
 class Copied(NamedTuple):

@@ -18,20 +18,19 @@ Rules (after Wang et al., "Ownership", NSDI 2021):
 
 from __future__ import annotations
 
-import pickle
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
+from minimr.core.borrowing import Borrowing
 from minimr.core.exceptions import ObjectLostError, OwnerDiedError
 from minimr.core.serialize import fail, outgoing
 from minimr.net.channel import Address
-from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
-    from minimr.core.leases import Task
     from minimr.core.runtime import Runtime
+    from minimr.core.task import Task
 
 # Entries whose reference has gone. The garbage collector runs `__del__` at
 # any point of any thread, so nothing may be locked there.
@@ -118,7 +117,7 @@ class ObjectRef:
         """Give a `concurrent.futures.Future` of the value."""
         from minimr.core.runtime import current
 
-        return current().future(self)
+        return current().values.future(self)
 
 
 class Objects:
@@ -127,10 +126,7 @@ class Objects:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.table: dict[bytes, Entry] = {}
-        self._lent: defaultdict[bytes, set[bytes]] = defaultdict(set)
-        self._to_borrow: defaultdict[Address, list[bytes]] = defaultdict(list)
-        self._registering = 0  # questions to owners under way
-        self._after: list[Callable[[], None]] = []
+        self.borrowing = Borrowing(runtime, self)
 
     def new(self, id: bytes, task: Task | None) -> ObjectRef:
         """Own a new object."""
@@ -147,7 +143,7 @@ class Objects:
                 lost = ObjectLostError(f"object {id.hex()} was freed")
                 entry.value = fail(lost)
             else:
-                self._to_borrow[owner].append(id)
+                self.borrowing.to_borrow[owner].append(id)
             self.table[id] = entry
         return ObjectRef(entry)
 
@@ -158,7 +154,7 @@ class Objects:
     def fulfil(self, entry: Entry, value: m.Value) -> None:
         """Set the value of an object and tell who waits for it."""
         entry.value = value
-        if type(value) is not bytes and not isinstance(value, m.Failed):
+        if isinstance(value, m.Inline | m.Stored):
             if value.refs and entry.contained is None:
                 entry.contained = [self.ref(*name) for name in value.refs]
         elif entry.task is not None:
@@ -181,7 +177,7 @@ class Objects:
         if entry.waiters and waiter in entry.waiters:
             entry.waiters.remove(waiter)
 
-    def missing(self, entry: Entry, place: Address) -> None:
+    def missing(self, entry: Entry, place: Address | None) -> None:
         """A node has no copy any more: find another, or make it again."""
         value = entry.value
         if entry.owner is not None:
@@ -193,7 +189,7 @@ class Objects:
                 value.places.remove(place)
             if not value.places:
                 entry.value = None
-                self.runtime.leases.recover(entry)
+                self.runtime.leases.recovery.recover(entry)
 
     def _ask_owner(self, entry: Entry, question: Any) -> None:
         def answered(value: Any) -> None:
@@ -214,14 +210,15 @@ class Objects:
             entry = released.popleft()
             entry.handles -= 1
             if entry.handles <= 0 and not entry.borrowers:
-                self._drop(entry)
+                self.drop(entry)
 
-    def _drop(self, entry: Entry) -> None:
+    def drop(self, entry: Entry) -> None:
+        """Nobody has a reference: free the value. Lock held."""
         if self.table.get(entry.id) is not entry:
             return  # of a runtime that was shut down
         if entry.owner is not None:
             del self.table[entry.id]
-            waiting = self._to_borrow.get(entry.owner)
+            waiting = self.borrowing.to_borrow.get(entry.owner)
             if waiting and entry.id in waiting:
                 waiting.remove(entry.id)
             elif self.runtime.known(entry.owner):
@@ -254,99 +251,13 @@ class Objects:
             return
         for needed in task.inputs:
             needed.uses -= 1
-            if needed.uses <= 0 and needed.handles <= 0:
-                if not needed.borrowers:
-                    self._bury(needed)
-
-    # ---- borrowing: our side ----
-
-    def register(self) -> None:
-        """Tell the owners of references that we received. Lock held."""
-        while self._to_borrow:
-            owner, ids = self._to_borrow.popitem()
-            self._registering += 1
-            link = self.runtime.link(owner)
-            self.runtime.ask(link, m.Borrow(ids), self._registered)
-
-    def _registered(self, _: Any) -> None:
-        self._registering -= 1
-        if self._registering == 0:
-            after, self._after = self._after, []
-            for function in after:
-                function()
-
-    def when_registered(self, function: Callable[[], None]) -> None:
-        """Call it when every reference that we hold is known to its owner."""
-        if self._to_borrow:
-            self.register()
-        if self._registering:
-            self._after.append(function)
-        else:
-            function()
-
-    # ---- borrowing: the owner's side ----
-
-    def on_borrow(self, peer: Peer, borrow: m.Borrow, reply: Any) -> None:
-        """Another process holds references to objects of ours."""
-        for id in borrow.ids:
-            entry = self.table.get(id)
-            if entry is not None:
-                if entry.borrowers is None:
-                    entry.borrowers = set()
-                entry.borrowers.add(peer.data.process)
-                self._lent[peer.data.process].add(id)
-        reply(None)
-
-    def on_unborrow(self, peer: Peer, message: m.Unborrow) -> None:
-        """Another process has let go of references."""
-        self._returned(peer.data.process, message.ids)
-
-    def _returned(self, process: bytes, ids: list[bytes]) -> None:
-        lent = self._lent.get(process, set())
-        for id in ids:
-            lent.discard(id)
-            entry = self.table.get(id)
-            if entry is not None and entry.borrowers:
-                entry.borrowers.discard(process)
-                if not entry.borrowers and entry.handles <= 0:
-                    self._drop(entry)
-
-    def peer_left(self, peer: Peer) -> None:
-        """A process is gone, and so are the references that it had."""
-        self._returned(
-            peer.data.process, list(self._lent.pop(peer.data.process, ()))
-        )
-
-    def on_locate(self, peer: Peer, question: m.Locate, reply: Any) -> None:
-        """Another process wants a value: answer when it is there."""
-        entry = self.table.get(question.id)
-        if entry is None:
-            text = f"object {question.id.hex()} was freed by its owner"
-            reply(m.Failed(pickle.dumps(ObjectLostError(text))))
-        elif entry.value is not None:
-            reply(entry.value)
-        else:
-            self.watch(entry, lambda entry: reply(entry.value))
-
-    def on_missing(self, peer: Peer, question: m.Missing, reply: Any) -> None:
-        """A reader found no copy where we said: find or make another."""
-        entry = self.table.get(question.id)
-        if entry is not None and entry.value is not None:
-            self.missing(entry, question.place)
-        self.on_locate(peer, m.Locate(question.id), reply)
-
-    def on_copied(self, peer: Peer, message: m.Copied) -> None:
-        """A node has one more copy of an object of ours."""
-        entry = self.table.get(message.id)
-        if entry is None or not isinstance(entry.value, m.Stored):
-            link = self.runtime.link(message.place)
-            link.post(m.Free([message.id]))
-        elif message.place not in entry.value.places:
-            entry.value.places.append(message.place)
+            unused = needed.uses <= 0 and needed.handles <= 0
+            if unused and not needed.borrowers:
+                self._bury(needed)
 
     def node_lost(self, place: Address) -> None:
         """A node is dead: its copies are gone."""
         for entry in self.table.values():
-            if isinstance(entry.value, m.Stored):
-                if place in entry.value.places:
-                    entry.value.places.remove(place)
+            value = entry.value
+            if isinstance(value, m.Stored) and place in value.places:
+                value.places.remove(place)

@@ -144,8 +144,8 @@ class WorkerPool:
             for name in os.listdir("/proc/self/fd"):
                 if int(name) > 2:
                     try_close(int(name))
-            sys.stdout = open(1, "w", buffering=1, closefd=False)
-            sys.stderr = open(2, "w", buffering=1, closefd=False)
+            sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+            sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
             self._main(worker.env, worker.progress)
         except BaseException:  # noqa: BLE001  # the end of a process
             import traceback

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +18,9 @@ import cloudpickle
 from minimr.core import messages as m
 from minimr.core import options as opts
 from minimr.core import serialize
-from minimr.core.executor import Slot, running
 from minimr.core.objects import ObjectRef, released
+from minimr.core.results import Slot
+from minimr.core.running import running
 from minimr.core.runtime import Runtime
 from minimr.core.session import session
 from minimr.core.signature import read
@@ -53,7 +53,7 @@ def pack_arguments(
             refs.append(arg)
             return Slot(len(refs) - 1)
         if getattr(arg, "nbytes", 0) > serialize.INLINE_BYTES:
-            refs.append(runtime.put(arg))
+            refs.append(runtime.values.put(arg))
             return Slot(len(refs) - 1)
         return arg
 
@@ -119,6 +119,7 @@ class RemoteFunction:
         self._again = tuple(again) if isinstance(again, list) else again
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: it is `remote` that calls."""
         raise TypeError(
             "Remote functions cannot be called directly. Instead of running "
             f"'{self._function.__name__}()', try "
@@ -145,9 +146,10 @@ class RemoteFunction:
         if not isinstance(runtime, Runtime):  # local mode
             return runtime.run(self._function, args, kwargs, self._returns)
         if self._signature is not None:
-            self._signature.check(self.__name__, args, kwargs)
+            self._signature.check(function_name(self._function), args, kwargs)
         blob, refs, held = pack_arguments(args, kwargs, runtime)
-        assert self._define is not None and self._shape is not None
+        assert self._define is not None
+        assert self._shape is not None
         task = Task(
             runtime.new_id(),
             self._options.get("name") or self._define.name,
@@ -172,7 +174,7 @@ class RemoteFunction:
 
     def _prepare(self, runtime: Any) -> None:
         if self._define is None:
-            name = getattr(self._function, "__name__", "function")
+            name = function_name(self._function)
             self._define = define(self._function, name)
         job_env = runtime.job.env if runtime.job else ()
         self._shape = opts.shape(self._options, 1, job_env)
@@ -191,6 +193,7 @@ class ActorClass:
         self._define: m.Define | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: it is `remote` that calls."""
         name = self._cls.__name__
         raise TypeError(
             "Actors cannot be instantiated directly. Instead of "
@@ -213,7 +216,7 @@ class ActorClass:
             ValueError: the name is taken.
         Ray: the same.
         """
-        from minimr.core.handles import create
+        from minimr.core.creation import create
 
         runtime = session()
         if not isinstance(runtime, Runtime):  # local mode
@@ -257,6 +260,6 @@ def _wrap(target: Any, options: dict[str, Any]) -> Any:
     )
 
 
-def unique_name(name: str) -> str:
-    """Give a name with this process's number, for people."""
-    return f"{name}-{os.getpid()}"
+def function_name(function: Any) -> str:
+    """Name a function, for people."""
+    return str(getattr(function, "__name__", "function"))

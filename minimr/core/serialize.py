@@ -65,7 +65,7 @@ def pack(value: Any) -> Packed:
         data = pickle.dumps(value, 5, buffer_callback=buffers.append)
         # What lives in the main module is only a name to the fast pickle.
         by_value = b"__main__" in data
-    except Exception:  # whatever a user's class raises
+    except Exception:  # noqa: BLE001  # whatever a user's class raises
         by_value = True
     if by_value:
         refs.clear()
@@ -119,7 +119,7 @@ def fail(error: BaseException) -> Failed:
     try:
         blob = cloudpickle.dumps(error, 5)
         pickle.loads(blob)  # some exceptions only break on the way back
-    except Exception:  # whatever a user's exception does
+    except Exception:  # noqa: BLE001  # a user's exception
         from minimr.core.exceptions import RayTaskError
 
         text = f"{type(error).__name__}: {error}"

@@ -80,7 +80,7 @@ class Task:
         """Tell whether this error of the user's code is worth a retry."""
         if not self.retry_exceptions or self.retries == 0 or self.cancelled:
             return False
-        if self.retry_exceptions is True:
+        if isinstance(self.retry_exceptions, bool):
             return True
         raised = pickle.loads(failed.error)
         cause = raised.cause if isinstance(raised, RayTaskError) else raised

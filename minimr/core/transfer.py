@@ -14,7 +14,7 @@ from pickle import PickleBuffer
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
-from minimr.core.endpoint import Reply
+from minimr.core.endpoint import Handler, Reply
 from minimr.core.store import Store
 from minimr.net.channel import Address
 from minimr.net.peer import Peer
@@ -47,11 +47,12 @@ class Transfers:
         self._coming: dict[bytes, Coming] = {}
         # Who asked before the seal came: it travels on another link.
         self._early: dict[bytes, list[Callable[[], None]]] = {}
-        node.handlers |= {
+        handlers: dict[type, Handler] = {
             m.Seal: self._on_seal,
             m.Unpin: self._on_unpin,
             m.Free: self._on_free,
         }
+        node.handlers |= handlers
         node.answerers |= {
             m.Create: self._on_create,
             m.Fetch: self._on_fetch,

@@ -30,43 +30,21 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from minimr.net.channel import Address, Channel, listen
 from minimr.net.codec import decode
 from minimr.net.frames import MAX_FRAME_BYTES, FrameError
 from minimr.net.handshake import Handshake, HandshakeError
-from minimr.net.peer import Peer
+from minimr.net.peer import Joined as Joined
+from minimr.net.peer import Left as Left
+from minimr.net.peer import Peer as Peer
+from minimr.net.peer import Posted as Posted
+from minimr.net.peer import Received as Received
 
 HANDSHAKE_TIMEOUT_S = 5.0
 
 log = logging.getLogger(__name__)
-
-
-class Joined(NamedTuple):
-    """A peer has proved that it belongs to the cluster."""
-
-    peer: Peer
-
-
-class Received(NamedTuple):
-    """A peer has sent a message."""
-
-    peer: Peer
-    message: Any
-
-
-class Left(NamedTuple):
-    """A peer that had joined is gone."""
-
-    peer: Peer
-    why: str
-
-
-class Posted(NamedTuple):
-    """Another thread of this process has posted a message."""
-
-    message: Any
 
 
 Event = Joined | Received | Left | Posted

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minimr.net.channel import MAX_VECTORS, Address, remaining, vectors
 from minimr.net.codec import encode
@@ -116,3 +116,29 @@ class Peer:
         del self._outbox[: len(batch)]
         self._queue = vectors(encode(batch), self._hub.max_frame_bytes)
         return True
+
+
+class Joined(NamedTuple):
+    """A peer has proved that it belongs to the cluster."""
+
+    peer: Peer
+
+
+class Received(NamedTuple):
+    """A peer has sent a message."""
+
+    peer: Peer
+    message: Any
+
+
+class Left(NamedTuple):
+    """A peer that had joined is gone."""
+
+    peer: Peer
+    why: str
+
+
+class Posted(NamedTuple):
+    """Another thread of this process has posted a message."""
+
+    message: Any
