@@ -148,8 +148,7 @@ class ActorCalls:
         line.inflight.pop(task.id, None)
         results = done.results
         if isinstance(results, m.Failed) and task.wants_retry(results):
-            task.retries -= 1
-            task.attempt += 1
+            task.count_retry()
             line.waiting.append(task)
             self._send(line)
         else:
@@ -180,8 +179,7 @@ class ActorCalls:
         for task in line.inflight.values():
             self._running.pop(task.id, None)
             if task.retries != 0:
-                task.retries -= 1
-                task.attempt += 1
+                task.count_retry()
                 again.append(task)
             else:
                 text = (

@@ -58,6 +58,7 @@ class Executor:
         self.progress = progress
         self.functions: dict[bytes, tuple[str, Any]] = {}
         self.queue: deque[tuple[Peer, m.Push | m.Call]] = deque()
+        self.lease = 0
         self.begun = 0  # tasks of this lease
         self.gpus: tuple[int, ...] = ()
         self.hold: tuple[tuple[str, float], ...] = ()
@@ -94,7 +95,8 @@ class Executor:
 
     def _on_granted(self, peer: Peer, granted: m.Granted) -> None:
         self.begun = 0
-        PROGRESS.pack_into(self.progress, 0, 0, b"")
+        self.lease = granted.lease
+        PROGRESS.pack_into(self.progress, 0, self.lease, 0, b"")
         self.gpus, self.hold = granted.gpus, granted.hold
         set_gpus(granted.gpus)
 
@@ -219,7 +221,9 @@ class Executor:
         self.begun += 1
         start = time.time()
         name = self.name(task)
-        PROGRESS.pack_into(self.progress, 0, self.begun, name.encode())
+        PROGRESS.pack_into(
+            self.progress, 0, self.lease, self.begun, name.encode()
+        )
         now = Running(task.task, name, task.attempt, peer)
         token = running.set(now)
         main = self.host.threads is None

@@ -223,8 +223,7 @@ class Leases:
     def _again(self, task: Task, results: Any) -> bool:
         if not isinstance(results, m.Failed) or not task.wants_retry(results):
             return False
-        task.attempt += 1
-        task.retries -= 1
+        task.count_retry()
         self.enqueue(task)
         return True
 

@@ -73,8 +73,8 @@ class Death(NamedTuple):
     """Node -> owner: how a worker ended."""
 
     why: str
-    begun: int  # tasks that it had begun, of the current lease
-    oom: bool
+    lease: int | None  # its last one; None: unknown
+    begun: int  # tasks that it had begun in that lease
 
 
 class Printed(NamedTuple):

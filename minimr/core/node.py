@@ -130,6 +130,7 @@ class Node(Endpoint):
         worker = self.workers.workers.get(hello.pid)
         if hello.kind == "worker" and worker is not None:
             worker.peer, worker.address = peer, hello.address
+            self._deaths.pop(hello.address, None)  # of one before it
             worker.idle_since = time.monotonic()
             self.leasing.schedule()
 
@@ -198,6 +199,9 @@ class Node(Endpoint):
                 del self._deaths[next(iter(self._deaths))]
             for reply in self._asked_death.pop(worker.address, []):
                 reply(death)
+        plain = [w for w in self.workers.workers.values() if not w.actor]
+        if len(plain) < int(self.pool.total.get("CPU", 0)):
+            self.workers.fork(())  # for the next one
         if worker.actor is not None:
             lost = m.ActorLost(worker.actor, death.why, False)
             self.control.post(lost)
@@ -220,7 +224,7 @@ class Node(Endpoint):
                 self.workers.kill(worker, "")
                 return
         for answer in self._asked_death.pop(question.worker):
-            answer(m.Death("it is unknown how", 1, False))
+            answer(m.Death("it is unknown how", None, 1))
 
     # ---- actors ----
 

@@ -31,8 +31,9 @@ from minimr.net.hub import Hub
 from minimr.net.peer import Peer
 
 LAST_LINES = 20
-# Shared with the worker: how many tasks it has begun, and the last one's name.
-PROGRESS = struct.Struct("Q64s")
+# Shared with the worker: its lease, the tasks that it has begun in that
+# lease, and the name of the last one.
+PROGRESS = struct.Struct("QQ64s")
 PR_SET_PDEATHSIG = 1
 HINTS = {
     signal.SIGKILL: "killed by hand, or by the system that ran out of memory "
@@ -62,12 +63,12 @@ class Worker:
 
     def running(self) -> str:
         """Name what it runs now, or has run last."""
-        name: bytes = PROGRESS.unpack_from(self.progress)[1]
+        name: bytes = PROGRESS.unpack_from(self.progress)[2]
         return name.rstrip(b"\0").decode(errors="replace")
 
     def death(self, status: int) -> Death:
         """Say how it ended."""
-        begun, _ = PROGRESS.unpack_from(self.progress)
+        lease, begun, _ = PROGRESS.unpack_from(self.progress)
         killed = os.WIFSIGNALED(status)
         if killed:
             number = signal.Signals(os.WTERMSIG(status))
@@ -82,7 +83,7 @@ class Worker:
         why += f" ({hint})" if hint else ""
         if self.last:
             why += "; its last output:\n  " + "\n  ".join(self.last)
-        return Death(why, begun, killed and number == signal.SIGKILL)
+        return Death(why, lease, begun)
 
 
 class WorkerPool:

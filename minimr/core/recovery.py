@@ -37,8 +37,10 @@ class Recovery:
         if not isinstance(death, m.Death):
             where = "{}:{}".format(*lease.node)
             why = f"the node {where} that it ran on has died"
-            death = m.Death(why, lease.done + len(lease.inflight), False)
-        begun = death.begun - lease.done
+            death = m.Death(why, None, lease.done + len(lease.inflight))
+        # Of another lease: it died before it heard of this one.
+        ours = death.lease in (None, lease.number)
+        begun = death.begun - lease.done if ours else 0
         for index, task in enumerate(list(lease.inflight.values())):
             self.leases.running.pop(task.id, None)
             if index >= begun and not task.cancelled:
@@ -51,8 +53,7 @@ class Recovery:
         if task.cancelled:
             self.runtime.outcomes.finish(task, task.cancelled_value())
         elif task.retries != 0:
-            task.retries -= 1
-            task.attempt += 1
+            task.count_retry()
             self.leases.enqueue(task)
         else:
             text = (
@@ -100,8 +101,7 @@ class Recovery:
         self.runtime.objects.fulfil(entry, value)
 
     def _rerun(self, task: Task) -> None:
-        task.retries -= 1
-        task.attempt += 1
+        task.count_retry()
         task.waits = True
         objects = self.runtime.objects
         task.refs = [self.runtime.handle(entry) for entry in task.inputs]

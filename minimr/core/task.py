@@ -76,6 +76,12 @@ class Task:
         self.ready = False  # its inputs are there
         self.waits = True  # it has no result yet
 
+    def count_retry(self) -> None:
+        """Note that the task begins once more."""
+        self.attempt += 1
+        if self.retries > 0:
+            self.retries -= 1
+
     def wants_retry(self, failed: m.Failed) -> bool:
         """Tell whether this error of the user's code is worth a retry."""
         if not self.retry_exceptions or self.retries == 0 or self.cancelled:

@@ -34,6 +34,7 @@ holder = Holder.remote()
 array = ray.put(np.ones(2_000_000))
 work = [busy.remote() for _ in range(4)]
 print(ray.get(holder.pid.remote()), flush=True)
+sys.stdin.readline()
 {end}
 """
 ENDS = {
@@ -50,6 +51,7 @@ DEADLINE_S = 10
 def test_no_process_and_no_memory_outlive_the_driver(end: str) -> None:
     driver = subprocess.Popen(
         [sys.executable, "-c", PROGRAM.replace("{end}", ENDS[end])],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
@@ -60,8 +62,7 @@ def test_no_process_and_no_memory_outlive_the_driver(end: str) -> None:
     family = [node, *node.children(recursive=True)]
     if end == "kill -9":
         os.kill(driver.pid, signal.SIGKILL)
-    driver.wait(DEADLINE_S)
-    driver.stdout.close()
+    driver.communicate(b"\n", timeout=DEADLINE_S)
     _, alive = psutil.wait_procs(family, timeout=DEADLINE_S)
     assert alive == []
     assert [name for name in os.listdir("/dev/shm") if "minimr" in name] == []
@@ -70,6 +71,7 @@ def test_no_process_and_no_memory_outlive_the_driver(end: str) -> None:
 def test_a_node_that_is_killed_takes_its_workers_along() -> None:
     driver = subprocess.Popen(
         [sys.executable, "-c", PROGRAM.replace("{end}", "time.sleep(100)")],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
@@ -82,7 +84,6 @@ def test_a_node_that_is_killed_takes_its_workers_along() -> None:
     node.kill()
     _, alive = psutil.wait_procs(workers, timeout=DEADLINE_S)
     driver.kill()
-    driver.wait(DEADLINE_S)
-    driver.stdout.close()
+    driver.communicate(timeout=DEADLINE_S)
     assert alive == []
     assert time.monotonic() - begun < DEADLINE_S

@@ -43,7 +43,7 @@ def _line(process: psutil.Process) -> str:
 def killer(node: psutil.Process, seed: int, stop: threading.Event) -> None:
     """Kill a worker every now and then."""
     dice = random.Random(seed)
-    while not stop.wait(dice.uniform(0.01, 0.08)):
+    while not stop.wait(dice.uniform(0.05, 0.4)):
         workers = node.children()
         if workers:
             os.kill(dice.choice(workers).pid, signal.SIGKILL)
