@@ -106,6 +106,19 @@ def actor_cases(ray: Any) -> Iterator[Case]:
         def small_value_arg(self, x: Any) -> bytes:
             return b"ok"
 
+    a = Actor.remote()
+    yield "1:1 actor calls sync", lambda: ray.get(a.small_value.remote()), 1
+    yield (
+        "1:1 actor calls async",
+        lambda: ray.get([a.small_value.remote() for _ in range(1000)]),
+        1000,
+    )
+    yield from many_actor_cases(ray, Actor)
+
+
+def client_actor(ray: Any) -> Any:
+    """Make the class of actors that call other actors."""
+
     @ray.remote(num_cpus=0)
     class Client:
         def __init__(self, servers: list[Any]) -> None:
@@ -120,28 +133,28 @@ def actor_cases(ray: Any) -> Iterator[Case]:
             calls = [s.small_value_arg for s in self.servers for _ in range(n)]
             ray.get([call.remote(x) for call in calls])
 
+    return Client
+
+
+def many_actor_cases(ray: Any, actor_class: Any) -> Iterator[Case]:
+    """Calls of several actors, from one client and from several."""
+    client_class = client_actor(ray)
+
     @ray.remote
     def work(actors: list[Any], n: int) -> None:
         ray.get(
             [actors[i % len(actors)].small_value.remote() for i in range(n)]
         )
 
-    a = Actor.remote()
     count = max(1, multiprocessing.cpu_count() // 2)
-    yield "1:1 actor calls sync", lambda: ray.get(a.small_value.remote()), 1
-    yield (
-        "1:1 actor calls async",
-        lambda: ray.get([a.small_value.remote() for _ in range(1000)]),
-        1000,
-    )
-    b = Actor.options(max_concurrency=16).remote()
+    b = actor_class.options(max_concurrency=16).remote()
     yield (
         "1:1 actor calls concurrent",
         lambda: ray.get([b.small_value.remote() for _ in range(1000)]),
         1000,
     )
-    actors = [Actor.remote() for _ in range(count)]
-    client = Client.remote(actors)
+    actors = [actor_class.remote() for _ in range(count)]
+    client = client_class.remote(actors)
     yield (
         "1:n actor calls async",
         lambda: ray.get(client.each.remote(5000)),
@@ -152,7 +165,7 @@ def actor_cases(ray: Any) -> Iterator[Case]:
         lambda: ray.get([work.remote(actors, 5000) for _ in range(4)]),
         20000,
     )
-    clients = [Client.remote([actor]) for actor in actors]
+    clients = [client_class.remote([actor]) for actor in actors]
     yield (
         "n:n actor calls with arg async",
         lambda: ray.get([c.batch_arg.remote(1000) for c in clients]),

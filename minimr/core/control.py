@@ -30,8 +30,9 @@ from minimr.net.channel import Address
 from minimr.net.peer import Peer
 
 SILENCE_S = 5.0
+CHECK_S = 1.0
 MAX_EVENT_BLOBS = 1000  # each holds at most some thousand events
-MAX_DEAD_ACTORS = 1000  # that are still listed
+MAX_DEAD_ACTORS = 1000  # still listed
 
 
 class Actor:
@@ -50,14 +51,8 @@ class Actor:
 
     def told(self) -> m.ActorState:
         """Say what its followers are told."""
-        return m.ActorState(
-            self.spec.id,
-            self.state,
-            self.worker,
-            self.restarts,
-            self.why,
-            self.error,
-        )
+        where = (self.state, self.worker, self.restarts)
+        return m.ActorState(self.spec.id, *where, self.why, self.error)
 
 
 class Control:
@@ -71,6 +66,7 @@ class Control:
         self.events: deque[bytes] = deque(maxlen=MAX_EVENT_BLOBS)
         self._homeless: list[Actor] = []  # restarting, and no node fits
         self._seen: dict[str, float] = {}
+        self._checked = time.monotonic()
         self._peers: dict[str, Peer] = {}
         self._node_query = endpoint.answerers.get(m.Query)
         self._node_kill = endpoint.handlers.get(m.KillActor)
@@ -118,11 +114,14 @@ class Control:
                 peer.post(message)
 
     def _check_silence(self) -> None:
-        horizon = time.monotonic() - SILENCE_S
+        # Stopped ourselves: what the others said waits to be read.
+        now, before = time.monotonic(), self._checked
+        stalled, self._checked = now - before > 2 * CHECK_S, now
+        horizon = 0.0 if stalled else now - SILENCE_S
         for id, seen in self._seen.items():
             if seen < horizon and self.nodes[id].alive:
                 self._bury(id, f"it was silent for {SILENCE_S:.0f} s")
-        self.endpoint.later(1.0, self._check_silence)
+        self.endpoint.later(CHECK_S, self._check_silence)
 
     def _left(self, peer: Peer, why: str) -> None:
         for id, other in self._peers.items():
@@ -281,20 +280,21 @@ class Control:
         if query.what == "nodes":
             reply(list(self.nodes.values()))
         elif query.what == "actors":
-            reply([self._row(actor) for actor in self.actors.values()])
+            reply([row(actor) for actor in self.actors.values()])
         elif query.what == "timeline":
             reply(chrome_trace(list(self.events)))
         elif self._node_query is not None:
             self._node_query(peer, query, reply)
 
-    def _row(self, actor: Actor) -> dict[str, Any]:
-        spec = actor.spec
-        return {
-            "actor_id": spec.id.hex(),
-            "class_name": spec.class_name,
-            "state": actor.state,
-            "name": spec.name or "",
-            "namespace": spec.namespace,
-            "restarts": actor.restarts,
-            "why": actor.why,
-        }
+
+def row(actor: Actor) -> dict[str, Any]:
+    """Describe an actor, for `list`."""
+    return {
+        "actor_id": actor.spec.id.hex(),
+        "class_name": actor.spec.class_name,
+        "state": actor.state,
+        "name": actor.spec.name or "",
+        "namespace": actor.spec.namespace,
+        "restarts": actor.restarts,
+        "why": actor.why,
+    }

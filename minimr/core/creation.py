@@ -15,6 +15,7 @@ from minimr.core import options as opts
 from minimr.core import remote
 from minimr.core.actor_calls import Line
 from minimr.core.handles import NO_SHAPE, ActorHandle
+from minimr.core.objects import ObjectRef
 from minimr.core.running import ActorExit
 from minimr.core.runtime import Runtime, current
 from minimr.core.session import session
@@ -50,17 +51,27 @@ def create(
         anchor = runtime.objects.new(id + FIRST, None)
         anchor.entry.value = b"N."  # the pickle of None
         line = runtime.actors.own(id, task, detached=spec.owner is None)
-    if name is None:
-        with runtime.lock:
+        if name is None:
             runtime.outcomes.when_ready(
-                task, lambda t: _send(runtime, line, spec, t)
+                task, lambda task: _send(runtime, line, spec, task)
             )
-        runtime.flush()
-        return ActorHandle(spec, anchor)
+    if name is not None:
+        return _create_named(runtime, line, spec, options, anchor)
+    runtime.flush()
+    return ActorHandle(spec, anchor)
+
+
+def _create_named(
+    runtime: Runtime,
+    line: Line,
+    spec: m.ActorSpec,
+    options: dict[str, Any],
+    anchor: ObjectRef,
+) -> ActorHandle:
     taken = runtime.call(runtime.control(), m.CreateActor(spec))
     if taken is not None:
         if options.get("get_if_exists"):
-            found = _find(runtime, name, spec.namespace)
+            found = _find(runtime, str(spec.name), spec.namespace)
             if found is not None:
                 return found  # type: ignore[no-any-return]
         raise ValueError(taken)

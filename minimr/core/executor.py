@@ -103,7 +103,8 @@ class Executor:
     def on_task(self, peer: Peer, task: m.Push | m.Call) -> None:
         """Queue a task, or give it back if another one takes long."""
         if self.host.loop is not None:
-            self.host.loop.call_soon_threadsafe(self.host.spawn, peer, task)  # type: ignore[arg-type]
+            assert isinstance(task, m.Call)
+            self.host.loop.call_soon_threadsafe(self.host.spawn, peer, task)
         elif self.host.threads is not None:
             self.host.threads.submit(self._run_and_flush, peer, task)
         elif (
@@ -117,7 +118,8 @@ class Executor:
             self._arrived.finish()
 
     def _on_become(self, peer: Peer, become: m.Become, reply: Any) -> None:
-        self.queue.appendleft((peer, (become, reply)))  # type: ignore[arg-type]
+        first: Any = (become, reply)
+        self.queue.appendleft((peer, first))
         self._arrived.finish()
 
     def _on_cancel(self, peer: Peer, cancel: m.Cancel) -> None:
@@ -269,7 +271,8 @@ class Executor:
         if isinstance(task, m.Call):
             if task.method == "__ray_terminate__":
                 raise ActorExit
-            return getattr(self.actor, task.method)  # type: ignore[no-any-return]
+            method: Callable[..., Any] = getattr(self.actor, task.method)
+            return method
         name, function = self.functions[task.function]
         if isinstance(function, bytes):
             function = cloudpickle.loads(function)

@@ -63,6 +63,9 @@ class Node(Endpoint):
         self._reported: Any = None
         self.driver: Peer | None = None  # we end when it does
         self.left = self._left
+        self._register()
+
+    def _register(self) -> None:
         self.handlers |= {
             m.Hello: self._on_process,
             m.Demand: self.leasing.on_demand,

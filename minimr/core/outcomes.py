@@ -64,7 +64,11 @@ class Outcomes:
         if not task.refs:
             return ()
         name = self.runtime.objects.name
-        return tuple((name(ref), ref.entry.value) for ref in task.refs)  # type: ignore[misc]
+        deps = []
+        for ref in task.refs:
+            assert ref.entry.value is not None, "it was sent too early"
+            deps.append((name(ref), ref.entry.value))
+        return tuple(deps)
 
     def nearest(self, task: Task) -> Address:
         """Give the node that has most of a task's large inputs."""

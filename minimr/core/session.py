@@ -23,7 +23,11 @@ from minimr.core.runtime import Runtime, current, set_current, write_output
 from minimr.net.channel import Address, parse_address
 from minimr.net.token import load_token
 
-START_TIMEOUT_S = 30.0
+TWICE = (
+    "Maybe you called ray.init twice by accident? This error can be "
+    "suppressed by passing in 'ignore_reinit_error=True' or by calling "
+    "'ray.shutdown()' prior to 'ray.init()'."
+)
 ROOT = Path(__file__).parents[2]
 
 _node: subprocess.Popen[bytes] | None = None
@@ -70,34 +74,18 @@ def init(
     Ray: `ray.init`; a dashboard and logging options have no effect here.
     """
     global _local
-    unknown = {k: v for k, v in unknown.items() if not k.startswith("_")}
-    if unknown:
-        raise RuntimeError(f"init() got unknown options: {sorted(unknown)}")
+    _refuse(unknown)
     if is_initialized():
         if ignore_reinit_error:
             return {}
-        raise RuntimeError(
-            "Maybe you called ray.init twice by accident? This error can be "
-            "suppressed by passing in 'ignore_reinit_error=True' or by "
-            "calling 'ray.shutdown()' prior to 'ray.init()'."
-        )
+        raise RuntimeError(TWICE)
     if local_mode:
         from minimr.core.local import LocalRuntime
 
         _local = LocalRuntime(namespace)
         return {}
-    address = address or os.environ.get("MINIMR_ADDRESS")
-    if address in (None, "local"):
-        where = _spawn(
-            node_options(num_cpus, num_gpus, resources, object_store_memory)
-        )
-    else:
-        if num_cpus is not None or num_gpus is not None or resources:
-            raise ValueError(
-                "When connecting to an existing cluster, num_cpus, num_gpus "
-                "and resources must not be provided."
-            )
-        where = _find(str(address))
+    amounts = (num_cpus, num_gpus, resources)
+    where = _place(address, amounts, object_store_memory)
     runtime = Runtime("driver", load_token(), "127.0.0.1")
     _connect(runtime, where, namespace, runtime_env)
     if log_to_driver:
@@ -108,6 +96,28 @@ def init(
         "gcs_address": "{}:{}".format(*runtime.welcome.head),
         "node_ip_address": where[0],
     }
+
+
+def _refuse(unknown: dict[str, Any]) -> None:
+    names = sorted(name for name in unknown if not name.startswith("_"))
+    if names:
+        raise RuntimeError(f"init() got unknown options: {names}")
+
+
+def _place(
+    address: str | None,
+    amounts: tuple[Any, Any, Any],
+    object_store_memory: int | None,
+) -> Address:
+    address = address or os.environ.get("MINIMR_ADDRESS")
+    if address in (None, "local"):
+        return _spawn(node_options(*amounts, object_store_memory))
+    if any(amount is not None for amount in amounts):
+        raise ValueError(
+            "When connecting to an existing cluster, num_cpus, num_gpus "
+            "and resources must not be provided."
+        )
+    return _find(str(address))
 
 
 def _connect(

@@ -25,8 +25,11 @@ COMMAND = {
     "minimr": "from minimr.cli import main; main()",
 }
 ONLY_FOR_RAY = {
-    "all": "--node-ip-address=127.0.0.1 "
-    "--min-worker-port=0 --max-worker-port=0".split(),
+    "all": [
+        "--node-ip-address=127.0.0.1",
+        "--min-worker-port=0",
+        "--max-worker-port=0",
+    ],
     "head": ["--include-dashboard=false"],
     # Else a driver that joins does not show its token, and a dead node
     # is missed for 15 s.
@@ -62,8 +65,10 @@ class Cluster:
             options += ONLY_FOR_RAY["all"]
             options += [] if self.nodes else ONLY_FOR_RAY["head"]
         node = psutil.Popen(
-            [sys.executable, "-c", COMMAND[self.name], "start"]
-            + [*where.split(), *options, "--block"],
+            [
+                *[sys.executable, "-c", COMMAND[self.name], "start"],
+                *[*where.split(), *options, "--block"],
+            ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

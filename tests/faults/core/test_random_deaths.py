@@ -5,6 +5,7 @@ Each schedule is a seed: what fails can be run again.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -87,7 +88,5 @@ def check_actors() -> None:
 
     echo = Echo.remote()
     for n, ref in enumerate([echo.call.remote(n) for n in range(20)]):
-        try:
+        with contextlib.suppress(exceptions.RayActorError):
             assert ray.get(ref, timeout=T) == n
-        except exceptions.RayActorError:
-            pass

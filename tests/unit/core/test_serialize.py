@@ -28,11 +28,11 @@ def test_a_lambda_goes_by_value() -> None:
 
 
 def test_an_error_that_cannot_be_pickled_keeps_its_text() -> None:
-    class Odd(Exception):
+    class OddError(Exception):
         def __reduce__(self) -> str:
             raise TypeError("never")
 
-    cause = Odd("broken")
+    cause = OddError("broken")
     error = unpack(fail(RayTaskError("f", "trace", cause)).error)
     assert isinstance(error, RayTaskError)
     assert "broken" in str(error.cause)
