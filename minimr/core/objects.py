@@ -126,6 +126,7 @@ class Objects:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.table: dict[bytes, Entry] = {}
+        self.listeners: list[Callable[[Entry], None]] = []  # of all entries
         self.borrowing = Borrowing(runtime, self)
 
     def new(self, id: bytes, task: Task | None) -> ObjectRef:
@@ -162,6 +163,8 @@ class Objects:
         waiters, entry.waiters = entry.waiters, None
         for waiter in waiters or ():
             waiter(entry)
+        for listener in self.listeners[:]:
+            listener(entry)
 
     def watch(self, entry: Entry, waiter: Callable[[Entry], None]) -> None:
         """Call the waiter when the value is there. Not yet: see `value`."""

@@ -41,8 +41,9 @@ class Waiter:
 
     def finish(self, _: object = None) -> None:
         """Nothing more to wait for."""
-        self.left = 0
-        self.wake()
+        if self.left:
+            self.left = 0
+            self.wake()
 
     def wake(self) -> None:
         """Let the thread look again. Runs in: any thread."""

@@ -160,22 +160,37 @@ class Values:
         """Split into ready and not ready. Blocks: until enough are ready."""
         found = self._ready(refs, num_returns)
         if len(found) < num_returns:
-            waiting = [r.entry for r in refs if r.entry.value is None]
-            # Some may have become ready since they were looked at.
-            needed = num_returns - (len(refs) - len(waiting))
-            waiter = Waiter(needed)
-            ready = waiter.notify
-            self._watch_all(waiting, ready)
-            self.runtime.wait_for(waiter, timeout_s)
-            with self.runtime.lock:
-                for entry in waiting:
-                    self.runtime.objects.unwatch(entry, ready)
+            self._await_some(refs, num_returns, timeout_s)
             found = self._ready(refs, num_returns)
         if found == list(range(len(found))):  # the first ones, mostly
             return list(refs[: len(found)]), list(refs[len(found) :])
         chosen = set(found)
         rest = [ref for i, ref in enumerate(refs) if i not in chosen]
         return [refs[index] for index in found], rest
+
+    def _await_some(
+        self, refs: Sequence[ObjectRef], count: int, timeout_s: float | None
+    ) -> None:
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        objects = self.runtime.objects
+        with self.runtime.lock:
+            for ref in refs:
+                if ref.entry.owner is not None and ref.entry.value is None:
+                    objects.watch(ref.entry, lambda entry: None)
+        while True:
+            # Told of every value that comes, it looks again: that is cheaper
+            # than to be registered with each of a thousand objects.
+            waiter = Waiter()
+            objects.listeners.append(waiter.finish)
+            try:
+                if len(self._ready(refs, count)) >= count:
+                    return
+                self.runtime.hub.flush()
+                rest = None if until is None else until - time.monotonic()
+                if not self.runtime.wait_for(waiter, rest):
+                    return
+            finally:
+                objects.listeners.remove(waiter.finish)
 
     def _ready(self, refs: Sequence[ObjectRef], count: int) -> list[int]:
         found: list[int] = []
