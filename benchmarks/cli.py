@@ -22,6 +22,10 @@ COMMANDS = {  # name: (module:attribute, help)
         "benchmarks.memory:memory",
         "Show how the memory of workers depends on the size of a file.",
     ),
+    "micro": (
+        "benchmarks.micro:micro",
+        "Compare Ray's microbenchmark on Ray and on minimr.",
+    ),
     "startup": (
         "benchmarks.startup:startup",
         "Time from a command to its first map task.",

@@ -1,6 +1,72 @@
 """Ray's ideas from scratch, beside the same programs on Ray.
 
-Importing this package does nothing: no socket, no process, no torch.
+Importing this package does nothing: no socket, no process, no torch. The
+verbs of Ray's core (`minimr.remote`, `minimr.get`, ...) are loaded from
+`minimr.core` at their first use, so that `import minimr as ray` is enough.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.1.0"
+
+# {name: the module that has it}
+_VERBS = {
+    "ObjectRef": "minimr.core.objects",
+    "ObjectRefGenerator": "minimr.core.generator",
+    "available_resources": "minimr.core.api",
+    "cancel": "minimr.core.api",
+    "cluster_resources": "minimr.core.api",
+    "get": "minimr.core.api",
+    "get_actor": "minimr.core.creation",
+    "get_gpu_ids": "minimr.core.context",
+    "get_runtime_context": "minimr.core.context",
+    "init": "minimr.core.session",
+    "is_initialized": "minimr.core.session",
+    "kill": "minimr.core.creation",
+    "method": "minimr.core.creation",
+    "nodes": "minimr.core.api",
+    "put": "minimr.core.api",
+    "remote": "minimr.core.remote",
+    "shutdown": "minimr.core.session",
+    "timeline": "minimr.core.api",
+    "wait": "minimr.core.api",
+}
+_MODULES = {"actor", "exceptions", "runtime_context", "util"}
+_LEFT_OUT = {
+    "LoggingConfig": "the log is Python's, under the name minimr",
+    "client": "a program joins a cluster with init(address=...)",
+    "cpp_function": "there is one language",
+    "data": "it is a library on top of Ray's core",
+    "java_actor_class": "there is one language",
+    "java_function": "there is one language",
+    "job_submission": "run the program on a machine of the cluster",
+    "rllib": "it is a library on top of Ray's core",
+    "serve": "it is a library on top of Ray's core",
+    "show_in_dashboard": "there is no dashboard; see `minimr list`",
+    "train": "it is a library on top of Ray's core",
+    "tune": "it is a library on top of Ray's core",
+    "workflow": "it is a library on top of Ray's core",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _VERBS:
+        value = getattr(import_module(_VERBS[name]), name)
+    elif name in _MODULES:
+        value = import_module(f"minimr.{name}")
+    elif name in _LEFT_OUT:
+        raise AttributeError(
+            f"minimr leaves ray.{name} out: {_LEFT_OUT[name]}. "
+            "docs/semantics.md lists what it has"
+        )
+    else:
+        raise AttributeError(f"module 'minimr' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_VERBS, *_MODULES})

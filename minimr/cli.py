@@ -4,6 +4,8 @@
     minimr worker      join a run as one more worker
     minimr compare     two implementations side by side
     minimr corpus      fetch text to count
+    minimr start       start a node of a cluster; also stop, status
+    minimr list        nodes, workers, actors, tasks, objects; also timeline
 
 Rules:
 
@@ -35,6 +37,11 @@ COMMANDS = {
     "worker": "minimr.cli_worker:worker",
     "compare": "minimr.compare:compare",
     "corpus": "minimr.cli_corpus:corpus",
+    "start": "minimr.core.cli:start",
+    "stop": "minimr.core.cli:stop",
+    "status": "minimr.core.cli:status",
+    "list": "minimr.core.cli:list_",
+    "timeline": "minimr.core.cli:timeline",
 }
 
 BAD_INPUT = (InputError, EngineError, TokenError, ConnectionError)

@@ -38,7 +38,8 @@ from minimr.jobs.messages import (
 )
 from minimr.jobs.processes import Ended, Processes
 from minimr.net.channel import Address, reachable
-from minimr.net.hub import Hub, Left, Peer, Posted, Received
+from minimr.net.hub import Hub, Left, Posted, Received
+from minimr.net.peer import Peer
 
 log = logging.getLogger(__name__)
 

@@ -61,7 +61,8 @@ from minimr.jobs.store import Store
 from minimr.narrate import narrate
 from minimr.net.channel import Address, connect, parse_address
 from minimr.net.frames import MAX_FRAME_BYTES
-from minimr.net.hub import Hub, Left, Peer, Posted, Received
+from minimr.net.hub import Hub, Left, Posted, Received
+from minimr.net.peer import Peer
 from minimr.net.token import load_token
 from minimr.tasks import do_map_task, do_reduce_task
 

@@ -7,13 +7,16 @@
 
 Rules:
 
-1. The thread that waits is the thread that reads: only `post` may be
-   called from another one, and nothing is locked.
+1. The thread that waits is the thread that reads: only `post`, `wake` and
+   a peer's `post` and `flush` may be called from another one.
 2. A peer counts as joined when its handshake is done, and only then is
    anything that it sends unpickled. Garbage and silence on the port cost
    a connection, never the hub.
-3. `send` never blocks: what the socket does not take waits in the peer's
+3. Sending never blocks: what the socket does not take waits in the peer's
    queue, and goes out during `poll`.
+4. `Peer.send` sends one message in one frame. `Peer.post` collects: all
+   that was posted until the next `flush` leaves as one frame that holds a
+   list. A peer is sent to in one way or the other, never in both.
 
 Ray hides this in its gRPC servers and event loops.
 """
@@ -26,101 +29,22 @@ import selectors
 import socket
 import time
 from collections import deque
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-from minimr.net.channel import (
-    MAX_VECTORS,
-    Address,
-    Channel,
-    listen,
-    remaining,
-    vectors,
-)
-from minimr.net.codec import decode, encode
-from minimr.net.frames import MAX_FRAME_BYTES, FrameError, FrameReader
+from minimr.net.channel import Address, Channel, listen
+from minimr.net.codec import decode
+from minimr.net.frames import MAX_FRAME_BYTES, FrameError
 from minimr.net.handshake import Handshake, HandshakeError
+from minimr.net.peer import Joined as Joined
+from minimr.net.peer import Left as Left
+from minimr.net.peer import Peer as Peer
+from minimr.net.peer import Posted as Posted
+from minimr.net.peer import Received as Received
 
 HANDSHAKE_TIMEOUT_S = 5.0
 
 log = logging.getLogger(__name__)
-
-
-class Peer:
-    """The other end of one connection of a hub.
-
-    Attributes:
-        name: HOST:PORT, for messages.
-        data: whatever the hub's user keeps of this peer.
-    """
-
-    def __init__(self, hub: Hub, sock: socket.socket) -> None:
-        self.sock = sock
-        self.name = "{}:{}".format(*sock.getpeername()[:2])
-        self.host: str = sock.getpeername()[0]
-        self.data: Any = None
-        self.reader = FrameReader(hub.max_frame_bytes)
-        self.handshake: Handshake | None = None  # while it is not done
-        self.deadline = 0.0  # of the handshake, on the monotonic clock
-        self.closed = False
-        self._hub = hub
-        self._queue: list[memoryview] = []  # not yet taken by the socket
-
-    def send(self, message: Any) -> None:
-        """Send a message, now or in the next `poll`. Blocks: no.
-
-        To a peer that has left, nothing is sent; its `Left` event comes.
-
-        Raises:
-            FrameError: the message is larger than a frame may be.
-        """
-        self._queue += vectors(encode(message), self._hub.max_frame_bytes)
-        self.flush()
-
-    def send_raw(self, data: bytes) -> None:
-        """Send bytes outside of any frame: the handshake."""
-        self._queue.append(memoryview(data))
-        self.flush()
-
-    def flush(self) -> None:
-        """Hand the queue to the socket as far as it takes it."""
-        if self.closed:
-            self._queue = []
-            return
-        try:
-            while self._queue:
-                sent = self.sock.sendmsg(self._queue[:MAX_VECTORS])
-                self._queue = remaining(self._queue, sent)
-        except BlockingIOError:
-            pass
-        except OSError:  # the reading side will tell that it is gone
-            self._queue = []
-        self._hub.watch(self, writing=bool(self._queue))
-
-
-class Joined(NamedTuple):
-    """A peer has proved that it belongs to the cluster."""
-
-    peer: Peer
-
-
-class Received(NamedTuple):
-    """A peer has sent a message."""
-
-    peer: Peer
-    message: Any
-
-
-class Left(NamedTuple):
-    """A peer that had joined is gone."""
-
-    peer: Peer
-    why: str
-
-
-class Posted(NamedTuple):
-    """Another thread of this process has posted a message."""
-
-    message: Any
 
 
 Event = Joined | Received | Left | Posted
@@ -150,10 +74,24 @@ class Hub:
         self._peers: set[Peer] = set()
         self._posted: deque[Any] = deque()  # appended by other threads
         self._events: list[Event] = []
+        self._wake_asked = False  # set by any thread, cleared by the poller
+        self._woken = False
+        self._watched: dict[int, Peer] = {}  # {fd: peer with a full socket}
+        self._files: dict[int, Callable[[], None]] = {}
+        self.dirty: set[Peer] = set()  # they have posted messages
 
     def post(self, message: Any) -> None:
         """Hand a message to the polling thread. Runs in: any thread."""
         self._posted.append(message)
+        self._ring()
+
+    def wake(self) -> None:
+        """Let `poll` return, with no event. Runs in: any thread."""
+        if not self._wake_asked:
+            self._wake_asked = True
+            self._ring()
+
+    def _ring(self) -> None:
         # Full: the poller has not read the earlier wake-ups and will come.
         # Closed: nobody will.
         with contextlib.suppress(OSError):
@@ -162,20 +100,51 @@ class Hub:
     def adopt(self, channel: Channel) -> Peer:
         """Take over a connection that we dialled."""
         channel.sock.setblocking(False)
-        peer = Peer(self, channel.sock)
+        address = channel.sock.getpeername()
+        peer = Peer(self, channel.sock, address, dialled=True)
         peer.reader = channel.reader
         self._peers.add(peer)
         self._selector.register(peer.sock, selectors.EVENT_READ, peer)
         self._take(peer, channel.waiting)
         return peer
 
+    def dial(self, address: Address) -> Peer:
+        """Call another hub. Blocks: no; `Joined` or `Left` comes later.
+
+        What is posted to the peer waits until the handshake is done.
+        """
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.connect_ex(address)  # a failure shows when it is read
+        peer = Peer(self, sock, address, dialled=True)
+        peer.handshake = Handshake(self._token, "client")
+        peer.deadline = time.monotonic() + HANDSHAKE_TIMEOUT_S
+        self._strangers.add(peer)
+        self._selector.register(sock, selectors.EVENT_READ, peer)
+        peer.send_raw(peer.handshake.start())
+        return peer
+
+    def flush(self) -> None:
+        """Send what was posted to any peer. Runs in: any thread."""
+        while self.dirty:
+            try:
+                peer = self.dirty.pop()
+            except KeyError:  # another thread took the last one
+                return
+            peer.flush()
+
     def poll(self, timeout_s: float | None) -> list[Event]:
         """Wait for events. Blocks: until one is there or time is up."""
         until = None if timeout_s is None else time.monotonic() + timeout_s
-        while not self._events:
+        self._woken = False
+        while not self._events and not self._woken:
             for key, mask in self._selector.select(self._patience(until)):
                 if key.data is None:
                     self._accept_or_wake(key.fileobj)
+                    continue
+                if not isinstance(key.data, Peer):
+                    self.call_file(key.fd)
                     continue
                 if mask & selectors.EVENT_WRITE:
                     key.data.flush()
@@ -187,10 +156,27 @@ class Hub:
         events, self._events = self._events, []
         return events
 
+    def watch_file(self, descriptor: int, call: Callable[[], None]) -> None:
+        """Call a function in `poll` whenever a file can be read."""
+        self._files[descriptor] = call
+        self._selector.register(descriptor, selectors.EVENT_READ, call)
+
+    def unwatch_file(self, descriptor: int) -> None:
+        """Watch a file no more; to be called before it is closed."""
+        if self._files.pop(descriptor, None) is not None:
+            self._selector.unregister(descriptor)
+
+    def call_file(self, descriptor: int) -> None:
+        """Call the function of a file, if it is still watched."""
+        call = self._files.get(descriptor)
+        if call is not None:
+            call()
+
     def drop(self, peer: Peer) -> None:
         """Close a connection; no event follows. May be called twice."""
         if not peer.closed:
             peer.closed = True
+            self._watched.pop(peer.sock.fileno(), None)
             self._selector.unregister(peer.sock)
             self._peers.discard(peer)
             self._strangers.discard(peer)
@@ -206,28 +192,35 @@ class Hub:
 
     def watch(self, peer: Peer, writing: bool) -> None:
         """Say whether a peer has something waiting to go out."""
+        descriptor = peer.sock.fileno()
+        if writing == (descriptor in self._watched):
+            return
         events = selectors.EVENT_READ
         if writing:
+            self._watched[descriptor] = peer
             events |= selectors.EVENT_WRITE
-        if self._selector.get_key(peer.sock).events != events:
-            self._selector.modify(peer.sock, events, peer)
+        else:
+            del self._watched[descriptor]
+        self._selector.modify(peer.sock, events, peer)
 
     def _accept_or_wake(self, sock: Any) -> None:
         if sock is self._wake_in:
             with contextlib.suppress(BlockingIOError):
                 self._wake_in.recv(4096)
+            if self._wake_asked:
+                self._wake_asked, self._woken = False, True
             while self._posted:
                 self._events.append(Posted(self._posted.popleft()))
             return
         try:
-            connection, _ = self._listener.accept()
+            connection, address = self._listener.accept()
         except OSError as error:  # gone again, or no descriptor left
             log.warning("cannot accept a connection: %s", error.strerror)
             return
         try:
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            peer = Peer(self, connection)
+            peer = Peer(self, connection, address, dialled=False)
         except OSError as error:  # reset while it waited to be accepted
             log.warning("a connection was refused: %s", error.strerror)
             connection.close()
@@ -264,6 +257,7 @@ class Hub:
             self._strangers.discard(peer)
             self._peers.add(peer)
             self._events.append(Joined(peer))
+            peer.flush()
             self._take(peer, peer.reader.feed(rest))
 
     def _take(self, peer: Peer, frames: list[list[bytearray]]) -> None:
@@ -275,7 +269,7 @@ class Hub:
             self._events.append(Received(peer, message))
 
     def _lose(self, peer: Peer, why: str) -> None:
-        if peer in self._peers:
+        if peer in self._peers or peer.dialled:
             self._events.append(Left(peer, why))
         else:
             log.warning("a connection from %s was refused: %s", peer.name, why)
@@ -288,6 +282,10 @@ class Hub:
             self._lose(peer, "no handshake in time")
 
     def _patience(self, until: float | None) -> float | None:
+        if not self._strangers:
+            return (
+                None if until is None else max(0.0, until - time.monotonic())
+            )
         ends = [peer.deadline for peer in self._strangers]
         if until is not None:
             ends.append(until)

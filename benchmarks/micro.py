@@ -1,0 +1,132 @@
+"""Ray's microbenchmark on both modules, in one run, round by round.
+
+    for each case:  round 1: ray, minimr   round 2: ray, minimr   ...
+
+Names and definitions are those of `ray microbenchmark` (Ray 2.60,
+`ray/_private/ray_perf.py`); what is left out there needs placement groups
+or the Ray client. The middle one of the rounds is shown. Rates are per
+second, and count tasks, calls, gigabytes or rounds as Ray's do.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import statistics
+import time
+from typing import Any
+
+import click
+
+from benchmarks.micro_cases import Case, cases
+from benchmarks.physical import copy_gigabytes, socket_rates
+
+OPTIONS = {
+    "ray": {
+        "address": "local",
+        "include_dashboard": False,
+        "_node_ip_address": "127.0.0.1",
+        "logging_level": "ERROR",
+        "log_to_driver": False,
+    },
+    "minimr": {"address": "local"},
+}
+
+
+def rate(case: Case, seconds: float) -> float:
+    """Run a case for so long; give its rate."""
+    _, run, multiplier = case
+    begun, count = time.perf_counter(), 0
+    while (took := time.perf_counter() - begun) < seconds:
+        run()
+        count += 1
+    return count * multiplier / took
+
+
+def start_times(ray: Any, name: str) -> dict[str, float]:
+    """Time from `init` to the first result, and the shutdown, in seconds."""
+    begun = time.perf_counter()
+    ray.init(num_cpus=2, **OPTIONS[name])
+    ray.get(ray.remote(lambda: 1).remote())
+    first = time.perf_counter()
+    ray.shutdown()
+    return {
+        "init to first result": first - begun,
+        "shutdown": time.perf_counter() - first,
+    }
+
+
+def resident_bytes() -> int:
+    """Add up the memory of all child processes, shared pages split."""
+    import psutil
+
+    return sum(
+        child.memory_full_info().pss
+        for child in psutil.Process().children(recursive=True)
+    )
+
+
+@click.command()
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--seconds", default=1.0, show_default=True, help="a round")
+@click.option("--only", default="", help="cases whose name has this text")
+@click.option("--json", "path", type=click.Path(), help="write the rows")
+def micro(rounds: int, seconds: float, only: str, path: str | None) -> None:
+    """Ray's microbenchmark on Ray and on minimr, interleaved."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    modules = {name: importlib.import_module(name) for name in OPTIONS}
+    single, piped = socket_rates(1.0)
+    limits = {
+        "bare socket, one by one": single,
+        "bare socket, pipelined": piped,
+        "memory copy GB/s": copy_gigabytes(1.0),
+    }
+    times = {name: start_times(ray, name) for name, ray in modules.items()}
+    idle: dict[str, int] = {}
+    for name, ray in modules.items():
+        before = resident_bytes()
+        ray.init(num_cpus=2, **OPTIONS[name])
+        ray.get(ray.remote(lambda: 1).remote())
+        idle[name] = resident_bytes() - before
+    click.echo(f"{'':46}{'ray':>12}{'minimr':>12}{'ratio':>8}")
+    both = zip(*(cases(ray) for ray in modules.values()), strict=True)
+    rows = [
+        compare(pair, rounds, seconds) for pair in both if only in pair[0][0]
+    ]
+    for name, value in limits.items():
+        click.echo(f"{name:70}{value:>12,.1f}")
+    for what in times["ray"]:
+        row = (times["ray"][what], times["minimr"][what])
+        click.echo(f"{what + ', s':46}{row[0]:>12.3f}{row[1]:>12.3f}")
+    megabytes = [idle[name] / 1e6 for name in modules]
+    click.echo(
+        f"{'idle cluster, MB':46}{megabytes[0]:>12.1f}{megabytes[1]:>12.1f}"
+    )
+    for ray in modules.values():
+        ray.shutdown()
+    if path:
+        result = {"rows": rows, "limits": limits, "times": times, "idle": idle}
+        with open(path, "w") as file:
+            json.dump(result, file, indent=1)
+
+
+def compare(
+    pair: tuple[Case, ...], rounds: int, seconds: float
+) -> dict[str, Any]:
+    """Run one case on both modules in turn, and print its row."""
+    rates: list[list[float]] = [[], []]
+    for case in pair:
+        rate(case, 0.2)  # warm
+    for _ in range(rounds):
+        for index, case in enumerate(pair):
+            rates[index].append(rate(case, seconds))
+    ray, minimr = map(statistics.median, rates)
+    name = pair[0][0]
+    ratio = minimr / ray
+    click.echo(f"{name:46}{ray:>12,.1f}{minimr:>12,.1f}{ratio:>7.1f}x")
+    return {"name": name, "ray": rates[0], "minimr": rates[1], "ratio": ratio}
+
+
+if __name__ == "__main__":
+    micro()

@@ -1,0 +1,12 @@
+"""Ray's core, small: tasks, actors and objects.
+
+    user code ── api ── Runtime ──────── sockets ──────── Runtime ── user code
+    (driver)           owner of its      │                (worker)
+                       objects, leases   │
+                       and actor links   node: resources, pool, store
+                                         head: control store
+
+Where to begin: `api.py` has the verbs, `leases.py` follows a task from its
+owner to a worker, `node.py` is the other side, `objects.py` is what a
+reference stands for. `docs/architecture.md` walks through four flows.
+"""

@@ -1,0 +1,212 @@
+"""The verbs: what a program calls, under Ray's names.
+
+Each checks its arguments as Ray does and leaves the work to the runtime.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from minimr.core import messages as m
+from minimr.core.generator import ObjectRefGenerator
+from minimr.core.objects import ObjectRef
+from minimr.core.runtime import Runtime, current
+from minimr.core.session import session
+from minimr.core.task import FIRST, Task
+
+
+def get(refs: Any, *, timeout: float | None = None) -> Any:
+    """Give the value of a reference, or of each in a list.
+
+    Blocks: until they are there.
+
+    Raises:
+        GetTimeoutError: `timeout` seconds have passed.
+        RayTaskError: a task raised; it is also what the task raised.
+        RayError: the value is lost, the actor is dead, ...
+    Ray: the same.
+    """
+    runtime = session()
+    if isinstance(refs, ObjectRef):
+        return runtime.values.get([refs], timeout)[0]
+    if isinstance(refs, ObjectRefGenerator):
+        return refs
+    if not isinstance(refs, list):
+        raise ValueError(
+            f"Invalid type of object refs, {type(refs)}, is given. "
+            "'object_refs' must either be an ObjectRef or a list of "
+            "ObjectRefs. "
+        )
+    for ref in refs:
+        if not isinstance(ref, ObjectRef):
+            raise ValueError(
+                f"Invalid type of object refs, {type(ref)}, is given. "
+                "'object_refs' must either be an ObjectRef or a list of "
+                "ObjectRefs. "
+            )
+    return runtime.values.get(refs, timeout)
+
+
+def put(value: Any) -> ObjectRef:
+    """Store a value; a task can have the reference instead.
+
+    Blocks: a large value, until the node has made room.
+
+    Raises:
+        ObjectStoreFullError: there is no room, in memory or on disk.
+    Ray: the same.
+    """
+    if isinstance(value, ObjectRef):
+        raise TypeError(
+            "Calling 'put' on an ray.ObjectRef is not allowed. If you really "
+            "want to do this, you can wrap the ray.ObjectRef in a list and "
+            "call 'put' on it."
+        )
+    return session().values.put(value)  # type: ignore[no-any-return]
+
+
+def wait(
+    refs: Sequence[Any],
+    *,
+    num_returns: int = 1,
+    timeout: float | None = None,
+    fetch_local: bool = True,
+) -> tuple[list[Any], list[Any]]:
+    """Split references into ready ones and others, in their order.
+
+    Blocks: until `num_returns` are ready, or `timeout` seconds have passed.
+    Ray: the same; but `fetch_local` fetches nothing: a value is ready when
+    it exists, and `get` brings it.
+    """
+    global _checked
+    if timeout is not None and timeout < 0:
+        raise ValueError(
+            f"The 'timeout' argument must be nonnegative: {timeout}"
+        )
+    if not isinstance(refs, list) or _checked != (id(refs), len(refs)):
+        _check_refs(refs)
+    if not refs:
+        return [], []
+    if num_returns <= 0:
+        raise ValueError(f"Invalid number of objects to return {num_returns}.")
+    if num_returns > len(refs):
+        raise ValueError(
+            "num_returns cannot be greater than the number of objects "
+            "provided to ray.wait"
+        )
+    ready, rest = session().values.wait(refs, num_returns, timeout)
+    _checked = (id(rest), len(rest))
+    return ready, rest
+
+
+# The list that `wait` returned last, by its id and length. A program that
+# waits for one after the other passes it again, and need not have all its
+# references looked at each time.
+_checked = (0, 0)
+
+
+def _check_refs(refs: Any) -> None:
+    if isinstance(refs, ObjectRef):
+        raise TypeError(
+            "wait() expected a list of ray.ObjectRef or ObjectRefGenerator, "
+            "got a single ray.ObjectRef"
+        )
+    if not isinstance(refs, list):
+        raise TypeError(f"wait() expected a list, got {type(refs)}")
+    for ref in refs:
+        if not isinstance(ref, ObjectRef | ObjectRefGenerator):
+            raise TypeError(
+                f"wait() expected a list of ObjectRef, got {type(ref)}"
+            )
+    if len(refs) != len({ref.entry.id for ref in refs}):
+        raise ValueError("Wait requires a list of unique object refs.")
+
+
+def cancel(ref: Any, *, force: bool = False, recursive: bool = True) -> None:
+    """Stop a task: its result is a `TaskCancelledError`. Blocks: no.
+
+    A task that runs gets a KeyboardInterrupt; with `force`, its process
+    ends. One that has ended stays as it is.
+    Ray: the same.
+    """
+    if isinstance(ref, ObjectRefGenerator):
+        entry = None
+        task: Task | None = ref.task
+    elif isinstance(ref, ObjectRef):
+        entry, task = ref.entry, ref.entry.task
+    else:
+        raise TypeError(
+            "ray.cancel() only supported for object refs. For actors, try "
+            f"ray.kill(). Got: {type(ref)}."
+        )
+    runtime = session()
+    if not isinstance(runtime, Runtime):
+        return
+    with runtime.lock:
+        if entry is not None and entry.owner is not None:
+            question = m.Cancel(entry.id[: -len(FIRST)], force, recursive)
+            runtime.link(entry.owner).post(question)
+        else:
+            runtime.cancel(task, force, recursive)
+    runtime.hub.flush()
+
+
+def nodes() -> list[dict[str, Any]]:
+    """Describe the nodes. Blocks: until the control store answers.
+
+    Ray: the same, with fewer fields.
+    """
+    return [
+        {
+            "NodeID": node.id,
+            "Alive": node.alive,
+            "alive": node.alive,
+            "NodeManagerAddress": node.address[0],
+            "NodeManagerPort": node.address[1],
+            "Resources": dict(node.total) if node.alive else {},
+            "pid": node.pid,
+        }
+        for node in _nodes()
+    ]
+
+
+def _nodes() -> list[m.NodeInfo]:
+    runtime = current()
+    found: list[m.NodeInfo] = runtime.call(runtime.control(), m.Query("nodes"))
+    return found
+
+
+def cluster_resources() -> dict[str, float]:
+    """Add up what all nodes have. Ray: the same."""
+    return _sum([node.total for node in _nodes() if node.alive])
+
+
+def available_resources() -> dict[str, float]:
+    """Add up what nobody uses at the moment. Ray: the same."""
+    return _sum([node.available for node in _nodes() if node.alive])
+
+
+def _sum(parts: list[dict[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for part in parts:
+        for name, amount in part.items():
+            total[name] = total.get(name, 0.0) + amount
+    return {name: amount for name, amount in total.items() if amount > 0}
+
+
+def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
+    """Give what ran where and when, as a Chrome trace; or write it.
+
+    Ray: the same. Open the file in Perfetto or chrome://tracing.
+    """
+    runtime = current()
+    rows: list[dict[str, Any]] = runtime.call(
+        runtime.control(), m.Query("timeline")
+    )
+    if filename is None:
+        return rows
+    Path(filename).write_text(json.dumps(rows))
+    return None

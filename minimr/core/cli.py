@@ -1,0 +1,217 @@
+"""Clusters from the command line.
+
+    minimr start --head --port 6379       a new cluster, here
+    minimr start --address HOST:6379      one more node
+    minimr stop                           ends what `start` began, only that
+    minimr status | list WHAT | timeline FILE
+
+`start` notes the processes that it starts in a file, so that `stop` ends
+these and no others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from minimr.core import api
+from minimr.core import messages as m
+from minimr.core.session import (
+    cluster_file,
+    init,
+    node_options,
+    session,
+    shutdown,
+    spawn_node,
+)
+from minimr.net.channel import parse_address
+
+STOP_TIMEOUT_S = 5.0
+
+
+@click.command()
+@click.option("--head", is_flag=True, help="Start a new cluster.")
+@click.option("--address", help="HOST:PORT of the head to join.")
+@click.option("--port", default=0, help="Of the head; 0 takes a free one.")
+@click.option("--host", default="127.0.0.1", help="Address to listen at.")
+@click.option("--num-cpus", type=float)
+@click.option("--num-gpus", type=float)
+@click.option("--resources", default="{}", help="JSON: '{\"disk\": 1}'.")
+@click.option("--object-store-memory", type=int, help="Bytes.")
+@click.option("--block", is_flag=True, help="Stay until the node ends.")
+def start(
+    head: bool,
+    address: str | None,
+    port: int,
+    host: str,
+    num_cpus: float | None,
+    num_gpus: float | None,
+    resources: str,
+    object_store_memory: int | None,
+    block: bool,
+) -> None:
+    """Start a node: a new cluster's head, or one more."""
+    if head == (address is not None):
+        raise click.UsageError("give either --head or --address HOST:PORT")
+    try:
+        custom = json.loads(resources)
+    except ValueError:
+        raise click.UsageError(f"--resources is not JSON: {resources}") from (
+            None
+        )
+    options = node_options(num_cpus, num_gpus, custom, object_store_memory)
+    options |= {"host": host, "port": port}
+    if address is not None:
+        options |= {"head": parse_address(address), "port": 0}
+    if block:
+        options["driver"] = os.getpid()  # it ends with this command
+    process, where = spawn_node(options)
+    here = "{}:{}".format(*where)
+    note(process.pid, address or here)
+    click.echo(f"a node listens at {here} (process {process.pid})")
+    if head:
+        click.echo(f"join it:   minimr start --address {here}")
+        click.echo(f"use it:    minimr.init(address={here!r})")
+    if block:
+        sys.exit(process.wait())
+
+
+def note(pid: int, head: str) -> None:
+    """Write down what was started."""
+    file = cluster_file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(file.read_text()) if file.exists() else {"nodes": []}
+    nodes = [*known["nodes"], {"pid": pid, "born": born(pid)}]
+    file.write_text(json.dumps({"head": head, "nodes": nodes}))
+
+
+def born(pid: int) -> str | None:
+    """Give the start time of a process: a number may be used again."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return text.rpartition(")")[2].split()[19]
+
+
+@click.command()
+def stop() -> None:
+    """End the nodes that `minimr start` began on this machine."""
+    file = cluster_file()
+    known = json.loads(file.read_text()) if file.exists() else {"nodes": []}
+    ended = 0
+    for node in known["nodes"]:
+        if node["born"] == born(node["pid"]):
+            os.kill(node["pid"], signal.SIGTERM)
+            ended += 1
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    for node in known["nodes"]:
+        _await_end(node, deadline)
+    file.unlink(missing_ok=True)
+    click.echo(f"{ended} nodes ended")
+
+
+def _await_end(node: dict[str, Any], deadline: float) -> None:
+    import select
+
+    try:
+        descriptor = os.pidfd_open(node["pid"])
+    except OSError:
+        return
+    if node["born"] == born(node["pid"]):
+        rest = max(0.0, deadline - time.monotonic())
+        select.select([descriptor], [], [], rest)
+    os.close(descriptor)
+
+
+ADDRESS = click.option(
+    "--address", default="auto", help="HOST:PORT of the head."
+)
+
+
+@click.command()
+@ADDRESS
+def status(address: str) -> None:
+    """Show the nodes and what is in use."""
+    init(address=address, log_to_driver=False)
+    total, free = api.cluster_resources(), api.available_resources()
+    for node in api.nodes():
+        state = "alive" if node["Alive"] else "dead"
+        where = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+        click.echo(f"{state:6} {node['NodeID'][:8]}  {where}")
+    for name in sorted(total):
+        used = total[name] - free.get(name, 0.0)
+        click.echo(f"{used:>16,g} / {total[name]:,g} {name}")
+    shutdown()
+
+
+@click.command("list")
+@click.argument(
+    "what",
+    type=click.Choice(["nodes", "workers", "actors", "tasks", "objects"]),
+)
+@ADDRESS
+def list_(what: str, address: str) -> None:
+    """List nodes, workers, actors, tasks or objects."""
+    init(address=address, log_to_driver=False)
+    rows = table(what)
+    if what == "tasks":
+        counts = Counter(row["name"] for row in rows)
+        summary = ", ".join(f"{n}x {name}" for name, n in counts.items())
+        click.echo(f"{len(rows)} tasks: {summary}")
+    for row in rows[:100]:
+        click.echo("  ".join(f"{key}={row[key]}" for key in row))
+    if len(rows) > 100:
+        click.echo(f"... and {len(rows) - 100} more")
+    shutdown()
+
+
+def table(what: str) -> list[dict[str, Any]]:
+    """Ask the control store, or each node, for rows."""
+    runtime = session()
+    control = runtime.control()
+    if what == "nodes":
+        return [
+            {"node_id": node["NodeID"], "alive": node["Alive"]}
+            for node in api.nodes()
+        ]
+    if what == "actors":
+        rows: list[dict[str, Any]] = runtime.call(control, m.Query(what))
+        return rows
+    if what == "tasks":
+        return [
+            {
+                "task_id": row["args"]["task_id"],
+                "name": row["name"],
+                "seconds": round(row["dur"] / 1e6, 6),
+                "worker": row["tid"],
+            }
+            for row in api.timeline() or []
+        ]
+    rows = []
+    for node in api.nodes():
+        if node["Alive"]:
+            address = (node["NodeManagerAddress"], node["NodeManagerPort"])
+            with runtime.lock:
+                link = runtime.link(address)
+            rows += runtime.call(link, m.Query(what))
+    return rows
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@ADDRESS
+def timeline(file: str, address: str) -> None:
+    """Write what ran where and when, for Perfetto or chrome://tracing."""
+    init(address=address, log_to_driver=False)
+    api.timeline(file)
+    shutdown()
+    click.echo(f"wrote {file}: open it in https://ui.perfetto.dev")

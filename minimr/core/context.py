@@ -1,0 +1,111 @@
+"""Where this code runs: `get_runtime_context`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minimr.core.executor import Executor
+from minimr.core.running import running
+from minimr.core.session import session
+
+_executor: Executor | None = None
+
+
+def set_executor(executor: Executor) -> None:
+    """Remember what runs tasks in this process."""
+    global _executor
+    _executor = executor
+
+
+def executor() -> Any:
+    """Give what runs tasks in this process; None in a driver."""
+    return _executor
+
+
+class RuntimeContext:
+    """What a task, an actor or a driver can learn about itself.
+
+    Ray: `ray.get_runtime_context()`.
+    """
+
+    def get_job_id(self) -> str:
+        """Give the id of the driver's job."""
+        job = session().job
+        return job.id if job else ""
+
+    def get_node_id(self) -> str:
+        """Give the id of the node that this process is on."""
+        return str(session().welcome.node)
+
+    def get_worker_id(self) -> str:
+        """Give the id of this process."""
+        return str(session().process.hex())
+
+    def get_task_id(self) -> str | None:
+        """Give the id of the running task; None in a driver."""
+        now = running.get()
+        return now.task.hex() if now and now.task else None
+
+    def get_task_name(self) -> str | None:
+        """Give the name of the running task."""
+        now = running.get()
+        return now.name if now else None
+
+    def is_canceled(self) -> bool:
+        """Tell whether somebody has cancelled the running method."""
+        now = running.get()
+        return bool(_executor and now and now.task in _executor.cancelled)
+
+    def get_actor_id(self) -> str | None:
+        """Give the id of the actor that this is; None elsewhere."""
+        spec = _executor.spec if _executor else None
+        return spec.id.hex() if spec else None
+
+    def get_actor_name(self) -> str | None:
+        """Give the name of the actor that this is."""
+        spec = _executor.spec if _executor else None
+        return (spec.name or "") if spec else None
+
+    @property
+    def namespace(self) -> str:
+        """Give the namespace of the job."""
+        job = session().job
+        return job.namespace if job else ""
+
+    @property
+    def gcs_address(self) -> str:
+        """Give the address of the head."""
+        return "{}:{}".format(*session().welcome.head)
+
+    @property
+    def was_current_actor_reconstructed(self) -> bool:
+        """Tell whether this actor was restarted."""
+        return bool(_executor and _executor.restarts)
+
+    @property
+    def current_actor(self) -> Any:
+        """Give a handle to the actor that this is."""
+        from minimr.core.handles import ActorHandle
+
+        if _executor is None or _executor.spec is None:
+            raise RuntimeError("This method is only available in an actor.")
+        return ActorHandle(_executor.spec, None)
+
+    def get_assigned_resources(self) -> dict[str, float]:
+        """Give what this task or actor holds."""
+        return dict(_executor.hold) if _executor else {}
+
+    def get_accelerator_ids(self) -> dict[str, list[str]]:
+        """Give the GPUs that this task or actor may use."""
+        gpus = _executor.gpus if _executor else ()
+        return {"GPU": [str(gpu) for gpu in gpus]}
+
+
+def get_runtime_context() -> RuntimeContext:
+    """Tell where this code runs. Ray: the same."""
+    return RuntimeContext()
+
+
+def get_gpu_ids() -> list[int]:
+    """Give the GPUs that this task or actor may use. Ray: the same."""
+    return list(_executor.gpus) if _executor else []

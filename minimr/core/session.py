@@ -1,0 +1,252 @@
+"""`init` and `shutdown`: a program joins a cluster, or starts one.
+
+init() ──> spawn a node ──> "address" on its output ──> attach
+init(address=...) ──> attach to that cluster's head
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from minimr.core import messages as m
+from minimr.core import runtime as runtimes
+from minimr.core.exceptions import RaySystemError
+from minimr.core.runtime import Runtime, current, set_current, write_output
+from minimr.net.channel import Address, parse_address
+from minimr.net.token import load_token
+
+TWICE = (
+    "Maybe you called ray.init twice by accident? This error can be "
+    "suppressed by passing in 'ignore_reinit_error=True' or by calling "
+    "'ray.shutdown()' prior to 'ray.init()'."
+)
+ROOT = Path(__file__).parents[2]
+
+_node: subprocess.Popen[bytes] | None = None
+_local: Any = None  # the runtime of local mode
+
+
+def session() -> Any:
+    """Give the runtime of this process; start one at the first use."""
+    if _local is not None:
+        return _local
+    if runtimes._current is None:
+        init()
+    return runtimes._current
+
+
+def is_initialized() -> bool:
+    """Tell whether `init` was called, and `shutdown` not since.
+
+    Ray: the same.
+    """
+    return _local is not None or runtimes._current is not None
+
+
+def init(
+    address: str | None = None,
+    *,
+    num_cpus: float | None = None,
+    num_gpus: float | None = None,
+    resources: dict[str, float] | None = None,
+    object_store_memory: int | None = None,
+    local_mode: bool = False,
+    ignore_reinit_error: bool = False,
+    include_dashboard: bool | None = None,
+    log_to_driver: bool = True,
+    namespace: str | None = None,
+    runtime_env: dict[str, Any] | None = None,
+    logging_level: Any = None,
+    configure_logging: bool = True,
+    **unknown: Any,
+) -> dict[str, Any]:
+    """Start a cluster of one node, or join the one at `address`.
+
+    Runs in: driver. Blocks: until the node answers.
+    Ray: `ray.init`; a dashboard and logging options have no effect here.
+    """
+    global _local
+    _refuse(unknown)
+    if is_initialized():
+        if ignore_reinit_error:
+            return {}
+        raise RuntimeError(TWICE)
+    if local_mode:
+        from minimr.core.local import LocalRuntime
+
+        _local = LocalRuntime(namespace)
+        return {}
+    amounts = (num_cpus, num_gpus, resources)
+    where = _place(address, amounts, object_store_memory)
+    runtime = Runtime("driver", load_token(), "127.0.0.1")
+    _connect(runtime, where, namespace, runtime_env)
+    if log_to_driver:
+        runtime.printed = write_output
+    return {
+        "node_id": runtime.welcome.node,
+        "address": "{}:{}".format(*where),
+        "gcs_address": "{}:{}".format(*runtime.welcome.head),
+        "node_ip_address": where[0],
+    }
+
+
+def _refuse(unknown: dict[str, Any]) -> None:
+    names = sorted(name for name in unknown if not name.startswith("_"))
+    if names:
+        raise RuntimeError(f"init() got unknown options: {names}")
+
+
+def _place(
+    address: str | None,
+    amounts: tuple[Any, Any, Any],
+    object_store_memory: int | None,
+) -> Address:
+    address = address or os.environ.get("MINIMR_ADDRESS")
+    if address in (None, "local"):
+        return _spawn(node_options(*amounts, object_store_memory))
+    if any(amount is not None for amount in amounts):
+        raise ValueError(
+            "When connecting to an existing cluster, num_cpus, num_gpus "
+            "and resources must not be provided."
+        )
+    return _find(str(address))
+
+
+def _connect(
+    runtime: Runtime, where: Address, namespace: str | None, env: Any
+) -> None:
+    from minimr.core.options import shape
+
+    runtime.job = m.Job(
+        secrets.token_hex(4),
+        tuple(path or os.getcwd() for path in sys.path),
+        os.getcwd(),
+        namespace or secrets.token_hex(8),
+        shape({"runtime_env": env}, 0).env,
+    )
+    set_current(runtime)
+    try:
+        with runtime.lock:
+            node = runtime.link(where)
+        runtime.attach(node)
+    except BaseException:
+        set_current(None)
+        runtime.hub.close()
+        raise
+    runtime.pump.start()
+    atexit.register(shutdown)
+
+
+def shutdown() -> None:
+    """Leave the cluster, and end it if `init` started it.
+
+    Blocks: until its processes have ended.
+    Ray: the same.
+    """
+    global _node, _local
+    _local = None
+    if runtimes._current is not None:
+        runtime = current()
+        set_current(None)
+        runtime.close()
+        atexit.unregister(shutdown)
+    if _node is not None:
+        try:
+            _node.wait(5)
+        except subprocess.TimeoutExpired:
+            _node.send_signal(signal.SIGKILL)
+            _node.wait()
+        _node = None
+
+
+def node_options(
+    num_cpus: float | None,
+    num_gpus: float | None,
+    resources: dict[str, float] | None,
+    object_store_memory: int | None,
+) -> dict[str, Any]:
+    """Say what a node has; what is not given is measured."""
+    from minimr.core.pool import detect_gpus
+
+    amounts = dict(resources or {})
+    amounts["CPU"] = num_cpus if num_cpus is not None else cpus()
+    gpus = num_gpus if num_gpus is not None else detect_gpus()
+    if gpus:
+        amounts["GPU"] = gpus
+    amounts = {name: float(have) for name, have in amounts.items()}
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    store = int(object_store_memory or memory * 0.3)
+    amounts["memory"] = float(memory * 0.5)
+    amounts["object_store_memory"] = float(store)
+    return {"resources": amounts, "store_bytes": store}
+
+
+def cpus() -> int:
+    """Count the CPUs that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def spawn_node(
+    options: dict[str, Any],
+) -> tuple[subprocess.Popen[bytes], Address]:
+    """Start a node's process. Blocks: until it listens.
+
+    Raises:
+        RaySystemError: it has not started; its output is in the text.
+    """
+    env = dict(os.environ)
+    known = env.get("PYTHONPATH")
+    env["PYTHONPATH"] = f"{ROOT}:{known}" if known else str(ROOT)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "minimr.core.main", json.dumps(options)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env=env,
+        start_new_session=True,  # Ctrl-C is the driver's
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    process.stdout.close()
+    try:
+        host, port = json.loads(line)
+    except ValueError:
+        process.kill()
+        code = process.wait()
+        raise RaySystemError(
+            f"the node did not start (exit code {code}): {line!r}"
+        ) from None
+    return process, (host, port)
+
+
+def _spawn(options: dict[str, Any]) -> Address:
+    global _node
+    _node, address = spawn_node({**options, "driver": os.getpid()})
+    return address
+
+
+def _find(address: str) -> Address:
+    """Give the node of this machine that belongs to that cluster."""
+    if address == "auto":
+        record = cluster_file()
+        if not record.exists():
+            raise ConnectionError(
+                "Could not find any running minimr instance: start one with "
+                "`minimr start --head`, or call init() without an address"
+            )
+        address = json.loads(record.read_text())["head"]
+    return parse_address(address.removeprefix("ray://"))
+
+
+def cluster_file() -> Path:
+    """Tell where `minimr start` notes what it has started."""
+    return Path(os.environ.get("MINIMR_HOME", Path.home() / ".minimr")) / (
+        "cluster.json"
+    )

@@ -1,0 +1,144 @@
+"""The other end of one connection of a hub, and what waits to go there.
+
+    post() ──> outbox ──flush()──┐ one frame, a list
+    (any thread)                 ├──> queue ──> socket
+    send() ──────────────────────┘ one frame, one message
+    (the polling thread)
+
+Rule: sending never blocks. What the socket does not take stays in the
+queue, and the hub flushes it when the socket can be written to again.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from minimr.net.channel import MAX_VECTORS, Address, remaining, vectors
+from minimr.net.codec import encode
+from minimr.net.frames import FrameReader
+from minimr.net.handshake import Handshake
+
+if TYPE_CHECKING:
+    from minimr.net.hub import Hub
+
+MAX_BATCH = 256  # messages posted that leave in one frame
+
+
+class Peer:
+    """The other end of one connection of a hub.
+
+    Attributes:
+        name: HOST:PORT, for messages.
+        data: whatever the hub's user keeps of this peer.
+        dialled: we called them, so a failure to connect is told as `Left`.
+    """
+
+    def __init__(
+        self, hub: Hub, sock: socket.socket, address: Address, dialled: bool
+    ) -> None:
+        self.sock = sock
+        self.name = "{}:{}".format(*address[:2])
+        self.host: str = address[0]
+        self.dialled = dialled
+        self.data: Any = None
+        self.reader = FrameReader(hub.max_frame_bytes)
+        self.handshake: Handshake | None = None  # while it is not done
+        self.deadline = 0.0  # of the handshake, on the monotonic clock
+        self.closed = False
+        self._hub = hub
+        self._outbox: list[Any] = []  # posted, not yet encoded
+        self._queue: list[memoryview] = []  # not yet taken by the socket
+        self._sending = threading.Lock()  # who holds it empties the queue
+
+    def send(self, message: Any) -> None:
+        """Send a message, now or in the next `poll`. Blocks: no.
+
+        To a peer that has left, nothing is sent; its `Left` event comes.
+
+        Raises:
+            FrameError: the message is larger than a frame may be.
+        """
+        self._queue += vectors(encode(message), self._hub.max_frame_bytes)
+        self.flush()
+
+    def post(self, message: Any) -> None:
+        """Add a message to the next batch. Runs in: any thread."""
+        self._outbox.append(message)
+        self._hub.dirty.add(self)
+
+    def posted(self) -> int:
+        """Give the number of messages that wait for `flush`."""
+        return len(self._outbox)
+
+    def send_raw(self, data: bytes) -> None:
+        """Send bytes outside of any frame: the handshake."""
+        self._queue.append(memoryview(data))
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand all to the socket as far as it takes it. Blocks: no.
+
+        Runs in: any thread. Of two that come at once, one sends for both.
+        """
+        while self._sending.acquire(blocking=False):
+            try:
+                full = self._drain()
+            finally:
+                self._sending.release()
+            # Posted by another thread that found the lock taken?
+            if full or not self._outbox or self.handshake is not None:
+                return
+
+    def _drain(self) -> bool:
+        if self.closed:
+            self._queue, self._outbox = [], []
+            return False
+        try:
+            while self._queue or self._encode_batch():
+                sent = self.sock.sendmsg(self._queue[:MAX_VECTORS])
+                if sent == sum(part.nbytes for part in self._queue):
+                    self._queue = []
+                else:
+                    self._queue = remaining(self._queue, sent)
+        except BlockingIOError:
+            pass
+        except OSError:  # the reading side will tell that it is gone
+            self._queue = []
+        self._hub.watch(self, writing=bool(self._queue))
+        return bool(self._queue)
+
+    def _encode_batch(self) -> bool:
+        if not self._outbox or self.handshake is not None:
+            return False
+        batch = self._outbox[:MAX_BATCH]
+        del self._outbox[: len(batch)]
+        self._queue = vectors(encode(batch), self._hub.max_frame_bytes)
+        return True
+
+
+class Joined(NamedTuple):
+    """A peer has proved that it belongs to the cluster."""
+
+    peer: Peer
+
+
+class Received(NamedTuple):
+    """A peer has sent a message."""
+
+    peer: Peer
+    message: Any
+
+
+class Left(NamedTuple):
+    """A peer that had joined is gone."""
+
+    peer: Peer
+    why: str
+
+
+class Posted(NamedTuple):
+    """Another thread of this process has posted a message."""
+
+    message: Any

@@ -1,0 +1,45 @@
+"""What Ray has in `ray.util`, as far as minimr has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minimr.core.session import session
+from minimr.util.actor_pool import ActorPool
+
+__all__ = ["ActorPool", "get_node_ip_address", "list_named_actors"]
+
+
+def get_node_ip_address() -> str:
+    """Give the address of this node. Ray: the same."""
+    return str(session().node.data.address[0])
+
+
+def list_named_actors(all_namespaces: bool = False) -> list[Any]:
+    """Give the names of living actors. Ray: the same."""
+    from minimr.core import messages as m
+
+    runtime = session()
+    rows = runtime.call(runtime.control(), m.Query("actors"))
+    named = [row for row in rows if row["name"] and row["state"] != "DEAD"]
+    if all_namespaces:
+        return [
+            {"name": row["name"], "namespace": row["namespace"]}
+            for row in named
+        ]
+    here = runtime.job.namespace
+    return [row["name"] for row in named if row["namespace"] == here]
+
+
+def __getattr__(name: str) -> Any:
+    left_out = {
+        "placement_group": "use SPREAD, node affinity or custom resources",
+        "remove_placement_group": "there are none",
+        "multiprocessing": "use tasks, or util.ActorPool",
+        "collective": "use tasks and actors",
+    }
+    if name in left_out:
+        raise AttributeError(
+            f"minimr leaves ray.util.{name} out: {left_out[name]}"
+        )
+    raise AttributeError(f"module 'minimr.util' has no attribute {name!r}")

@@ -1,0 +1,158 @@
+"""Actors with async methods: many calls at once on one event loop."""
+
+import asyncio
+import threading
+
+import pytest
+
+pytestmark = pytest.mark.timeout(60)
+T = 30
+
+
+@pytest.fixture(scope="module")
+def station(api):
+    """An actor whose calls wait for each other."""
+
+    @api.remote
+    class Station:
+        def __init__(self):
+            self.event = asyncio.Event()
+            self.waiting = 0
+
+        async def wait(self):
+            self.waiting += 1
+            await self.event.wait()
+            self.waiting -= 1
+            return "went"
+
+        async def go(self):
+            self.event.set()
+            self.event.clear()
+
+        async def count(self):
+            return self.waiting
+
+        async def thread(self):
+            return threading.get_ident()
+
+        def plain(self):
+            return threading.get_ident()
+
+        async def fail(self):
+            await asyncio.sleep(0)
+            raise ValueError("async")
+
+        async def resolve(self, ref):
+            return await ref[0], await asyncio.gather(*ref)
+
+        async def cancelled(self, send):
+            try:
+                send("started")
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                send("cancelled")
+                raise
+
+        async def ticks(self, n):
+            for i in range(n):
+                await asyncio.sleep(0)
+                yield i
+
+    return Station.remote()
+
+
+def test_async_calls_overlap(api, station, eventually):
+    refs = [station.wait.remote() for _ in range(20)]
+    eventually(lambda: api.get(station.count.remote(), timeout=T) == 20)
+    api.get(station.go.remote(), timeout=T)
+    assert api.get(refs, timeout=T) == ["went"] * 20
+
+
+def test_async_calls_share_one_thread(api, station):
+    refs = [station.thread.remote() for _ in range(5)]
+    assert len(set(api.get(refs, timeout=T))) == 1
+
+
+def test_plain_methods_of_an_async_actor_run_on_its_loop(api, station):
+    refs = [station.thread.remote(), station.plain.remote()]
+    assert len(set(api.get(refs, timeout=T))) == 1
+
+
+def test_an_async_error_arrives_as_itself(api, station):
+    with pytest.raises(ValueError, match="async"):
+        api.get(station.fail.remote(), timeout=T)
+
+
+def test_an_async_method_awaits_references(api, station):
+    square = api.remote(lambda x: x * x)
+    refs = [square.remote(3), square.remote(4)]
+    assert api.get(station.resolve.remote(refs), timeout=T) == (9, [9, 16])
+
+
+def test_an_async_call_can_be_cancelled(api, station, mailbox):
+    ref = station.cancelled.remote(mailbox.send)
+    assert mailbox.receive() == ["started"]
+    api.cancel(ref)
+    assert mailbox.receive() == ["cancelled"]
+    with pytest.raises(api.exceptions.TaskCancelledError):
+        api.get(ref, timeout=T)
+    assert api.get(station.count.remote(), timeout=T) == 0
+
+
+def test_an_async_generator_streams(api, station):
+    stream = station.ticks.options(num_returns="streaming").remote(4)
+    assert [api.get(ref, timeout=T) for ref in stream] == [0, 1, 2, 3]
+
+
+def test_an_async_actor_obeys_max_concurrency(api, mailbox):
+    @api.remote(max_concurrency=2)
+    class Narrow:
+        def __init__(self):
+            self.event = asyncio.Event()
+
+        async def hold(self, send):
+            send("in")
+            await self.event.wait()
+
+        async def free(self):
+            self.event.set()
+
+    narrow = Narrow.remote()
+    refs = [narrow.hold.remote(mailbox.send)]
+    assert mailbox.receive() == ["in"]
+    narrow.free.remote()
+    refs += [narrow.hold.remote(mailbox.send) for _ in range(3)]
+    api.get(refs, timeout=T)
+    assert mailbox.receive(3) == ["in"] * 3
+
+
+def test_an_async_actor_runs_no_more_calls_than_max_concurrency(api, mailbox):
+    @api.remote(max_concurrency=2)
+    class Narrow:
+        async def hold(self, send):
+            send("in")
+            await asyncio.Event().wait()
+
+    narrow = Narrow.remote()
+    refs = [narrow.hold.remote(mailbox.send) for _ in range(3)]
+    mailbox.receive(2)
+    assert api.wait(refs, timeout=0.2) == ([], refs)
+    assert mailbox.empty()
+    api.kill(narrow)
+
+
+def test_async_exit_actor_ends_the_actor(api):
+    @api.remote
+    class Leaver:
+        async def leave(self):
+            api.actor.exit_actor()
+
+        async def ping(self):
+            return "pong"
+
+    leaver = Leaver.remote()
+    assert api.get(leaver.ping.remote(), timeout=T) == "pong"
+    with pytest.raises(api.exceptions.RayActorError):
+        api.get(leaver.leave.remote(), timeout=T)
+    with pytest.raises(api.exceptions.ActorDiedError):
+        api.get(leaver.ping.remote(), timeout=T)

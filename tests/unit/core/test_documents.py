@@ -1,0 +1,33 @@
+"""The pages about the core name functions and tests that exist."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+SEMANTICS = (ROOT / "docs" / "semantics.md").read_text("utf-8")
+NAMED = re.findall(r"`([a-z_]+)\.([A-Za-z_]+)(?:\.([a-z_]+))?`", ARCHITECTURE)
+
+
+@pytest.mark.parametrize(("module", "name", "attribute"), sorted(set(NAMED)))
+def test_the_architecture_names_what_exists(
+    module: str, name: str, attribute: str
+) -> None:
+    if name == "py":
+        importlib.import_module(f"minimr.core.{module}")
+        return
+    found = getattr(importlib.import_module(f"minimr.core.{module}"), name)
+    assert not attribute or hasattr(found, attribute)
+
+
+def test_the_semantics_link_tests_that_exist() -> None:
+    links = re.findall(r"\[([^\]]+)\]\(\.\./([^)]+)\)", SEMANTICS)
+    assert len(links) > 30
+    for sentence, path in links:
+        text = (ROOT / path).read_text("utf-8")
+        assert f"def test_{sentence.replace(' ', '_')}(" in text

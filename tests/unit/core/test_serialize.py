@@ -1,0 +1,38 @@
+"""Values to bytes and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from minimr.core.exceptions import RayTaskError
+from minimr.core.serialize import fail, pack, read, stored_size, unpack, write
+
+
+def test_what_was_laid_out_is_read_back_in_place_and_read_only() -> None:
+    value = {"a": np.arange(1000), "b": [np.ones(7, np.float32), "text"]}
+    packed = pack(value)
+    memory = memoryview(bytearray(stored_size(packed)))
+    write(memory, packed)
+    found = read(memory.toreadonly())
+    assert (found["a"] == value["a"]).all()
+    assert found["b"][1] == "text"
+    assert np.shares_memory(found["a"], np.frombuffer(memory, np.uint8))
+    with pytest.raises(ValueError, match="read-only"):
+        found["a"][0] = 1
+
+
+def test_a_lambda_goes_by_value() -> None:
+    packed = pack(lambda x: x + 1)
+    assert unpack(packed.data)(1) == 2
+
+
+def test_an_error_that_cannot_be_pickled_keeps_its_text() -> None:
+    class OddError(Exception):
+        def __reduce__(self) -> str:
+            raise TypeError("never")
+
+    cause = OddError("broken")
+    error = unpack(fail(RayTaskError("f", "trace", cause)).error)
+    assert isinstance(error, RayTaskError)
+    assert "broken" in str(error.cause)
