@@ -35,7 +35,7 @@ from minimr.core.exceptions import (
     task_error,
 )
 from minimr.core.pool import PROGRESS
-from minimr.core.pump import Waiter
+from minimr.core.pump import GRACE_S, Waiter
 from minimr.core.results import Results
 from minimr.core.running import ActorExit, Running, running, set_gpus
 from minimr.core.runtime import Runtime
@@ -67,6 +67,7 @@ class Executor:
         self.restarts = 0
         self.events = EventLog(runtime)
         self._now: Running | None = None  # in the main thread
+        self._looked_at: Running | None = None  # by the background thread
         self.cancelled: set[bytes] = set()
         self._main = threading.get_ident()
         self._flushed = time.monotonic()
@@ -176,12 +177,19 @@ class Executor:
                 self._flushed = now
                 runtime.hub.flush()
 
-    def _taking_long(self) -> None:
-        """Return what waits behind a long task. Runs in: background."""
-        self.runtime.hub.flush()
-        if self._now is not None and self.spec is None:
+    def _taking_long(self) -> float | None:
+        """Return what waits behind a long task. Runs in: background.
+
+        Looks again as long as tasks are queued: the next one may take long.
+        """
+        now = self._now
+        if not self.queue or self.spec is not None:
+            return None
+        if now is not None and now is self._looked_at:
             with self.runtime.lock:
                 self._give_back()
+        self._looked_at = now
+        return GRACE_S
 
     def _give_back(self) -> None:
         back: dict[Peer, list[bytes]] = {}

@@ -103,6 +103,8 @@ class Leases:
             lease.last = time.monotonic()
             self.runtime.urgent = True
         lease.inflight[task.id] = task
+        if lease.queue.shape.strategy == ("SPREAD",):
+            lease.expiring = True  # the next one goes to another node
         task.lease = lease
         self.running[task.id] = task
         if task.function.key not in lease.defined:

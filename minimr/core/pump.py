@@ -61,14 +61,15 @@ class Pump:
     Args:
         step: waits for messages at most so long and handles them.
         wake: lets a `step` in another thread return.
-        taken_over: called when the background thread takes the baton.
+        taken_over: called in the background thread before each step; says
+            how long that may wait.
     """
 
     def __init__(
         self,
         step: Callable[[float | None], None],
         wake: Callable[[], None],
-        taken_over: Callable[[], None] = lambda: None,
+        taken_over: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._step = step
         self._wake = wake
@@ -174,9 +175,8 @@ class Pump:
                 continue
             self._in_background = True
             try:
-                self._taken_over()
                 while not self._waiters and not self._closed:
-                    self._step(None)
+                    self._step(self._taken_over())
             finally:
                 self._in_background = False
                 self._baton.release()
