@@ -11,6 +11,7 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/core
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -68,8 +68,7 @@ from minimr.tasks import do_map_task, do_reduce_task
 
 REGISTER_TIMEOUT_S = 10.0
 MAX_PAYLOAD_BYTES = MAX_FRAME_BYTES - 2**16  # the rest of its message
-# The I/O thread waits this long for the interpreter while a task computes,
-# so that a fetch is not held up by Python's usual 5 ms a step.
+# A computing task lets the I/O thread in after this, not Python's 5 ms.
 SWITCH_INTERVAL_S = 0.0005
 
 log = logging.getLogger("minimr.jobs.worker")  # also when it is __main__
