@@ -10,8 +10,8 @@ demo: $(VENV)/ready
 	$(BIN)/minimr wordcount
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest tests/core
+	$(BIN)/python -m pytest --ignore tests/faults/core
+	$(BIN)/python -m pytest tests/core tests/faults/core
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

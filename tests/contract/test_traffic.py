@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from minimr import mapreduce
-from minimr.net import hub
+from minimr.net import peer
 from minimr.net.frames import FrameReader
 from tests.contract.conftest import only_on
 from tests.stage import Stage
@@ -34,9 +34,9 @@ def test_the_coordinator_receives_no_block(
         sent.extend(buffer.nbytes for buffer in buffers)
         return buffers
 
-    vectors = hub.vectors
-    monkeypatch.setattr(hub, "FrameReader", WeighingReader)
-    monkeypatch.setattr(hub, "vectors", weighing_vectors)
+    vectors = peer.vectors
+    monkeypatch.setattr(peer, "FrameReader", WeighingReader)
+    monkeypatch.setattr(peer, "vectors", weighing_vectors)
     table = Table(stage.address, 8, 6, PAYLOAD_BYTES)
     with mapreduce.MapReduce(2) as engine:
         result = engine.run(table.job(), range(table.maps), table.reduces)
