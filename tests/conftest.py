@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -29,6 +30,15 @@ PATIENCE_S = 5.0  # for what is on its way out when a test ends
 # example's.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, also when started in the background of a script.
+
+    A shell lets its background jobs ignore it, and so would every process
+    that a test starts and interrupts.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
