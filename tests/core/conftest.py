@@ -29,7 +29,11 @@ CLUSTER = {
     "namespace": "suite",
     "log_to_driver": False,
 }
-ONLY_FOR_RAY = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+ONLY_FOR_RAY = {
+    "address": "local",  # not the cluster that may run on this machine
+    "include_dashboard": False,
+    "_node_ip_address": "127.0.0.1",
+}
 
 
 @pytest.fixture(scope="session", params=["ray", "minimr"])
