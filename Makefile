@@ -11,7 +11,8 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest --ignore tests/faults/core
-	$(BIN)/python -m pytest tests/core tests/faults/core
+	$(BIN)/python -m pytest tests/core
+	$(BIN)/python -m pytest tests/faults/core
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
