@@ -4,15 +4,19 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test test-ray lint setup clean
 
 demo: $(VENV)/ready
 	$(BIN)/minimr wordcount
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest --ignore tests/faults/core
-	$(BIN)/python -m pytest tests/core
+	$(BIN)/python -m pytest tests/core -k minimr
 	$(BIN)/python -m pytest tests/faults/core
+
+# The judge of the suite of the core: the same tests on Ray itself.
+test-ray: $(VENV)/ready
+	$(BIN)/python -m pytest tests/core -k ray
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
