@@ -18,12 +18,12 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from minimr.core import messages as m
-from minimr.core.exceptions import (
+from minimr.core.serialize import fail
+from minimr.core.task import FIRST, Task
+from minimr.exceptions import (
     ActorUnavailableError,
     PendingCallsLimitExceeded,
 )
-from minimr.core.serialize import fail
-from minimr.core.task import FIRST, Task
 from minimr.net.peer import Peer
 
 if TYPE_CHECKING:

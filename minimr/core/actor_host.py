@@ -20,13 +20,13 @@ import cloudpickle
 
 from minimr.core import messages as m
 from minimr.core import serialize
-from minimr.core.exceptions import (
+from minimr.core.running import ActorExit, Running, running, set_gpus
+from minimr.exceptions import (
     ActorDiedError,
     AsyncioActorExit,
     TaskCancelledError,
     task_error,
 )
-from minimr.core.running import ActorExit, Running, running, set_gpus
 from minimr.net.peer import Peer
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
-from minimr.core.exceptions import ObjectLostError
+from minimr.exceptions import ObjectLostError
 from minimr.net.channel import Address
 from minimr.net.peer import Peer
 

@@ -23,9 +23,9 @@ from typing import Any
 from minimr.core import messages as m
 from minimr.core.endpoint import GONE, Endpoint, Reply
 from minimr.core.events import chrome_trace
-from minimr.core.exceptions import ActorDiedError, ActorUnschedulableError
 from minimr.core.scheduler import Never, There, decide
 from minimr.core.serialize import fail
+from minimr.exceptions import ActorDiedError, ActorUnschedulableError
 from minimr.net.channel import Address
 from minimr.net.peer import Peer
 

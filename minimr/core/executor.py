@@ -30,16 +30,16 @@ import cloudpickle
 from minimr.core import messages as m
 from minimr.core.actor_host import ActorHost
 from minimr.core.events import EventLog
-from minimr.core.exceptions import (
-    TaskCancelledError,
-    task_error,
-)
 from minimr.core.pool import PROGRESS
-from minimr.core.pump import GRACE_S, Waiter
 from minimr.core.results import Results
 from minimr.core.running import ActorExit, Running, running, set_gpus
 from minimr.core.runtime import Runtime
+from minimr.exceptions import (
+    TaskCancelledError,
+    task_error,
+)
 from minimr.net.peer import Peer
+from minimr.net.pump import GRACE_S, Waiter
 
 FLUSH_S = 0.001
 BATCH = 32

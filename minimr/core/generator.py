@@ -13,10 +13,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from minimr.core import messages as m
-from minimr.core.exceptions import GetTimeoutError
 from minimr.core.objects import Entry, ObjectRef
-from minimr.core.pump import Waiter
 from minimr.core.task import Task, object_id
+from minimr.exceptions import GetTimeoutError
+from minimr.net.pump import Waiter
 
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime

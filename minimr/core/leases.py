@@ -24,13 +24,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
-from minimr.core.exceptions import (
-    TaskUnschedulableError,
-)
 from minimr.core.lease import Lease, Queue
 from minimr.core.recovery import Recovery
 from minimr.core.serialize import fail
 from minimr.core.task import Task
+from minimr.exceptions import (
+    TaskUnschedulableError,
+)
 from minimr.net.channel import Address
 from minimr.net.peer import Peer
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from minimr.core import serialize
-from minimr.core.exceptions import task_error
 from minimr.core.messages import Failed
 from minimr.core.objects import Entry, ObjectRef
 from minimr.core.results import split
 from minimr.core.values import Values
+from minimr.exceptions import task_error
 
 
 class LocalRuntime:

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core.borrowing import Borrowing
-from minimr.core.exceptions import ObjectLostError, OwnerDiedError
 from minimr.core.serialize import fail, outgoing
+from minimr.exceptions import ObjectLostError, OwnerDiedError
 from minimr.net.channel import Address
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
-from minimr.core.exceptions import (
+from minimr.core.lease import Lease, Queue
+from minimr.core.serialize import fail
+from minimr.core.task import Task, object_id
+from minimr.exceptions import (
     ObjectLostError,
     ObjectReconstructionFailedError,
     WorkerCrashedError,
 )
-from minimr.core.lease import Lease, Queue
-from minimr.core.serialize import fail
-from minimr.core.task import Task, object_id
 
 if TYPE_CHECKING:
     from minimr.core.leases import Leases

@@ -23,18 +23,18 @@ from typing import Any
 from minimr.core import messages as m
 from minimr.core.actor_calls import ActorCalls, Line
 from minimr.core.endpoint import GONE, Endpoint
-from minimr.core.exceptions import (
-    RaySystemError,
-)
 from minimr.core.leases import Leases
 from minimr.core.objects import Entry, ObjectRef, Objects, wake_up
 from minimr.core.outcomes import Outcomes
-from minimr.core.pump import Pump, Waiter
 from minimr.core.store_client import StoreClient
 from minimr.core.task import FIRST, Task
 from minimr.core.values import Values
+from minimr.exceptions import (
+    RaySystemError,
+)
 from minimr.net.channel import Address
 from minimr.net.peer import Peer
+from minimr.net.pump import Pump, Waiter
 
 _current: Runtime | None = None
 

@@ -120,7 +120,7 @@ def fail(error: BaseException) -> Failed:
         blob = cloudpickle.dumps(error, 5)
         pickle.loads(blob)  # some exceptions only break on the way back
     except Exception:  # noqa: BLE001  # a user's exception
-        from minimr.core.exceptions import RayTaskError
+        from minimr.exceptions import RayTaskError
 
         text = f"{type(error).__name__}: {error}"
         if isinstance(error, RayTaskError):

@@ -18,8 +18,8 @@ from typing import Any
 
 from minimr.core import messages as m
 from minimr.core import runtime as runtimes
-from minimr.core.exceptions import RaySystemError
 from minimr.core.runtime import Runtime, current, set_current, write_output
+from minimr.exceptions import RaySystemError
 from minimr.net.channel import Address, parse_address
 from minimr.net.token import load_token
 

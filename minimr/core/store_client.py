@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core import serialize
-from minimr.core.exceptions import ObjectStoreFullError
 from minimr.core.objects import Entry
+from minimr.exceptions import ObjectStoreFullError
 from minimr.net.channel import Address
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
-from minimr.core.exceptions import RayTaskError, TaskCancelledError
 from minimr.core.serialize import fail
+from minimr.exceptions import RayTaskError, TaskCancelledError
 
 if TYPE_CHECKING:
     from minimr.core.objects import Entry, ObjectRef

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core import serialize
-from minimr.core.exceptions import GetTimeoutError, RayTaskError
 from minimr.core.objects import Entry, ObjectRef
-from minimr.core.pump import Waiter
 from minimr.core.store_client import Block
 from minimr.core.task import FIRST
+from minimr.exceptions import GetTimeoutError, RayTaskError
 from minimr.net.channel import Address
+from minimr.net.pump import Waiter
 
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime

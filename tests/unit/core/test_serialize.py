@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minimr.core.exceptions import RayTaskError
 from minimr.core.serialize import fail, pack, read, stored_size, unpack, write
+from minimr.exceptions import RayTaskError
 
 
 def test_what_was_laid_out_is_read_back_in_place_and_read_only() -> None:
