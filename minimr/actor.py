@@ -1,7 +1,20 @@
 """What Ray has in `ray.actor`."""
 
-from minimr.core.creation import exit_actor
-from minimr.core.handles import ActorHandle
-from minimr.core.remote import ActorClass
+from minimr.core import worker
+from minimr.core.handles import ActorClass, ActorHandle
 
 __all__ = ["ActorClass", "ActorHandle", "exit_actor"]
+
+
+def exit_actor() -> None:
+    """End this actor, after this method.
+
+    Runs in: actor.
+
+    Raises:
+        TypeError: this is no actor.
+    Ray: the same.
+    """
+    if worker.executor is None or worker.executor.spec is None:
+        raise TypeError("exit_actor() is for the methods of an actor.")
+    raise worker.ActorExit

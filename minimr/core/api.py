@@ -6,16 +6,18 @@ Each checks its arguments as Ray does and leaves the work to the runtime.
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from minimr.core import messages as m
 from minimr.core.generator import ObjectRefGenerator
+from minimr.core.handles import ActorHandle, find_actor
 from minimr.core.objects import ObjectRef
 from minimr.core.runtime import Runtime, current
 from minimr.core.session import session
-from minimr.core.task import FIRST, Task
+from minimr.core.tasks import FIRST, Task
 
 
 def get(refs: Any, *, timeout: float | None = None) -> Any:
@@ -34,18 +36,11 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
         return runtime.values.get([refs], timeout)[0]
     if isinstance(refs, ObjectRefGenerator):
         return refs
-    if not isinstance(refs, list):
-        raise ValueError(
-            f"Invalid type of object refs, {type(refs)}, is given. "
-            "'object_refs' must either be an ObjectRef or a list of "
-            "ObjectRefs. "
-        )
-    for ref in refs:
+    for ref in refs if isinstance(refs, list) else [None]:
         if not isinstance(ref, ObjectRef):
             raise ValueError(
-                f"Invalid type of object refs, {type(ref)}, is given. "
-                "'object_refs' must either be an ObjectRef or a list of "
-                "ObjectRefs. "
+                f"Invalid type of object refs, {type(ref or refs)}: "
+                "'object_refs' must be an ObjectRef or a list of ObjectRefs"
             )
     return runtime.values.get(refs, timeout)
 
@@ -147,10 +142,47 @@ def cancel(ref: Any, *, force: bool = False, recursive: bool = True) -> None:
         return
     with runtime.lock:
         if entry is not None and entry.owner is not None:
-            question = m.Cancel(entry.id[: -len(FIRST)], force, recursive)
-            runtime.link(entry.owner).post(question)
-        else:
-            runtime.cancel(task, force, recursive)
+            made_by = entry.id[: -len(FIRST)]
+            owner = runtime.link(entry.owner)
+            owner.post(("cancel", made_by, force, recursive))
+        elif task is not None:
+            runtime.tasks.cancel(task, force, recursive)
+    runtime.hub.flush()
+
+
+def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
+    """Find an actor by its name. Blocks: until the control store answers.
+
+    Raises:
+        ValueError: there is none that lives.
+    Ray: the same.
+    """
+    if not name:
+        raise ValueError("Please supply a non-empty value to get_actor")
+    runtime = session()
+    found = find_actor(runtime, name, namespace or runtime.job.namespace)
+    if found is None:
+        raise ValueError(
+            f"Failed to look up actor with name '{name}': it was never "
+            "created, has died, or is in another namespace"
+        )
+    return found
+
+
+def kill(actor: Any, *, no_restart: bool = True) -> None:
+    """End an actor at once; its calls fail. Blocks: no.
+
+    Ray: the same.
+    """
+    if not isinstance(actor, ActorHandle):
+        raise ValueError(
+            "kill() is only for actors; for tasks there is cancel(). Got: "
+            f"{type(actor)}."
+        )
+    runtime = current()
+    with runtime.lock:
+        why = "it was ended by kill()"
+        runtime.actors.end(actor._spec.id, no_restart, why)
     runtime.hub.flush()
 
 
@@ -174,8 +206,7 @@ def nodes() -> list[dict[str, Any]]:
 
 
 def _nodes() -> list[m.NodeInfo]:
-    runtime = current()
-    found: list[m.NodeInfo] = runtime.call(runtime.control(), m.Query("nodes"))
+    found: list[m.NodeInfo] = current().query("nodes")
     return found
 
 
@@ -202,11 +233,26 @@ def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
 
     Ray: the same. Open the file in Perfetto or chrome://tracing.
     """
-    runtime = current()
-    rows: list[dict[str, Any]] = runtime.call(
-        runtime.control(), m.Query("timeline")
-    )
+    rows = chrome_trace(current().query("events"))
     if filename is None:
         return rows
     Path(filename).write_text(json.dumps(rows))
     return None
+
+
+def chrome_trace(blobs: list[bytes]) -> list[dict[str, Any]]:
+    """Give what ran as Chrome's trace format has it."""
+    return [
+        {
+            "cat": f"task::{name}",
+            "name": name,
+            "ph": "X",
+            "ts": start * 1e6,
+            "dur": (end - start) * 1e6,
+            "pid": f"node {node[:8]}",
+            "tid": f"worker {pid}",
+            "args": {"task_id": task.hex()},
+        }
+        for node, pid, events in map(pickle.loads, blobs)
+        for task, name, start, end in events
+    ]

@@ -18,16 +18,11 @@ from typing import Any
 
 from minimr.core import messages as m
 from minimr.core import runtime as runtimes
-from minimr.core.runtime import Runtime, current, set_current, write_output
+from minimr.core.runtime import Runtime, set_current
 from minimr.exceptions import RaySystemError
 from minimr.net.channel import Address, parse_address
 from minimr.net.token import load_token
 
-TWICE = (
-    "Maybe you called ray.init twice by accident? This error can be "
-    "suppressed by passing in 'ignore_reinit_error=True' or by calling "
-    "'ray.shutdown()' prior to 'ray.init()'."
-)
 ROOT = Path(__file__).parents[2]
 
 _node: subprocess.Popen[bytes] | None = None
@@ -74,34 +69,32 @@ def init(
     Ray: `ray.init`; a dashboard and logging options have no effect here.
     """
     global _local
-    _refuse(unknown)
+    names = sorted(name for name in unknown if not name.startswith("_"))
+    if names:
+        raise RuntimeError(f"init() got unknown options: {names}")
     if is_initialized():
         if ignore_reinit_error:
             return {}
-        raise RuntimeError(TWICE)
+        raise RuntimeError(
+            "init() was called twice: call shutdown() in between, or pass "
+            "ignore_reinit_error=True"
+        )
     if local_mode:
         from minimr.core.local import LocalRuntime
 
-        _local = LocalRuntime(namespace)
+        _local = LocalRuntime()
         return {}
     amounts = (num_cpus, num_gpus, resources)
     where = _place(address, amounts, object_store_memory)
     runtime = Runtime("driver", load_token(), "127.0.0.1")
     _connect(runtime, where, namespace, runtime_env)
-    if log_to_driver:
-        runtime.printed = write_output
+    runtime.show_prints = log_to_driver
     return {
         "node_id": runtime.welcome.node,
         "address": "{}:{}".format(*where),
         "gcs_address": "{}:{}".format(*runtime.welcome.head),
         "node_ip_address": where[0],
     }
-
-
-def _refuse(unknown: dict[str, Any]) -> None:
-    names = sorted(name for name in unknown if not name.startswith("_"))
-    if names:
-        raise RuntimeError(f"init() got unknown options: {names}")
 
 
 def _place(
@@ -126,7 +119,7 @@ def _connect(
     from minimr.core.options import shape
 
     runtime.job = m.Job(
-        secrets.token_hex(4),
+        runtime.process.hex(),
         tuple(path or os.getcwd() for path in sys.path),
         os.getcwd(),
         namespace or secrets.token_hex(8),
@@ -134,9 +127,7 @@ def _connect(
     )
     set_current(runtime)
     try:
-        with runtime.lock:
-            node = runtime.link(where)
-        runtime.attach(node)
+        runtime.attach(where)
     except BaseException:
         set_current(None)
         runtime.hub.close()
@@ -154,7 +145,7 @@ def shutdown() -> None:
     global _node, _local
     _local = None
     if runtimes._current is not None:
-        runtime = current()
+        runtime = runtimes._current
         set_current(None)
         runtime.close()
         atexit.unregister(shutdown)
@@ -174,11 +165,10 @@ def node_options(
     object_store_memory: int | None,
 ) -> dict[str, Any]:
     """Say what a node has; what is not given is measured."""
-    from minimr.core.pool import detect_gpus
-
     amounts = dict(resources or {})
-    amounts["CPU"] = num_cpus if num_cpus is not None else cpus()
-    gpus = num_gpus if num_gpus is not None else detect_gpus()
+    cpus = len(os.sched_getaffinity(0))
+    amounts["CPU"] = cpus if num_cpus is None else num_cpus
+    gpus = _gpus() if num_gpus is None else num_gpus
     if gpus:
         amounts["GPU"] = gpus
     amounts = {name: float(have) for name, have in amounts.items()}
@@ -189,9 +179,14 @@ def node_options(
     return {"resources": amounts, "store_bytes": store}
 
 
-def cpus() -> int:
-    """Count the CPUs that this process may use."""
-    return len(os.sched_getaffinity(0))
+def _gpus() -> int:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return sum(bool(part.strip()) for part in visible.split(","))
+    return sum(
+        name.startswith("nvidia") and name[6:].isdigit()
+        for name in os.listdir("/dev")
+    )
 
 
 def spawn_node(
