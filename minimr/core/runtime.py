@@ -109,7 +109,7 @@ class Runtime(Endpoint):
             m.Unborrow: borrowing.on_unborrow,
             m.Copied: borrowing.on_copied,
             m.ActorState: actors.on_state,
-            m.NodeLost: lambda peer, lost: objects.node_lost(lost.address),
+            m.NodeLost: self._on_node_lost,
             m.Printed: lambda peer, printed: self.printed(printed),
             m.Stop: lambda peer, stop: None,
         }
@@ -192,6 +192,10 @@ class Runtime(Endpoint):
         if self.urgent:
             self.urgent = False
             self.hub.flush()
+
+    def _on_node_lost(self, peer: Peer, lost: m.NodeLost) -> None:
+        self.objects.node_lost(lost.address)
+        self.drop_node(lost.address, lost.why)
 
     def _left(self, peer: Peer, why: str) -> None:
         self.objects.borrowing.peer_left(peer)

@@ -172,6 +172,10 @@ class Hub:
         if call is not None:
             call()
 
+    def peers(self) -> list[Peer]:
+        """List the connections, also those still shaking hands."""
+        return [*self._peers, *self._strangers]
+
     def drop(self, peer: Peer) -> None:
         """Close a connection; no event follows. May be called twice."""
         if not peer.closed:
@@ -184,7 +188,7 @@ class Hub:
 
     def close(self) -> None:
         """Close every connection and the port. May be called twice."""
-        for peer in [*self._peers, *self._strangers]:
+        for peer in self.peers():
             self.drop(peer)
         self._selector.close()
         for sock in (self._listener, self._wake_in, self._wake_out):
