@@ -264,6 +264,9 @@ class Runtime(Endpoint):
         self.hub.flush()
         self.pump.close()
         self.hub.close()
+        store = getattr(self, "store", None)  # none: no node took us
+        if store is not None:
+            store.close()
 
 
 def write_output(printed: m.Printed) -> None:
