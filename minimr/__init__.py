@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 # {name: the module that has it}
 _VERBS = {
-    "ObjectRef": "minimr.core.objects",
+    "ObjectRef": "minimr.core.refs",
     "ObjectRefGenerator": "minimr.core.generator",
     "available_resources": "minimr.core.api",
     "cancel": "minimr.core.api",

@@ -2,6 +2,7 @@
 
 from minimr.core import worker
 from minimr.core.handles import ActorClass, ActorHandle
+from minimr.core.results import ActorExit
 
 __all__ = ["ActorClass", "ActorHandle", "exit_actor"]
 
@@ -17,4 +18,4 @@ def exit_actor() -> None:
     """
     if worker.executor is None or worker.executor.spec is None:
         raise TypeError("exit_actor() is for the methods of an actor.")
-    raise worker.ActorExit
+    raise ActorExit

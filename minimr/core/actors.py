@@ -13,6 +13,8 @@ Rules:
 3. An actor ends with its last counted handle: these hold references to an
    object that stands for it, its anchor, which keeps the arguments of the
    constructor as well.
+4. The end of an actor is believed when its link closes: the last answers
+   may still be on the way when the control store tells of it.
 """
 
 from __future__ import annotations
@@ -21,10 +23,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
-from minimr.core.leases import ALL, Lease, Queue
-from minimr.core.objects import ObjectRef
+from minimr.core.refs import ObjectRef
 from minimr.core.serialize import fail
-from minimr.core.tasks import FIRST, Task
+from minimr.core.tasks import ALL, FIRST, Lease, Queue, Task
 from minimr.exceptions import ActorUnavailableError
 from minimr.net.channel import Address
 from minimr.net.peer import Peer
@@ -60,18 +61,19 @@ class Actors:
             self._detached.append(task)
         queue = self.queues[spec.id] = Queue(0, None)
 
-        def send(task: Task) -> None:
+        def start(task: Task) -> None:
             if isinstance(anchor.entry.value, m.Failed):  # so is an input
                 queue.error = anchor.entry.value
                 self.runtime.leases.dispatch(queue)
-                answered(None)
-                return
-            ready = spec._replace(deps=self.runtime.tasks.deps(task))
-            head = self.runtime.head()
-            self.runtime.ask(head, answered, "create_actor", ready)
-            self.follow(spec.id)
+                self.end(spec.id, True, "an argument of it is an error")
+            else:
+                deps = self.runtime.tasks.deps(task)
+                self.runtime.head().post(("start_actor", spec.id, deps))
 
-        self.runtime.tasks.when_ready(task, send)
+        head = self.runtime.head()
+        self.runtime.ask(head, answered, "create_actor", spec)
+        self.follow(spec.id)
+        self.runtime.tasks.when_ready(task, start)
         return anchor
 
     def queue(self, actor: bytes) -> Queue:
@@ -97,7 +99,7 @@ class Actors:
         question = ("end_actor", actor, no_restart, why)
         self.runtime.ask(self.runtime.head(), lambda _: None, *question)
 
-    def on_actor(
+    def _on_actor(
         self,
         peer: Peer,
         id: bytes,
@@ -106,10 +108,14 @@ class Actors:
         why: str,
         error: bytes | None,
     ) -> None:
-        """The control store tells what has become of an actor."""
         queue = self.queues.get(id)
         if queue is None or state == "PENDING":
             return
+        for lease in queue.leases:
+            if not lease.lost and (worker is None or lease.news):
+                lease.expiring = True
+                lease.news.append((id, state, worker, why, error))
+                return
         link = self.runtime.link(worker) if worker is not None else None
         if any(lease.peer is link for lease in queue.leases):
             return

@@ -14,7 +14,7 @@ from typing import Any
 from minimr.core import messages as m
 from minimr.core.generator import ObjectRefGenerator
 from minimr.core.handles import ActorHandle, find_actor
-from minimr.core.objects import ObjectRef
+from minimr.core.refs import ObjectRef
 from minimr.core.runtime import Runtime, current
 from minimr.core.session import session
 from minimr.core.tasks import FIRST, Task

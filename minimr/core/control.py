@@ -21,6 +21,7 @@ import itertools
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from minimr.core import messages as m
@@ -49,7 +50,6 @@ class Actor:
     restarts: int = 0
     why: str = ""
     error: bytes | None = None
-    killed: bool = False  # not to be restarted
     followers: set[Peer] = field(default_factory=set)
 
     def told(self) -> tuple[Any, ...]:
@@ -59,15 +59,10 @@ class Actor:
 
     def row(self) -> dict[str, Any]:
         """Describe it, for `list`."""
-        return {
-            "actor_id": self.spec.id.hex(),
-            "class_name": self.spec.class_name,
-            "state": self.state,
-            "name": self.spec.name or "",
-            "namespace": self.spec.namespace,
-            "restarts": self.restarts,
-            "why": self.why,
-        }
+        row = {"actor_id": self.spec.id.hex(), "state": self.state}
+        for name in ("class_name", "name", "namespace"):
+            row[name] = getattr(self.spec, name) or ""
+        return {**row, "restarts": self.restarts, "why": self.why}
 
 
 class Control:
@@ -81,8 +76,9 @@ class Control:
         self.events: deque[bytes] = deque(maxlen=MAX_EVENT_BLOBS)
         self._demands: dict[int, Actor] = {}  # {our number: who waits}
         self._numbers = itertools.count(1)
+        self._dead: deque[bytes] = deque()  # actors, the oldest first
         self._homeless: list[Actor] = []  # restarting, and no node fits
-        self._seen: dict[str, float] = {}
+        self._seen: dict[str, float] = {}  # {node: when}
         self._checked = time.monotonic()
         self._peers: dict[str, Peer] = {}
         endpoint.left.append(self._left)
@@ -90,8 +86,7 @@ class Control:
 
     # ---- nodes ----
 
-    def on_report(self, peer: Peer, info: m.NodeInfo) -> None:
-        """A node lives."""
+    def _on_report(self, peer: Peer, info: m.NodeInfo) -> None:
         known = self.nodes.get(info.id)
         if known is not None and not known.alive:
             peer.post(("stop", "the cluster has declared this node dead"))
@@ -149,22 +144,23 @@ class Control:
 
     # ---- actors ----
 
-    def on_create_actor(
+    def _on_create_actor(
         self, peer: Peer, spec: m.ActorSpec, reply: Reply
     ) -> None:
-        """An owner wants an actor."""
+        key = (spec.namespace, spec.name or "")
+        if key in self.names:
+            reply(f"the name {spec.name!r} is taken in namespace {key[0]!r}")
+            return
         if spec.name is not None:
-            if (spec.namespace, spec.name) in self.names:
-                reply(
-                    f"The name {spec.name} (namespace={spec.namespace}) is "
-                    "already taken. Please use a different name or get the "
-                    "existing actor using get_actor"
-                )
-                return
-            self.names[spec.namespace, spec.name] = spec.id
-        actor = self.actors[spec.id] = Actor(spec)
+            self.names[key] = spec.id
+        self.actors[spec.id] = Actor(spec)
         reply(None)
-        self._start(actor)
+
+    def _on_start_actor(self, peer: Peer, id: bytes, deps: Any) -> None:
+        actor = self.actors.get(id)
+        if actor is not None:  # its name was not taken
+            actor.spec = actor.spec._replace(deps=deps)
+            self._start(actor)
 
     def _start(self, actor: Actor) -> None:
         if actor.state != "DEAD":
@@ -177,12 +173,12 @@ class Control:
     ) -> None:
         actor.node, spec = node, actor.spec
         wanted = (actor.demand, spec.place, spec.hold, spec.job.id)
-        self.endpoint.link(node).post(("demand", *wanted, workers, hops))
+        demand = m.Demand(*wanted, workers, hops)
+        self.endpoint.link(node).post(("demand", demand))
 
-    def on_refused(
+    def _on_refused(
         self, peer: Peer, number: int, node: Address | None, why: str
     ) -> None:
-        """A node sends an actor elsewhere, or knows of no place."""
         actor = self._demands.get(number)
         if actor is None:
             return
@@ -197,39 +193,32 @@ class Control:
             actor.error = fail(ActorUnschedulableError(text)).error
             self._die(actor, why)
 
-    def on_leased(
-        self,
-        peer: Peer,
-        number: int,
-        lease: int,
-        worker: Address,
-        gpus: tuple[int, ...],
-    ) -> None:
-        """A node gives a worker: make it the actor."""
+    def _on_leased(self, peer: Peer, number: int, grant: m.Grant) -> None:
         actor = self._demands.pop(number, None)
         if actor is None:
-            peer.post(("release", lease, ""))  # it was killed meanwhile
+            peer.post(("release", grant.lease, ""))  # it was killed meanwhile
             return
-        actor.lease, spec, restarts = lease, actor.spec, actor.restarts
+        spec, restarts = actor.spec, actor.restarts
+        actor.lease = grant.lease
 
         def ready(error: Any) -> None:
-            if actor.restarts != restarts or error == GONE:
-                return  # it was lost, or killed: we are told
+            over = actor.state == "DEAD" or actor.restarts != restarts
+            if over or error == GONE:
+                return  # it was killed, or lost: we are told
             if error is not None:
                 actor.error = error
                 self._die(actor, "its constructor raised")
             else:
-                actor.worker = worker
+                actor.worker = grant.worker
                 self._change(actor, "ALIVE")
 
-        link = self.endpoint.link(worker)
-        link.post(("granted", lease, gpus, spec.hold, spec.job))
+        link = self.endpoint.link(grant.worker)
+        link.post(("granted", grant, spec.hold, spec.job))
         self.endpoint.ask(link, ready, "become", spec, restarts)
 
-    def on_died(self, peer: Peer, number: int, why: str, begun: int) -> None:
-        """A node tells how the worker of an actor has ended."""
+    def _on_died(self, peer: Peer, lease: int, why: str, begun: int) -> None:
         for actor in list(self.actors.values()):
-            if (actor.node, actor.lease) == (peer.data.address, number):
+            if (actor.node, actor.lease) == (peer.data.address, lease):
                 self._lost(actor, why)
 
     def _change(self, actor: Actor, state: str) -> None:
@@ -247,9 +236,9 @@ class Control:
         key = (actor.spec.namespace, actor.spec.name or "")
         if self.names.get(key) == actor.spec.id:
             del self.names[key]
-        dead = [id for id, a in self.actors.items() if a.state == "DEAD"]
-        for id in dead[:-MAX_DEAD_ACTORS]:
-            del self.actors[id]
+        self._dead.append(actor.spec.id)
+        if len(self._dead) > MAX_DEAD_ACTORS:
+            self.actors.pop(self._dead.popleft(), None)
 
     def _end_process(self, actor: Actor, why: str) -> None:
         if self._demands.pop(actor.demand, None) and actor.node:
@@ -262,7 +251,7 @@ class Control:
         actor.lease = actor.worker = actor.node = None
         if actor.state == "DEAD":
             return
-        if actor.killed or actor.restarts == actor.spec.max_restarts:
+        if actor.restarts == actor.spec.max_restarts:
             self._die(actor, why)
             return
         actor.restarts += 1
@@ -270,10 +259,9 @@ class Control:
         self._change(actor, "RESTARTING")
         self._start(actor)
 
-    def on_end_actor(
+    def _on_end_actor(
         self, peer: Peer, id: bytes, no_restart: bool, why: str, reply: Reply
     ) -> None:
-        """Somebody kills an actor, or has its last handle, or is it."""
         if id in self.actors:
             self._kill(self.actors[id], why, no_restart)
         reply(None)
@@ -282,39 +270,31 @@ class Control:
         if actor.state == "DEAD":
             return
         if no_restart:
-            actor.killed = True
             self._die(actor, why)
         elif actor.lease is not None:
             self._end_process(actor, why)
 
-    def on_find_actor(
+    def _on_find_actor(
         self, peer: Peer, name: str, namespace: str, reply: Reply
     ) -> None:
-        """Somebody looks for an actor by its name."""
         id = self.names.get((namespace, name))
         reply(None if id is None else self.actors[id].spec)
 
-    def on_follow(self, peer: Peer, id: bytes) -> None:
-        """Somebody has a handle, and wants to know the state."""
+    def _on_follow(self, peer: Peer, id: bytes, again: bool = True) -> None:
         if id in self.actors:
             self.actors[id].followers.add(peer)
             peer.post(self.actors[id].told())
+        elif again:  # its creation may wait to be read from another link
+            later = partial(self._on_follow, peer, id, False)
+            self.endpoint.later(CHECK_S, later)
         else:
-            text = "the actor has died, long ago"
-            error = fail(ActorDiedError(text)).error
-            peer.post(("actor", id, "DEAD", None, text, error))
+            error = fail(ActorDiedError("the actor has died, long ago")).error
+            peer.post(("actor", id, "DEAD", None, "", error))
 
-    # ---- tools ----
-
-    def on_events(self, peer: Peer, blob: bytes) -> None:
-        """A worker tells what it ran; unread until somebody asks."""
+    def _on_events(self, peer: Peer, blob: bytes) -> None:
         self.events.append(blob)
 
-    def on_query(self, peer: Peer, what: str, reply: Reply) -> None:
-        """A tool or a driver wants to see a table."""
-        if what == "nodes":
-            reply(list(self.nodes.values()))
-        elif what == "actors":
-            reply([actor.row() for actor in self.actors.values()])
-        else:
-            reply(list(self.events))
+    def _on_query(self, peer: Peer, what: str, reply: Reply) -> None:
+        tables = {"nodes": self.nodes.values(), "events": self.events}
+        actors = [actor.row() for actor in self.actors.values()]
+        reply(actors if what == "actors" else list(tables[what]))

@@ -13,7 +13,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from minimr.core import messages as m
-from minimr.core.objects import Entry, ObjectRef
+from minimr.core.refs import Entry, ObjectRef
 from minimr.core.tasks import Task, object_id
 from minimr.exceptions import GetTimeoutError
 

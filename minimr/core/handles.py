@@ -13,7 +13,7 @@ import cloudpickle
 
 from minimr.core import options as opts
 from minimr.core.messages import ActorSpec
-from minimr.core.objects import ObjectRef
+from minimr.core.refs import ObjectRef
 from minimr.core.remote import (
     RemoteCall,
     is_generator,

@@ -12,27 +12,22 @@ Rules:
 2. How many tasks are under way to one worker (its window) doubles while
    answers come quickly, and falls to one when a task takes long: what has
    not begun comes back (`returned`) and goes to another worker.
-3. A worker that dies is charged to the tasks that it had begun, not to
-   those that waited behind them.
-4. A lease is given back when it has been idle for a moment, or when the
+3. A lease is given back when it has been idle for a moment, or when the
    node says that others wait. That of an actor (`actors.py`) is not ours
    to give back, and has no window: its worker keeps the order.
 """
 
 from __future__ import annotations
 
-import sys
 import time
-import weakref
-from collections import deque
-from dataclasses import dataclass, field
+from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core.serialize import fail
-from minimr.core.tasks import Task
-from minimr.exceptions import TaskUnschedulableError, WorkerCrashedError
+from minimr.core.tasks import ALL, LOST, Lease, Queue, Task
+from minimr.exceptions import TaskUnschedulableError
 from minimr.net.channel import Address
 from minimr.net.endpoint import Reply
 from minimr.net.peer import Peer
@@ -47,40 +42,6 @@ SLOW_S = 0.005  # an answer later than this sets it to one
 IDLE_S = 0.2  # an idle lease is kept so long
 BATCH = 32  # posted messages that are worth a flush
 LOCALITY_BYTES = 1 << 20  # arguments that a task is sent to
-LOST = "its owner has lost it"
-ALL = sys.maxsize
-
-
-@dataclass(slots=True, eq=False)
-class Queue:
-    """Tasks of one shape or actor, and the leases for them."""
-
-    number: int
-    shape: m.Shape | None  # None: an actor's
-    home: Address | None = None  # the node that is asked first
-    tasks: deque[Task] = field(default_factory=deque)
-    leases: list[Lease] = field(default_factory=list)
-    # {node: workers not yet given}
-    asked: dict[Address, int] = field(default_factory=dict)
-    error: m.Failed | None = None  # of a dead actor
-
-
-@dataclass(slots=True, eq=False)
-class Lease:
-    """A worker that is ours, for tasks of one queue."""
-
-    queue: Queue
-    peer: Peer
-    number: int
-    node: Address | None
-    window: int = 1
-    # In the order they were sent.
-    inflight: dict[bytes, Task] = field(default_factory=dict)
-    done: int = 0
-    last: float = field(default_factory=time.monotonic)  # when it did a thing
-    expiring: bool = False  # others wait, or it is gone: no new tasks
-    lost: bool = False  # the worker hung up, and all it said is read
-    death: tuple[str, int] | None = None  # how, tasks begun
 
 
 class Leases:
@@ -92,8 +53,7 @@ class Leases:
         self.by_peer: dict[Peer, Lease] = {}
         self._by_shape: dict[tuple[m.Shape, Address], Queue] = {}
         # {worker: keys of the functions that it has}
-        self._defined: weakref.WeakKeyDictionary[Peer, set[bytes]]
-        self._defined = weakref.WeakKeyDictionary()
+        self.defined: defaultdict[Peer, set[bytes]] = defaultdict(set)
         self._sweeping = False
 
     def enqueue(self, task: Task) -> None:
@@ -142,7 +102,7 @@ class Leases:
             tasks.popleft()
             self._push(best, task)
         if queue.shape is not None and (tasks or queue.asked):
-            self._demand(queue)
+            self.demand(queue)
 
     def _push(self, lease: Lease, task: Task) -> None:
         peer = lease.peer
@@ -156,13 +116,12 @@ class Leases:
             assert task.shape is not None
             if task.shape.strategy == ("SPREAD",):
                 lease.expiring = True  # the next one goes to another node
-            defined = self._defined.setdefault(peer, set())
-            if task.function not in defined:
-                defined.add(task.function)
+            if task.function not in self.defined[peer]:
+                self.defined[peer].add(task.function)
                 blob = task.blob
         deps = self.runtime.tasks.deps(task) if task.refs else ()
         what = (task.id, task.function, blob, task.args, deps)
-        peer.post(("push", *what, task.returns, task.name))
+        peer.post(("push", *what, task.returns, task.name, task.attempt))
         if peer.posted() >= BATCH:
             self.runtime.urgent = True
 
@@ -177,7 +136,8 @@ class Leases:
 
     # ---- nodes ----
 
-    def _demand(self, queue: Queue) -> None:
+    def demand(self, queue: Queue) -> None:
+        """Ask nodes for as many workers as there are tasks for."""
         need = min(len(queue.tasks), MAX_DEMAND)
         asked = sum(queue.asked.values())
         if need and asked and need < 2 * asked:
@@ -194,33 +154,26 @@ class Leases:
 
     def _ask(self, queue: Queue, node: Address, count: int, hops: int) -> None:
         self.runtime.urgent = True
+        assert queue.shape is not None
         wanted = (queue.number, queue.shape, None, self.runtime.job.id)
-        self.runtime.link(node).post(("demand", *wanted, count, hops))
+        demand = m.Demand(*wanted, count, hops)
+        self.runtime.link(node).post(("demand", demand))
 
-    def on_leased(
-        self,
-        peer: Peer,
-        number: int,
-        lease: int,
-        worker: Address,
-        gpus: tuple[int, ...],
-    ) -> None:
-        """A worker is ours."""
+    def _on_leased(self, peer: Peer, number: int, grant: m.Grant) -> None:
         queue = self._answered(peer, number)
         assert queue.shape is not None
-        link = self.runtime.link(worker)
-        new = Lease(queue, link, lease, peer.data.address)
+        link = self.runtime.link(grant.worker)
+        new = Lease(queue, link, grant.lease, peer.data.address)
         queue.leases.append(new)
         self.by_peer[link] = new
         hold = queue.shape.resources
-        link.post(("granted", lease, gpus, hold, self.runtime.job))
+        link.post(("granted", grant, hold, self.runtime.job))
         self.dispatch(queue)
         self._rest(new)
 
-    def on_refused(
+    def _on_refused(
         self, peer: Peer, number: int, node: Address | None, why: str
     ) -> None:
-        """Another node has room, or none can ever run these."""
         queue = self._answered(peer, number)
         if node is not None and queue.tasks:
             queue.asked[node] = queue.asked.get(node, 0) + 1
@@ -243,8 +196,7 @@ class Leases:
             if task.waits:
                 self.runtime.tasks.finish(task, error)
 
-    def on_reclaim(self, peer: Peer, busy: bool) -> None:
-        """Others wait for workers of that node."""
+    def _on_reclaim(self, peer: Peer, busy: bool) -> None:
         for lease in list(self.by_peer.values()):
             if lease.node == peer.data.address:
                 lease.expiring = lease.expiring or busy
@@ -253,10 +205,9 @@ class Leases:
 
     # ---- workers ----
 
-    def on_done(
+    def _on_done(
         self, peer: Peer, id: bytes, results: Any, reply: Reply | None = None
     ) -> None:
-        """A task has run."""
         lease = self.by_peer.get(peer)
         task = lease.inflight.pop(id, None) if lease is not None else None
         if task is not None and lease is not None:
@@ -265,7 +216,7 @@ class Leases:
             if lease.window != ALL:
                 self._adapt(lease)
             if type(results) is m.Failed and task.wants_retry(results):
-                self._again(task)
+                self.again(task)
             else:
                 self.runtime.tasks.finish(task, results)
             if lease.queue.tasks:
@@ -283,14 +234,14 @@ class Leases:
         elif took > SLOW_S:
             lease.window = 1
 
-    def _again(self, task: Task) -> None:
+    def again(self, task: Task) -> None:
+        """Run a task once more, and count that."""
         task.count_retry()
         if task.shape is None and task.queue is not None:
             task.queue.tasks.append(task)
         self.enqueue(task)
 
-    def on_returned(self, peer: Peer, ids: list[bytes]) -> None:
-        """A worker is busy for long: what has not begun goes elsewhere."""
+    def _on_returned(self, peer: Peer, ids: list[bytes]) -> None:
         lease = self.by_peer.get(peer)
         if lease is None:
             return
@@ -324,60 +275,12 @@ class Leases:
     def _release(self, lease: Lease) -> None:
         if lease.queue.shape is None or lease.node is None:
             return
-        self._forget(lease)
+        self.forget(lease)
         node = self.runtime.link(lease.node)
         node.post(("release", lease.number, LOST if lease.lost else ""))
 
-    def _forget(self, lease: Lease) -> None:
+    def forget(self, lease: Lease) -> None:
+        """A lease is ours no more."""
         if self.by_peer.get(lease.peer) is lease:
             del self.by_peer[lease.peer]
         lease.queue.leases.remove(lease)
-
-    def left(self, peer: Peer, why: str) -> None:
-        """A worker or a node is gone."""
-        lease = self.by_peer.get(peer)
-        if lease is not None:
-            lease.expiring = lease.lost = True
-            if lease.death is not None:
-                self._bury(lease, *lease.death)
-            elif lease.node is not None:  # which tells us how it died
-                node = self.runtime.link(lease.node)
-                node.post(("release", lease.number, LOST))
-        self.node_lost(peer.data.address)
-
-    def node_lost(self, address: Address) -> None:
-        """No worker of that node answers any more."""
-        for lease in list(self.by_peer.values()):
-            if lease.node == address:
-                where = "{}:{}".format(*address)
-                why = f"the node {where} that it ran on has died"
-                self._bury(lease, why, ALL)
-        for queue in self.queues:
-            if queue.asked.pop(address, None):
-                self._demand(queue)
-
-    def on_died(self, peer: Peer, number: int, why: str, begun: int) -> None:
-        """A node tells how a worker of ours has ended."""
-        for lease in list(self.by_peer.values()):
-            if (lease.node, lease.number) == (peer.data.address, number):
-                lease.expiring, lease.death = True, (why, begun)
-                if lease.lost:
-                    self._bury(lease, why, begun)
-
-    def _bury(self, lease: Lease, why: str, begun: int) -> None:
-        """Run again what a dead worker had."""
-        self._forget(lease)
-        tasks, lease.inflight = list(lease.inflight.values()), {}
-        for index, task in enumerate(tasks):
-            task.lease = None
-            if task.cancelled:
-                error = self.runtime.tasks.cancelled(task)
-                self.runtime.tasks.finish(task, error)
-            elif index + lease.done >= begun:
-                self.enqueue(task)
-            elif task.retries != 0:
-                self._again(task)
-            else:
-                text = f"the worker died while it ran {task.name}(): {why}"
-                self.runtime.tasks.finish(task, fail(WorkerCrashedError(text)))
-        self.dispatch(lease.queue)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from minimr.core import messages as m
 from minimr.core.pool import PROGRESS, Worker
 from minimr.core.scheduler import NeverError, decide
+from minimr.net.channel import Address
 from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
@@ -35,12 +36,8 @@ class Want:
     """Somebody waits for workers of a shape."""
 
     peer: Peer
-    queue: int  # their number for it
-    shape: m.Shape
-    hold: m.Amounts | None  # by an actor while it lives; None: by a task
-    job: str
+    demand: m.Demand
     count: int
-    hops: int
     reclaimed: bool = False  # idle leases were asked back for it
 
 
@@ -74,20 +71,10 @@ class Leasing:
         self._turn = 0
         self._slicing = False
 
-    def on_demand(
-        self,
-        peer: Peer,
-        queue: int,
-        shape: m.Shape,
-        hold: m.Amounts | None,
-        job: str,
-        workers: int,
-        hops: int,
-    ) -> None:
-        """An owner can use so many more workers."""
-        want = Want(peer, queue, shape, hold, job, workers, hops)
-        known = self._wants.setdefault((peer, queue), want)
-        known.count = workers
+    def _on_demand(self, peer: Peer, demand: m.Demand) -> None:
+        want = Want(peer, demand, demand.workers)
+        known = self._wants.setdefault((peer, demand.number), want)
+        known.count = demand.workers
         self.schedule()
 
     def schedule(self) -> None:
@@ -108,9 +95,10 @@ class Leasing:
         others = [other for other in node.nodes if other.id != node.id]
         nodes, turn = [node.info(), *others], self._turn + 1
         try:
-            place = decide(want.shape, node.id, nodes, turn, want.hops)
+            shape, hops = want.demand.shape, want.demand.hops
+            place = decide(shape, node.id, nodes, turn, hops)
         except NeverError as never:
-            want.peer.post(("refused", want.queue, None, str(never)))
+            want.peer.post(("refused", want.demand.number, None, str(never)))
             want.count = 0
             return False
         if place is None:
@@ -122,12 +110,22 @@ class Leasing:
         if place == node.address:
             self._grant(want)
         else:
-            want.peer.post(("refused", want.queue, place, ""))
+            self._expect(place, want.demand.shape)
+            want.peer.post(("refused", want.demand.number, place, ""))
         return True
+
+    def _expect(self, address: Address, shape: m.Shape) -> None:
+        """Count what we send to a node, until it reports the next time."""
+        for node in self.node.nodes:
+            if node.address == address:
+                for name, need in shape.resources:
+                    node.available[name] = node.available.get(name, 0.0) - need
 
     def _grant(self, want: Want) -> None:
         self._number += 1
-        hold = want.shape.resources if want.hold is None else want.hold
+        hold = want.demand.hold
+        if hold is None:
+            hold = want.demand.shape.resources
         lease = self.leases[self._number] = Lease(self._number, want, hold, ())
         self.pool.take(hold)
         lease.gpus = self.pool.take_gpus(lease.amount("GPU"))
@@ -142,25 +140,25 @@ class Leasing:
         ]
         starting = sum(worker.peer is None for worker in everyone)
         for lease in granted[starting:]:
-            self.workers.fork(lease.want.shape.env)
+            self.workers.fork(lease.want.demand.shape.env)
 
     def _assign(self, lease: Lease) -> bool:
         want = lease.want
         for worker in self.workers.workers.values():
             free = worker.peer and not worker.lease and not worker.why
-            ours = worker.job in ("", want.job)
-            if free and ours and worker.env == want.shape.env:
-                worker.job = want.job
+            ours = worker.job in ("", want.demand.job)
+            if free and ours and worker.env == want.demand.shape.env:
+                worker.job = want.demand.job
                 worker.lease, lease.worker = lease, worker
-                about = (lease.number, worker.address, lease.gpus)
-                want.peer.post(("leased", want.queue, *about))
+                assert worker.address is not None
+                grant = m.Grant(lease.number, worker.address, lease.gpus)
+                want.peer.post(("leased", want.demand.number, grant))
                 return True
         return False
 
-    def on_release(self, peer: Peer, number: int, why: str) -> None:
-        """A lease is over; with a reason, so is its worker."""
-        if number in self.leases:
-            self._end(self.leases[number], why)
+    def _on_release(self, peer: Peer, lease: int, why: str) -> None:
+        if lease in self.leases:
+            self._end(self.leases[lease], why)
 
     def _end(self, lease: Lease, why: str) -> None:
         if why and lease.worker is not None:
@@ -199,8 +197,7 @@ class Leasing:
                 self._end(lease, "its owner is gone")
         self.schedule()
 
-    def on_blocked(self, peer: Peer, waits: bool) -> None:
-        """A task waits, or goes on: its CPU comes or goes."""
+    def _on_blocked(self, peer: Peer, waits: bool) -> None:
         for lease in self.leases.values():
             mine = lease.worker is not None and lease.worker.peer is peer
             if mine and lease.blocked != waits:
@@ -211,12 +208,12 @@ class Leasing:
 
     def _reclaim(self, want: Want, busy: bool) -> None:
         horizon = time.monotonic() - (SLICE_S if busy else 0.0)
-        me = (want.peer, want.queue)
+        me = (want.peer, want.demand.number)
         owners = {
             lease.want.peer
             for lease in self.leases.values()
-            if lease.want.hold is None
-            and (lease.want.peer, lease.want.queue) != me
+            if lease.want.demand.hold is None
+            and (lease.want.peer, lease.want.demand.number) != me
             and lease.since <= horizon
         }
         for owner in owners:

@@ -11,7 +11,7 @@ from typing import Any
 
 from minimr.core import serialize
 from minimr.core.messages import Failed, Inline
-from minimr.core.objects import Entry, ObjectRef
+from minimr.core.refs import Entry, ObjectRef
 from minimr.exceptions import RayTaskError, task_error
 
 

@@ -12,13 +12,16 @@ import json
 import logging
 import mmap
 import os
+import signal
 import sys
 from typing import Any
 
+from minimr.core import messages as m
+from minimr.core import worker
 from minimr.core.control import Control
-from minimr.core.messages import Environment
 from minimr.core.node import Node
-from minimr.core.worker import run_worker
+from minimr.core.runtime import Runtime, set_current
+from minimr.net.channel import Address
 from minimr.net.token import load_token
 
 log = logging.getLogger(__name__)
@@ -29,7 +32,7 @@ def serve(options: dict[str, Any]) -> None:
     token = load_token()
     address = (options.get("host", "127.0.0.1"), options.get("port", 0))
 
-    def worker_main(env: Environment, progress: mmap.mmap) -> None:
+    def worker_main(env: m.Environment, progress: mmap.mmap) -> None:
         run_worker(token, node.address, env, progress)
 
     amounts, store_bytes = options["resources"], options["store_bytes"]
@@ -38,7 +41,7 @@ def serve(options: dict[str, Any]) -> None:
         node.driver = options["driver"]
         gone = os.pidfd_open(options["driver"])
         why = "the driver is gone"
-        node.hub.watch_file(gone, lambda: node.on_stop(None, why))
+        node.hub.watch_file(gone, lambda: node._on_stop(None, why))
     head = options.get("head")
     if head is None:
         node.serve(Control(node))
@@ -50,6 +53,21 @@ def serve(options: dict[str, Any]) -> None:
         node.step()
 
 
+def run_worker(
+    token: bytes, node: Address, env: m.Environment, progress: mmap.mmap
+) -> None:
+    """Be a worker. Runs in: a fork of the node."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ.update(dict(env))
+    runtime = Runtime("worker", token, node[0])
+    runtime.home = node
+    set_current(runtime)
+    executor = worker.executor = worker.Executor(runtime, progress)
+    runtime.attach(node)
+    runtime.pump.start()
+    executor.run()
+
+
 if __name__ == "__main__":
     level = os.environ.get("MINIMR_LOG", "warning").upper()
     logging.basicConfig(level=level)
@@ -58,3 +76,6 @@ if __name__ == "__main__":
     except SystemExit as end:
         log.info("the node ends: %s", end)
         os._exit(0)
+    except OSError as error:  # who started us reads one line
+        sys.stdout.write(json.dumps({"error": error.strerror}) + "\n")
+        raise

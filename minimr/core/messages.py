@@ -1,30 +1,30 @@
 """What travels between processes: the table of messages, and their parts.
 
-A message is a tuple, its name first; its receiver has a method `on_NAME`
+A message is a tuple, its name first; its receiver has a method `_on_NAME`
 with these fields, where they have their types. "=> x" is the answer to a
 question. Blobs stay pickled until user code needs them: a node never
 unpickles what a user wrote.
 
     owner -> worker
-        granted(number, gpus, hold, job)    a lease, before its first push
-        push(task, function, blob, args, deps, returns, name)    run it
-        cancel(task, force, recursive)      stop it; forced: end the process
+        granted(grant, hold, job)           a lease, before its first push
+        push(id, function, blob, args, deps, returns, name, attempt)
+        cancel(id, force, recursive)        stop it; forced: end the process
         become(spec, restarts)              be an actor => None or its error
     worker -> owner
-        done(task, results)                 => None: references are counted
-        yielded(task, number, value)        a generator has one more item
-        returned(tasks)                     not begun: run them elsewhere
+        done(id, results)                   => None: references are counted
+        yielded(id, number, value)          a generator has one more item
+        returned(ids)                       not begun: run them elsewhere
     reader -> owner
         locate(id, place)                   not at that place => its value
         borrow(ids)                         I have references => None
         unborrow(ids)                       I have none any more
     owner -> node, and back
-        demand(queue, shape, hold, job, workers, hops)   so many I can use
-        leased(queue, number, worker, gpus)   a worker is yours
-        refused(queue, node, why)           ask that node; None: never
-        release(number, why)                it is over; with why: kill it
+        demand(demand)                      so many workers I can use
+        leased(number, grant)               one is yours
+        refused(number, node, why)          ask that node; None: never
+        release(lease, why)                 it is over; with why: kill it
         reclaim(busy)                       others wait: give back the idle
-        died(number, why, begun)            with so many tasks begun
+        died(lease, why, begun)             with so many tasks begun
     process -> node, and back
         attach()                            I belong to you => Welcome
         blocked(waits)                      a task waits, or goes on
@@ -45,10 +45,11 @@ unpickles what a user wrote.
         stop(why)                           end, with your workers
     anybody -> control, and back
         create_actor(spec)                  => None, or why not
+        start_actor(id, deps)               when its arguments are there
         find_actor(name, namespace)         => spec or None
-        follow(actor)                       tell me its state, now and later
+        follow(id)                          tell me its state, now and later
         actor(id, state, worker, why, error)   the state
-        end_actor(actor, no_restart, why)   => None
+        end_actor(id, no_restart, why)      => None
         events(blob)                        what ran where and when
         query(what)                         => rows
 """
@@ -100,6 +101,25 @@ class NodeInfo(NamedTuple):
     available: Resources
     pid: int
     alive: bool
+
+
+class Demand(NamedTuple):
+    """So many workers of a shape somebody can use, now in all."""
+
+    number: int  # their own, of what it is for
+    shape: Shape
+    hold: Amounts | None  # by an actor while it lives; None: by tasks
+    job: str
+    workers: int
+    hops: int  # 1: another node sent me here
+
+
+class Grant(NamedTuple):
+    """A worker that is leased."""
+
+    lease: int  # its number at its node
+    worker: Address
+    gpus: tuple[int, ...]
 
 
 class ActorSpec(NamedTuple):

@@ -44,7 +44,8 @@ class Node(Endpoint):
         self.id = self.process.hex() + self.process.hex()[:12]
         self.pool = Pool(resources)
         self.store = Store(store_bytes)
-        self.serve(Transfers(self, self.store))
+        self.transfers = Transfers(self, self.store)
+        self.serve(self.transfers)
         self.workers = WorkerPool(
             self.hub, worker_main, self._printed, self._ended
         )
@@ -96,8 +97,7 @@ class Node(Endpoint):
             if worker.idle_since < horizon:
                 self.workers.kill(worker, "it was idle")
 
-    def on_stop(self, peer: Peer | None, why: str) -> None:
-        """End, and all workers with us: the system sees to that."""
+    def _on_stop(self, peer: Peer | None, why: str) -> None:
         raise SystemExit(why)
 
     def _ended(self, worker: Worker, how: str) -> None:
@@ -111,40 +111,40 @@ class Node(Endpoint):
 
     # ---- who is there ----
 
-    def on_hello(self, peer: Peer, *hello: Any) -> None:
-        """A process has dialled us; it may be a new worker."""
-        super().on_hello(peer, *hello)
+    def _on_hello(self, peer: Peer, *hello: Any) -> None:
+        super()._on_hello(peer, *hello)
         worker = self.workers.workers.get(peer.data.pid)
         if peer.data.kind == "worker" and worker is not None:
             worker.peer, worker.address = peer, peer.data.address
             worker.idle_since = time.monotonic()
             self.leasing.schedule()
 
-    def on_attach(self, peer: Peer, reply: Reply) -> None:
-        """A process asks where it is."""
+    def _on_attach(self, peer: Peer, reply: Reply) -> None:
         arena = (os.getpid(), self.store.descriptor, self.store.arena.size)
         reply(m.Welcome(self.id, self.head, arena))
 
     def _left(self, peer: Peer, why: str) -> None:
         if peer.data.kind == "driver" and peer.data.pid == self.driver:
-            self.on_stop(None, "the driver is gone")
+            self._on_stop(None, "the driver is gone")
         if peer.data.address == self.head != self.address:
-            self.on_stop(None, "the head is gone")
+            self._on_stop(None, "the head is gone")
         self.store.process_left(peer, peer.data.address)
+        self.transfers.made_room()
         self.leasing.owner_left(peer)
 
-    def on_view(self, peer: Peer, nodes: list[m.NodeInfo]) -> None:
-        """The control store tells of all nodes."""
-        dead = {node.id for node in nodes if not node.alive}
-        if any(node.id in dead for node in self.nodes):
-            for process in self.links.values():
+    def _on_view(self, peer: Peer, nodes: list[m.NodeInfo]) -> None:
+        known, self.nodes = self.nodes, [node for node in nodes if node.alive]
+        alive = {node.address for node in self.nodes}
+        lost = {node.address for node in known} - alive - {self.address}
+        if lost:
+            for process in list(self.links.values()):
                 if process.data.kind in ("worker", "driver"):
                     process.post(("view", nodes))
-        self.nodes = [node for node in nodes if node.alive]
+        for address in lost:
+            self.drop_node(address, "it is dead")
         self.leasing.schedule()
 
-    def on_inspect(self, peer: Peer, what: str, reply: Reply) -> None:
-        """A tool wants to see our workers, or our objects."""
+    def _on_inspect(self, peer: Peer, what: str, reply: Reply) -> None:
         workers = [
             {
                 "worker_id": f"{self.id[:8]}-{worker.pid}",
@@ -170,4 +170,4 @@ class Node(Endpoint):
 def _state(worker: Worker) -> str:
     if worker.lease is None:
         return "IDLE"
-    return "LEASED" if worker.lease.want.hold is None else "ACTOR"
+    return "LEASED" if worker.lease.want.demand.hold is None else "ACTOR"

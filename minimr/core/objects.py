@@ -18,13 +18,13 @@ Rules (after Wang et al., "Ownership", NSDI 2021):
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
-from minimr.core.serialize import fail, outgoing
+from minimr.core.refs import Entry, ObjectRef, released
+from minimr.core.serialize import fail
 from minimr.exceptions import ObjectLostError, OwnerDiedError
 from minimr.net.channel import Address
 from minimr.net.endpoint import GONE, Reply
@@ -33,79 +33,6 @@ from minimr.net.peer import Peer
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime
     from minimr.core.tasks import Task
-
-# Entries whose reference has gone. The garbage collector runs `__del__` at
-# any point of any thread, so nothing may be locked there.
-released: deque[Entry] = deque()
-wake_up: list[Callable[[], None]] = []  # of the runtime: to count down soon
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """One object as this process knows it."""
-
-    id: bytes
-    owner: Address | None  # None: this process
-    task: Task | None  # that makes it, or made it: lineage
-    value: m.Value | None = None  # None: not there yet
-    handles: int = 0  # ObjectRefs in this process
-    waiters: list[Callable[[Entry], None]] | None = None
-    borrowers: set[bytes] | None = None  # {process}
-    contained: list[ObjectRef] | None = None  # inside the value
-    uses: int = 0  # entries whose lineage needs this one
-    asked: bool = False  # the owner was asked for the value
-
-
-class ObjectRef:
-    """A reference to an object that is there, or will be.
-
-    Ray: `ray.ObjectRef`.
-    """
-
-    __slots__ = ("__weakref__", "entry")
-
-    def __init__(self, entry: Entry) -> None:
-        entry.handles += 1  # under the runtime's lock
-        self.entry = entry
-
-    def __del__(self) -> None:
-        released.append(self.entry)
-        for wake in wake_up:
-            wake()
-
-    def __hash__(self) -> int:
-        return hash(self.entry.id)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ObjectRef) and self.entry.id == other.entry.id
-
-    def __repr__(self) -> str:
-        return f"ObjectRef({self.hex()})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        from minimr.core.runtime import current, revive
-
-        outgoing.refs.append(self)
-        return revive, (self.entry.id, self.entry.owner or current().address)
-
-    def __await__(self) -> Any:
-        import asyncio
-
-        return asyncio.wrap_future(self.future()).__await__()
-
-    def binary(self) -> bytes:
-        """Give the id."""
-        return self.entry.id
-
-    def hex(self) -> str:
-        """Give the id in hexadecimal digits."""
-        return self.entry.id.hex()
-
-    def future(self) -> Any:
-        """Give a `concurrent.futures.Future` of the value."""
-        from minimr.core.runtime import current
-
-        return current().values.future(self)
 
 
 class Objects:
@@ -197,7 +124,7 @@ class Objects:
                 entry.value.places.remove(place)
             if not entry.value.places:
                 entry.value = None
-                self.runtime.tasks.recover(entry)
+                self.runtime.recovery.recover(entry)
 
     def node_lost(self, place: Address) -> None:
         """A node is dead: its copies are gone."""
@@ -208,10 +135,9 @@ class Objects:
 
     # ---- the owner's side of borrowing ----
 
-    def on_locate(
+    def _on_locate(
         self, peer: Peer, id: bytes, place: Address | None, reply: Reply
     ) -> None:
-        """A reader wants a value, and has not found it at that place."""
         entry = self.table.get(id)
         if entry is None:
             text = f"object {id.hex()} was freed by its owner"
@@ -221,8 +147,7 @@ class Objects:
             self.missing(entry, place)
         self.watch(entry, lambda entry: reply(entry.value))
 
-    def on_borrow(self, peer: Peer, ids: list[bytes], reply: Reply) -> None:
-        """Another process holds references to objects of ours."""
+    def _on_borrow(self, peer: Peer, ids: list[bytes], reply: Reply) -> None:
         process = peer.data.process
         for id in ids:
             entry = self.table.get(id)
@@ -231,8 +156,7 @@ class Objects:
                 self.lent[process].add(id)
         reply(None)
 
-    def on_unborrow(self, peer: Peer, ids: list[bytes]) -> None:
-        """Another process has let go of references."""
+    def _on_unborrow(self, peer: Peer, ids: list[bytes]) -> None:
         process = peer.data.process
         self.lent[process].difference_update(ids)
         for id in ids:
@@ -242,8 +166,7 @@ class Objects:
                 if not entry.borrowers and entry.handles <= 0:
                     self._drop(entry)
 
-    def on_copied(self, peer: Peer, id: bytes, place: Address) -> None:
-        """A node has one more copy of an object of ours."""
+    def _on_copied(self, peer: Peer, id: bytes, place: Address) -> None:
         entry = self.table.get(id)
         if entry is None or not isinstance(entry.value, m.Stored):
             self.runtime.link(place).post(("free", [id]))
@@ -254,7 +177,7 @@ class Objects:
         """A process is gone, and so are the references that it had."""
         ids = self.lent.get(peer.data.process)
         if ids:
-            self.on_unborrow(peer, list(ids))
+            self._on_unborrow(peer, list(ids))
         self.lent.pop(peer.data.process, None)
 
     # ---- the borrower's side ----

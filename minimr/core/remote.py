@@ -21,13 +21,12 @@ import cloudpickle
 from minimr.core import options as opts
 from minimr.core import serialize
 from minimr.core.generator import ObjectRefGenerator
-from minimr.core.leases import Queue
 from minimr.core.messages import Shape
-from minimr.core.objects import ObjectRef, released
+from minimr.core.refs import ObjectRef, released
 from minimr.core.runtime import Runtime, running
 from minimr.core.serialize import Slot
 from minimr.core.session import session
-from minimr.core.tasks import FIRST, Task, object_id
+from minimr.core.tasks import FIRST, Queue, Task, object_id
 
 DEFAULT_RETRIES = 3
 

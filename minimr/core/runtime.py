@@ -24,7 +24,9 @@ from typing import Any, NamedTuple
 from minimr.core import messages as m
 from minimr.core.actors import Actors
 from minimr.core.leases import Leases
-from minimr.core.objects import ObjectRef, Objects, wake_up
+from minimr.core.objects import Objects
+from minimr.core.recovery import Recovery
+from minimr.core.refs import wake_up
 from minimr.core.tasks import Tasks
 from minimr.core.values import Values, map_arena
 from minimr.exceptions import RaySystemError
@@ -42,6 +44,7 @@ class Running(NamedTuple):
 
     task: bytes
     name: str
+    attempt: int  # 0: the first
 
 
 running: ContextVar[Running | None] = ContextVar("running", default=None)
@@ -68,13 +71,6 @@ def set_current(runtime: Runtime | None) -> None:
     wake_up[:] = [runtime.pump.nudge] if runtime is not None else []
 
 
-def revive(id: bytes, owner: Address) -> ObjectRef:
-    """Make a reference that was pickled by another process."""
-    runtime = current()
-    with runtime.lock:
-        return runtime.objects.ref(id, owner)
-
-
 class Runtime(Endpoint):
     """The part of a driver or a worker that talks to the cluster."""
 
@@ -90,6 +86,7 @@ class Runtime(Endpoint):
         self.tasks = Tasks(self)
         self.leases = Leases(self)
         self.actors = Actors(self)
+        self.recovery = Recovery(self)
         self.pump = Pump(self._step, self.hub.wake)
         self.unpinned: deque[bytes] = deque()  # filled by the collector
         self.show_prints = False
@@ -97,9 +94,10 @@ class Runtime(Endpoint):
         self.blocking: Callable[[], AbstractContextManager[None] | None]
         self.blocking = lambda: None
         self._counter = itertools.count(1)
-        for part in (self.objects, self.tasks, self.leases, self.actors):
+        parts = (self.objects, self.tasks, self.leases, self.actors)
+        for part in (*parts, self.recovery):
             self.serve(part)
-        self.left += [self.objects.left, self.leases.left, self._left]
+        self.left += [self.objects.left, self.recovery.left, self._left]
 
     def attach(self, address: Address) -> None:
         """Join a node. Blocks: until it has answered."""
@@ -110,6 +108,14 @@ class Runtime(Endpoint):
             raise RaySystemError(f"the node did not take us: {welcome}")
         self.welcome = welcome
         self.values.arena = map_arena(*welcome.arena)
+
+    def join(self, job: m.Job) -> None:
+        """See modules and files as the driver of a job. Runs in: worker."""
+        self.job = job
+        own = os.environ.get("MINIMR_WORKING_DIR")
+        sys.path[:] = [own, *job.sys_path] if own else job.sys_path
+        if os.path.isdir(own or job.directory):
+            os.chdir(own or job.directory)
 
     def head(self) -> Peer:
         """Give the link to the control store. Lock held."""
@@ -139,14 +145,14 @@ class Runtime(Endpoint):
         if self.kind == "worker" and peer is self.node:
             os._exit(1)
 
-    def on_view(self, peer: Peer, nodes: list[m.NodeInfo]) -> None:
-        """A node has died."""
-        for node in nodes:
-            if not node.alive:
-                self.objects.node_lost(node.address)
-                self.leases.node_lost(node.address)
+    def _on_view(self, peer: Peer, nodes: list[m.NodeInfo]) -> None:
+        alive = {node.address for node in nodes if node.alive}
+        for address in {node.address for node in nodes} - alive:
+            self.objects.node_lost(address)
+            self.drop_node(address, "its node is dead")
+            self.recovery.node_lost(address)
 
-    def on_printed(
+    def _on_printed(
         self,
         peer: Peer,
         pid: int,
@@ -155,14 +161,13 @@ class Runtime(Endpoint):
         error: bool,
         name: Any,
     ) -> None:
-        """A worker has printed: show it here, in the driver."""
         if self.show_prints:
             stream = sys.stderr if error else sys.stdout
             head = f"({name} pid={pid}, node={node})"
             stream.write("".join(f"{head} {line}\n" for line in lines))
             stream.flush()
 
-    def on_stop(self, peer: Peer, why: str) -> None:
+    def _on_stop(self, peer: Peer, why: str) -> None:
         """The cluster ends; a worker ends with its node."""
 
     def call(
@@ -204,3 +209,4 @@ class Runtime(Endpoint):
         self.hub.flush()
         self.pump.close()
         self.hub.close()
+        self.values.close()

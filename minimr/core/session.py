@@ -14,15 +14,17 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from minimr.core import messages as m
 from minimr.core import runtime as runtimes
+from minimr.core.local import LocalRuntime
 from minimr.core.runtime import Runtime, set_current
 from minimr.exceptions import RaySystemError
-from minimr.net.channel import Address, parse_address
+from minimr.net.channel import Address, connect, parse_address
 from minimr.net.token import load_token
 
+LOOPBACK = "127.0.0.1"
 ROOT = Path(__file__).parents[2]
 
 _node: subprocess.Popen[bytes] | None = None
@@ -66,27 +68,25 @@ def init(
     """Start a cluster of one node, or join the one at `address`.
 
     Runs in: driver. Blocks: until the node answers.
+
+    Raises:
+        ConnectionError: nobody answers there, or with another token.
+
     Ray: `ray.init`; a dashboard and logging options have no effect here.
     """
     global _local
-    names = sorted(name for name in unknown if not name.startswith("_"))
-    if names:
-        raise RuntimeError(f"init() got unknown options: {names}")
+    if not all(name.startswith("_") for name in unknown):
+        raise RuntimeError(f"init() got unknown options: {[*unknown]}")
     if is_initialized():
         if ignore_reinit_error:
             return {}
-        raise RuntimeError(
-            "init() was called twice: call shutdown() in between, or pass "
-            "ignore_reinit_error=True"
-        )
+        raise RuntimeError("init() was called twice; shutdown() comes first")
     if local_mode:
-        from minimr.core.local import LocalRuntime
-
         _local = LocalRuntime()
         return {}
-    amounts = (num_cpus, num_gpus, resources)
-    where = _place(address, amounts, object_store_memory)
-    runtime = Runtime("driver", load_token(), "127.0.0.1")
+    amounts = (num_cpus, num_gpus, resources, object_store_memory)
+    where, host = _place(address, amounts)
+    runtime = Runtime("driver", load_token(), host)
     _connect(runtime, where, namespace, runtime_env)
     runtime.show_prints = log_to_driver
     return {
@@ -98,19 +98,23 @@ def init(
 
 
 def _place(
-    address: str | None,
-    amounts: tuple[Any, Any, Any],
-    object_store_memory: int | None,
-) -> Address:
+    address: str | None, amounts: tuple[Any, ...]
+) -> tuple[Address, str]:
+    """Give the address of a node, and our own towards it."""
     address = address or os.environ.get("MINIMR_ADDRESS")
     if address in (None, "local"):
-        return _spawn(node_options(*amounts, object_store_memory))
-    if any(amount is not None for amount in amounts):
+        return _spawn(node_options(*amounts)), LOOPBACK
+    if any(amount is not None for amount in amounts[:3]):
         raise ValueError(
             "When connecting to an existing cluster, num_cpus, num_gpus "
             "and resources must not be provided."
         )
-    return _find(str(address))
+    where = _find(str(address))
+    # Once by hand, for an error that says what is wrong there.
+    channel = connect(where, load_token())
+    host = channel.sock.getsockname()[0]
+    channel.close()
+    return where, host
 
 
 def _connect(
@@ -125,6 +129,7 @@ def _connect(
         namespace or secrets.token_hex(8),
         shape({"runtime_env": env}, 0).env,
     )
+    runtime.home = where
     set_current(runtime)
     try:
         runtime.attach(where)
@@ -190,11 +195,14 @@ def _gpus() -> int:
 
 
 def spawn_node(
-    options: dict[str, Any],
+    options: dict[str, Any], log: IO[bytes] | None = None
 ) -> tuple[subprocess.Popen[bytes], Address]:
     """Start a node's process. Blocks: until it listens.
 
+    It writes warnings to `log`, or where this process does.
+
     Raises:
+        OSError: it cannot listen there.
         RaySystemError: it has not started; its output is in the text.
     """
     env = dict(os.environ)
@@ -204,6 +212,7 @@ def spawn_node(
         [sys.executable, "-m", "minimr.core.main", json.dumps(options)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=log,
         env=env,
         start_new_session=True,  # Ctrl-C is the driver's
     )
@@ -211,13 +220,17 @@ def spawn_node(
     line = process.stdout.readline()
     process.stdout.close()
     try:
-        host, port = json.loads(line)
+        said = json.loads(line)
     except ValueError:
         process.kill()
         code = process.wait()
         raise RaySystemError(
             f"the node did not start (exit code {code}): {line!r}"
         ) from None
+    if "error" in said:
+        process.wait()
+        raise OSError(said["error"])
+    host, port = said
     return process, (host, port)
 
 

@@ -205,14 +205,15 @@ class Store:
         return offset
 
     def _spill(self, stored: Object) -> None:
-        descriptor, path = tempfile.mkstemp(dir=self._directory)
-        os.unlink(path)
-        view, written = self._view(stored), 0
+        view, written, descriptor = self._view(stored), 0, -1
         try:
+            descriptor, path = tempfile.mkstemp(dir=self._directory)
+            os.unlink(path)
             while written < stored.size:
                 written += os.write(descriptor, view[written:])
-        except OSError:  # the disk is full: it stays in memory
-            os.close(descriptor)
+        except OSError:  # no disk, or a full one: it stays in memory
+            if descriptor >= 0:
+                os.close(descriptor)
             return
         assert stored.offset is not None
         self.arena.free(stored.offset, stored.size)

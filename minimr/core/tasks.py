@@ -1,7 +1,6 @@
 """Tasks as their owner has them: inputs, results, and the way back.
 
     submit ─> inputs there? ─> leases, or the actor's queue ─> finish
-    an object is lost ─> recover ─> its task again, its inputs' tasks before
 
 Rules:
 
@@ -14,28 +13,31 @@ Rules:
 from __future__ import annotations
 
 import pickle
+import sys
+import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
-from minimr.core.objects import Entry, ObjectRef
+from minimr.core.refs import Entry, ObjectRef
 from minimr.core.serialize import fail
 from minimr.exceptions import (
-    ObjectLostError,
-    ObjectReconstructionFailedError,
     RayTaskError,
     TaskCancelledError,
 )
+from minimr.net.channel import Address
 from minimr.net.endpoint import Reply
 from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
-    from minimr.core.leases import Lease, Queue
     from minimr.core.runtime import Runtime
 
+LOST = "its owner has lost it"
+ALL = sys.maxsize
 FIRST = (0).to_bytes(4, "big")  # of the object that a task returns
 
 
@@ -63,12 +65,14 @@ class Task:
     parent: bytes | None = None  # the task that submitted it
     lease: Lease | None = None  # while it is under way
     inputs: Sequence[Entry] = ()  # of the refs, once they were let go
+    attempt: int = 0
     cancelled: bool = False
     ready: bool = False  # its inputs are there
     waits: bool = True  # it has no result yet
 
     def count_retry(self) -> None:
         """Note that the task begins once more."""
+        self.attempt += 1
         if self.retries > 0:
             self.retries -= 1
 
@@ -81,6 +85,40 @@ class Task:
         raised = pickle.loads(failed.error)
         cause = raised.cause if isinstance(raised, RayTaskError) else raised
         return isinstance(cause, self.retry_exceptions)
+
+
+@dataclass(slots=True, eq=False)
+class Queue:
+    """Tasks of one shape or actor, and the leases for them."""
+
+    number: int
+    shape: m.Shape | None  # None: an actor's
+    home: Address | None = None  # the node that is asked first
+    tasks: deque[Task] = field(default_factory=deque)
+    leases: list[Lease] = field(default_factory=list)
+    # {node: workers not yet given}
+    asked: dict[Address, int] = field(default_factory=dict)
+    error: m.Failed | None = None  # of a dead actor
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """A worker that is ours, for tasks of one queue."""
+
+    queue: Queue
+    peer: Peer
+    number: int
+    node: Address | None
+    window: int = 1
+    # In the order they were sent.
+    inflight: dict[bytes, Task] = field(default_factory=dict)
+    done: int = 0
+    last: float = field(default_factory=time.monotonic)  # when it did a thing
+    expiring: bool = False  # others wait, or it is gone: no new tasks
+    lost: bool = False  # the worker hung up, and all it said is read
+    death: tuple[str, int] | None = None  # how, tasks begun
+    # Of an actor: what the control store has told of its end.
+    news: list[tuple[Any, ...]] = field(default_factory=list)
 
 
 class Tasks:
@@ -139,34 +177,34 @@ class Tasks:
             task.held = []
         elif not task.inputs:
             task.inputs = [ref.entry for ref in task.refs]
-            for _, entry in self._outcome(task):
+            for _, entry in self.outcome(task):
                 if entry is not None:
                     for needed in task.inputs:
                         needed.uses += 1
         task.refs = []
         for (id, entry), value in zip(
-            self._outcome(task), results, strict=True
+            self.outcome(task), results, strict=True
         ):
             if entry is not None:
                 objects.fulfil(entry, value)
             elif isinstance(value, m.Stored):  # nobody waits for it any more
                 objects.free(id, value)
 
-    def _outcome(self, task: Task) -> Iterable[tuple[bytes, Entry | None]]:
+    def outcome(self, task: Task) -> Iterable[tuple[bytes, Entry | None]]:
+        """Give the ids of a task's results, and the entries left of them."""
         for index in range(abs(task.returns)):
             id = object_id(task.id, index)
             yield id, self.runtime.objects.table.get(id)
 
-    def on_yielded(
+    def _on_yielded(
         self,
         peer: Peer,
-        task: bytes,
+        id: bytes,
         number: int,
         value: m.Value,
         reply: Reply | None = None,
     ) -> None:
-        """A generator has one more item."""
-        stream = self.streams.get(task)
+        stream = self.streams.get(id)
         if stream is not None:
             stream.arrived(number, value)
         if reply is not None:  # it has references: until we count ours
@@ -193,44 +231,9 @@ class Tasks:
         """Give what `get` raises after `cancel`."""
         return fail(TaskCancelledError(f"{task.name}() was cancelled"))
 
-    def on_cancel(
-        self, peer: Peer, task: bytes, force: bool, recursive: bool
+    def _on_cancel(
+        self, peer: Peer, id: bytes, force: bool, recursive: bool
     ) -> None:
-        """A borrower wants a task of ours stopped."""
-        entry = self.runtime.objects.table.get(task + FIRST)
+        entry = self.runtime.objects.table.get(id + FIRST)
         if entry is not None and entry.task is not None:
             self.cancel(entry.task, force, recursive)
-
-    # ---- what was lost ----
-
-    def recover(self, entry: Entry) -> None:
-        """Run the task again that made a lost object."""
-        task, id = entry.task, entry.id.hex()
-        error: Exception
-        if task is None:
-            text = "its node died, and only results of tasks can be made again"
-            error = ObjectLostError(f"object {id} is lost: {text}")
-        elif task.retries == 0:
-            text = f"object {id} is lost, and {task.name}() has no retry left"
-            error = ObjectReconstructionFailedError(text)
-        else:
-            if not task.waits:
-                self._rerun(task)
-            return
-        self.runtime.objects.fulfil(entry, fail(error))
-
-    def _rerun(self, task: Task) -> None:
-        task.count_retry()
-        task.waits = True
-        task.refs = [ObjectRef(entry) for entry in task.inputs]
-        for _, other in self._outcome(task):
-            if other is not None and _is_lost(other):
-                other.value = None
-        for entry in task.inputs:
-            if _is_lost(entry):
-                self.runtime.objects.missing(entry, None)
-        self.submit(task)
-
-
-def _is_lost(entry: Entry) -> bool:
-    return isinstance(entry.value, m.Stored) and not entry.value.places

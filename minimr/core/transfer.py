@@ -9,9 +9,11 @@ process ── fetch ──> node A                        node B
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pickle import PickleBuffer
 from typing import Any
 
@@ -22,6 +24,7 @@ from minimr.net.peer import Peer
 
 PART_BYTES = 5 * 2**20
 UNDER_WAY = 4
+ROOM_WAIT_S = 2.0  # before a full store is an error
 
 
 @dataclass(eq=False)
@@ -47,20 +50,50 @@ class Transfers:
         # Who asked before the seal came: it travels on another link.
         self._early: defaultdict[bytes, list[Callable[[], None]]]
         self._early = defaultdict(list)
+        # [(until when, what to call again)], in the order of the asking
+        self._waiting: list[tuple[float, Callable[[float], None]]] = []
 
-    def on_create(
-        self, peer: Peer, id: bytes, size: int, owner: Address, reply: Reply
+    def _on_create(
+        self,
+        peer: Peer,
+        id: bytes,
+        size: int,
+        owner: Address,
+        reply: Reply,
+        until: float = 0.0,
     ) -> None:
-        """A process wants to put an object here."""
         if owner != peer.data.address:
             self.endpoint.link(owner)  # to learn when the owner dies
-        reply(self.store.create(id, size, owner))
+        offset = self.store.create(id, size, owner)
+        again = partial(self._on_create, peer, id, size, owner, reply)
+        if isinstance(offset, int) or not self._wait(size, until, again):
+            reply(offset)
 
-    def on_seal(self, peer: Peer, id: bytes) -> None:
-        """It is complete."""
+    def _wait(
+        self, size: int, until: float, again: Callable[[float], None]
+    ) -> bool:
+        """Call again when there may be room, and a last time at `until`.
+
+        Somebody may be about to let go of what fills the store.
+        """
+        until = until or time.monotonic() + ROOM_WAIT_S
+        if size > self.store.arena.size or time.monotonic() >= until:
+            return False
+        self._waiting.append((until, again))
+        self.endpoint.later(until - time.monotonic(), self.made_room)
+        return True
+
+    def made_room(self) -> None:
+        """Something was freed, unpinned or can be spilled."""
+        waiting, self._waiting = self._waiting, []
+        for until, again in waiting:
+            again(until)
+
+    def _on_seal(self, peer: Peer, id: bytes) -> None:
         self.store.seal(id)
         for again in self._early.pop(id, ()):
             again()
+        self.made_room()
 
     def _too_early(self, id: bytes, again: Callable[[], None]) -> bool:
         stored = self.store.objects.get(id)
@@ -69,26 +102,25 @@ class Transfers:
         self._early[id].append(again)
         return True
 
-    def on_unpin(self, peer: Peer, ids: list[bytes]) -> None:
-        """A process reads them no more."""
+    def _on_unpin(self, peer: Peer, ids: list[bytes]) -> None:
         for id in ids:
             self.store.unpin(id, peer)
+        self.made_room()
 
-    def on_free(self, peer: Peer, ids: list[bytes]) -> None:
-        """Nobody can reach them any more."""
+    def _on_free(self, peer: Peer, ids: list[bytes]) -> None:
         for id in ids:
             self.store.free(id)
+        self.made_room()
 
-    def on_pull(
+    def _on_pull(
         self, peer: Peer, id: bytes, begin: int, end: int, reply: Reply
     ) -> None:
-        """Another node wants a part of an object."""
-        again = lambda: self.on_pull(peer, id, begin, end, reply)  # noqa: E731
+        again = partial(self._on_pull, peer, id, begin, end, reply)
         if not self._too_early(id, again):
             part = self.store.part(id, begin, end)
             reply(None if part is None else PickleBuffer(part))
 
-    def on_fetch(
+    def _on_fetch(
         self,
         peer: Peer,
         id: bytes,
@@ -96,23 +128,24 @@ class Transfers:
         places: list[Address],
         owner: Address,
         reply: Reply,
+        until: float = 0.0,
     ) -> None:
-        """A process wants to read an object: bring it here and pin it."""
         question = (peer, id, size, places, owner, reply)
-        if self._too_early(id, lambda: self.on_fetch(*question)):
+        if self._too_early(id, lambda: self._on_fetch(*question)):
             return
         found = self.store.pin(id, peer)
         others = [place for place in places if place != self.endpoint.address]
         if found is None and id not in self._coming:
-            if others:
-                found = self.store.create(id, size, owner, primary=False)
-                self._coming[id] = Coming(id, size, others[0], owner)
-            else:
+            if not others:
                 reply((self.endpoint.address, "it is not here"))
                 return
+            found = self.store.create(id, size, owner, primary=False)
+            if isinstance(found, int):
+                self._coming[id] = Coming(id, size, others[0], owner)
         if isinstance(found, str):
-            self._coming.pop(id, None)
-            reply((None, found))
+            again = partial(self._on_fetch, *question)
+            if not self._wait(size, until, again):
+                reply((None, found))
         elif id in self._coming:
             coming = self._coming[id]
             coming.readers.append((peer, reply))

@@ -22,12 +22,13 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core import serialize
-from minimr.core.objects import Entry, ObjectRef
+from minimr.core.refs import Entry, ObjectRef
 from minimr.core.tasks import FIRST
 from minimr.exceptions import (
     GetTimeoutError,
@@ -86,6 +87,7 @@ class Values:
                 return packed.data
             return m.Inline(packed.data, packed.copied(), names)
         size, node = serialize.stored_size(packed), self.runtime.node
+        self.runtime.drain()  # what we have let go of makes room
         offset = self.runtime.call(node, "create", id, size, owner)
         if not isinstance(offset, int):
             raise ObjectStoreFullError(str(offset))
@@ -227,6 +229,7 @@ class Values:
                 why = answer[1] if isinstance(answer, tuple) else answer
                 done(serialize.fail(ObjectStoreFullError(why)))
 
+        self.unpin()  # what we have let go of makes room
         what = (entry.id, value.size, list(value.places))
         owner = entry.owner or self.runtime.address
         self.runtime.ask(self.runtime.node, answered, "fetch", *what, owner)
@@ -249,7 +252,13 @@ class Values:
             known = self._pinned.get(ids[-1])
             if known is not None and known() is None:
                 del self._pinned[ids[-1]]
-        self.runtime.node.post(("unpin", ids))
+        if ids:
+            self.runtime.node.post(("unpin", ids))
+
+    def close(self) -> None:
+        """Let go of the arena, at the latest when its last array goes."""
+        with suppress(AttributeError, BufferError):  # none, or arrays in it
+            self.arena.close()
 
     # ---- wait ----
 

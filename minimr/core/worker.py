@@ -11,8 +11,6 @@ Rules:
    queued behind it: one of them may be what it waits for.
 3. Answers leave in batches: when the queue is empty, or after a
    millisecond.
-4. A reference that travels in a result is kept here until the owner has
-   registered as its borrower, and so answers.
 """
 
 from __future__ import annotations
@@ -21,9 +19,7 @@ import asyncio
 import inspect
 import mmap
 import os
-import pickle
 import signal
-import sys
 import threading
 import time
 from collections import defaultdict, deque
@@ -35,49 +31,20 @@ from typing import Any
 import cloudpickle
 
 from minimr.core import messages as m
-from minimr.core import serialize
-from minimr.core.objects import Entry
 from minimr.core.pool import PROGRESS
-from minimr.core.runtime import Running, Runtime, running, set_current
-from minimr.core.serialize import Slot, fail
-from minimr.core.tasks import object_id
-from minimr.exceptions import (
-    ActorDiedError,
-    AsyncioActorExit,
-    TaskCancelledError,
-    task_error,
-)
-from minimr.net.channel import Address
+from minimr.core.results import ActorExit, Attempt, Results
+from minimr.core.runtime import Running, Runtime, running
+from minimr.core.serialize import fail
+from minimr.exceptions import ActorDiedError, TaskCancelledError, task_error
 from minimr.net.endpoint import Reply
 from minimr.net.peer import Peer
 from minimr.net.pump import GRACE_S
 
 FLUSH_S = 0.001
 BATCH = 32
-EVENTS_S = 0.5  # what ran is told to the control store
-MAX_EVENTS = 1000
-Push = tuple[bytes, Any, bytes, Any, int, str]
+Push = tuple[bytes, Any, bytes, Any, int, str, int]
 
 executor: Executor | None = None  # of this process, if it is a worker
-
-
-class ActorExit(BaseException):
-    """Raised by `exit_actor` in a method."""
-
-
-def run_worker(
-    token: bytes, node: Address, env: m.Environment, progress: mmap.mmap
-) -> None:
-    """Be a worker. Runs in: a fork of the node."""
-    global executor
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.environ.update(dict(env))
-    runtime = Runtime("worker", token, node[0])
-    set_current(runtime)
-    executor = Executor(runtime, progress)
-    runtime.attach(node)
-    runtime.pump.start()
-    executor.run()
 
 
 class Executor:
@@ -103,11 +70,11 @@ class Executor:
         self.threads: ThreadPoolExecutor | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self.coroutines: dict[bytes, asyncio.Task[Any]] = {}
+        self.results = Results(runtime)
         self.cancelled: set[bytes] = set()
         self.now: Running | None = None  # in the main thread
         self._looked_at: Running | None = None  # by the background thread
         self._waits = False  # the task in the main thread does
-        self._events: list[tuple[bytes, str, float, float]] = []
         self._main = threading.get_ident()
         self._flushed = 0.0
         runtime.serve(self)
@@ -117,40 +84,19 @@ class Executor:
 
     # ---- messages ----
 
-    def on_granted(
-        self,
-        peer: Peer,
-        number: int,
-        gpus: tuple[int, ...],
-        hold: m.Amounts,
-        job: m.Job,
+    def _on_granted(
+        self, peer: Peer, grant: m.Grant, hold: m.Amounts, job: m.Job
     ) -> None:
-        """We are leased."""
-        self.lease, self.begun = number, 0
-        self.gpus, self.hold = gpus, hold
-        PROGRESS.pack_into(self.progress, 0, number, 0, b"")
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
+        self.lease, self.begun = grant.lease, 0
+        self.gpus, self.hold = grant.gpus, hold
+        PROGRESS.pack_into(self.progress, 0, self.lease, 0, b"")
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, self.gpus))
         if not hasattr(self.runtime, "job"):
-            self._join(job)
+            self.runtime.join(job)
 
-    def _join(self, job: m.Job) -> None:
-        """See modules and files as the driver of this job does."""
-        self.runtime.job = job
-        own = os.environ.get("MINIMR_WORKING_DIR")
-        sys.path[:] = [own, *job.sys_path] if own else job.sys_path
-        directory = own or job.directory
-        if os.path.isdir(directory):
-            os.chdir(directory)
-
-    def on_push(
-        self,
-        peer: Peer,
-        id: bytes,
-        function: Any,
-        blob: bytes | None,
-        *rest: Any,
+    def _on_push(
+        self, peer: Peer, id: bytes, function: Any, blob: Any, *rest: Any
     ) -> None:
-        """Queue a task, or give it back if another one takes long."""
         push = (id, function, *rest)
         if blob is not None:
             self.functions[function] = blob
@@ -167,16 +113,14 @@ class Executor:
         else:
             self.queue.append((peer, push))
 
-    def on_become(
+    def _on_become(
         self, peer: Peer, spec: m.ActorSpec, restarts: int, reply: Reply
     ) -> None:
-        """We are to be an actor."""
         self.queue.appendleft((peer, (b"", spec, restarts, reply)))
 
-    def on_cancel(
+    def _on_cancel(
         self, peer: Peer, id: bytes, force: bool, recursive: bool
     ) -> None:
-        """Somebody wants a task stopped, ours to run or ours to own."""
         for queued in list(self.queue):
             if queued[1][0] == id:
                 self.queue.remove(queued)
@@ -188,7 +132,7 @@ class Executor:
         if id in self.coroutines and self.loop is not None:
             self.loop.call_soon_threadsafe(self.coroutines[id].cancel)
         elif self.now is None or self.now.task != id:
-            self.runtime.tasks.on_cancel(peer, id, force, recursive)
+            self.runtime.tasks._on_cancel(peer, id, force, recursive)
         elif force:
             os._exit(1)
         else:
@@ -196,8 +140,7 @@ class Executor:
             if self.spec is None:  # a method only learns that it should end
                 signal.pthread_kill(self._main, signal.SIGINT)
 
-    def on_stop(self, peer: Peer, why: str) -> None:
-        """The node ends us."""
+    def _on_stop(self, peer: Peer, why: str) -> None:
         os._exit(0)
 
     def _interrupted(self, *_: Any) -> None:
@@ -270,14 +213,14 @@ class Executor:
         self.runtime.hub.flush()
 
     def _run(self, peer: Peer, push: Push) -> None:
-        id, function, args, deps, returns, name = push
-        with Attempt(self, peer, id, name):
+        id, function, args, deps, returns, name, attempt = push
+        with Attempt(self, peer, Running(id, name, attempt)):
             call = self._function(function)
-            positional, named = self._arguments(args, deps)
+            positional, named = self.results.arguments(args, deps)
             result = call(*positional, **named)
             if self.spec is not None and id in self.cancelled:
                 raise KeyboardInterrupt
-            self._reply(peer, id, returns, result)
+            self.results.reply(peer, id, returns, result)
 
     def _spawn(self, peer: Peer, push: Push) -> None:
         assert self.loop is not None
@@ -286,17 +229,17 @@ class Executor:
         task.add_done_callback(lambda _: self.coroutines.pop(push[0], None))
 
     async def _run_async(self, peer: Peer, push: Push) -> None:
-        id, function, args, deps, returns, name = push
+        id, function, args, deps, returns, name, attempt = push
         async with self._room:
-            with Attempt(self, peer, id, name):
+            with Attempt(self, peer, Running(id, name, attempt)):
                 call = self._function(function)
-                positional, named = self._arguments(args, deps)
+                positional, named = self.results.arguments(args, deps)
                 result = call(*positional, **named)
                 if inspect.isawaitable(result):
                     result = await result
                 if inspect.isasyncgen(result):
                     result = [item async for item in result]
-                self._reply(peer, id, returns, result)
+                self.results.reply(peer, id, returns, result)
             asyncio.get_running_loop().call_soon(self.runtime.hub.flush)
 
     def _function(self, function: bytes | str) -> Callable[..., Any]:
@@ -311,99 +254,16 @@ class Executor:
             known = self.functions[function] = cloudpickle.loads(known)
         return known  # type: ignore[no-any-return]
 
-    def _arguments(self, blob: bytes, deps: Any) -> tuple[Any, Any]:
-        """Unpickle arguments, values in the place of references.
-
-        Blocks: until large values are in this node's store.
-        """
-        if not blob:
-            return (), {}
-        args, kwargs = pickle.loads(blob)
-        if deps:
-            values = self._values(deps)
-            args = [values[a.number] if type(a) is Slot else a for a in args]
-            for key, arg in kwargs.items():
-                if type(arg) is Slot:
-                    kwargs[key] = values[arg.number]
-        if self.runtime.objects.to_borrow:
-            self.runtime.drain()
-        return args, kwargs
-
-    def _values(self, deps: Any) -> list[Any]:
-        runtime, entries = self.runtime, []
-        for (id, owner), value in deps:
-            mine = owner == runtime.address
-            entry = runtime.objects.table.get(id) if mine else None
-            if entry is None:
-                # Not in the table: who sent the task keeps it for us.
-                entry = Entry(id, owner, None, value)
-            entries.append(entry)
-        blocks, load = runtime.values.fetch(entries, None), runtime.values.load
-        return [load(entry, blocks.get(entry)) for entry in entries]
-
-    def _reply(self, peer: Peer, id: bytes, returns: int, result: Any) -> None:
-        """Answer with a result. Blocks: a large one, for room."""
-        owner, encode = peer.data.address, self.runtime.values.encode
-        if returns < 0:
-            count = 0
-            for count, item in enumerate(result, 1):
-                packed = serialize.pack(item)
-                value = encode(object_id(id, count), packed, owner)
-                self._send(peer, packed.refs, "yielded", id, count, value)
-                self.runtime.hub.flush()
-            self._send(peer, [], "done", id, serialize.pack(count).data)
-            return
-        parts = [result] if returns == 1 else serialize.split(result, returns)
-        all_packed = [serialize.pack(part) for part in parts]
-        values = [
-            encode(object_id(id, index), packed, owner)
-            for index, packed in enumerate(all_packed)
-        ]
-        if returns == 1 and type(values[0]) is bytes:
-            peer.post(("done", id, values[0]))
-            return
-        refs = [ref for packed in all_packed for ref in packed.refs]
-        self._send(peer, refs, "done", id, values)
-
-    def _send(self, peer: Peer, refs: list[Any], *message: Any) -> None:
-        """Send after all before it, when our references are registered."""
-        runtime = self.runtime
-
-        def send() -> None:
-            if refs:  # kept by the question until it is answered
-                runtime.ask(peer, lambda _: refs.clear(), *message)
-            else:
-                peer.post(message)
-
-        with runtime.lock:
-            runtime.objects.when_registered(send)
-
-    def record(self, *event: Any) -> None:
-        """Note that a task has run: (task, name, start, end)."""
-        self._events.append(event)
-        if len(self._events) == 1:
-            with self.runtime.lock:
-                self.runtime.later(EVENTS_S, self._tell)
-        elif len(self._events) >= MAX_EVENTS:
-            with self.runtime.lock:
-                self._tell()
-
-    def _tell(self) -> None:
-        events, self._events = self._events, []
-        if events:
-            row = (self.runtime.welcome.node, os.getpid(), events)
-            self.runtime.head().post(("events", pickle.dumps(row)))
-
     # ---- actors ----
 
     def _become(self, spec: m.ActorSpec, restarts: int, reply: Any) -> None:
         """Construct the actor. Runs in: the main thread."""
         self.spec, self.restarts, error = spec, restarts, None
         name = f"{spec.class_name}.__init__"
-        token = running.set(Running(b"", name))
+        token = running.set(Running(b"", name, restarts))
         try:
             cls = cloudpickle.loads(spec.blob)
-            args, kwargs = self._arguments(spec.args, spec.deps)
+            args, kwargs = self.results.arguments(spec.args, spec.deps)
             self.actor = cls.__new__(cls)
             self.actor.__init__(*args, **kwargs)
         except SystemExit as exit:
@@ -436,45 +296,3 @@ class Executor:
         self.runtime.hub.flush()
         code = error.code
         os._exit(code if isinstance(code, int) else int(code is not None))
-
-
-class Attempt:
-    """One run of a task: what is noted of it, and what ends it."""
-
-    __slots__ = ("executor", "id", "name", "peer", "start", "token")
-
-    def __init__(
-        self, executor: Executor, peer: Peer, id: bytes, name: str
-    ) -> None:
-        self.executor, self.peer = executor, peer
-        self.id, self.name = id, name
-
-    def __enter__(self) -> None:
-        executor = self.executor
-        executor.begun += 1
-        about = (executor.lease, executor.begun, self.name.encode())
-        PROGRESS.pack_into(executor.progress, 0, *about)
-        now = Running(self.id, self.name)
-        self.token = running.set(now)
-        if executor.threads is None and executor.loop is None:
-            executor.now = now
-        self.start = time.time()
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        executor, name = self.executor, self.name
-        executor.now = None
-        executor.cancelled.discard(self.id)
-        running.reset(self.token)
-        executor.record(self.id, name, self.start, time.time())
-        if error is None:
-            return True
-        if isinstance(error, ActorExit | AsyncioActorExit):
-            executor.leave()
-        if isinstance(error, SystemExit):
-            executor.quit(error)
-        if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
-            error = TaskCancelledError(f"{name}() was cancelled")
-        else:
-            error = task_error(name, error, os.getpid())
-        self.peer.post(("done", self.id, fail(error)))
-        return True

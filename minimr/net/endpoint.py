@@ -1,10 +1,10 @@
 """A process among others: messages by name, questions, timers.
 
-    other processes ══ hub ══> step() ──> on_NAME(peer, *fields)
+    other processes ══ hub ══> step() ──> _on_NAME(peer, *fields)
                                     └───> answers to questions, timers
 
 A message is a tuple, its name first: ("done", task, results) calls the
-method `on_done(peer, task, results)` of whoever serves it here. A question
+method `_on_done(peer, task, results)` of whoever serves it here. A question
 comes with one argument more, a function that takes the answer.
 
 Rules:
@@ -43,6 +43,10 @@ class Hello(NamedTuple):
     process: bytes  # random; prefix of the ids that it makes
     address: Address
     pid: int
+    home: Address  # of the node that it belongs to
+
+
+NOBODY = Hello("?", b"", ("", 0), 0, ("", 0))
 
 
 class Endpoint:
@@ -59,6 +63,7 @@ class Endpoint:
         self.process = os.urandom(8)
         self.hub = Hub(token, address)
         self.address = self.hub.address
+        self.home = self.address  # of the node that this process belongs to
         self.lock = threading.RLock()
         self.handlers: dict[str, Callable[..., None]] = {}
         self.left: list[Callable[[Peer, str], None]] = []
@@ -70,19 +75,19 @@ class Endpoint:
         self.serve(self)
 
     def serve(self, owner: object) -> None:
-        """Give messages to the `on_` methods of an object."""
+        """Give messages to the `_on_` methods of an object."""
         for name in dir(owner):
-            if name.startswith("on_"):
-                self.handlers[name[3:]] = getattr(owner, name)
+            if name.startswith("_on_"):
+                self.handlers[name[4:]] = getattr(owner, name)
 
     def link(self, address: Address) -> Peer:
         """Give the link to an address, a new one at the first use."""
         peer = self.links.get(address)
         if peer is None or peer.closed:
             peer = self.links[address] = self.hub.dial(address)
-            peer.data = Hello("peer", b"", address, 0)
+            peer.data = NOBODY._replace(address=address, home=address)
             me = (self.kind, self.process, self.address, os.getpid())
-            peer.post(("hello", *me))
+            peer.post(("hello", *me, self.home))
         return peer
 
     def ask(self, peer: Peer, callback: Reply, *question: Any) -> None:
@@ -118,29 +123,42 @@ class Endpoint:
                 elif isinstance(event, Left):
                     self._lose(event.peer, event.why)
                 elif isinstance(event, Joined) and event.peer.data is None:
-                    event.peer.data = Hello("?", b"", ("", 0), 0)
+                    event.peer.data = NOBODY
             if self._timers:
                 self._run_timers()
         self.hub.flush()
 
-    def on_ask(self, peer: Peer, number: int, name: str, *body: Any) -> None:
-        """Somebody asks; the answer may be given at once or later."""
+    def _on_ask(self, peer: Peer, number: int, name: str, *body: Any) -> None:
+        # The answer may be given at once or later.
         reply = partial(self._answer, peer, number)
         self.handlers[name](peer, *body, reply)
 
     def _answer(self, peer: Peer, number: int, body: Any) -> None:
         peer.post(("answer", number, body))
 
-    def on_answer(self, peer: Peer, number: int, body: Any) -> None:
-        """A question of ours is answered."""
+    def _on_answer(self, peer: Peer, number: int, body: Any) -> None:
         if number in self._asked:
             self._asked.pop(number)[1](body)
 
-    def on_hello(self, peer: Peer, *hello: Any) -> None:
-        """Another process has dialled us."""
+    def _on_hello(self, peer: Peer, *hello: Any) -> None:
         # Of two that dialled each other, both links stay; either will do.
         peer.data = Hello(*hello)
         self.links.setdefault(peer.data.address, peer)
+        peer.post(("home", self.home))
+
+    def _on_home(self, peer: Peer, home: Address) -> None:
+        peer.data = peer.data._replace(home=home)
+
+    def drop_node(self, address: Address, why: str) -> None:
+        """Hang up on a node that is dead, and on its processes.
+
+        Runs in: the thread that steps. A machine that is cut off says
+        nothing, and TCP would wait for a quarter of an hour.
+        """
+        for peer in self.hub.peers():
+            if peer.data is not None and peer.data.home == address:
+                self.hub.drop(peer)
+                self._lose(peer, why)
 
     def _lose(self, peer: Peer, why: str) -> None:
         if self.links.get(peer.data.address) is peer:

@@ -114,11 +114,12 @@ class Pump:
             self._changed.notify_all()
 
     def nudge(self) -> None:
-        """Let the background thread look around, if it is asleep.
+        """Let the thread that reads look around, if it is another one.
 
         Runs in: any thread, at any point: the garbage collector calls it.
         """
-        if self.in_background:
+        mine = self._stepping in (0, threading.get_ident())
+        if self.in_background or not mine:
             self._wake()
 
     def interrupt(self) -> bool:
