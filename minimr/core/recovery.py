@@ -56,8 +56,11 @@ class Recovery:
                 where = "{}:{}".format(*address)
                 why = f"the node {where} that it ran on has died"
                 self._bury(lease, why, ALL)
+        here = self.runtime.node.data.address
         for queue in self.runtime.leases.queues:
-            if queue.asked.pop(address, None):
+            if queue.home == address:
+                queue.home = here
+            if queue.asked.pop(address, None) and address != here:
                 self.runtime.leases.demand(queue)
 
     def _on_died(self, peer: Peer, lease: int, why: str, begun: int) -> None:
@@ -103,7 +106,7 @@ class Recovery:
 
     def _rerun(self, task: Task) -> None:
         task.count_retry()
-        task.waits = True
+        task.waits, task.ready = True, False
         task.refs = [ObjectRef(entry) for entry in task.inputs]
         for _, other in self.runtime.tasks.outcome(task):
             if other is not None and _is_lost(other):

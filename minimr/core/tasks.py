@@ -132,7 +132,7 @@ class Tasks:
 
     def submit(self, task: Task) -> None:
         """Run a task as soon as its inputs are there."""
-        if task.queue is not None:  # in its place, even if it has to wait
+        if task.shape is None and task.queue is not None:  # a call: in order
             task.queue.tasks.append(task)
         self.when_ready(task, self.runtime.leases.enqueue)
 
