@@ -70,6 +70,18 @@ class Checkpoint:
         self._saved_at, self._dirty = time.monotonic(), False
 
 
+def checkpoint_files(folder: Path | None, number: int) -> list[Path | None]:
+    """Name the files of so many servers, in a folder that is made.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    if folder is None:
+        return [None] * number
+    folder.mkdir(parents=True, exist_ok=True)
+    return [folder / f"server-{server}.pickle" for server in range(number)]
+
+
 def load(path: Path) -> Rounds:
     """Read what a server has saved; it begins another life.
 

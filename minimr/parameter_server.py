@@ -86,8 +86,6 @@ class ParameterServer(interface.ParameterServer):
         self._timeout_s = timeout_s
         self._frame_bytes = max(MAX_FRAME_BYTES, 2 * size_of(checked))
         self._local = threading.local()
-        if checkpoint is not None:
-            checkpoint.mkdir(parents=True, exist_ok=True)
         # [2] start: processes of our own, and we replace who dies
         # vs Ray: actors, which Ray starts again
         self._processes: Processes | None = Processes(
@@ -263,11 +261,12 @@ class Server(Desk):
 
     def too_late(self, message: Any) -> str:
         """Say for whom a worker has waited in vain."""
-        laggards = self._rounds.laggards(message.clock)
+        clock = message.clock - isinstance(message, m.Push)
+        laggards = self._rounds.laggards(clock)
         return too_slow(message.worker, laggards, message.timeout_s)
 
 
-def serve(options: ServerOptions) -> None:
+def _serve(options: ServerOptions) -> None:
     """Be a server until the driver is gone."""
     narrate()
     driver = os.pidfd_open(options.driver)
@@ -283,4 +282,4 @@ def serve(options: ServerOptions) -> None:
 
 
 if __name__ == "__main__":
-    serve(ServerOptions.parse(sys.argv[1:]))
+    _serve(ServerOptions.parse(sys.argv[1:]))

@@ -31,9 +31,17 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from minimr.checkpoint import checkpoint_files
 from minimr.net.channel import Address, listen, reachable
 
 MAX_RESTARTS = 10  # of one server
+
+# Arrays come and go at every push. The C library would give the memory of
+# each back to the system, and have it cleared page by page for the next.
+KEEP_MEMORY = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**40),
+}
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +99,7 @@ class Processes:
         checkpoint_interval_s: float,
     ) -> None:
         self._size = max_frame_bytes
-        self._folder = checkpoint
+        self._files = checkpoint_files(checkpoint, number)
         self._interval_s = checkpoint_interval_s
         self._closing = False
         self._lock = threading.Lock()  # of: closing, against a restart
@@ -142,7 +150,7 @@ class Processes:
             descriptor,
             os.getpid(),
             self._size,
-            checkpoint_file(self._folder, server),
+            self._files[server],
             self._interval_s,
             restore,
         )
@@ -157,7 +165,7 @@ class Processes:
                 *options.arguments(),
             ],
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**KEEP_MEMORY, **os.environ, "PYTHONPATH": path},
             pass_fds=[descriptor],
             start_new_session=True,
         )
@@ -172,12 +180,7 @@ class Processes:
                 if code < 0:
                     how = f"killed by {signal.Signals(-code).name}"
                 log.warning("server %d has died: %s", server, how)
-                if code >= 0 or self._folder is None:
+                if code >= 0 or self._files[server] is None:
                     break
                 self._running[server] = self._start(server, restore=True)
         self._listeners[server].close()
-
-
-def checkpoint_file(folder: Path | None, server: int) -> Path | None:
-    """Name the file of a server's checkpoint."""
-    return None if folder is None else folder / f"server-{server}.pickle"
