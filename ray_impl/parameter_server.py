@@ -266,6 +266,8 @@ class Server(Homes):
         client, worker, clock, timeout_s = caller
         self._home[worker] = client
         async with self._changed:
+            if self._rounds.ready(worker, clock):
+                return
             waiting = self._changed.wait_for(
                 lambda: self._rounds.ready(worker, clock)
             )

@@ -18,35 +18,49 @@ import pytest
 from minimr import mapreduce, serial
 from minimr.interface import MapReduce
 from minimr.jobs.tracker import Policy
+from tests.contract.servers import RUNGS, Rung
 from tests.stage import Stage
 
 NUM_WORKERS = 2
 
 
-@contextmanager
-def _ray() -> Iterator[Any]:
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Any]:
+    """Start the one Ray of this process, and give its module."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     ray = pytest.importorskip("ray", reason="ray is not installed")
+    ray.init(
+        address="local",
+        num_cpus=NUM_WORKERS,
+        include_dashboard=False,
+        logging_level="ERROR",
+        log_to_driver=False,
+        _node_ip_address="127.0.0.1",
+    )
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def minimr_cluster() -> Iterator[Any]:
+    """Start a cluster of rung 2, and give its module."""
+    import minimr
+
+    minimr.init(num_cpus=NUM_WORKERS)
+    yield minimr
+    minimr.shutdown()
+
+
+@contextmanager
+def _ray() -> Iterator[Any]:
     from ray_impl import mapreduce
 
-    started = not ray.is_initialized()
-    if started:
-        ray.init(
-            address="local",
-            num_cpus=NUM_WORKERS,
-            include_dashboard=False,
-            logging_level="ERROR",
-            log_to_driver=False,
-            _node_ip_address="127.0.0.1",
-        )
     with pytest.MonkeyPatch.context() as patch:
         # Ray waits a second before it tries again.
         patch.setattr(mapreduce, "MAX_RETRIES", 1)
         with mapreduce.MapReduce(NUM_WORKERS) as engine:
             yield engine
-    if started:
-        ray.shutdown()
 
 
 def _minimr() -> MapReduce:
@@ -72,8 +86,19 @@ on_workers = only_on(*(name for name in ENGINES if name != "serial"))
 
 @pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Iterator[MapReduce]:
+    if request.param == "ray":
+        request.getfixturevalue("ray_cluster")
     with ENGINES[request.param]() as engine:
         yield engine
+
+
+@pytest.fixture(scope="session", params=RUNGS)
+def rung(request: pytest.FixtureRequest) -> Iterator[Rung]:
+    """Give a rung of the parameter server, with servers that are reused."""
+    cluster = RUNGS[request.param]
+    api = None if cluster is None else request.getfixturevalue(cluster)
+    with Rung(request.param, api) as rung:
+        yield rung
 
 
 @pytest.fixture
