@@ -8,8 +8,9 @@
     └ else: applied at once ────────┘
 
 A worker's clock is the number of rounds that it has pushed. It counts them
-itself and sends it along: that makes a push that comes twice a duplicate,
-and lets a server that was replaced from an old checkpoint catch up.
+itself and sends it along, with those of others that its client knows: that
+makes a push that comes twice a duplicate, and lets a server that was
+replaced from an old checkpoint catch up.
 
 Rules:
 
@@ -26,6 +27,7 @@ Every rung runs this; what they differ in is how a message gets here.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -73,14 +75,23 @@ class Rounds:
         """Name the state that the weights are in."""
         return Reading(self.stats.restarts, self.stats.rounds)
 
-    def ready(self, worker: int, clock: int) -> bool:
-        """Tell whether a worker with this clock may pull, or push its next.
+    def ready(self, worker: int, clocks: Mapping[int, int]) -> bool:
+        """Tell whether a worker may pull, or push its next round.
+
+        Args:
+            worker: who wants to go on.
+            clocks: those that its client knows of, its own among them.
 
         Raises:
             ParameterServerError: the worker is not in.
         """
-        self._hear(worker, clock)
-        return not self.laggards(clock)
+        self.clock_of(worker)
+        for other, clock in clocks.items():
+            # Further than we know it: it pushed to a server that is gone.
+            if clock > self.clocks.get(other, clock):
+                self._set_clock(other, clock)
+        self._fold_if_complete()
+        return not self.laggards(clocks[worker])
 
     def laggards(self, clock: int) -> list[int]:
         """Name those for whom a worker with this clock has to wait."""
@@ -119,7 +130,8 @@ class Rounds:
             self._waiting[worker], self._round = update, clock
         else:
             self._apply({worker: update})
-        self._hear(worker, clock)
+        self._set_clock(worker, clock)
+        self._fold_if_complete()
         return True
 
     def clock_of(self, worker: int) -> int:
@@ -133,8 +145,7 @@ class Rounds:
 
     def join(self, worker: int, clock: int) -> None:
         """Let a worker in, at a clock that all servers agree on."""
-        self.clocks[worker] = clock
-        self.newest = max(self.newest, clock)
+        self._set_clock(worker, clock)
         self._fold_if_complete()
 
     def leave(self, worker: int) -> None:
@@ -143,15 +154,9 @@ class Rounds:
         self._read_at.pop(worker, None)
         self._fold_if_complete()
 
-    def _hear(self, worker: int, clock: int) -> None:
-        """Believe a worker that it has come so far.
-
-        Further than we know it: it pushed to a server that is gone.
-        """
-        if clock > self.clock_of(worker):
-            self.clocks[worker] = clock
-            self.newest = max(self.newest, clock)
-        self._fold_if_complete()
+    def _set_clock(self, worker: int, clock: int) -> None:
+        self.clocks[worker] = clock
+        self.newest = max(self.newest, clock)
 
     def _fold_if_complete(self) -> None:
         slowest = min(self.clocks.values(), default=self._round)
