@@ -82,6 +82,7 @@ def run_worker(
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.update(dict(env))
     runtime = Runtime("worker", token, node[0])
+    runtime.home = node
     set_current(runtime)
     executor = Executor(runtime, progress)
     set_executor(executor)
@@ -115,6 +116,9 @@ def main() -> None:
     except SystemExit as end:
         log.info("the node ends: %s", end)
         os._exit(0)
+    except OSError as error:  # who started us reads one line
+        sys.stdout.write(json.dumps({"error": error.strerror}) + "\n")
+        raise
 
 
 if __name__ == "__main__":

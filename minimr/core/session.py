@@ -14,13 +14,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from minimr.core import messages as m
 from minimr.core import runtime as runtimes
 from minimr.core.exceptions import RaySystemError
 from minimr.core.runtime import Runtime, current, set_current, write_output
-from minimr.net.channel import Address, parse_address
+from minimr.net.channel import Address, connect, parse_address
 from minimr.net.token import load_token
 
 TWICE = (
@@ -28,6 +28,7 @@ TWICE = (
     "suppressed by passing in 'ignore_reinit_error=True' or by calling "
     "'ray.shutdown()' prior to 'ray.init()'."
 )
+LOOPBACK = "127.0.0.1"
 ROOT = Path(__file__).parents[2]
 
 _node: subprocess.Popen[bytes] | None = None
@@ -71,6 +72,10 @@ def init(
     """Start a cluster of one node, or join the one at `address`.
 
     Runs in: driver. Blocks: until the node answers.
+
+    Raises:
+        ConnectionError: nobody answers there, or with another token.
+
     Ray: `ray.init`; a dashboard and logging options have no effect here.
     """
     global _local
@@ -85,8 +90,8 @@ def init(
         _local = LocalRuntime(namespace)
         return {}
     amounts = (num_cpus, num_gpus, resources)
-    where = _place(address, amounts, object_store_memory)
-    runtime = Runtime("driver", load_token(), "127.0.0.1")
+    where, host = _place(address, amounts, object_store_memory)
+    runtime = Runtime("driver", load_token(), host)
     _connect(runtime, where, namespace, runtime_env)
     if log_to_driver:
         runtime.printed = write_output
@@ -108,16 +113,22 @@ def _place(
     address: str | None,
     amounts: tuple[Any, Any, Any],
     object_store_memory: int | None,
-) -> Address:
+) -> tuple[Address, str]:
+    """Give the address of a node, and our own towards it."""
     address = address or os.environ.get("MINIMR_ADDRESS")
     if address in (None, "local"):
-        return _spawn(node_options(*amounts, object_store_memory))
+        return _spawn(node_options(*amounts, object_store_memory)), LOOPBACK
     if any(amount is not None for amount in amounts):
         raise ValueError(
             "When connecting to an existing cluster, num_cpus, num_gpus "
             "and resources must not be provided."
         )
-    return _find(str(address))
+    where = _find(str(address))
+    # Once by hand, for an error that says what is wrong there.
+    channel = connect(where, load_token())
+    host = channel.sock.getsockname()[0]
+    channel.close()
+    return where, host
 
 
 def _connect(
@@ -132,6 +143,7 @@ def _connect(
         namespace or secrets.token_hex(8),
         shape({"runtime_env": env}, 0).env,
     )
+    runtime.home = where
     set_current(runtime)
     try:
         with runtime.lock:
@@ -195,11 +207,14 @@ def cpus() -> int:
 
 
 def spawn_node(
-    options: dict[str, Any],
+    options: dict[str, Any], log: IO[bytes] | None = None
 ) -> tuple[subprocess.Popen[bytes], Address]:
     """Start a node's process. Blocks: until it listens.
 
+    It writes warnings to `log`, or where this process does.
+
     Raises:
+        OSError: it cannot listen there.
         RaySystemError: it has not started; its output is in the text.
     """
     env = dict(os.environ)
@@ -209,6 +224,7 @@ def spawn_node(
         [sys.executable, "-m", "minimr.core.main", json.dumps(options)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=log,
         env=env,
         start_new_session=True,  # Ctrl-C is the driver's
     )
@@ -216,13 +232,17 @@ def spawn_node(
     line = process.stdout.readline()
     process.stdout.close()
     try:
-        host, port = json.loads(line)
+        said = json.loads(line)
     except ValueError:
         process.kill()
         code = process.wait()
         raise RaySystemError(
             f"the node did not start (exit code {code}): {line!r}"
         ) from None
+    if "error" in said:
+        process.wait()
+        raise OSError(said["error"])
+    host, port = said
     return process, (host, port)
 
 

@@ -14,6 +14,7 @@ import mmap
 import os
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
@@ -48,6 +49,11 @@ class StoreClient:
             os.close(opened)
         self._pinned: dict[bytes, weakref.ref[Any]] = {}
 
+    def close(self) -> None:
+        """Let go of the arena, at the latest when its last array goes."""
+        with suppress(BufferError):  # there are arrays in it
+            self._arena.close()
+
     def put(
         self, id: bytes, packed: serialize.Packed, owner: Address
     ) -> m.Stored:
@@ -60,6 +66,7 @@ class StoreClient:
         """
         size = serialize.stored_size(packed)
         node = self.runtime.node
+        self.runtime.drain()  # what we have let go of makes room
         offset = self.runtime.call(node, m.Create(id, size, owner))
         if not isinstance(offset, int):
             raise ObjectStoreFullError(str(offset))
@@ -106,6 +113,7 @@ class StoreClient:
                 why = getattr(answer, "why", answer)
                 done(serialize.fail(ObjectStoreFullError(why)))
 
+        self.drain()  # what we have let go of makes room
         owner = entry.owner or self.runtime.address
         places = list(value.places)
         question = m.Fetch(entry.id, value.size, places, owner)

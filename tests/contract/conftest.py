@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
+import minimr
 from minimr import mapreduce, serial
 from minimr.interface import MapReduce
 from minimr.jobs.tracker import Policy
+from ray_impl import mapreduce as on_verbs
 from tests.contract.servers import RUNGS, Rung
 from tests.stage import Stage
 
@@ -45,8 +47,6 @@ def ray_cluster() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def minimr_cluster() -> Iterator[Any]:
     """Start a cluster of rung 2, and give its module."""
-    import minimr
-
     minimr.init(num_cpus=NUM_WORKERS)
     yield minimr
     minimr.shutdown()
@@ -54,12 +54,10 @@ def minimr_cluster() -> Iterator[Any]:
 
 @contextmanager
 def _ray() -> Iterator[Any]:
-    from ray_impl import mapreduce
-
     with pytest.MonkeyPatch.context() as patch:
         # Ray waits a second before it tries again.
-        patch.setattr(mapreduce, "MAX_RETRIES", 1)
-        with mapreduce.MapReduce(NUM_WORKERS) as engine:
+        patch.setattr(on_verbs, "MAX_RETRIES", 1)
+        with on_verbs.MapReduce(NUM_WORKERS) as engine:
             yield engine
 
 
@@ -68,12 +66,19 @@ def _minimr() -> MapReduce:
     return mapreduce.MapReduce(NUM_WORKERS, policy=Policy(backup_after_s=60))
 
 
+def _minimr_tasks() -> MapReduce:
+    return on_verbs.MapReduce(NUM_WORKERS, api=minimr)
+
+
 # {engine: what opens it}; one more implementation is one more row
 ENGINES: dict[str, Callable[[], AbstractContextManager[MapReduce]]] = {
     "serial": serial.MapReduce,
     "minimr": _minimr,
+    "minimr-tasks": _minimr_tasks,
     "ray": _ray,
 }
+# {name: the fixture of the cluster that it runs on}
+CLUSTERS = {"minimr-tasks": "minimr_cluster", "ray": "ray_cluster"}
 
 
 def only_on(*names: str) -> pytest.MarkDecorator:
@@ -86,8 +91,8 @@ on_workers = only_on(*(name for name in ENGINES if name != "serial"))
 
 @pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Iterator[MapReduce]:
-    if request.param == "ray":
-        request.getfixturevalue("ray_cluster")
+    if request.param in CLUSTERS:
+        request.getfixturevalue(CLUSTERS[request.param])
     with ENGINES[request.param]() as engine:
         yield engine
 
@@ -95,8 +100,9 @@ def engine(request: pytest.FixtureRequest) -> Iterator[MapReduce]:
 @pytest.fixture(scope="session", params=RUNGS)
 def rung(request: pytest.FixtureRequest) -> Iterator[Rung]:
     """Give a rung of the parameter server, with servers that are reused."""
-    cluster = RUNGS[request.param]
-    api = None if cluster is None else request.getfixturevalue(cluster)
+    api = None
+    if request.param in CLUSTERS:
+        api = request.getfixturevalue(CLUSTERS[request.param])
     with Rung(request.param, api) as rung:
         yield rung
 

@@ -21,13 +21,7 @@ from ray_impl import parameter_server as ray_parameter_server
 NUM_SERVERS = 2
 TIMEOUT_S = 20.0
 
-# {rung: the fixture of the cluster that it needs}
-RUNGS = {
-    "serial": None,
-    "minimr": None,
-    "minimr-tasks": "minimr_cluster",
-    "ray": "ray_cluster",
-}
+RUNGS = ("serial", "minimr", "minimr-tasks", "ray")
 
 
 def only_on(*names: str) -> pytest.MarkDecorator:
