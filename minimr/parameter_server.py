@@ -225,6 +225,7 @@ class Server(Desk):
                 return m.Done(rounds.stats)
             case m.Start():
                 self._rounds = Rounds(*message)
+                self._home.clear()
                 self._checkpoint.save(self._rounds)
             case m.Join():
                 rounds.join(message.worker, message.clock)

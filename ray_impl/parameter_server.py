@@ -215,6 +215,7 @@ class Server(Homes):
     ) -> None:
         """Begin with these weights, first of all."""
         self._rounds = Rounds(weights, workers, c, u)
+        self._home.clear()
         self._checkpoint.save(self._rounds)
 
     async def newest(self) -> int:
