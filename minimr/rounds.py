@@ -29,6 +29,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,6 +37,13 @@ from minimr.consistency import Consistency, Gradients, Synchronous, Update
 from minimr.interface import ParameterServerError, ServerStats, Weights
 from minimr.update import apply_update
 from minimr.weights import Pulled, Reading, size_of
+
+
+class _Push(NamedTuple):
+    """What a worker has pushed, and on which version it is based."""
+
+    read_at: int
+    update: Weights
 
 
 class Rounds:
@@ -67,7 +75,7 @@ class Rounds:
             self._velocity = {n: np.zeros_like(a) for n, a in weights.items()}
         self._changed = dict.fromkeys(weights, 0)  # {name: in which version}
         self._read_at: dict[int, int] = {}  # {worker: version}
-        self._waiting: dict[int, Weights] = {}  # {worker: its push}
+        self._waiting: dict[int, _Push] = {}  # {worker: ...}
         self._round = 0  # the clock of those that have pushed in it
 
     @property
@@ -124,12 +132,13 @@ class Rounds:
         if self.clocks[worker] >= clock:
             self.stats.duplicates += 1
             return False
+        push = _Push(self._read_at.get(worker, 0), update)
         self.stats.pushes += 1
         self.stats.pushed_bytes += size_of(update)
         if isinstance(self._consistency, Synchronous):
-            self._waiting[worker], self._round = update, clock
+            self._waiting[worker], self._round = push, clock
         else:
-            self._apply({worker: update})
+            self._apply({worker: push})
         self._set_clock(worker, clock)
         self._fold_if_complete()
         return True
@@ -164,12 +173,11 @@ class Rounds:
             pushes, self._waiting = self._waiting, {}
             self._apply(pushes)
 
-    def _apply(self, pushes: dict[int, Weights]) -> None:
-        for worker in pushes:
-            staleness = self.stats.rounds - self._read_at.get(worker, 0)
-            self.stats.staleness[staleness] += 1
+    def _apply(self, pushes: dict[int, _Push]) -> None:
+        for push in pushes.values():
+            self.stats.staleness[self.stats.rounds - push.read_at] += 1
         self.stats.rounds += 1
-        in_order = [pushes[worker] for worker in sorted(pushes)]
+        in_order = [pushes[worker].update for worker in sorted(pushes)]
         whole = isinstance(self._consistency, Synchronous)
         for name, old in self.weights.items():
             arrays = [push[name] for push in in_order if name in push]

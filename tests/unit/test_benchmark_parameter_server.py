@@ -24,7 +24,7 @@ def test_each_rung_stands_beside_the_bare_socket(tmp_path: Path) -> None:
     assert {who for who, _ in moves} == {"bare socket", "minimr"}
     assert moves["bare socket", 1]["push"] < moves["minimr", 1]["push"]
     assert [r["workers"] for r in found["rounds"]] == [1, 2]
-    row = next(x for x in result.output.splitlines() if " minimr  " in x)
+    row = next(x for x in result.stdout.splitlines() if " minimr  " in x)
     assert len(row.split()) == 7
 
 

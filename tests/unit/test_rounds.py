@@ -118,6 +118,19 @@ def test_staleness_is_the_updates_between_a_pull_and_its_push() -> None:
     assert server.stats.staleness == {0: 1, 1: 1, 2: 1, 3: 1}
 
 
+def test_the_staleness_of_who_has_left_is_that_of_its_push() -> None:
+    server = rounds(Synchronous())
+    for _ in range(3):
+        for worker in (0, 1):
+            server.pull(worker, NOTHING)
+            push(server, worker)
+    server.pull(0, NOTHING)
+    push(server, 0)
+    server.leave(0)
+    push(server, 1)
+    assert server.stats.staleness == {0: 7, 1: 1}
+
+
 @pytest.mark.parametrize(
     "rule", [Gradients(0.1), Gradients(0.1, 0.9), Average()]
 )
