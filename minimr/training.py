@@ -113,6 +113,9 @@ def train(rung: str, mode: str, plan: Plan, crew: Crew) -> Trained:
         Gradients(plan.learning_rate),
         **options,
     ) as servers:
+        # Modules are loaded before the time runs.
+        crew.start(_get_ready, [(servers,)] * plan.workers)
+        crew.results()
         crew.start(
             work,
             [
@@ -143,6 +146,10 @@ def work(
         rounds += 1
     servers.leave(worker)  # the others need not wait for us any more
     return rounds
+
+
+def _get_ready(servers: ParameterServer) -> None:
+    servers.pull()
 
 
 def _look_on(

@@ -30,6 +30,8 @@ def draw(path: str, trained: Sequence[Trained], plan: Plan) -> None:
             2,
             figsize=(WIDTH_INCHES, ROW_INCHES * len(rungs) + 0.8),
             squeeze=False,
+            sharex="col",
+            sharey="col",
             layout="constrained",
         )
         figure.suptitle(_title(plan), x=0.01, ha="left")
@@ -59,28 +61,29 @@ def _draw_loss(axes: Any, rung: str, runs: Sequence[Trained]) -> None:
             label=f"{run.mode}: {run.stats.rounds:,} updates",
         )
     axes.set_yscale("log")
+    axes.set_ylim(0.07, 12)  # room for the legend above the curves
     axes.set_title(f"{rung}: loss on images not learnt from", loc="left")
     axes.set_xlabel("seconds")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     _tidy(axes)
 
 
 def _draw_staleness(axes: Any, runs: Sequence[Trained]) -> None:
-    for run in runs:
+    for place, run in enumerate(runs):
         found = sorted(run.stats.staleness.items())
         total = sum(count for _, count in found)
-        axes.plot(
-            [staleness for staleness, _ in found],
-            [count / total for _, count in found],
-            "o-",
-            color=COLOURS[run.mode],
-            lw=1,
-            label=f"{run.mode}: at most {found[-1][0]}",
-        )
+        shares = [count / total for _, count in found]
+        # Side by side, not one behind the other.
+        places = [staleness + 0.2 * (place - 1) for staleness, _ in found]
+        colour = COLOURS[run.mode]
+        axes.vlines(places, 1e-5, shares, color=colour, lw=2)
+        most = f"{run.mode}: at most {found[-1][0]}" if found else run.mode
+        axes.plot(places, shares, "o", color=colour, label=most)
     axes.set_yscale("log")
+    axes.set_ylim(2e-4, 8)
     axes.set_title("staleness: share of the pushes", loc="left")
     axes.set_xlabel("updates between a worker's pull and its push")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     _tidy(axes)
 
 
