@@ -30,6 +30,10 @@ COMMANDS = {  # name: (module:attribute, help)
         "benchmarks.startup:startup",
         "Time from a command to its first map task.",
     ),
+    "lab": (
+        "benchmarks.lab.cli:lab",
+        "Make five nodes on this machine, and pull their plugs.",
+    ),
 }
 
 
