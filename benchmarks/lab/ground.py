@@ -83,11 +83,21 @@ class Ground(ABC):
         """
         raise LabError(NO_LINK)
 
-    def _note(self, kind: str, **fields: Any) -> dict[str, Any]:
+    def _claim(self, kind: str, exists: bool, **fields: Any) -> None:
+        """Note a thing that is about to be made.
+
+        Raises:
+            LabError: it exists, and it is not from this lab.
+        """
         thing = {"kind": kind, **fields}
-        if not self.shell.dry:
-            self.journal.note(thing)
-        return thing
+        if self.shell.dry or thing in self.journal.things:
+            return
+        if exists:
+            raise LabError(
+                f"there is a {kind} {next(iter(fields.values()))} already, "
+                "and this lab has not made it: choose another --name"
+            )
+        self.journal.note(thing)
 
 
 class Loopback(Ground):
@@ -95,7 +105,7 @@ class Loopback(Ground):
 
     def make(self, node: Node) -> None:
         """Note the mark; the address is there already."""
-        self._note("marked processes", mark=self.mark(node))
+        self._claim("mark", False, mark=self.mark(node))
 
     def remove(self, thing: dict[str, Any]) -> None:
         """End the processes with a mark."""

@@ -32,7 +32,7 @@ class Hosts(Ground):
 
     def make(self, node: Node) -> None:
         """Make the node's folder on its host, with the tokens in it."""
-        self._note("host", host=node.host, mark=self.mark(node))
+        self._claim("host", False, host=node.host, mark=self.mark(node))
         for token in ("minimr-token", "ray-token"):
             path = Path(self.plan.home) / token
             folder, file = map(shlex.quote, map(str, (path.parent, path)))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.lab import engines
@@ -75,8 +76,9 @@ class Lab:
                 raise LabError(
                     f"it has {known.nodes} nodes already: `lab down` first"
                 )
-            whole = self.journal.complete and known == plan
-            if whole and not self._without_engine(plan):
+            if known is not None and not self.journal.complete:
+                self._remove(known)  # half a node is worse than none
+            elif known == plan and not self._without_engine(plan):
                 return False
             self._build(plan)
             return True
@@ -93,20 +95,14 @@ class Lab:
         """
         with alone(self.home):
             self.journal = Journal(self.home)
-            plan = self.journal.plan
-            if plan is None:
+            if self.journal.plan is None:
                 return False
-            ground = self._ground(plan)
-            for thing in reversed(list(self.journal.things)):
-                ground.remove(thing)
-                self.journal.things.remove(thing)
-                self.journal.write()
-            for node in plan.all():
-                shutil.rmtree(plan.folder(node), ignore_errors=True)
-            for token in ("minimr-token", "ray-token"):
-                (Path(self.home) / token).unlink(missing_ok=True)
-            self.journal.remove()
-            return True
+            self._remove(self.journal.plan)
+            for name in ("minimr-token", "ray-token", "lock"):
+                (Path(self.home) / name).unlink(missing_ok=True)
+        with suppress(OSError):  # somebody keeps more in it
+            Path(self.home).rmdir()
+        return True
 
     def command(self, name: str, argv: Sequence[str]) -> list[str]:
         """Give the command that runs `argv` in a node."""
@@ -149,6 +145,18 @@ class Lab:
 
     def _ground(self, plan: Plan) -> Ground:
         return GROUNDS[plan.ground](plan, self.shell, self.journal)
+
+    def _remove(self, plan: Plan) -> None:
+        ground = self._ground(plan)
+        for thing in reversed(list(self.journal.things)):
+            ground.remove(thing)
+            self.journal.things.remove(thing)
+            self.journal.write()
+        for node in plan.all():
+            shutil.rmtree(plan.folder(node), ignore_errors=True)
+        for log in Path(self.home).glob("*.log"):
+            log.unlink()
+        self.journal.remove()
 
     def _build(self, plan: Plan) -> None:
         ground = self._ground(plan)

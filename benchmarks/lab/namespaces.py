@@ -76,8 +76,9 @@ class Namespaces(Ground):
 
     def make_common(self) -> None:
         """Make the bridge, and the cgroup that holds the nodes'."""
-        self._note("device", name=self.bridge)
-        if not (DEVICES / self.bridge).exists():
+        there = (DEVICES / self.bridge).exists()
+        self._claim("device", there, name=self.bridge)
+        if not there:
             self.shell.run("ip", "link", "add", self.bridge, "type", "bridge")
         self.shell.run("ip", "link", "set", self.bridge, "up")
         if self.groups is not None:
@@ -90,11 +91,13 @@ class Namespaces(Ground):
         name = self.name(node)
         if self.groups is not None:
             self._make_cgroup(self.plan.name, node.name)
-        self._note("namespace", name=name)
-        if not (NETNS / name).exists():
+        there = (NETNS / name).exists()
+        self._claim("namespace", there, name=name)
+        if not there:
             self.shell.run("ip", "netns", "add", name)
-        self._note("device", name=name)
-        if not (DEVICES / name).exists():
+        there = (DEVICES / name).exists()
+        self._claim("device", there, name=name)
+        if not there:
             self._make_link(node, name)
 
     def _make_link(self, node: Node, name: str) -> None:
@@ -115,7 +118,7 @@ class Namespaces(Ground):
     def _make_cgroup(self, *names: str) -> None:
         assert self.groups is not None
         for folder in self.groups.folders(*names):
-            self._note("cgroup", path=str(folder))
+            self._claim("cgroup", folder.exists(), path=str(folder))
             self.shell.make_folder(folder)
         if self.groups.version == 2 and len(names) == 1:
             self._delegate(self.groups.roots[0] / names[0])
@@ -124,7 +127,7 @@ class Namespaces(Ground):
         """Let the groups below a folder have quotas (version 2)."""
         control = folder / "cgroup.subtree_control"
         if self.shell.dry or "cpu" not in control.read_text().split():
-            self._note("controller", path=str(control))
+            self._claim("controller", False, path=str(control))
             self.shell.write(control, "+cpu")
 
     def limit(self, nodes: Sequence[Node], on: bool) -> None:
