@@ -8,6 +8,7 @@ ray            the driver joins the cluster of `ray start`
 from __future__ import annotations
 
 import json
+import os
 import select
 import subprocess
 import sys
@@ -26,7 +27,7 @@ CLUSTERS: dict[str, tuple[str, ...]] = {  # what the lab has to start
     "ray": ("ray",),
 }
 START_TIMEOUT_S = 120.0
-GRACE_S = 15.0
+GRACE_S = 5.0
 SILENCE_S = 10.0
 GLANCES = 6  # tasks a node of a job that shows who works
 
@@ -56,6 +57,7 @@ class Team:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                bufsize=0,
             )
         self.startup_seconds: float = self.receive(START_TIMEOUT_S)
         self.join()
@@ -99,20 +101,26 @@ class Team:
         except BrokenPipeError:
             raise self._ended() from None
 
-    def receive(self, timeout_s: float) -> Any:
-        """Wait for the answer of the call that has begun."""
+    def answered(self, timeout_s: float) -> bool:
+        """Wait for the answer; tell whether it has come."""
         assert self._driver.stdout is not None
         until = time.monotonic() + timeout_s
         while b"\n" not in self._buffer:
             rest = max(0.0, until - time.monotonic())
             if not select.select([self._driver.stdout], [], [], rest)[0]:
-                raise LabError(
-                    f"no answer of {self.engine} after {timeout_s:.0f} s"
-                )
-            read = self._driver.stdout.read1(2**16)
+                return False
+            read = os.read(self._driver.stdout.fileno(), 2**16)
             if not read:
                 raise self._ended()
             self._buffer += read
+        return True
+
+    def receive(self, timeout_s: float) -> Any:
+        """Wait for the answer of the call that has begun."""
+        if not self.answered(timeout_s):
+            raise LabError(
+                f"no answer of {self.engine} after {timeout_s:.0f} s"
+            )
         line, _, self._buffer = self._buffer.partition(b"\n")
         message = json.loads(line)
         if "error" in message:
