@@ -34,6 +34,10 @@ COMMANDS = {  # name: (module:attribute, help)
         "benchmarks.lab.cli:lab",
         "Make five nodes on this machine, and pull their plugs.",
     ),
+    "scaling": (
+        "benchmarks.scaling.cli:scaling",
+        "Measure every engine on one node to five, and when a node dies.",
+    ),
 }
 
 
