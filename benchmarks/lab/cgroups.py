@@ -1,8 +1,10 @@
 """The CPU share of a node: a cgroup, of version 1 or 2.
 
-    v1   /sys/fs/cgroup/cpu/LAB/n1       cpu.cfs_quota_us, cpu.cfs_period_us
+    v1   /sys/fs/cgroup/cpu/LAB          cpu.shares
+         /sys/fs/cgroup/cpu/LAB/n1       cpu.cfs_quota_us, cpu.cfs_period_us
          /sys/fs/cgroup/cpuacct/LAB/n1   cpuacct.usage, nanoseconds
-    v2   /sys/fs/cgroup/LAB/n1           cpu.max; cpu.stat, microseconds
+    v2   /sys/fs/cgroup/LAB              cpu.weight
+         /sys/fs/cgroup/LAB/n1           cpu.max; cpu.stat, microseconds
 
 The quota holds for each period, so the period is short: a node that has
 used up its share is back within milliseconds, as a slower one would be.
@@ -44,6 +46,16 @@ class Cgroups:
             folder / "cpu.cfs_period_us": str(period),
             folder / "cpu.cfs_quota_us": str(quota),
         }
+
+    def weight(self, folder: Path, nodes: int) -> dict[Path, str]:
+        """Say what to write so that each node counts as a program would.
+
+        Without it all of them together count as one, and a busy machine
+        slows five nodes down five times as much as one.
+        """
+        if self.version == 2:
+            return {folder / "cpu.weight": str(min(100 * nodes, 10_000))}
+        return {folder / "cpu.shares": str(1024 * nodes)}
 
     def cpu_seconds(self, *names: str) -> float:
         """Read what the processes of a cgroup have used."""

@@ -85,6 +85,10 @@ class Namespaces(Ground):
             if self.groups.version == 2:
                 self._delegate(self.groups.roots[0])
             self._make_cgroup(self.plan.name)
+            folder = self.groups.folders(self.plan.name)[0]
+            weight = self.groups.weight(folder, self.plan.nodes)
+            for path, text in weight.items():
+                self.shell.write(path, text)
 
     def make(self, node: Node) -> None:
         """Make the namespace, the link, and the cgroup."""

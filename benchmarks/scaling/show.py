@@ -11,8 +11,8 @@ from benchmarks.scaling.store import Point
 from benchmarks.scaling.summary import Row
 from benchmarks.scaling.workloads import WORKLOADS
 
-HEADS = ("engine", "nodes", "s", "min-max", "speed-up", "efficiency",
-         "Amdahl", "per s", "sent MB", "CPU s", "MB/node", "exact")  # fmt: skip
+HEADS = ("engine", "nodes", "s", "min-max", "speed-up", "efficiency", "Amdahl",
+         "per s", "sent MB", "CPU s", "MB/node", "exact")  # fmt: skip
 FAILURE_HEADS = ("engine", "workload", "calm s", "with a death s", "times",
                  "re-runs", "exact")  # fmt: skip
 
@@ -42,7 +42,7 @@ def cells(row: Row, rows: Sequence[Row]) -> list[str]:
         row.engine,
         str(row.nodes),
         tables.seconds(row.seconds.median),
-        f"{tables.seconds(row.seconds.low)}-{tables.seconds(row.seconds.high)}",
+        "-".join(map(tables.seconds, (row.seconds.low, row.seconds.high))),
         tables.ratio(row.speed_up),
         tables.ratio(row.efficiency),
         tables.NOTHING

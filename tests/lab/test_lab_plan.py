@@ -121,6 +121,14 @@ def test_without_a_cgroup_for_the_cpu_there_is_no_share(
         cgroups.find(f"41 31 0:38 / {tmp_path} rw - cgroup2 cgroup2 rw")
 
 
+def test_a_node_weighs_as_much_as_a_program_outside() -> None:
+    folder = Path("x")
+    first, second = cgroups.Cgroups(1, ()), cgroups.Cgroups(2, ())
+    assert first.weight(folder, 5) == {folder / "cpu.shares": "5120"}
+    assert second.weight(folder, 5) == {folder / "cpu.weight": "500"}
+    assert second.weight(folder, 200) == {folder / "cpu.weight": "10000"}
+
+
 def test_a_small_share_gets_a_longer_period() -> None:
     quota = cgroups.Cgroups(1, ()).quota(Path("x"), 0.05)
     assert quota[Path("x/cpu.cfs_quota_us")] == "1000"
