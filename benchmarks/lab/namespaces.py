@@ -15,6 +15,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -32,6 +33,8 @@ DEVICES = Path("/sys/class/net")
 LATENCY = "50ms"  # how long a packet may wait for its turn
 LEAST_BURST_BYTES = 2**17  # two of the largest packets that Linux hands on
 TICK_S = 0.004  # in which tbf must be able to send what has gathered
+UP_TIMEOUT_S = 10.0
+FORWARDING = "3"  # the state of a port of a bridge that is in use
 UNITS = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
 
 
@@ -160,6 +163,18 @@ class Namespaces(Ground):
         """Take the outer end of the link down, or up."""
         state = "up" if up else "down"
         self.shell.run("ip", "link", "set", self.name(node), state)
+        until = time.monotonic() + UP_TIMEOUT_S
+        while up and not self._carries(node):  # the kernel lets it in later
+            if time.monotonic() > until:
+                raise LabError(f"the link of {node.name} does not come up")
+            time.sleep(0.02)
+
+    def _carries(self, node: Node) -> bool:
+        """Tell whether both ends and the bridge are ready for packets."""
+        name = self.name(node)
+        inner = self.shell.run("ip", "-n", name, "link", "show", "eth0")
+        port = DEVICES / name / "brport/state"
+        return "state UP" in inner and port.read_text().strip() == FORWARDING
 
     def end_processes(self, node: Node) -> None:
         """Kill all that stands in the node."""

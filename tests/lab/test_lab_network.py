@@ -169,18 +169,7 @@ def test_a_node_that_is_killed_in_the_middle_changes_no_count(
     check(after_kill[rung])
 
 
-UNAWARE = pytest.mark.xfail(
-    reason="a driver of the core waits for TCP to notice a silent node"
-)
-
-
-@pytest.mark.parametrize(
-    "rung",
-    [
-        pytest.param(rung, marks=UNAWARE if rung == "minimr-tasks" else ())
-        for rung in RUNGS
-    ],
-)
+@pytest.mark.parametrize("rung", RUNGS)
 def test_a_node_that_is_cut_off_in_the_middle_changes_no_count(
     after_cut: dict[str, Any], rung: str
 ) -> None:
