@@ -168,6 +168,10 @@ class Namespaces(Ground):
             if time.monotonic() > until:
                 raise LabError(f"the link of {node.name} does not come up")
             time.sleep(0.02)
+        for other in self.plan.all() if up else ():
+            # Who asked for an address in vain meanwhile would fail once more.
+            self.shell.run("ip", "-n", self.name(other), "neigh", "flush",
+                           "dev", "eth0")  # fmt: skip
 
     def _carries(self, node: Node) -> bool:
         """Tell whether both ends and the bridge are ready for packets."""
