@@ -69,9 +69,9 @@ def bars(
             _draw_bars(ax, places, values, width, engine)
         if reference is not None:
             ax.axhline(reference, color="0.3", ls="--", lw=2)
-        ax.set_xticks(
-            range(len(groups)), [g.replace(" ", "\n", 1) for g in groups]
-        )
+        names = [name.replace(":", "\n") for name in groups]
+        ax.set_xticks(range(len(groups)), names)
+        ax.set_xlim(-0.6, len(groups) - 0.4)
         ax.set_ylabel(label)
         ax.set_ylim(0, ax.get_ylim()[1] * 1.22)  # room for the names
         ax.legend(frameon=False, ncols=len(engines), loc="upper center")
@@ -139,6 +139,7 @@ def _draw_bars(
             textcoords="offset points",
             ha="center",
             fontsize=FONT_SIZE - 6,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )
 
 

@@ -36,7 +36,7 @@ def _overview(rows: Sequence[Row], points: Sequence[Point]) -> Section:
     for row in rows:
         if row.nodes == most and row.efficiency is not None:
             scale = row.efficiency * row.seconds.median
-            group = groups.setdefault(row.workload, {})
+            group = groups.setdefault(_short(row.workload), {})
             group[row.engine] = Spread(
                 row.efficiency,
                 scale / row.seconds.high,
@@ -52,11 +52,17 @@ def _overview(rows: Sequence[Row], points: Sequence[Point]) -> Section:
     return section
 
 
+def _short(workload: str) -> str:
+    """Name a workload below its bars, its second half in a second line."""
+    head, _, tail = workload.partition("-")
+    return f"{head}:{tail.replace('-', ' ')}" if tail else head
+
+
 def _best(groups: dict[str, dict[str, Spread]], most: int) -> str:
     parts = []
     for name, group in groups.items():
         each = ", ".join(f"{e} {v.median:.2f}" for e, v in group.items())
-        parts.append(f"{name}: {each}")
+        parts.append(f"{name.replace(':', ' ')}: {each}")
     return f"What is left of {most} nodes' speed; {'; '.join(parts)}."
 
 
@@ -101,8 +107,9 @@ def _panels(
         faster.append(draw.Line(engine, {r.nodes: _speed(r) for r in mine},
                                 fitted))  # fmt: skip
     ideal = {n: float(n) for n in nodes}
-    dotted = "" if workload.weak else " (dotted: Amdahl)"
-    return [time, draw.Panel(f"speed-up{dotted}", faster, ideal)]
+    dotted = "" if workload.weak else ", dotted: Amdahl"
+    title = f"speed-up (dashed: ideal{dotted})"
+    return [time, draw.Panel(title, faster, ideal)]
 
 
 def _speed(row: Row) -> Spread:

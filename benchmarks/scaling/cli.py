@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,8 @@ def scaling(context: click.Context, /, **chosen: Any) -> None:
     PATHS are files and folders of text for the word count; by default text
     is generated. Interrupt it at any time: it goes on where it was.
     """
+    # However it is asked to end, it takes its lab down.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     until = time.monotonic() + 60 * chosen["minutes"]
     store = Store(chosen["to"])
     plan = make_plan(

@@ -65,6 +65,6 @@ class Store:
         """Read all points."""
         for path in sorted(self.folder.glob("*.json")):
             document = json.loads(path.read_text())
-            if document.pop("benchmark") in ("scaling", "failure"):
+            if document.pop("benchmark", "") in ("scaling", "failure"):
                 key = Key(**document.pop("key"))
                 yield Point(key=key, **document)
