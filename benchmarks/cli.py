@@ -38,6 +38,10 @@ COMMANDS = {  # name: (module:attribute, help)
         "benchmarks.scaling.cli:scaling",
         "Measure every engine on one node to five, and when a node dies.",
     ),
+    "limits": (
+        "benchmarks.scaling.limits:limits",
+        "Fit what the central process pays, and predict many nodes.",
+    ),
     "report": (
         "benchmarks.report.cli:report",
         "Make one page of the JSON of any runs.",

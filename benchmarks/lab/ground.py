@@ -27,12 +27,17 @@ NO_LINK = "only a lab in network namespaces has links to cut"
 class Usage:
     """What a node has used since it is there. None: cannot be known."""
 
-    commands: tuple[str, ...]  # of its processes
+    processes: tuple[dict[str, Any], ...]  # see `processes.facts`
     cpu_seconds: float
     memory_bytes: int
     sent_bytes: int | None = None
     received_bytes: int | None = None
     link_is_up: bool = True
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """What its processes run."""
+        return tuple(process["command"] for process in self.processes)
 
 
 class Ground(ABC):
@@ -129,7 +134,7 @@ class Loopback(Ground):
 def usage_of(facts: Sequence[dict[str, Any]]) -> Usage:
     """Sum up processes."""
     return Usage(
-        tuple(fact["command"] for fact in facts),
+        tuple(facts),
         sum(fact["cpu_seconds"] for fact in facts),
         sum(fact["memory_bytes"] for fact in facts),
     )

@@ -193,7 +193,7 @@ class Namespaces(Ground):
         device = DEVICES / self.name(node)
         flags = int((device / "flags").read_text(), 16)
         return Usage(
-            living.commands,
+            living.processes,
             seconds,
             living.memory_bytes,
             # what the outer end receives is what the node has sent

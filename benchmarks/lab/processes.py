@@ -91,6 +91,7 @@ def facts(pids: Iterable[int]) -> list[dict[str, Any]]:
             found.append(
                 {
                     "pid": pid,
+                    "parent": process.ppid(),
                     "command": " ".join(process.cmdline()),
                     "cpu_seconds": times.user + times.system,
                     "memory_bytes": process.memory_full_info().pss,

@@ -88,14 +88,16 @@ def _timed(
     reduce_tasks: int,
     check: Callable[[Any], Check],
 ) -> dict[str, Any]:
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     result = engine.run(job, splits, reduce_tasks)
     seconds = time.perf_counter() - start
+    used = time.process_time() - used
     checked = add_up(result.apply(check))
     result.close()
     stats = result.stats
     return {
         "seconds": seconds,
+        "driver_cpu_seconds": used,
         "check": checked,
         "map_seconds": stats.map_seconds,
         "reruns": stats.reruns,
