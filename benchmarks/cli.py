@@ -26,6 +26,10 @@ COMMANDS = {  # name: (module:attribute, help)
         "benchmarks.micro:micro",
         "Compare Ray's microbenchmark on Ray and on minimr.",
     ),
+    "parameter-server": (
+        "benchmarks.parameter_server:parameter_server",
+        "Time pushes, pulls and rounds of parameter servers.",
+    ),
     "startup": (
         "benchmarks.startup:startup",
         "Time from a command to its first map task.",
