@@ -34,6 +34,22 @@ COMMANDS = {  # name: (module:attribute, help)
         "benchmarks.startup:startup",
         "Time from a command to its first map task.",
     ),
+    "lab": (
+        "benchmarks.lab.cli:lab",
+        "Make five nodes on this machine, and pull their plugs.",
+    ),
+    "scaling": (
+        "benchmarks.scaling.cli:scaling",
+        "Measure every engine on one node to five, and when a node dies.",
+    ),
+    "limits": (
+        "benchmarks.scaling.limits:limits",
+        "Fit what the central process pays, and predict many nodes.",
+    ),
+    "report": (
+        "benchmarks.report.cli:report",
+        "Make one page of the JSON of any runs.",
+    ),
 }
 
 
