@@ -14,6 +14,7 @@ from typing import Any
 from minimr.core import messages as m
 from minimr.core.generator import ObjectRefGenerator
 from minimr.core.handles import ActorHandle, find_actor
+from minimr.core.local import LocalActor, LocalRuntime
 from minimr.core.refs import ObjectRef
 from minimr.core.runtime import Runtime, current
 from minimr.core.session import session
@@ -150,7 +151,7 @@ def cancel(ref: Any, *, force: bool = False, recursive: bool = True) -> None:
     runtime.hub.flush()
 
 
-def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
+def get_actor(name: str, namespace: str | None = None) -> Any:
     """Find an actor by its name. Blocks: until the control store answers.
 
     Raises:
@@ -160,7 +161,11 @@ def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
     if not name:
         raise ValueError("Please supply a non-empty value to get_actor")
     runtime = session()
-    found = find_actor(runtime, name, namespace or runtime.job.namespace)
+    if isinstance(runtime, LocalRuntime):
+        found = runtime.find(name)
+    else:
+        space = namespace or runtime.job.namespace
+        found = find_actor(runtime, name, space)
     if found is None:
         raise ValueError(
             f"Failed to look up actor with name '{name}': it was never "
@@ -174,12 +179,15 @@ def kill(actor: Any, *, no_restart: bool = True) -> None:
 
     Ray: the same.
     """
+    runtime = session()
+    if isinstance(actor, LocalActor):
+        runtime.kill(actor)
+        return
     if not isinstance(actor, ActorHandle):
         raise ValueError(
             "kill() is only for actors; for tasks there is cancel(). Got: "
             f"{type(actor)}."
         )
-    runtime = current()
     with runtime.lock:
         why = "it was ended by kill()"
         runtime.actors.end(actor._spec.id, no_restart, why)

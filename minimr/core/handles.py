@@ -154,7 +154,7 @@ class ActorClass:
         """
         runtime = session()
         if not isinstance(runtime, Runtime):  # local mode
-            return runtime.actor(self._cls, args, kwargs)
+            return runtime.actor(self._cls, args, kwargs, self._options)
         name: Any = self._options.get("name")
         share = self._options.get("get_if_exists")
         if name == "" or (share and name is None):

@@ -94,7 +94,8 @@ class Leases:
             best, least = None, ALL
             for lease in queue.leases:
                 under_way = len(lease.inflight)
-                room = under_way < lease.window and not lease.expiring
+                over = lease.expiring or lease.spent
+                room = under_way < lease.window and not over
                 if room and under_way < least:
                     best, least = lease, under_way
             if best is None or not task.ready:
@@ -115,7 +116,7 @@ class Leases:
         if type(task.function) is bytes:
             assert task.shape is not None
             if task.shape.strategy == ("SPREAD",):
-                lease.expiring = True  # the next one goes to another node
+                lease.spent = True  # the next one goes to another node
             if task.function not in self.defined[peer]:
                 self.defined[peer].add(task.function)
                 blob = task.blob
@@ -213,26 +214,28 @@ class Leases:
         if task is not None and lease is not None:
             task.lease = None
             lease.done += 1
-            if lease.window != ALL:
-                self._adapt(lease)
+            slow = lease.window != ALL and self._adapt(lease)
             if type(results) is m.Failed and task.wants_retry(results):
                 self.again(task)
             else:
                 self.runtime.tasks.finish(task, results)
             if lease.queue.tasks:
+                # Who was asked has had time to answer, and has no room.
+                lease.spent = lease.spent and not (slow and lease.queue.asked)
                 self.dispatch(lease.queue)
             if not lease.inflight:
                 self._rest(lease)
         if reply is not None:  # it has references: until we count ours
             self.runtime.objects.when_registered(partial(reply, None))
 
-    def _adapt(self, lease: Lease) -> None:
+    def _adapt(self, lease: Lease) -> bool:
         now = time.monotonic()
         took, lease.last = now - lease.last, now
         if took < QUICK_S:
             lease.window = min(2 * lease.window, MAX_WINDOW)
         elif took > SLOW_S:
             lease.window = 1
+        return took > SLOW_S
 
     def again(self, task: Task) -> None:
         """Run a task once more, and count that."""
@@ -257,7 +260,7 @@ class Leases:
     def _rest(self, lease: Lease) -> None:
         if lease.inflight or lease.queue.shape is None:
             return
-        if lease.expiring and not lease.lost:
+        if (lease.expiring or lease.spent) and not lease.lost:
             self._release(lease)
         elif not self._sweeping:
             self._sweeping = True

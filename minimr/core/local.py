@@ -12,7 +12,7 @@ from typing import Any
 from minimr.core import serialize
 from minimr.core.messages import Failed, Inline
 from minimr.core.refs import Entry, ObjectRef
-from minimr.exceptions import RayTaskError, task_error
+from minimr.exceptions import ActorDiedError, RayTaskError, task_error
 
 
 class LocalRuntime:
@@ -21,6 +21,7 @@ class LocalRuntime:
     def __init__(self) -> None:
         self.values = self  # it reads and writes them itself
         self._count = 0
+        self._names: dict[str, LocalActor] = {}
 
     def put(self, value: Any) -> ObjectRef:
         """Keep a value, pickled as everywhere."""
@@ -50,13 +51,33 @@ class LocalRuntime:
             return [self.put(x) for x in serialize.split(result, returns)]
         except Exception as error:  # noqa: BLE001  # raised by get
             name = getattr(function, "__name__", "task")
-            failed = serialize.fail(task_error(name, error, 0))
+            if not isinstance(error, ActorDiedError):
+                error = task_error(name, error, 0)
+            failed = serialize.fail(error)
             refs = [self._ref(failed) for _ in range(abs(returns))]
             return refs[0] if len(refs) == 1 else refs
 
-    def actor(self, cls: type, args: Any, kwargs: Any) -> Any:
+    def actor(self, cls: type, args: Any, kwargs: Any, options: Any) -> Any:
         """Make an actor: an object."""
-        return LocalActor(self, self._call(cls, args, kwargs))
+        name = options.get("name")
+        if name in self._names:
+            if options.get("get_if_exists"):
+                return self._names[name]
+            raise ValueError(f"The name {name} is already taken.")
+        actor = LocalActor(self, self._call(cls, args, kwargs))
+        if name is not None:
+            self._names[name] = actor
+        return actor
+
+    def find(self, name: str) -> Any:
+        """Give the actor of that name, or None."""
+        return self._names.get(name)
+
+    def kill(self, actor: LocalActor) -> None:
+        """Forget an actor; the calls of who still has it fail."""
+        actor._target = _Dead()
+        for name in [n for n, other in self._names.items() if other is actor]:
+            del self._names[name]
 
     def _call(self, function: Any, args: Any, kwargs: Any) -> Any:
         def value(arg: Any) -> Any:
@@ -78,6 +99,16 @@ class LocalRuntime:
         if isinstance(error, RayTaskError):
             error = error.as_instanceof_cause()
         raise error
+
+
+class _Dead:
+    """Takes the place of an actor that was killed."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        raise ActorDiedError("the actor has died: it was ended by kill()")
 
 
 class LocalActor:

@@ -115,6 +115,7 @@ class Lease:
     done: int = 0
     last: float = field(default_factory=time.monotonic)  # when it did a thing
     expiring: bool = False  # others wait, or it is gone: no new tasks
+    spent: bool = False  # SPREAD: it has had its task
     lost: bool = False  # the worker hung up, and all it said is read
     death: tuple[str, int] | None = None  # how, tasks begun
     # Of an actor: what the control store has told of its end.

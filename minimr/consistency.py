@@ -1,0 +1,63 @@
+"""What a parameter server is told: how stale, and what a push means.
+
+    ParameterServer(weights, 4, Synchronous(), Gradients(0.1, momentum=0.9))
+                                │              └─ what a push means
+                                └─ how far ahead of the slowest worker one
+                                   may read: 0 rounds, `bound`, any number
+
+This module knows nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Synchronous:
+    """All wait for all; a round is one update, made of all its pushes."""
+
+    bound: ClassVar[float] = 0
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A worker reads at most `bound` rounds ahead of the slowest one.
+
+    Each push is applied when it comes (Ho et al., NIPS 2013).
+    """
+
+    bound: float
+
+
+@dataclass(frozen=True)
+class Asynchronous:
+    """Nobody waits."""
+
+    bound: ClassVar[float] = inf
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """A push is a gradient: v = momentum v + g; weights -= learning_rate v.
+
+    A synchronous round takes the mean of its gradients for g.
+    """
+
+    learning_rate: float
+    momentum: float = 0.0
+
+
+@dataclass(frozen=True)
+class Average:
+    """A push is a worker's weights: the new weights are their mean.
+
+    Outside of synchronous rounds one worker of n moves the weights 1/n of
+    the way to its own (elastic averaging: Zhang et al., NIPS 2015).
+    """
+
+
+Consistency = Synchronous | Stale | Asynchronous
+Update = Gradients | Average
