@@ -26,7 +26,7 @@ _VERBS = {
     "init": "minimr.core.session",
     "is_initialized": "minimr.core.session",
     "kill": "minimr.core.api",
-    "method": "minimr.core.handles",
+    "method": "minimr.actor",
     "nodes": "minimr.core.api",
     "put": "minimr.core.api",
     "remote": "minimr.core.remote",

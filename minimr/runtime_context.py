@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from minimr.actor import ActorHandle
 from minimr.core import worker
-from minimr.core.handles import ActorHandle
 from minimr.core.runtime import running
 from minimr.core.session import session
 

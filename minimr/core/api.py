@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from minimr.actor import ActorHandle, find_actor
 from minimr.core import messages as m
 from minimr.core.generator import ObjectRefGenerator
-from minimr.core.handles import ActorHandle, find_actor
-from minimr.core.local import LocalActor, LocalRuntime
 from minimr.core.refs import ObjectRef
 from minimr.core.runtime import Runtime, current
 from minimr.core.session import session
 from minimr.core.tasks import FIRST, Task
+from minimr.local import LocalActor, LocalRuntime
 
 
 def get(refs: Any, *, timeout: float | None = None) -> Any:

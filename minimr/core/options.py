@@ -30,70 +30,65 @@ def _is_again(value: Any) -> bool:
     )
 
 
-# {option: its types, a test of the value, and what it has to be}
+# What an option may be: its types, a test of the value, what it has to be.
 Rule = tuple[tuple[type, ...], Callable[[Any], bool], str]
-NUMBER, TEXT, WHOLE = (int, float), (str,), (int,)
+STREAMS = ("streaming", "dynamic")
+LIVES = ("detached", "non_detached")
 ANY: Rule = ((object,), lambda value: True, "")
-AMOUNT: Rule = (NUMBER, lambda n: n >= 0, "not negative")
-GPUS = "not negative, and whole above 1"
-RETURNS = (
-    "None, a non-negative integer, 'streaming' (for generators), or 'dynamic'"
+FLAG: Rule = ((bool,), lambda value: True, "")
+TEXT: Rule = ((str,), lambda value: True, "")
+TABLE: Rule = ((dict,), lambda value: True, "")
+AMOUNT: Rule = ((int, float), lambda n: n >= 0, "not negative")
+COUNT: Rule = ((int,), lambda n: n >= -1, "-1, 0 or a positive integer")
+SIZE: Rule = ((int,), lambda n: n > 0, "positive")
+GPUS: Rule = (
+    (int, float),
+    lambda n: 0 <= n <= 1 or n == int(n) > 0,
+    "not negative, and whole above 1",
 )
-COUNT: Rule = (WHOLE, lambda n: n >= -1, "-1, 0 or a positive integer")
+RETURNS: Rule = (
+    (int, str),
+    lambda n: n in STREAMS or (type(n) is int and n >= 0),
+    f"None, a non-negative integer, or (for generators) one of {STREAMS}",
+)
+AGAIN: Rule = ((bool, list, tuple), _is_again, "a bool or exception classes")
+LIFETIME: Rule = ((str,), lambda text: text in LIVES, f"one of {LIVES}")
+STRATEGY: Rule = (
+    (str, NodeAffinitySchedulingStrategy),
+    lambda value: True,
+    "",
+)
 COMMON: dict[str, Rule] = {
-    "num_cpus": AMOUNT,
-    "num_gpus": (NUMBER, lambda n: 0 <= n <= 1 or n == int(n) > 0, GPUS),
-    "resources": ((dict,), lambda value: True, ""),
-    "memory": AMOUNT,
-    "name": (TEXT, lambda value: True, ""),
-    "scheduling_strategy": (
-        (str, NodeAffinitySchedulingStrategy),
-        lambda value: True,
-        "",
-    ),
-    "runtime_env": ((dict,), lambda value: True, ""),
-    "accelerator_type": (TEXT, lambda value: True, ""),
-    "object_store_memory": AMOUNT,
-    "enable_task_events": ((bool,), lambda value: True, ""),
-    "label_selector": ANY,
-    "_metadata": ANY,
-    "_labels": ANY,
+    **dict.fromkeys(("num_cpus", "memory", "object_store_memory"), AMOUNT),
+    **dict.fromkeys(("resources", "runtime_env"), TABLE),
+    **dict.fromkeys(("label_selector", "_metadata", "_labels"), ANY),
+    **dict.fromkeys(("name", "accelerator_type"), TEXT),
+    "num_gpus": GPUS,
+    "scheduling_strategy": STRATEGY,
+    "enable_task_events": FLAG,
 }
 CALLS: dict[str, Rule] = {
-    "num_returns": (
-        (int, str),
-        lambda n: n in ("streaming", "dynamic") or (type(n) is int and n >= 0),
-        RETURNS,
-    ),
-    "retry_exceptions": (
-        (bool, list, tuple),
-        _is_again,
-        "a bool or a list of exception classes",
-    ),
+    "num_returns": RETURNS,
+    "retry_exceptions": AGAIN,
     "_generator_backpressure_num_objects": ANY,
 }
 TASK = {**COMMON, **CALLS, "max_retries": COUNT, "max_calls": ANY}
+RESTARTS = ("max_restarts", "max_task_retries", "max_pending_calls")
 ACTOR = {
     **COMMON,
-    "namespace": COMMON["name"],
-    "lifetime": (
-        TEXT,
-        lambda text: text in ("detached", "non_detached"),
-        "one of 'detached', 'non_detached' and 'None'",
-    ),
-    "get_if_exists": COMMON["enable_task_events"],
-    "max_restarts": COUNT,
-    "max_task_retries": COUNT,
-    "max_concurrency": (WHOLE, lambda n: n > 0, "positive"),
-    "max_pending_calls": COUNT,
+    **dict.fromkeys(RESTARTS, COUNT),
+    "namespace": TEXT,
+    "lifetime": LIFETIME,
+    "get_if_exists": FLAG,
+    "max_concurrency": SIZE,
     "concurrency_groups": ANY,
     "allow_out_of_order_execution": ANY,
 }
 METHOD = {
     **CALLS,
-    "name": COMMON["name"],
+    "name": TEXT,
     "max_task_retries": COUNT,
-    "enable_task_events": COMMON["enable_task_events"],
+    "enable_task_events": FLAG,
     "concurrency_group": ANY,
 }
 LEFT_OUT = {

@@ -5,7 +5,7 @@ f.remote(x)            RemoteFunction ──┐
 a.method.remote(x)     ActorMethod ─────┘
 A.remote(x)            ActorClass ─> ActorSpec ─> Actors, control store
 
-The latter two are in `handles.py`.
+The latter two are in `minimr/actor.py`.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ def remote(*args: Any, **options: Any) -> Any:
 
 
 def _wrap(target: Any, options: dict[str, Any]) -> Any:
-    from minimr.core.handles import ActorClass
+    from minimr.actor import ActorClass
 
     if inspect.isclass(target):
         return ActorClass(target, options)

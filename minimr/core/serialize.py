@@ -55,7 +55,8 @@ class Packed(NamedTuple):
 
     def size(self) -> int:
         """Give the bytes of data and buffers together."""
-        return len(self.data) + sum(part.nbytes for part in self.buffers)
+        size = len(self.data)
+        return size + sum([part.nbytes for part in self.buffers])
 
     def copied(self) -> tuple[bytes, ...]:
         """Give copies of the buffers, to be sent or kept."""

@@ -146,6 +146,7 @@ class Tasks:
         left = len(entries)
         if not left:
             run(task)
+            return
 
         def ready(entry: Entry) -> None:
             nonlocal left

@@ -81,10 +81,11 @@ class Values:
         Raises:
             ObjectStoreFullError: the node cannot make room.
         """
+        small = packed.size() <= serialize.INLINE_BYTES
+        if small and not packed.refs and not packed.buffers:
+            return packed.data
         names = tuple(map(self.runtime.objects.name, packed.refs))
-        if packed.size() <= serialize.INLINE_BYTES:
-            if not names and not packed.buffers:
-                return packed.data
+        if small:
             return m.Inline(packed.data, packed.copied(), names)
         size, node = serialize.stored_size(packed), self.runtime.node
         self.runtime.drain()  # what we have let go of makes room
@@ -140,9 +141,10 @@ class Values:
 
     def _want(self, entries: Sequence[Entry]) -> None:
         """Ask the owners of borrowed objects for their values."""
-        with self.runtime.lock:
-            for entry in entries:
-                if entry.owner is not None:
+        borrowed = [entry for entry in entries if entry.owner is not None]
+        if borrowed:
+            with self.runtime.lock:
+                for entry in borrowed:
                     self.runtime.objects.want(entry)
 
     def load(self, entry: Entry, block: Block | m.Failed | None) -> Any:
