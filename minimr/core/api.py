@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from minimr.actor import ActorHandle, find_actor
-from minimr.core import messages as m
 from minimr.core.generator import ObjectRefGenerator
 from minimr.core.refs import ObjectRef
 from minimr.core.runtime import Runtime, current
@@ -56,11 +55,7 @@ def put(value: Any) -> ObjectRef:
     Ray: the same.
     """
     if isinstance(value, ObjectRef):
-        raise TypeError(
-            "Calling 'put' on an ray.ObjectRef is not allowed. If you really "
-            "want to do this, you can wrap the ray.ObjectRef in a list and "
-            "call 'put' on it."
-        )
+        raise TypeError("put() of an ObjectRef: put it into a list first")
     return session().values.put(value)  # type: ignore[no-any-return]
 
 
@@ -79,20 +74,13 @@ def wait(
     """
     global _checked
     if timeout is not None and timeout < 0:
-        raise ValueError(
-            f"The 'timeout' argument must be nonnegative: {timeout}"
-        )
+        raise ValueError(f"the timeout must not be negative: {timeout}")
     if not isinstance(refs, list) or _checked != (id(refs), len(refs)):
         _check_refs(refs)
     if not refs:
         return [], []
-    if num_returns <= 0:
-        raise ValueError(f"Invalid number of objects to return {num_returns}.")
-    if num_returns > len(refs):
-        raise ValueError(
-            "num_returns cannot be greater than the number of objects "
-            "provided to ray.wait"
-        )
+    if not 1 <= num_returns <= len(refs):
+        raise ValueError(f"num_returns must be 1 to {len(refs)} here")
     ready, rest = session().values.wait(refs, num_returns, timeout)
     _checked = (id(rest), len(rest))
     return ready, rest
@@ -105,18 +93,10 @@ _checked = (0, 0)
 
 
 def _check_refs(refs: Any) -> None:
-    if isinstance(refs, ObjectRef):
-        raise TypeError(
-            "wait() expected a list of ray.ObjectRef or ObjectRefGenerator, "
-            "got a single ray.ObjectRef"
-        )
-    if not isinstance(refs, list):
-        raise TypeError(f"wait() expected a list, got {type(refs)}")
-    for ref in refs:
+    for ref in refs if isinstance(refs, list) else [None]:
         if not isinstance(ref, ObjectRef | ObjectRefGenerator):
-            raise TypeError(
-                f"wait() expected a list of ObjectRef, got {type(ref)}"
-            )
+            kind = type(refs if ref is None else ref)
+            raise TypeError(f"wait() takes a list of ObjectRefs, got {kind}")
     if len(refs) != len({ref.entry.id for ref in refs}):
         raise ValueError("Wait requires a list of unique object refs.")
 
@@ -209,31 +189,26 @@ def nodes() -> list[dict[str, Any]]:
             "Resources": dict(node.total) if node.alive else {},
             "pid": node.pid,
         }
-        for node in _nodes()
+        for node in current().query("nodes")
     ]
-
-
-def _nodes() -> list[m.NodeInfo]:
-    found: list[m.NodeInfo] = current().query("nodes")
-    return found
 
 
 def cluster_resources() -> dict[str, float]:
     """Add up what all nodes have. Ray: the same."""
-    return _sum([node.total for node in _nodes() if node.alive])
+    return _sum("total")
 
 
 def available_resources() -> dict[str, float]:
     """Add up what nobody uses at the moment. Ray: the same."""
-    return _sum([node.available for node in _nodes() if node.alive])
+    return _sum("available")
 
 
-def _sum(parts: list[dict[str, float]]) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for part in parts:
-        for name, amount in part.items():
-            total[name] = total.get(name, 0.0) + amount
-    return {name: amount for name, amount in total.items() if amount > 0}
+def _sum(what: str) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for node in current().query("nodes"):
+        for name, amount in getattr(node, what).items() if node.alive else ():
+            sums[name] = sums.get(name, 0.0) + amount
+    return {name: amount for name, amount in sums.items() if amount > 0}
 
 
 def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:

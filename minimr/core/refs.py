@@ -68,10 +68,10 @@ class ObjectRef:
         return f"ObjectRef({self.hex()})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from minimr.core.runtime import current
+        from minimr.core.runtime import current, revive
 
         outgoing.refs.append(self)
-        return _revive, (self.entry.id, self.entry.owner or current().address)
+        return revive, (self.entry.id, self.entry.owner or current().address)
 
     def __await__(self) -> Any:
         import asyncio
@@ -91,12 +91,3 @@ class ObjectRef:
         from minimr.core.runtime import current
 
         return current().values.future(self)
-
-
-def _revive(id: bytes, owner: Address) -> ObjectRef:
-    """Make a reference that was pickled by another process."""
-    from minimr.core.runtime import current
-
-    runtime = current()
-    with runtime.lock:
-        return runtime.objects.ref(id, owner)

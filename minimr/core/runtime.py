@@ -26,7 +26,7 @@ from minimr.core.actors import Actors
 from minimr.core.leases import Leases
 from minimr.core.objects import Objects
 from minimr.core.recovery import Recovery
-from minimr.core.refs import wake_up
+from minimr.core.refs import ObjectRef, wake_up
 from minimr.core.tasks import Tasks
 from minimr.core.values import Values, map_arena
 from minimr.exceptions import RaySystemError
@@ -69,6 +69,13 @@ def set_current(runtime: Runtime | None) -> None:
     global _current
     _current = runtime
     wake_up[:] = [runtime.pump.nudge] if runtime is not None else []
+
+
+def revive(id: bytes, owner: Address) -> ObjectRef:
+    """Make a reference that was pickled by another process."""
+    runtime = current()
+    with runtime.lock:
+        return runtime.objects.ref(id, owner)
 
 
 class Runtime(Endpoint):

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from minimr.core import messages as m
 from minimr.core import runtime as runtimes
+from minimr.core.options import shape
 from minimr.core.runtime import Runtime, set_current
 from minimr.exceptions import RaySystemError
 from minimr.local import LocalRuntime
@@ -101,14 +102,14 @@ def _place(
     address: str | None, amounts: tuple[Any, ...]
 ) -> tuple[Address, str]:
     """Give the address of a node, and our own towards it."""
+    global _node
     address = address or os.environ.get("MINIMR_ADDRESS")
     if address in (None, "local"):
-        return _spawn(node_options(*amounts)), LOOPBACK
+        options = {**node_options(*amounts), "driver": os.getpid()}
+        _node, there = spawn_node(options)
+        return there, LOOPBACK
     if any(amount is not None for amount in amounts[:3]):
-        raise ValueError(
-            "When connecting to an existing cluster, num_cpus, num_gpus "
-            "and resources must not be provided."
-        )
+        raise ValueError("num_cpus, num_gpus, resources: not with an address")
     where = _find(str(address))
     # Once by hand, for an error that says what is wrong there.
     channel = connect(where, load_token())
@@ -120,8 +121,6 @@ def _place(
 def _connect(
     runtime: Runtime, where: Address, namespace: str | None, env: Any
 ) -> None:
-    from minimr.core.options import shape
-
     runtime.job = m.Job(
         runtime.process.hex(),
         tuple(path or os.getcwd() for path in sys.path),
@@ -232,12 +231,6 @@ def spawn_node(
         raise OSError(said["error"])
     host, port = said
     return process, (host, port)
-
-
-def _spawn(options: dict[str, Any]) -> Address:
-    global _node
-    _node, address = spawn_node({**options, "driver": os.getpid()})
-    return address
 
 
 def _find(address: str) -> Address:
