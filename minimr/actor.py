@@ -235,8 +235,7 @@ def find_actor(
     runtime: Runtime, name: str, namespace: str
 ) -> ActorHandle | None:
     """Look for an actor. Blocks: until the control store answers."""
-    head = runtime.head()
-    spec = runtime.call(head, "find_actor", name, namespace)
+    spec = runtime.ask_head("find_actor", name, namespace)
     return ActorHandle(spec, None) if isinstance(spec, ActorSpec) else None
 
 

@@ -187,7 +187,7 @@ def table(what: str) -> list[dict[str, Any]]:
             for node in api.nodes()
         ]
     if what == "actors":
-        return list(runtime.query(what))
+        return list(runtime.ask_head("query", what))
     if what == "tasks":
         return [
             {

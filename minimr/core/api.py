@@ -189,7 +189,7 @@ def nodes() -> list[dict[str, Any]]:
             "Resources": dict(node.total) if node.alive else {},
             "pid": node.pid,
         }
-        for node in current().query("nodes")
+        for node in current().ask_head("query", "nodes")
     ]
 
 
@@ -205,7 +205,7 @@ def available_resources() -> dict[str, float]:
 
 def _sum(what: str) -> dict[str, float]:
     sums: dict[str, float] = {}
-    for node in current().query("nodes"):
+    for node in current().ask_head("query", "nodes"):
         for name, amount in getattr(node, what).items() if node.alive else ():
             sums[name] = sums.get(name, 0.0) + amount
     return {name: amount for name, amount in sums.items() if amount > 0}
@@ -216,7 +216,7 @@ def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
 
     Ray: the same. Open the file in Perfetto or chrome://tracing.
     """
-    rows = chrome_trace(current().query("events"))
+    rows = chrome_trace(current().ask_head("query", "events"))
     if filename is None:
         return rows
     Path(filename).write_text(json.dumps(rows))

@@ -188,9 +188,11 @@ class Runtime(Endpoint):
         self.pump.wait(answers.__len__, timeout_s)
         return answers[0] if answers else "it has not answered in time"
 
-    def query(self, what: str) -> Any:
-        """Ask the control store for a table. Blocks: until it answers."""
-        return self.call(self.head(), "query", what)
+    def ask_head(self, *question: Any) -> Any:
+        """Ask the control store. Blocks: until it answers."""
+        with self.lock:
+            head = self.head()
+        return self.call(head, *question)
 
     def new_id(self) -> bytes:
         """Make an id: the process, and a counter."""

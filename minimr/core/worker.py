@@ -288,7 +288,7 @@ class Executor:
         assert self.spec is not None
         self.runtime.hub.flush()
         question = ("end_actor", self.spec.id, True, "it called exit_actor()")
-        self.runtime.call(self.runtime.head(), *question)
+        self.runtime.ask_head(*question)
         os._exit(0)
 
     def quit(self, error: SystemExit) -> None:
