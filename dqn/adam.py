@@ -31,9 +31,9 @@ class Adam:
         self.count += 1
         self.mean.lerp_(gradient, 1 - BETA1)
         self.square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-        # both means begin at zero: what that takes away is given back
-        mean_share = 1 - BETA1**self.count
-        root_share = math.sqrt(1 - BETA2**self.count)
-        divisor = self.square.sqrt().div_(root_share).add_(EPSILON)
-        step = -self._learning_rate / mean_share
+        # Both means begin at zero: what that takes away is given back, as
+        # at the end of the paper's section 2, in the two numbers below.
+        root = math.sqrt(1 - BETA2**self.count)
+        step = -self._learning_rate * root / (1 - BETA1**self.count)
+        divisor = self.square.sqrt().add_(EPSILON * root)
         self._parameters.addcdiv_(self.mean, divisor, value=step)

@@ -97,13 +97,16 @@ class CheckpointFile:
             latest: where the run is.
             score: of a test of its weights, if there was one.
         """
-        better = self.checkpoint is None or score > self.checkpoint.score
-        best = latest.weights if better else self.checkpoint.best  # type: ignore[union-attr]
+        old = self.checkpoint
+        better = old is None or score > old.score
+        best = layers_of(latest.weights)
+        if old is not None and not better:
+            best, score = old.best, old.score
         self.checkpoint = Checkpoint(
             self._settings.environment,
             self._settings.hidden,
-            layers_of(best),
-            score if better else self.score,
+            best,
+            score,
             latest,
         )
         _write(self._path, self.checkpoint)

@@ -73,6 +73,12 @@ def shape_of(name: str) -> Shape:
         environment.close()
 
 
+def first_action(environment: gymnasium.Env[Any, Any]) -> int:
+    """Give the number of the first action: the network counts from 0."""
+    assert isinstance(environment.action_space, gymnasium.spaces.Discrete)
+    return int(environment.action_space.start)
+
+
 class Lockstep:
     """Several copies of one environment that step together.
 
@@ -88,7 +94,7 @@ class Lockstep:
     def __init__(self, name: str, seeds: Iterable[int]) -> None:
         seeds = list(seeds)
         self._environments = [make(name) for _ in seeds]
-        self._first_action = int(self._environments[0].action_space.start)  # type: ignore[attr-defined]
+        self._first_action = first_action(self._environments[0])
         self.shape = _shape(self._environments[0])
         self.obs = np.empty((len(seeds), self.shape.obs_dim), np.float32)
         for i, seed in enumerate(seeds):

@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from dqn.environment import make
+from dqn.environment import first_action, make
 from dqn.network import QNetwork
 
 FIRST_TEST_SEED = 1_000_000
 
 
-class Tester:
+class Examiner:
     """Plays the same games with one network after the other.
 
     Args:
@@ -32,7 +32,7 @@ class Tester:
         first_seed: int = FIRST_TEST_SEED,
     ) -> None:
         self._environments = [make(environment) for _ in range(num_games)]
-        self._first_action = int(self._environments[0].action_space.start)  # type: ignore[attr-defined]
+        self._first_action = first_action(self._environments[0])
         self._first_seed = first_seed
 
     def scores(self, network: QNetwork) -> list[float]:

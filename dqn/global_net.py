@@ -7,7 +7,7 @@ agents ── push ──> parameter server: the average of each round
 from __future__ import annotations
 
 from dqn.environment import shape_of
-from dqn.evaluation import Tester
+from dqn.evaluation import Examiner
 from dqn.network import QNetwork, Weights, layers_of, use_one_thread
 from dqn.settings import Settings
 from minimr.interface import ParameterServer
@@ -29,12 +29,12 @@ class GlobalNet:
         self._network = QNetwork(
             *shape_of(settings.environment), settings.hidden
         )
-        self._tester = Tester(settings.environment, settings.test_games)
+        self._examiner = Examiner(settings.environment, settings.test_games)
 
     def test(self) -> float:
         """Play the test games with the newest weights; give the average."""
         self._network.load(layers_of(self.weights()))
-        return self._tester.average(self._network)
+        return self._examiner.average(self._network)
 
     def weights(self) -> Weights:
         """Give the newest weights, with those of the optimiser."""

@@ -6,7 +6,7 @@ train, train, ..  ─> test ─> good enough?      all in this process
 from __future__ import annotations
 
 from dqn.checkpoint import Latest
-from dqn.evaluation import Tester
+from dqn.evaluation import Examiner
 from dqn.settings import Settings
 from dqn.trainer import Progress, Trainer
 
@@ -26,7 +26,7 @@ class Learner:
         self, settings: Settings, latest: Latest | None = None
     ) -> None:
         self._trainer = Trainer(settings)
-        self._tester = Tester(settings.environment, settings.test_games)
+        self._examiner = Examiner(settings.environment, settings.test_games)
         self.steps, self.rounds = 0, 0
         if latest is not None:
             self.steps, self.rounds = latest.steps, latest.rounds
@@ -42,7 +42,7 @@ class Learner:
 
     def test(self) -> float:
         """Play the test games; give the average score."""
-        return self._tester.average(self._trainer.q_network)
+        return self._examiner.average(self._trainer.q_network)
 
     def latest(self) -> Latest:
         """Give where the training is."""
@@ -52,4 +52,4 @@ class Learner:
     def close(self) -> None:
         """Free what the environments hold."""
         self._trainer.close()
-        self._tester.close()
+        self._examiner.close()

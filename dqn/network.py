@@ -92,7 +92,8 @@ class QNetwork:
             torch.mm(slope.t(), x, out=into_weight)
             torch.sum(slope, 0, out=into_bias)
             if i > 0:  # through the weights, then where ReLU was open
-                slope = torch.mm(slope, self.layers[i][0]).mul_(x > 0)
+                slope = torch.mm(slope, self.layers[i][0])
+                slope = torch.ops.aten.threshold_backward(slope, x, 0)
 
     def weights(self) -> Weights:
         """Give the layers by name: views, not copies."""
