@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 from dataclasses import dataclass
+from functools import partial
 
 from minimr.interface import MapReduce
 from minimr.net.channel import Address
@@ -30,8 +31,11 @@ class Options:
 ENGINES = {
     "serial": ("minimr.serial", ""),
     "minimr": ("minimr.mapreduce", "listen"),
+    "minimr-tasks": ("ray_impl.mapreduce", "address"),
     "ray": ("ray_impl.mapreduce", "address"),
 }
+# {engine: the module whose verbs it runs on, where that is not its own}
+VERBS = {"minimr-tasks": "minimr"}
 
 
 def open_engine(name: str, options: Options) -> MapReduce:
@@ -57,6 +61,8 @@ def open_engine(name: str, options: Options) -> MapReduce:
     if accepts == "":
         return engine()  # type: ignore[no-any-return]
     where = options.listen if accepts == "listen" else options.address
+    if name in VERBS:
+        engine = partial(engine, api=importlib.import_module(VERBS[name]))
     return engine(options.workers, where)  # type: ignore[no-any-return]
 
 

@@ -15,8 +15,8 @@ Rules:
 2. Ray runs lost tasks again: `max_retries` for those under way, lineage
    for what they had made.
 
-The module that has the verbs is a parameter: this file runs on whatever
-has Ray's interface. Mirror: `minimr/mapreduce.py`.
+The module that has the verbs is a parameter: on `minimr` this file is rung
+2, the engine `minimr-tasks`. Mirror: `minimr/mapreduce.py`.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ class MapReduce(interface.MapReduce):
         api: Any = None,
     ) -> None:
         self._api = api = api or _ray(joining=address is not None)
+        if not _is_ray(api):
+            self.name = f"{api.__name__}-tasks"
         self._started = not api.is_initialized()
         if self._started and address is not None:
             _join(api, address)
@@ -193,9 +195,11 @@ def _apply(function: Callable[[Any], Any], output: Any) -> Any:
 
 
 def _attempt_number(api: Any) -> int:
+    context = api.get_runtime_context()
+    if not _is_ray(api):
+        return int(context.get_attempt_number())
     # Ray has no public name for it.
-    worker = api.get_runtime_context().worker
-    return int(worker.core_worker.get_current_task_attempt_number())
+    return int(context.worker.core_worker.get_current_task_attempt_number())
 
 
 def _get(api: Any, refs: list[Any]) -> list[Any]:
@@ -218,14 +222,21 @@ def _ray(joining: bool) -> Any:
     return ray
 
 
+def _is_ray(api: Any) -> bool:
+    return bool(api.__name__ == "ray")
+
+
 def _quiet(api: Any) -> dict[str, Any]:
-    if api.__name__ != "ray":
+    if not _is_ray(api):
         return {}
     return {"include_dashboard": False, "logging_level": "ERROR"}
 
 
 def _join(api: Any, address: tuple[str, int]) -> None:
     where = "{}:{}".format(*address)
+    if not _is_ray(api):
+        api.init(address=where)
+        return
     try:
         socket.create_connection(address, CONNECT_TIMEOUT_S).close()
     except OSError as error:

@@ -32,7 +32,8 @@ from minimr.core.session import (
     shutdown,
     spawn_node,
 )
-from minimr.net.channel import parse_address
+from minimr.net.channel import connect, parse_address
+from minimr.net.token import load_token
 
 STOP_TIMEOUT_S = 5.0
 
@@ -71,9 +72,14 @@ def start(
     options |= {"host": host, "port": port}
     if address is not None:
         options |= {"head": parse_address(address), "port": 0}
+        connect(options["head"], load_token()).close()  # or say why not
     if block:
         options["driver"] = os.getpid()  # it ends with this command
-    process, where = spawn_node(options)
+    # Who waits for the end of our output must not wait for the node's.
+    log = cluster_file().with_name("nodes.log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        process, where = spawn_node(options, None if block else file)
     here = "{}:{}".format(*where)
     note(process.pid, address or here)
     click.echo(f"a node listens at {here} (process {process.pid})")
@@ -87,7 +93,6 @@ def start(
 def note(pid: int, head: str) -> None:
     """Write down what was started."""
     file = cluster_file()
-    file.parent.mkdir(parents=True, exist_ok=True)
     known = json.loads(file.read_text()) if file.exists() else {"nodes": []}
     nodes = [*known["nodes"], {"pid": pid, "born": born(pid)}]
     file.write_text(json.dumps({"head": head, "nodes": nodes}))
@@ -116,7 +121,7 @@ def stop() -> None:
     for node in known["nodes"]:
         _await_end(node, deadline)
     file.unlink(missing_ok=True)
-    click.echo(f"{ended} nodes ended")
+    click.echo("1 node ended" if ended == 1 else f"{ended} nodes ended")
 
 
 def _await_end(node: dict[str, Any], deadline: float) -> None:

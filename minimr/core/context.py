@@ -51,6 +51,14 @@ class RuntimeContext:
         now = running.get()
         return now.name if now else None
 
+    def get_attempt_number(self) -> int:
+        """Count the runs of this task before this one: 0 in the first.
+
+        Ray: no public name.
+        """
+        now = running.get()
+        return now.attempt if now else 0
+
     def is_canceled(self) -> bool:
         """Tell whether somebody has cancelled the running method."""
         now = running.get()

@@ -43,8 +43,8 @@ class RayTaskError(RayError):
     def as_instanceof_cause(self) -> RayTaskError:
         """Give the same error, an instance of the cause's class as well."""
         kind = type(self.cause)
-        if isinstance(self.cause, RayError):
-            return self.cause if isinstance(self.cause, RayTaskError) else self
+        if isinstance(self.cause, RayTaskError):
+            return self.cause
         try:
             both = type(
                 f"RayTaskError({kind.__name__})",

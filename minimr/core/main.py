@@ -115,6 +115,9 @@ def main() -> None:
     except SystemExit as end:
         log.info("the node ends: %s", end)
         os._exit(0)
+    except OSError as error:  # who started us reads one line
+        sys.stdout.write(json.dumps({"error": error.strerror}) + "\n")
+        raise
 
 
 if __name__ == "__main__":

@@ -155,6 +155,7 @@ class Node(Endpoint):
                 self.workers.kill(lease.worker, "its owner is gone")
         self.store.reader_left(peer)
         self.store.owner_left(peer.data.address)
+        self.transfers.made_room()
         self.leasing.schedule()
 
     def _on_view(self, peer: Peer, view: m.View) -> None:

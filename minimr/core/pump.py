@@ -126,11 +126,14 @@ class Pump:
         return self._in_background
 
     def nudge(self) -> None:
-        """Let the background thread look around, if it is asleep.
+        """Let the thread that reads look around, if it is another one.
 
         Runs in: any thread, at any point: the garbage collector calls it.
         """
-        if self._in_background:
+        if self._in_background or self._stepping not in (
+            0,
+            threading.get_ident(),
+        ):
             self._wake()
 
     def interrupt(self) -> bool:

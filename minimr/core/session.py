@@ -14,13 +14,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from minimr.core import messages as m
 from minimr.core import runtime as runtimes
 from minimr.core.exceptions import RaySystemError
 from minimr.core.runtime import Runtime, current, set_current, write_output
-from minimr.net.channel import Address, parse_address
+from minimr.net.channel import Address, connect, parse_address
 from minimr.net.token import load_token
 
 TWICE = (
@@ -71,6 +71,10 @@ def init(
     """Start a cluster of one node, or join the one at `address`.
 
     Runs in: driver. Blocks: until the node answers.
+
+    Raises:
+        ConnectionError: nobody answers there, or with another token.
+
     Ray: `ray.init`; a dashboard and logging options have no effect here.
     """
     global _local
@@ -117,7 +121,10 @@ def _place(
             "When connecting to an existing cluster, num_cpus, num_gpus "
             "and resources must not be provided."
         )
-    return _find(str(address))
+    where = _find(str(address))
+    # Once by hand, for an error that says what is wrong there.
+    connect(where, load_token()).close()
+    return where
 
 
 def _connect(
@@ -195,11 +202,14 @@ def cpus() -> int:
 
 
 def spawn_node(
-    options: dict[str, Any],
+    options: dict[str, Any], log: IO[bytes] | None = None
 ) -> tuple[subprocess.Popen[bytes], Address]:
     """Start a node's process. Blocks: until it listens.
 
+    It writes warnings to `log`, or where this process does.
+
     Raises:
+        OSError: it cannot listen there.
         RaySystemError: it has not started; its output is in the text.
     """
     env = dict(os.environ)
@@ -209,6 +219,7 @@ def spawn_node(
         [sys.executable, "-m", "minimr.core.main", json.dumps(options)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=log,
         env=env,
         start_new_session=True,  # Ctrl-C is the driver's
     )
@@ -216,13 +227,17 @@ def spawn_node(
     line = process.stdout.readline()
     process.stdout.close()
     try:
-        host, port = json.loads(line)
+        said = json.loads(line)
     except ValueError:
         process.kill()
         code = process.wait()
         raise RaySystemError(
             f"the node did not start (exit code {code}): {line!r}"
         ) from None
+    if "error" in said:
+        process.wait()
+        raise OSError(said["error"])
+    host, port = said
     return process, (host, port)
 
 

@@ -185,7 +185,10 @@ class Store:
 
     def _spill(self, stored: Stored) -> None:
         assert stored.offset is not None
-        descriptor, path = tempfile.mkstemp(dir=self._directory)
+        try:
+            descriptor, path = tempfile.mkstemp(dir=self._directory)
+        except OSError:  # no disk, or a full one: it stays in memory
+            return
         os.unlink(path)
         view = memoryview(self.memory)
         with view[stored.offset : stored.offset + stored.size] as part:
@@ -193,7 +196,7 @@ class Store:
                 written = 0
                 while written < stored.size:
                     written += os.write(descriptor, part[written:])
-            except OSError:  # the disk is full: it stays in memory
+            except OSError:
                 os.close(descriptor)
                 return
         stored.file = descriptor

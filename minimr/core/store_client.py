@@ -60,6 +60,7 @@ class StoreClient:
         """
         size = serialize.stored_size(packed)
         node = self.runtime.node
+        self.runtime.drain()  # what we have let go of makes room
         offset = self.runtime.call(node, m.Create(id, size, owner))
         if not isinstance(offset, int):
             raise ObjectStoreFullError(str(offset))
@@ -106,6 +107,7 @@ class StoreClient:
                 why = getattr(answer, "why", answer)
                 done(serialize.fail(ObjectStoreFullError(why)))
 
+        self.drain()  # what we have let go of makes room
         owner = entry.owner or self.runtime.address
         places = list(value.places)
         question = m.Fetch(entry.id, value.size, places, owner)

@@ -9,7 +9,9 @@ process ── Fetch ──> node A                        node B
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from functools import partial
 from pickle import PickleBuffer
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 PART_BYTES = 5 * 2**20
 UNDER_WAY = 4
+ROOM_WAIT_S = 2.0  # before a full store is an error
 
 
 class Coming:
@@ -47,6 +50,8 @@ class Transfers:
         self._coming: dict[bytes, Coming] = {}
         # Who asked before the seal came: it travels on another link.
         self._early: dict[bytes, list[Callable[[], None]]] = {}
+        # [(until when, what to call again)], in the order of the asking
+        self._waiting: list[tuple[float, Callable[[float], None]]] = []
         handlers: dict[type, Handler] = {
             m.Seal: self._on_seal,
             m.Unpin: self._on_unpin,
@@ -59,15 +64,42 @@ class Transfers:
             m.Pull: self._on_pull,
         }
 
-    def _on_create(self, peer: Peer, create: m.Create, reply: Reply) -> None:
+    def _on_create(
+        self, peer: Peer, create: m.Create, reply: Reply, until: float = 0.0
+    ) -> None:
         if create.owner != peer.data.address:
             self.node.link(create.owner)  # to learn when the owner dies
-        reply(self.store.create(*create))
+        offset = self.store.create(*create)
+        if isinstance(offset, int) or not self._wait_for_room(
+            create.size, until, partial(self._on_create, peer, create, reply)
+        ):
+            reply(offset)
+
+    def _wait_for_room(
+        self, size: int, until: float, again: Callable[[float], None]
+    ) -> bool:
+        """Call again when there may be room, and a last time at `until`.
+
+        Somebody may be about to let go of what fills the store.
+        """
+        until = until or time.monotonic() + ROOM_WAIT_S
+        if size > self.store.arena.size or time.monotonic() >= until:
+            return False
+        self._waiting.append((until, again))
+        self.node.later(until - time.monotonic(), self.made_room)
+        return True
+
+    def made_room(self) -> None:
+        """Something was freed, unpinned or can be spilled."""
+        waiting, self._waiting = self._waiting, []
+        for until, again in waiting:
+            again(until)
 
     def _on_seal(self, peer: Peer, seal: m.Seal) -> None:
         self.store.seal(seal.id)
         for again in self._early.pop(seal.id, []):
             again()
+        self.made_room()
 
     def _too_early(self, id: bytes, again: Callable[[], None]) -> bool:
         stored = self.store.objects.get(id)
@@ -79,10 +111,12 @@ class Transfers:
     def _on_unpin(self, peer: Peer, unpin: m.Unpin) -> None:
         for id in unpin.ids:
             self.store.unpin(id, peer)
+        self.made_room()
 
     def _on_free(self, peer: Peer, free: m.Free) -> None:
         for id in free.ids:
             self.store.free(id)
+        self.made_room()
 
     def _on_pull(self, peer: Peer, pull: m.Pull, reply: Reply) -> None:
         if self._too_early(pull.id, lambda: self._on_pull(peer, pull, reply)):
@@ -90,7 +124,9 @@ class Transfers:
         part = self.store.part(pull.id, pull.begin, pull.end)
         reply(None if part is None else PickleBuffer(part))
 
-    def _on_fetch(self, peer: Peer, fetch: m.Fetch, reply: Reply) -> None:
+    def _on_fetch(
+        self, peer: Peer, fetch: m.Fetch, reply: Reply, until: float = 0.0
+    ) -> None:
         if self._too_early(
             fetch.id, lambda: self._on_fetch(peer, fetch, reply)
         ):
@@ -99,8 +135,10 @@ class Transfers:
         if isinstance(found, int):
             reply(found)
             return
+        again = partial(self._on_fetch, peer, fetch, reply)
         if isinstance(found, str):
-            reply(m.Missed(None, found))
+            if not self._wait_for_room(fetch.size, until, again):
+                reply(m.Missed(None, found))
             return
         coming = self._coming.get(fetch.id)
         if coming is None:
@@ -112,7 +150,8 @@ class Transfers:
                 fetch.id, fetch.size, fetch.owner, primary=False
             )
             if isinstance(offset, str):
-                reply(m.Missed(None, offset))
+                if not self._wait_for_room(fetch.size, until, again):
+                    reply(m.Missed(None, offset))
                 return
             coming = self._coming[fetch.id] = Coming(fetch, places[0])
         coming.readers.append((peer, reply))

@@ -24,6 +24,10 @@ BAD = {
         ["--engine", "ray", "--address", "127.0.0.1:1", "book.txt"],
         "nobody answers at 127.0.0.1:1",
     ),
+    "nobody answers our own engine": (
+        ["--engine", "minimr-tasks", "--address", "127.0.0.1:1", "book.txt"],
+        "127.0.0.1:1",
+    ),
     "an address for the wrong engine": (
         ["--engine", "serial", "--address", "127.0.0.1:1", "book.txt"],
         "leave it out",
@@ -97,3 +101,16 @@ def test_an_unknown_command_is_bad_input(minimr: Minimr) -> None:
     ended = minimr("launch")
     assert ended.returncode == 2
     assert ended.stderr == "minimr: No such command 'launch'.\n"
+
+
+def test_a_node_says_in_one_line_why_it_cannot_start(minimr: Minimr) -> None:
+    nobody = minimr("start", "--address", "127.0.0.1:1")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        in_use = minimr("start", "--head", "--port", port)
+    assert (nobody.returncode, in_use.returncode) == (2, 2)
+    assert nobody.stderr.startswith("minimr: nobody answers at 127.0.0.1:1")
+    assert in_use.stderr.startswith(
+        f"minimr: cannot listen at 127.0.0.1:{port}"
+    )
+    assert len((nobody.stderr + in_use.stderr).splitlines()) == 2

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -43,7 +44,7 @@ def read_until(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
     raise AssertionError(f"it ended before it said {pattern!r}")
 
 
-@pytest.mark.parametrize("engine", ["serial", "minimr", "ray"])
+@pytest.mark.parametrize("engine", ["serial", "minimr", "minimr-tasks", "ray"])
 def test_ctrl_c_ends_within_a_second_and_leaves_nothing(
     engine: str, large_book: Path
 ) -> None:
@@ -102,3 +103,41 @@ def test_a_worker_with_another_token_is_refused_and_told_why(
     assert "another token" in said
     assert str(elsewhere / "token") in said
     assert run.returncode == 0
+
+
+@pytest.fixture
+def cluster(
+    minimr: Minimr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """Start a cluster of rung 2 of its own; give its address."""
+    monkeypatch.setenv("MINIMR_HOME", str(tmp_path))
+    started = minimr("start", "--head", "--port", "0", "--num-cpus", "2")
+    found = re.search(r"listens at (\S+)", started.stdout)
+    assert found, started.stderr
+    yield found[1]
+    minimr("stop")
+
+
+def test_a_driver_joins_a_cluster_and_leaves_it_running(
+    cluster: str, minimr: Minimr, book: Path
+) -> None:
+    for _ in range(2):
+        ended = minimr(
+            "wordcount", book, "--engine", "minimr-tasks",
+            "--address", cluster, "--top", "1",
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stderr
+    assert "alive" in minimr("status").stdout
+
+
+def test_a_driver_with_another_token_is_refused_and_told_why(
+    cluster: str, book: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    with start(
+        elsewhere, "wordcount", book, "--engine", "minimr-tasks",
+        "--address", cluster,
+    ) as run:  # fmt: skip
+        _, told = run.communicate(timeout=DEADLINE_S)
+    assert run.returncode == 2
+    assert "another token" in told.splitlines()[-1]

@@ -56,10 +56,15 @@ def test_all_engines_agree_and_one_table_says_what_each_has_cost(
     ended = minimr("wordcount", book, "--json", result, "--expect", expect)
     assert ended.returncode == 0, ended.stderr
     assert (
-        "the counts are identical: serial, minimr, ray, the expected ones"
+        "identical: serial, minimr, minimr-tasks, ray, the expected ones"
     ) in ended.stdout
     rows = json.loads(result.read_text())
-    assert [row["engine"] for row in rows] == ["serial", "minimr", "ray"]
+    assert [row["engine"] for row in rows] == [
+        "serial",
+        "minimr",
+        "minimr-tasks",
+        "ray",
+    ]
     for row in rows:
         assert row.keys() >= JSON_KEYS
         assert row["words"] == 350

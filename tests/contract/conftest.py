@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
+import minimr
 from minimr import mapreduce, serial
 from minimr.interface import MapReduce
 from minimr.jobs.tracker import Policy
+from ray_impl import mapreduce as on_verbs
 from tests.stage import Stage
 
 NUM_WORKERS = 2
@@ -28,8 +30,6 @@ def _ray() -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     ray = pytest.importorskip("ray", reason="ray is not installed")
-    from ray_impl import mapreduce
-
     started = not ray.is_initialized()
     if started:
         ray.init(
@@ -42,8 +42,8 @@ def _ray() -> Iterator[Any]:
         )
     with pytest.MonkeyPatch.context() as patch:
         # Ray waits a second before it tries again.
-        patch.setattr(mapreduce, "MAX_RETRIES", 1)
-        with mapreduce.MapReduce(NUM_WORKERS) as engine:
+        patch.setattr(on_verbs, "MAX_RETRIES", 1)
+        with on_verbs.MapReduce(NUM_WORKERS) as engine:
             yield engine
     if started:
         ray.shutdown()
@@ -54,10 +54,15 @@ def _minimr() -> MapReduce:
     return mapreduce.MapReduce(NUM_WORKERS, policy=Policy(backup_after_s=60))
 
 
+def _minimr_tasks() -> MapReduce:
+    return on_verbs.MapReduce(NUM_WORKERS, api=minimr)
+
+
 # {engine: what opens it}; one more implementation is one more row
 ENGINES: dict[str, Callable[[], AbstractContextManager[MapReduce]]] = {
     "serial": serial.MapReduce,
     "minimr": _minimr,
+    "minimr-tasks": _minimr_tasks,
     "ray": _ray,
 }
 

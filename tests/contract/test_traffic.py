@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from minimr import mapreduce
 from minimr.net import peer
 from minimr.net.frames import FrameReader
+from ray_impl import mapreduce as on_verbs
 from tests.contract.conftest import only_on
 from tests.stage import Stage
 from tests.table import Table
@@ -46,25 +48,23 @@ def test_the_coordinator_receives_no_block(
         assert result.merged() == table.expected()
 
 
-@only_on("ray")
-def test_the_driver_of_ray_never_asks_for_a_block(
+@only_on("minimr-tasks", "ray")
+def test_a_driver_that_handles_references_never_asks_for_a_block(
     engine: Any, stage: Stage
 ) -> None:
-    import ray
-
-    from ray_impl.mapreduce import MapReduce
-
+    name = {"minimr-tasks": "minimr", "ray": "ray"}[engine.name]
+    verbs = importlib.import_module(name)
     asked: list[Any] = []
 
     def weighing_get(refs: Any, **options: Any) -> Any:
-        values = ray.get(refs, **options)
+        values = verbs.get(refs, **options)
         asked.extend(values)
         return values
 
-    api = SimpleNamespace(**{name: getattr(ray, name) for name in VERBS})
+    api = SimpleNamespace(**{name: getattr(verbs, name) for name in VERBS})
     api.get = weighing_get
     table = Table(stage.address, 8, 6, PAYLOAD_BYTES)
-    engine = MapReduce(2, api=api)
+    engine = on_verbs.MapReduce(2, api=api)
     result = engine.run(table.job(), range(table.maps), table.reduces)
     assert result.stats.shuffle_bytes > SHUFFLE_BYTES
     assert result.merged() == table.expected()

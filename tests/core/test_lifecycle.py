@@ -12,6 +12,10 @@ import pytest
 
 pytestmark = pytest.mark.timeout(60)
 PROGRAMS = Path(__file__).with_name("programs.py")
+ENVIRONMENT = {
+    "PYTHONPATH": str(PROGRAMS.parents[2]),
+    "RAY_ADDRESS": "local",  # not the cluster that serves other tests
+}
 
 
 @pytest.fixture(scope="module", params=["ray", "minimr"])
@@ -36,7 +40,7 @@ def run(module, tmp_path_factory):
             [*map(str, command), *map(str, arguments)],
             text=True,
             cwd=PROGRAMS.parents[2],
-            env=os.environ | {"PYTHONPATH": str(PROGRAMS.parents[2])},
+            env=os.environ | ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

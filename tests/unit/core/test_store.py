@@ -1,0 +1,135 @@
+"""The object store without processes: what goes when there is no room."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from minimr.core.store import Store
+
+MB = 2**20
+OWNER = ("127.0.0.1", 1)
+READER = "a process"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Give a store with room for four objects of a megabyte."""
+    with opened(str(tmp_path)) as store:
+        yield store
+
+
+@contextmanager
+def opened(folder: str) -> Iterator[Store]:
+    store = Store(4 * MB, folder)
+    yield store
+    store.reader_left(READER)
+    for id in list(store.objects):
+        store.free(id)
+    assert store.spilled_bytes == 0
+    store.memory.close()
+    os.close(store.descriptor)
+
+
+def fill(store: Store, *names: str, primary: bool = True) -> None:
+    """Make an object of a megabyte for each name, full of its name."""
+    for name in names:
+        assert isinstance(store.create(name.encode(), MB, OWNER, primary), int)
+        store.write(name.encode(), 0, name.encode() * MB)
+        store.seal(name.encode())
+
+
+def in_memory(store: Store) -> str:
+    return "".join(
+        sorted(
+            i.decode()
+            for i, s in store.objects.items()
+            if s.offset is not None
+        )
+    )
+
+
+def test_copies_go_before_anything_is_written_to_disk(store: Store) -> None:
+    fill(store, "a", "b")
+    fill(store, "c", "d", primary=False)
+    fill(store, "e", "f")
+    assert in_memory(store) == "abef"
+    assert store.spilled_bytes == 0
+    assert store.pin(b"c", READER) is None  # to be fetched again
+
+
+def test_what_was_used_least_recently_is_written_to_disk(store: Store) -> None:
+    fill(store, "a", "b", "c", "d")
+    store.pin(b"a", READER)
+    store.unpin(b"a", READER)
+    fill(store, "e")
+    assert in_memory(store) == "acde"
+    assert store.spilled_bytes == MB
+
+
+def test_what_is_on_disk_comes_back_as_it_was(store: Store) -> None:
+    fill(store, *"abcdefgh")
+    for name in "abcdefgh":
+        offset = store.pin(name.encode(), READER)
+        assert isinstance(offset, int)
+        assert store.memory[offset : offset + MB] == name.encode() * MB
+        store.unpin(name.encode(), READER)
+
+
+def test_a_part_is_read_from_disk_without_coming_back(store: Store) -> None:
+    fill(store, *"abcde")
+    assert "a" not in in_memory(store)
+    assert store.part(b"a", 10, 13) == b"aaa"
+    assert "a" not in in_memory(store)
+
+
+def test_what_is_being_read_does_not_move(store: Store) -> None:
+    fill(store, *"abcd")
+    offsets = {name: store.pin(name.encode(), READER) for name in "abcd"}
+    assert "no room" in str(store.create(b"e", MB, OWNER))
+    assert offsets == {n: store.objects[n.encode()].offset for n in "abcd"}
+
+
+def test_what_was_freed_while_being_read_goes_with_the_reader(
+    store: Store,
+) -> None:
+    fill(store, *"abcd")
+    store.pin(b"a", READER)
+    store.free(b"a")
+    assert "a" in in_memory(store)
+    assert store.pin(b"a", READER) is None
+    store.reader_left(READER)
+    assert in_memory(store) == "bcd"
+
+
+def test_objects_of_an_owner_go_with_it(store: Store) -> None:
+    fill(store, *"abcdef")
+    store.owner_left(OWNER)
+    assert store.objects == {}
+    assert store.spilled_bytes == 0
+
+
+@pytest.mark.parametrize("disk", ["gone", "full"])
+def test_without_a_disk_it_says_so_and_loses_nothing(
+    tmp_path: Path, disk: str
+) -> None:
+    folder = {"gone": str(tmp_path / "nowhere"), "full": "/dev/full"}[disk]
+    with opened(folder) as store:
+        fill(store, *"abcd")
+        told = str(store.create(b"e", MB, OWNER))
+        assert f"no room for an object of {MB:,} bytes" in told
+        assert "larger object_store_memory" in told
+        assert in_memory(store) == "abcd"
+        assert store.part(b"a", 0, 3) == b"aaa"
+
+
+def test_what_can_never_fit_is_refused_and_nothing_is_spilled(
+    store: Store,
+) -> None:
+    fill(store, "a")
+    assert "no room" in str(store.create(b"b", 5 * MB, OWNER))
+    assert in_memory(store) == "a"
