@@ -25,7 +25,13 @@ import click
 from minimr.console import say
 
 # {name on the command line: (from scratch, on Ray)}
-PAIRS = {"mapreduce": ("minimr/mapreduce.py", "ray_impl/mapreduce.py")}
+PAIRS = {
+    name: (f"minimr/{file}", f"ray_impl/{file}")
+    for name, file in [
+        ("mapreduce", "mapreduce.py"),
+        ("parameter-server", "parameter_server.py"),
+    ]
+}
 STEP = re.compile(r"\s*# (\[\d+\])")
 SIDE_COLUMNS = 79
 

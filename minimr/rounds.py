@@ -80,11 +80,11 @@ class Rounds:
             ParameterServerError: the worker is not in.
         """
         self._hear(worker, clock)
-        return not self.laggards(worker)
+        return not self.laggards(clock)
 
-    def laggards(self, worker: int) -> list[int]:
-        """Name those for whom a worker has to wait."""
-        limit = self.clocks[worker] - self._consistency.bound
+    def laggards(self, clock: int) -> list[int]:
+        """Name those for whom a worker with this clock has to wait."""
+        limit = clock - self._consistency.bound
         return [other for other, at in self.clocks.items() if at < limit]
 
     def pull(self, worker: int | None, since: Reading) -> Pulled:
@@ -122,10 +122,20 @@ class Rounds:
         self._hear(worker, clock)
         return True
 
+    def clock_of(self, worker: int) -> int:
+        """Tell how many rounds a worker has pushed. Raises: as `ready`."""
+        if worker not in self.clocks:
+            raise ParameterServerError(
+                f"worker {worker} is not in: it left, its connection ended "
+                f"or it never came; join({worker}) lets it in"
+            )
+        return self.clocks[worker]
+
     def join(self, worker: int, clock: int) -> None:
         """Let a worker in, at a clock that all servers agree on."""
         self.clocks[worker] = clock
         self.newest = max(self.newest, clock)
+        self._fold_if_complete()
 
     def leave(self, worker: int) -> None:
         """Wait for a worker no more."""
@@ -138,12 +148,7 @@ class Rounds:
 
         Further than we know it: it pushed to a server that is gone.
         """
-        if worker not in self.clocks:
-            raise ParameterServerError(
-                f"worker {worker} is not in: it left, its connection ended "
-                f"or it never came; join({worker}) lets it in"
-            )
-        if clock > self.clocks[worker]:
+        if clock > self.clock_of(worker):
             self.clocks[worker] = clock
             self.newest = max(self.newest, clock)
         self._fold_if_complete()

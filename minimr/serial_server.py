@@ -98,6 +98,7 @@ class ParameterServer(interface.ParameterServer):
             newest = max(server.newest for server in self._servers)
             for server in self._servers:
                 server.join(worker, newest)
+            self._changed.notify_all()
 
     def leave(self, worker: int) -> None:
         """Wait for a worker no more."""
@@ -119,11 +120,11 @@ class ParameterServer(interface.ParameterServer):
         first = self._servers[0]
 
         def ready() -> bool:
-            clock = first.clocks.get(worker, 0)
-            return first.ready(worker, clock)
+            return first.ready(worker, first.clock_of(worker))
 
         if not self._changed.wait_for(ready, self._timeout_s):
+            laggards = first.laggards(first.clocks[worker])
             raise ParameterServerError(
-                too_slow(worker, first.laggards(worker), self._timeout_s)
+                too_slow(worker, laggards, self._timeout_s)
             )
         return first.clocks[worker]

@@ -64,6 +64,7 @@ FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 WITH_NUMPY = (
     "minimr.core", "minimr.ps", "minimr.rounds", "minimr.update",
     "minimr.weights", "minimr.serial_server", "minimr.parameter_server",
+    "minimr.checkpoint",
 )  # fmt: skip
 HEAVY = ("ray", "torch", "numpy", "matplotlib", "rich", "click", "gymnasium")
 

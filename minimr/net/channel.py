@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from minimr.net.codec import Buffer, decode, encode, size_of
-from minimr.net.frames import MAX_FRAME_BYTES, FrameReader, header
+from minimr.net.frames import MAX_FRAME_BYTES, FrameReader, Parts, header
 from minimr.net.handshake import Handshake, HandshakeError
 
 CONNECT_TIMEOUT_S = 5.0
@@ -38,7 +38,7 @@ class Channel:
         self.sock = sock
         self.reader = reader
         self.max_frame_bytes = max_frame_bytes
-        self.waiting: list[list[bytearray]] = []  # frames not yet asked for
+        self.waiting: list[Parts] = []  # frames not yet asked for
 
     def send(self, message: Any) -> None:
         """Send a message. Blocks: until the system has taken all of it."""

@@ -17,6 +17,7 @@ Rules:
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 from minimr.net.codec import Buffer, size_of
 
@@ -24,6 +25,8 @@ MAX_FRAME_BYTES = 2**30
 MAX_PARTS = 2**16
 SCRATCH_BYTES = 2**18
 LARGE_BYTES = 2**16  # parts from here on get memory of their own at once
+
+Parts = list[bytearray | memoryview]  # of one frame
 
 _COUNT = struct.Struct("!I")
 
@@ -52,12 +55,16 @@ class FrameReader:
 
     def __init__(self, max_frame_bytes: int = MAX_FRAME_BYTES) -> None:
         self._max = max_frame_bytes
+        # Gives the memory of a large part; it need not be filled with zeros.
+        self.allocate: Callable[[int], bytearray | memoryview] = bytearray
         self._scratch = bytearray(SCRATCH_BYTES)
         self._begin = 0  # scratch[begin:end] is received, not yet used
         self._end = 0
         self._sizes: list[int] | None = None  # of the frame under way
-        self._parts: list[bytearray] = []
-        self._large: bytearray | None = None  # a part being filled directly
+        self._parts: Parts = []
+        self._large: bytearray | memoryview | None = (
+            None  # a part being filled directly
+        )
         self._filled = 0
 
     def buffer(self) -> memoryview:
@@ -74,7 +81,7 @@ class FrameReader:
             self._begin, self._end = 0, len(rest)
         return memoryview(self._scratch)[self._end :]
 
-    def advance(self, size: int) -> list[list[bytearray]]:
+    def advance(self, size: int) -> list[Parts]:
         """Take `size` bytes as received; give the frames now complete.
 
         Raises:
@@ -96,7 +103,7 @@ class FrameReader:
             if not self._step():
                 return frames
 
-    def feed(self, data: bytes) -> list[list[bytearray]]:
+    def feed(self, data: bytes) -> list[Parts]:
         """Take bytes that were received elsewhere; give the frames."""
         frames = []
         while data:
@@ -119,7 +126,7 @@ class FrameReader:
             self._begin += size
             return True
         if size >= LARGE_BYTES:
-            self._large = bytearray(size)
+            self._large = self.allocate(size)
             self._large[:ready] = self._scratch[self._begin : self._end]
             self._filled = ready
             self._begin = self._end

@@ -34,7 +34,7 @@ from typing import Any
 
 from minimr.net.channel import Address, Channel, listen
 from minimr.net.codec import decode
-from minimr.net.frames import MAX_FRAME_BYTES, FrameError
+from minimr.net.frames import MAX_FRAME_BYTES, FrameError, Parts
 from minimr.net.handshake import Handshake, HandshakeError
 from minimr.net.peer import Joined as Joined
 from minimr.net.peer import Left as Left
@@ -58,10 +58,11 @@ class Hub:
         token: bytes,
         address: Address = ("127.0.0.1", 0),
         max_frame_bytes: int = MAX_FRAME_BYTES,
+        listener: socket.socket | None = None,  # instead of the address
     ) -> None:
         self.max_frame_bytes = max_frame_bytes
         self._token = token
-        self._listener = listen(address)
+        self._listener = listener or listen(address)
         self._listener.setblocking(False)
         self.address: Address = self._listener.getsockname()[:2]
         self._wake_out, self._wake_in = socket.socketpair()
@@ -260,7 +261,7 @@ class Hub:
             peer.flush()
             self._take(peer, peer.reader.feed(rest))
 
-    def _take(self, peer: Peer, frames: list[list[bytearray]]) -> None:
+    def _take(self, peer: Peer, frames: list[Parts]) -> None:
         for parts in frames:
             try:
                 message = decode(parts)

@@ -1,0 +1,107 @@
+"""What a parameter server writes down, to go on from when it is replaced.
+
+    Rounds ── save ──> server-0.pickle.draft ── rename ──> server-0.pickle
+                                                             │
+    Rounds <── load ── the server that takes its place ──────┘
+
+Rules:
+
+1. A file is there whole or not at all: whoever is killed while it writes
+   leaves the one before.
+2. A save that is due is made before its push is answered. With an interval
+   of 0 nothing that was answered can be lost.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+from pathlib import Path
+
+from minimr.interface import Weights
+from minimr.rounds import Rounds
+
+
+class Checkpoint:
+    """The file of one server.
+
+    Args:
+        path: the file; None: nothing is written.
+        interval_s: how much time a replaced server may lose.
+    """
+
+    def __init__(self, path: Path | None, interval_s: float) -> None:
+        self._path = path
+        self._interval_s = interval_s
+        self._saved_at = 0.0
+        self._dirty = False
+
+    def due_in(self) -> float | None:
+        """Tell in how many seconds to save; None: not at all."""
+        if self._path is None or not self._dirty:
+            return None
+        return max(0.0, self._saved_at + self._interval_s - time.monotonic())
+
+    def changed(self, rounds: Rounds) -> None:
+        """Note that something has changed. Saves, if that is due."""
+        self._dirty = True
+        self.save_if_due(rounds)
+
+    def save_if_due(self, rounds: Rounds) -> None:
+        """Save, if that is due."""
+        if self.due_in() == 0:
+            self.save(rounds)
+
+    def save(self, rounds: Rounds) -> None:
+        """Save now. Blocks: until it is on the disk.
+
+        Raises:
+            OSError: it cannot be written; the one before is still there.
+        """
+        if self._path is None:
+            return
+        draft = self._path.with_name(self._path.name + ".draft")
+        with draft.open("wb") as file:
+            pickle.dump(rounds, file, protocol=5)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._path)
+        self._saved_at, self._dirty = time.monotonic(), False
+
+
+def checkpoint_files(folder: Path | None, number: int) -> list[Path | None]:
+    """Name the files of so many servers, in a folder that is made.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    if folder is None:
+        return [None] * number
+    folder.mkdir(parents=True, exist_ok=True)
+    return [folder / f"server-{server}.pickle" for server in range(number)]
+
+
+def load(path: Path) -> Rounds:
+    """Read what a server has saved; it begins another life.
+
+    Only of files of our own: this unpickles.
+    """
+    with path.open("rb") as file:
+        rounds: Rounds = pickle.load(file)
+    rounds.stats.restarts += 1
+    return rounds
+
+
+def load_weights(folder: Path) -> Weights:
+    """Read the weights from the checkpoints of all servers.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    weights: Weights = {}
+    for path in sorted(folder.glob("server-*.pickle")):
+        weights.update(load(path).weights)
+    if not weights:
+        raise FileNotFoundError(2, "no checkpoint is there", str(folder))
+    return weights
