@@ -27,7 +27,7 @@ import torch
 
 from dqn.environment import shape_of
 from dqn.errors import DQNError
-from dqn.network import QNetwork, Weights, layers_of
+from dqn.network import QNetwork, Weights, tested
 from dqn.settings import Settings
 
 FORMAT = "minimr DQN 1"
@@ -99,7 +99,7 @@ class CheckpointFile:
         """
         old = self.checkpoint
         better = old is None or score > old.score
-        best = layers_of(latest.weights)
+        best = tested(latest.weights)
         if old is not None and not better:
             best, score = old.best, old.score
         self.checkpoint = Checkpoint(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dqn.environment import shape_of
 from dqn.evaluation import Examiner
-from dqn.network import QNetwork, Weights, layers_of, use_one_thread
+from dqn.network import QNetwork, Weights, tested, use_one_thread
 from dqn.settings import Settings
 from minimr.interface import ParameterServer
 
@@ -33,7 +33,7 @@ class GlobalNet:
 
     def test(self) -> float:
         """Play the test games with the newest weights; give the average."""
-        self._network.load(layers_of(self.weights()))
+        self._network.load(tested(self.weights()))
         return self._examiner.average(self._network)
 
     def weights(self) -> Weights:

@@ -42,7 +42,7 @@ class Learner:
 
     def test(self) -> float:
         """Play the test games; give the average score."""
-        return self._examiner.average(self._trainer.q_network)
+        return self._examiner.average(self._trainer.average)
 
     def latest(self) -> Latest:
         """Give where the training is."""

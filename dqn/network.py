@@ -15,7 +15,7 @@ Rules:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,10 @@ import torch
 from torch import Tensor
 
 Weights = dict[str, npt.NDArray[np.float32]]
+
+# The names of layers among the weights that agents average begin with:
+LEARNED = "q_network."
+TESTED = "average."
 
 
 def use_one_thread() -> None:
@@ -103,25 +107,34 @@ class QNetwork:
             named[f"layer{i}.bias"] = bias.numpy()
         return named
 
-    def load(self, weights: Mapping[str, npt.NDArray[np.float32]]) -> None:
+    def load(self, weights: Weights) -> None:
         """Take over weights of the same names and shapes, by copy.
 
         Raises:
             ValueError: they are of another network.
         """
         mine = self.weights()
-        theirs = {name: array.shape for name, array in weights.items()}
-        shapes = {name: array.shape for name, array in mine.items()}
-        if theirs != shapes:
-            raise ValueError(f"the network has {shapes}, not {theirs}")
+        check_same(mine, weights)
         for name, array in mine.items():
             array[...] = weights[name]
 
 
-def layers_of(weights: Weights) -> Weights:
-    """Leave out what the optimiser remembers."""
+def check_same(mine: Weights, theirs: Weights) -> None:
+    """Check that weights have the same names and shapes.
+
+    Raises:
+        ValueError: they are of another network.
+    """
+    expected = {name: array.shape for name, array in mine.items()}
+    found = {name: array.shape for name, array in theirs.items()}
+    if expected != found:
+        raise ValueError(f"the network has {expected}, not {found}")
+
+
+def tested(weights: Weights) -> Weights:
+    """Pick the network that is tested out of what agents average."""
     return {
-        name: array
+        name.removeprefix(TESTED): array
         for name, array in weights.items()
-        if name.startswith("layer")
+        if name.startswith(TESTED)
     }

@@ -50,13 +50,15 @@ class Settings:
         learning_starts: transitions before the first update.
         epsilon_end: share of actions that stay random.
         epsilon_steps: steps, of all agents, until it is reached.
+        average_updates: tests are of the average of the weights over
+            about so many updates (Polyak and Juditsky, 1992).
         average_optimizer: agents also average what Adam remembers.
     """
 
     environment: str = "LunarLander-v3"
     seed: int = 0
     num_agents: int = 2
-    batch_size: int = 128
+    batch_size: int = 64
     num_epochs_agents_train: int | None = None
     num_steps_agents_train: int = 25
     target_score: float = 100.0
@@ -78,6 +80,7 @@ class Settings:
     learning_starts: int = 1_000
     epsilon_end: float = 0.05
     epsilon_steps: int = 12_000
+    average_updates: int = 1000
     average_optimizer: bool = True
 
     def __post_init__(self) -> None:
@@ -119,6 +122,7 @@ _AT_LEAST_ONE = (
     "num_envs",
     "n_step",
     "target_update_every",
+    "average_updates",
     "updates_per_step",
     "buffer_size",
     "epsilon_steps",

@@ -20,11 +20,16 @@ from torch import Tensor
 from dqn.adam import Adam
 from dqn.environment import Lockstep
 from dqn.n_step import NStepWindow
-from dqn.network import QNetwork, Weights, use_one_thread
+from dqn.network import (
+    LEARNED,
+    TESTED,
+    QNetwork,
+    Weights,
+    check_same,
+    use_one_thread,
+)
 from dqn.replay_buffer import Batch, ReplayBuffer
 from dqn.settings import Settings
-
-MOMENTS = ("adam.mean", "adam.square")  # beside the layers' names
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,13 @@ class Trainer:
         seeds = self._rng.integers(2**31, size=settings.num_envs).tolist()
         self._lockstep = Lockstep(settings.environment, seeds)
         shape = self._lockstep.shape
-        networks = [QNetwork(*shape, settings.hidden) for _ in range(3)]
-        self.q_network, self.target_network, self._gradient = networks
+        self.q_network = QNetwork(*shape, settings.hidden)
+        self.target_network = QNetwork(*shape, settings.hidden)
+        self.average = QNetwork(*shape, settings.hidden)
+        self._gradient = QNetwork(*shape, settings.hidden)
         self.q_network.initialise(settings.seed)
         self.copy_to_target()
+        self.average.flat.copy_(self.q_network.flat)
         self._window = NStepWindow(
             settings.n_step, settings.gamma, settings.num_envs, shape.obs_dim
         )
@@ -86,7 +94,7 @@ class Trainer:
         Args:
             steps_before: how many steps all trainers have made so far.
         """
-        cpu, updates = time.process_time(), self._adam.count
+        cpu, updates_before = time.process_time(), self._adam.count
         steps, limit = 0, self._settings.num_epochs_agents_train
         self._lockstep.finished.clear()
         while not self._is_over(steps, limit):
@@ -96,38 +104,45 @@ class Trainer:
             if len(self._buffer) >= self._settings.learning_starts:
                 for _ in range(self._settings.updates_per_step):
                     self._update()
+        updates = self._adam.count - updates_before
+        share = 1 - (1 - 1 / self._settings.average_updates) ** updates
+        self.average.flat.lerp_(self.q_network.flat, share)
         return Progress(
             steps * self._settings.num_envs,
-            self._adam.count - updates,
+            updates,
             tuple(self._lockstep.finished),
             time.process_time() - cpu,
         )
 
     def weights(self) -> Weights:
-        """Give what agents average: views of the layers, and of Adam."""
-        weights = self.q_network.weights()
+        """Give what agents average, by name: views, not copies."""
+        weights = {
+            prefix + name: array
+            for prefix, network in self._networks()
+            for name, array in network.weights().items()
+        }
         if self._settings.average_optimizer:
-            weights |= self._moments()
+            weights["adam.mean"] = self._adam.mean.numpy()
+            weights["adam.square"] = self._adam.square.numpy()
         return weights
 
     def load(self, weights: Weights) -> None:
-        """Take over what `weights` gave, by copy."""
-        layers = dict(weights)
-        for name, mine in self._moments().items():
-            if name in layers:
-                mine[...] = layers.pop(name)
-        self.q_network.load(layers)
+        """Take over what `weights` gave, by copy.
+
+        Raises:
+            ValueError: it is of another network.
+        """
+        mine = self.weights()
+        check_same(mine, weights)
+        for name, array in mine.items():
+            array[...] = weights[name]
 
     def copy_to_target(self) -> None:
         """Make the target network a copy of the network."""
         self.target_network.flat.copy_(self.q_network.flat)
 
-    def _moments(self) -> Weights:
-        mean, square = MOMENTS
-        return {
-            mean: self._adam.mean.numpy(),
-            square: self._adam.square.numpy(),
-        }
+    def _networks(self) -> tuple[tuple[str, QNetwork], ...]:
+        return ((LEARNED, self.q_network), (TESTED, self.average))
 
     def close(self) -> None:
         """Free what the environments hold."""

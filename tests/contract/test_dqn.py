@@ -90,7 +90,7 @@ def test_other_settings_end_elsewhere(change: dict[str, Any]) -> None:
     weights, _ = on_serial(replace(QUICK, **change))
     expected, _ = on_serial(QUICK)
     assert not np.array_equal(
-        weights["layer1.weight"], expected["layer1.weight"]
+        weights["q_network.layer1.weight"], expected["q_network.layer1.weight"]
     )
 
 
@@ -113,8 +113,8 @@ def test_the_average_is_the_average() -> None:
             for name, array in team.latest().weights.items():
                 mean = (first[name] + second[name]) / 2
                 assert np.array_equal(array, mean), name
-                assert name.startswith("layer") is not ("adam" in name)
-    assert not np.array_equal(first["layer1.bias"], second["layer1.bias"])
+                assert name.startswith(("q_net", "average")) is not ("adam" in name)
+    assert not np.array_equal(first["q_network.layer1.bias"], second["q_network.layer1.bias"])
 
 
 def test_a_resumed_team_goes_on_from_the_weights() -> None:
@@ -173,11 +173,11 @@ def test_who_dies_in_mid_round_is_replaced_and_the_round_goes_on(
     team = Team(QUICK, *dqn_engine, tell=lines.append)
     try:
         whole = team.train().steps
-        before = team.latest().weights["layer1.weight"]
+        before = team.latest().weights["q_network.layer1.weight"]
         Path(Fatal.will).touch()
         assert team.train().steps == whole // 2
         assert "has died" in lines[-1]
-        after = team.latest().weights["layer1.weight"]
+        after = team.latest().weights["q_network.layer1.weight"]
         assert not np.array_equal(before, after)
         assert team.train().steps == whole
     finally:
