@@ -50,10 +50,10 @@ class Agent:
         Args:
             steps_before: what all agents have made until now.
         """
-        self._trainer.load(self._server.pull(self._agent_id))
+        self._trainer.dqn.load(self._server.pull(self._agent_id))
         if self._is_new:
-            self._trainer.copy_to_target()
+            self._trainer.dqn.copy_to_target()
             self._is_new = False
         progress = self._trainer.train(steps_before)
-        self._server.push(self._agent_id, self._trainer.weights())
+        self._server.push(self._agent_id, self._trainer.dqn.weights())
         return progress

@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from dqn.dqn import layers_of
 from dqn.environment import shape_of
 from dqn.errors import DQNError
-from dqn.network import QNetwork, Weights, tested
+from dqn.network import QNetwork, Weights
 from dqn.settings import Settings
 
 FORMAT = "minimr DQN 1"
@@ -99,7 +100,7 @@ class CheckpointFile:
         """
         old = self.checkpoint
         better = old is None or score > old.score
-        best = tested(latest.weights)
+        best = layers_of(latest.weights)
         if old is not None and not better:
             best, score = old.best, old.score
         self.checkpoint = Checkpoint(

@@ -15,6 +15,7 @@ Rules:
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterable
 from importlib import import_module
@@ -85,13 +86,20 @@ class Lockstep:
     Args:
         name: the id of the environment.
         seeds: one an environment; all later games follow from it.
+        max_game_steps: cut a game after so many steps; None: when the
+            environment itself does.
 
     Attributes:
         obs: `(E, obs_dim)` float32, what to act on.
         finished: what each game that ended has scored, in order.
     """
 
-    def __init__(self, name: str, seeds: Iterable[int]) -> None:
+    def __init__(
+        self,
+        name: str,
+        seeds: Iterable[int],
+        max_game_steps: int | None = None,
+    ) -> None:
         seeds = list(seeds)
         self._environments = [make(name) for _ in seeds]
         self._first_action = first_action(self._environments[0])
@@ -101,6 +109,8 @@ class Lockstep:
             self.obs[i] = self._environments[i].reset(seed=seed)[0]
         self.finished: list[float] = []
         self._scores = [0.0] * len(seeds)  # of the games under way
+        self._steps = np.zeros(len(seeds), np.int64)  # of the same
+        self._max_game_steps = max_game_steps or sys.maxsize
 
     def step(self, actions: Iterable[int]) -> Step:
         """Act once in each environment."""
@@ -115,11 +125,13 @@ class Lockstep:
             )
             rewards[i] = reward
             self._scores[i] += float(reward)
+        self._steps += 1
+        truncated |= (self._steps >= self._max_game_steps) & ~terminated
         self.obs = next_obs.copy()
         for i in np.flatnonzero(terminated | truncated).tolist():
             self.obs[i] = self._environments[i].reset()[0]
             self.finished.append(self._scores[i])
-            self._scores[i] = 0.0
+            self._scores[i], self._steps[i] = 0.0, 0
         return Step(next_obs, rewards, terminated, truncated)
 
     def close(self) -> None:

@@ -6,9 +6,10 @@ agents ── push ──> parameter server: the average of each round
 
 from __future__ import annotations
 
+from dqn.dqn import layers_of
 from dqn.environment import shape_of
 from dqn.evaluation import Examiner
-from dqn.network import QNetwork, Weights, tested, use_one_thread
+from dqn.network import QNetwork, Weights, use_one_thread
 from dqn.settings import Settings
 from minimr.interface import ParameterServer
 
@@ -33,7 +34,7 @@ class GlobalNet:
 
     def test(self) -> float:
         """Play the test games with the newest weights; give the average."""
-        self._network.load(tested(self.weights()))
+        self._network.load(layers_of(self.weights()))
         return self._examiner.average(self._network)
 
     def weights(self) -> Weights:

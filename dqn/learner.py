@@ -30,8 +30,8 @@ class Learner:
         self.steps, self.rounds = 0, 0
         if latest is not None:
             self.steps, self.rounds = latest.steps, latest.rounds
-            self._trainer.load(latest.weights)
-            self._trainer.copy_to_target()
+            self._trainer.dqn.load(latest.weights)
+            self._trainer.dqn.copy_to_target()
 
     def train(self) -> Progress:
         """Train for one round."""
@@ -42,11 +42,11 @@ class Learner:
 
     def test(self) -> float:
         """Play the test games; give the average score."""
-        return self._examiner.average(self._trainer.average)
+        return self._examiner.average(self._trainer.dqn.q_network)
 
     def latest(self) -> Latest:
         """Give where the training is."""
-        weights = {n: a.copy() for n, a in self._trainer.weights().items()}
+        weights = {n: a.copy() for n, a in self._trainer.dqn.weights().items()}
         return Latest(weights, self.rounds, self.steps)
 
     def close(self) -> None:

@@ -24,10 +24,6 @@ from torch import Tensor
 
 Weights = dict[str, npt.NDArray[np.float32]]
 
-# The names of layers among the weights that agents average begin with:
-LEARNED = "q_network."
-TESTED = "average."
-
 
 def use_one_thread() -> None:
     """Let torch compute in one thread.
@@ -129,12 +125,3 @@ def check_same(mine: Weights, theirs: Weights) -> None:
     found = {name: array.shape for name, array in theirs.items()}
     if expected != found:
         raise ValueError(f"the network has {expected}, not {found}")
-
-
-def tested(weights: Weights) -> Weights:
-    """Pick the network that is tested out of what agents average."""
-    return {
-        name.removeprefix(TESTED): array
-        for name, array in weights.items()
-        if name.startswith(TESTED)
-    }

@@ -32,6 +32,10 @@ class Settings:
         num_cpus: processors that each actor asks its engine for.
         num_envs: environments that an agent steps together (Clemente et
             al., "Efficient Parallel Methods for Deep RL", 2017).
+        max_game_steps: training games are cut after so many steps; what
+            would have followed still counts ("partial-episode
+            bootstrapping": Pardo et al., ICML 2018). More games begin,
+            and nobody hovers for long. None: as the environment says.
         hidden: widths of the hidden layers.
         learning_rate: of Adam (Kingma and Ba, ICLR 2015).
         gamma: how much a reward one step later is worth.
@@ -50,8 +54,6 @@ class Settings:
         learning_starts: transitions before the first update.
         epsilon_end: share of actions that stay random.
         epsilon_steps: steps, of all agents, until it is reached.
-        average_updates: tests are of the average of the weights over
-            about so many updates (Polyak and Juditsky, 1992).
         average_optimizer: agents also average what Adam remembers.
     """
 
@@ -60,13 +62,14 @@ class Settings:
     num_agents: int = 2
     batch_size: int = 64
     num_epochs_agents_train: int | None = None
-    num_steps_agents_train: int = 25
+    num_steps_agents_train: int = 100
     target_score: float = 100.0
     max_rounds: int = 1000
-    rounds_between_tests: int = 40
+    rounds_between_tests: int = 10
     test_games: int = 20
     num_cpus: float = 2.0
     num_envs: int = 8
+    max_game_steps: int | None = None
     hidden: tuple[int, ...] = (128, 128)
     learning_rate: float = 1e-3
     gamma: float = 0.99
@@ -80,7 +83,6 @@ class Settings:
     learning_starts: int = 1_000
     epsilon_end: float = 0.05
     epsilon_steps: int = 12_000
-    average_updates: int = 1000
     average_optimizer: bool = True
 
     def __post_init__(self) -> None:
@@ -105,6 +107,12 @@ class Settings:
         if not self.hidden or min(self.hidden) < 1:
             raise DQNError(f"hidden is {self.hidden}: name one width or more")
 
+    def is_over(self, steps: int, games: int) -> bool:
+        """Tell whether an agent's round is, after steps in lockstep."""
+        if self.num_epochs_agents_train is None:
+            return steps >= self.num_steps_agents_train
+        return games >= self.num_epochs_agents_train
+
     def epsilon(self, steps: int) -> float:
         """Give the share of random actions after so many steps of all."""
         share = min(1.0, steps / self.epsilon_steps)
@@ -120,9 +128,9 @@ _AT_LEAST_ONE = (
     "rounds_between_tests",
     "test_games",
     "num_envs",
+    "max_game_steps",
     "n_step",
     "target_update_every",
-    "average_updates",
     "updates_per_step",
     "buffer_size",
     "epsilon_steps",

@@ -171,6 +171,6 @@ def first_weights(settings: Settings) -> Weights:
     """Draw the weights that every agent begins with."""
     trainer = Trainer(settings)
     try:
-        return {n: array.copy() for n, array in trainer.weights().items()}
+        return {n: array.copy() for n, array in trainer.dqn.weights().items()}
     finally:
         trainer.close()

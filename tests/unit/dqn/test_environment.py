@@ -34,6 +34,17 @@ def test_the_time_limit_of_an_environment_is_a_truncation() -> None:
     assert environment.step(1)[2:4] == (False, True)
 
 
+def test_a_training_game_can_be_cut_earlier() -> None:
+    lockstep = Lockstep(ID, [0, 1], max_game_steps=3)
+    steps = [lockstep.step([GO_ON, GO_ON]) for _ in range(2)]
+    assert not any(step.truncated.any() for step in steps)
+    step = lockstep.step([GO_ON, END_GAME])
+    assert step.truncated.tolist() == [True, False]
+    assert step.terminated.tolist() == [False, True]
+    assert lockstep.obs.tolist() == [[0], [0]]
+    assert not lockstep.step([GO_ON, GO_ON]).truncated.any()
+
+
 def test_equal_seeds_give_equal_games() -> None:
     games = []
     for seeds in ([5, 6], [5, 6], [7, 8]):

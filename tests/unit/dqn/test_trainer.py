@@ -35,21 +35,21 @@ def test_the_target_network_is_a_copy_after_every_so_many_updates() -> None:
     trainer = Trainer(settings)
     updates, copies = 0, []
     for _ in range(60):
-        before = trainer.target_network.flat.clone()
+        before = trainer.dqn.target_network.flat.clone()
         updates += trainer.train(0).updates
-        if not torch.equal(before, trainer.target_network.flat):
+        if not torch.equal(before, trainer.dqn.target_network.flat):
             copies.append(updates)
             assert torch.equal(
-                trainer.target_network.flat, trainer.q_network.flat
+                trainer.dqn.target_network.flat, trainer.dqn.q_network.flat
             )
     assert copies == [7, 14, 21, 28, 35, 42, 49]
 
 
 def test_nothing_is_learned_before_the_buffer_has_enough() -> None:
     trainer = Trainer(replace(QUICK, learning_starts=100, n_step=1))
-    before = trainer.q_network.flat.clone()
+    before = trainer.dqn.q_network.flat.clone()
     assert trainer.train(0).updates == 0
-    assert torch.equal(trainer.q_network.flat, before)
+    assert torch.equal(trainer.dqn.q_network.flat, before)
     assert trainer.train(0).updates == 2 * 16  # from step 25 of 40 on
 
 
@@ -65,7 +65,7 @@ def test_equal_seeds_give_equal_weights() -> None:
         trainer = Trainer(settings, (stream,))
         trainer.train(0)
         trainer.train(80)
-        return trainer.q_network.flat.numpy()
+        return trainer.dqn.q_network.flat.numpy()
 
     first = train(QUICK, 0)
     assert np.array_equal(train(QUICK, 0), first)
@@ -83,7 +83,7 @@ def test_each_setting_changes_what_is_learned(change: dict) -> None:
         trainer.train(0)
         trainer.train(80)
     assert not torch.equal(
-        trainers[0].q_network.flat, trainers[1].q_network.flat
+        trainers[0].dqn.q_network.flat, trainers[1].dqn.q_network.flat
     )
 
 
@@ -143,7 +143,7 @@ def test_a_game_that_is_cut_is_worth_more_than_one_that_ends() -> None:
     """The script's games give 1, 2, 3, ..: what is cut would go on."""
     trainer = Trainer(replace(QUICK, environment=ID, n_step=1, num_envs=64))
     trainer.train(0)
-    batch = trainer._buffer.sample(500, np.random.default_rng(0))
+    batch = trainer.dqn.buffer.sample(500, np.random.default_rng(0))
     actions = batch.actions.squeeze(1)
     assert set(batch.discounts[actions == 1].tolist()) == {0.0}
     cut = batch.discounts[actions == 2]
