@@ -23,11 +23,11 @@ import click
 from dqn.checkpoint import CheckpointFile, Latest
 from dqn.engines import ENGINES, open_engine
 from dqn.errors import DQNError
+from dqn.gathering import make_team
 from dqn.learner import Learner
 from dqn.live import LiveLine, text
 from dqn.run import Log, Run, Trains
-from dqn.settings import Settings
-from dqn.team import Team
+from dqn.settings import SHARE, Settings
 from minimr.console import note, say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -48,6 +48,7 @@ SETTINGS = (
 )
 OF_A_TEAM = (
     ("--num-agents", int, "How many train side by side."),
+    ("--share", click.Choice(SHARE), "What agents give each other."),
     ("--num-cpus", float, "Processors that each asks for."),
 )
 
@@ -102,7 +103,7 @@ def train(
         verbs, make_server = stack.enter_context(
             open_engine(engine, address=address)
         )
-        team = Team(
+        team = make_team(
             settings, verbs, make_server, _latest(file, resume), line.note
         )
         stack.callback(team.close)

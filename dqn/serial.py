@@ -25,7 +25,13 @@ class RayActorError(RuntimeError):
     """The actor was killed."""
 
 
-exceptions = SimpleNamespace(RayActorError=RayActorError)
+class ObjectLostError(RuntimeError):
+    """Nobody has the object any more: in a loop that cannot be."""
+
+
+exceptions = SimpleNamespace(
+    RayActorError=RayActorError, ObjectLostError=ObjectLostError
+)
 
 
 def remote(cls: type) -> _Actors:
@@ -80,6 +86,7 @@ class _Method:
         if instance is None:
             return _Ref(None, RayActorError(f"{self._name}: it was killed"))
         try:
+            args = tuple(get(a) if isinstance(a, _Ref) else a for a in args)
             value = getattr(instance, self._name)(*args, **kwargs)
         except Exception as error:  # noqa: BLE001  # raised by get
             return _Ref(None, error)

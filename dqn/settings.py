@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from dqn.errors import DQNError
 
+SHARE = ("weights", "experience")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -54,6 +56,11 @@ class Settings:
         learning_starts: transitions before the first update.
         epsilon_end: share of actions that stay random.
         epsilon_steps: steps, of all agents, until it is reached.
+        share: "weights": each agent learns, and the weights are averaged
+            (the assignment's); "experience": agents only play, and
+            GlobalNet learns from what all of them lived through (Nair et
+            al., "Gorila", 2015; Horgan et al., "Ape-X", ICLR 2018). Then
+            `num_envs` are shared out among the agents.
         average_optimizer: agents also average what Adam remembers.
     """
 
@@ -83,6 +90,7 @@ class Settings:
     learning_starts: int = 1_000
     epsilon_end: float = 0.05
     epsilon_steps: int = 12_000
+    share: str = "weights"
     average_optimizer: bool = True
 
     def __post_init__(self) -> None:
@@ -104,6 +112,8 @@ class Settings:
                     f"{name} is {getattr(self, name)}: it is a share, "
                     "from 0 to 1"
                 )
+        if self.share not in SHARE:
+            raise DQNError(f"share is {self.share!r}: choose {SHARE}")
         if not self.hidden or min(self.hidden) < 1:
             raise DQNError(f"hidden is {self.hidden}: name one width or more")
 

@@ -70,10 +70,11 @@ class Team:
         self.steps = 0 if latest is None else latest.steps
         self.rounds = 0 if latest is None else latest.rounds
         self._lost_rounds = 0
+        self._dead: list[int] = []  # in the newest round
         self._placement = place(verbs, settings.num_agents, settings.num_cpus)
         if self._placement.note:
             tell(self._placement.note)
-        self._server = make_server(weights, settings.num_agents)
+        self._server = make_server(weights, self._num_workers())
         self._global_net = self._new_global_net()
         self._generations = dict.fromkeys(range(settings.num_agents), 0)
         self._agents = {i: self._new_agent(i) for i in self._generations}
@@ -87,10 +88,7 @@ class Team:
             DQNError: the agents die as fast as they are replaced.
         """
         # [1] every agent trains, and pushes
-        refs = {
-            agent_id: agent.train.remote(self.steps)
-            for agent_id, agent in self._agents.items()
-        }
+        refs = self._start_round()
         whole, dead = Progress(), []
         for agent_id, ref in refs.items():
             try:
@@ -105,7 +103,8 @@ class Team:
         if self._lost_rounds == MAX_LOST_ROUNDS:
             raise DQNError("every agent dies, however often it is replaced")
         for agent_id in dead:
-            self._replace(agent_id)
+            self._replace_agent(agent_id)
+        self._dead = dead
         self.steps += whole.steps
         self.rounds += 1
         return whole
@@ -118,8 +117,7 @@ class Team:
         try:
             return float(self._verbs.get(self._global_net.test.remote()))
         except self._verbs.exceptions.RayActorError:
-            self._tell("GlobalNet has died: another one takes its place")
-            self._global_net = self._new_global_net()
+            self._replace_global_net()
             return float(self._verbs.get(self._global_net.test.remote()))
 
     def latest(self) -> Latest:
@@ -136,21 +134,41 @@ class Team:
             self._verbs.kill(actor)
         self._server.close()
 
+    def _start_round(self) -> dict[int, Any]:
+        """Start every agent on a round; give references to the progress."""
+        return {
+            agent_id: agent.train.remote(self.steps)
+            for agent_id, agent in self._agents.items()
+        }
+
+    def _agent_class(self) -> type:
+        return Agent
+
+    def _global_net_class(self) -> type:
+        return GlobalNet
+
+    def _num_workers(self) -> int:
+        """Count those whom a round of the parameter server waits for."""
+        return self._settings.num_agents
+
     def _new_global_net(self) -> Any:
-        return self._actor(GlobalNet, self._placement.head, 0).remote(
-            self._settings, self._server
-        )
+        cls, head = self._global_net_class(), self._placement.head
+        return self._actor(cls, head, 0).remote(self._settings, self._server)
 
     def _new_agent(self, agent_id: int) -> Any:
-        node = self._placement.agents[agent_id]
-        return self._actor(Agent, node, self._placement.num_cpus).remote(
+        cls, node = self._agent_class(), self._placement.agents[agent_id]
+        return self._actor(cls, node, self._placement.num_cpus).remote(
             self._settings,
             agent_id,
             self._server,
             self._generations[agent_id],
         )
 
-    def _replace(self, agent_id: int) -> None:
+    def _replace_global_net(self) -> None:
+        self._tell("GlobalNet has died: another one takes its place")
+        self._global_net = self._new_global_net()
+
+    def _replace_agent(self, agent_id: int) -> None:
         self._tell(f"agent {agent_id} has died: another one takes its place")
         self._generations[agent_id] += 1
         # its node may be gone: count again what is there

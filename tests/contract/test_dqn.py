@@ -16,7 +16,8 @@ import pytest
 from dqn.agent import Agent
 from dqn.engines import ENGINES, Engine, open_engine
 from dqn.errors import DQNError
-from dqn.settings import Settings
+from dqn.gathering import make_team
+from dqn.settings import SHARE, Settings
 from dqn.team import MAX_LOST_ROUNDS, Team
 
 QUICK = Settings(
@@ -48,7 +49,7 @@ on_processes = pytest.mark.parametrize(
 
 @contextmanager
 def team_of(settings: Settings, engine: Engine) -> Iterator[Team]:
-    team = Team(settings, engine.verbs, engine.make_server)
+    team = make_team(settings, *engine)
     try:
         yield team
     finally:
@@ -70,8 +71,12 @@ def on_serial(settings: Settings, rounds: int = 4) -> Any:
 
 @pytest.mark.parametrize(
     "change",
-    [{}, {"num_agents": 4, "num_epochs_agents_train": 3}],
-    ids=["two agents", "more agents than processors, rounds of games"],
+    [
+        {},
+        {"num_agents": 4, "num_epochs_agents_train": 3},
+        {"share": "experience"},
+    ],
+    ids=["two agents", "four agents, rounds of games", "experience"],
 )
 def test_equal_seeds_end_with_the_bits_of_the_serial_loop(
     change: dict[str, Any], dqn_engine: Engine
@@ -124,16 +129,20 @@ def test_a_resumed_team_goes_on_from_the_weights() -> None:
         with team_of(QUICK, engine) as team:
             team.train()
             latest = team.latest()
-        team = Team(QUICK, *engine, latest)
+        team = make_team(QUICK, *engine, latest)
         for name, array in team.latest().weights.items():
             assert np.array_equal(array, latest.weights[name]), name
         team.train()
         assert (team.rounds, team.steps) == (2, 2 * latest.steps)
 
 
-def test_whoever_was_killed_is_replaced(dqn_engine: Engine) -> None:
+@pytest.mark.parametrize("share", SHARE)
+def test_whoever_was_killed_is_replaced(
+    share: str, dqn_engine: Engine
+) -> None:
     lines: list[str] = []
-    team = Team(QUICK, *dqn_engine, tell=lines.append)
+    settings = replace(QUICK, share=share)
+    team = make_team(settings, *dqn_engine, tell=lines.append)
     try:
         whole = team.train().steps
         score = team.test()
@@ -172,7 +181,7 @@ def test_who_dies_in_mid_round_is_replaced_and_the_round_goes_on(
 
     monkeypatch.setattr("dqn.team.Agent", Fatal)
     lines: list[str] = []
-    team = Team(QUICK, *dqn_engine, tell=lines.append)
+    team = make_team(QUICK, *dqn_engine, tell=lines.append)
     try:
         whole = team.train().steps
         before = team.latest().weights["q_network.layer1.weight"]
@@ -201,4 +210,4 @@ def test_an_environment_that_is_not_there_fails_before_any_actor(
     dqn_engine: Engine,
 ) -> None:
     with pytest.raises(DQNError, match="Nope"):
-        Team(replace(QUICK, environment="Nope-v0"), *dqn_engine)
+        make_team(replace(QUICK, environment="Nope-v0"), *dqn_engine)
