@@ -174,10 +174,13 @@ class GatheringTeam(Team):
             learning = self._global_net.learn.remote()
             return self._verbs.get(learning)  # type: ignore[no-any-return]
         except errors.RayActorError:
-            self._server.leave(self._settings.num_agents)
             self._replace_global_net()
-            self._server.join(self._settings.num_agents)
             return Progress()
+
+    def _replace_global_net(self) -> None:
+        self._server.leave(self._settings.num_agents)
+        super()._replace_global_net()
+        self._server.join(self._settings.num_agents)
 
     def _start_round(self) -> dict[int, Any]:
         told = {}
