@@ -39,6 +39,7 @@ CHECKPOINT = "model_checkpoint.pth"
 SETTINGS = (
     ("--environment", str, "Its id in Gymnasium, or gym:ID."),
     ("--batch-size", POSITIVE, "Transitions in an update."),
+    ("--num-envs", POSITIVE, "Environments that step together."),
     ("--num-epochs-agents-train", POSITIVE, "Games an agent plays a round."),
     ("--num-steps-agents-train", POSITIVE, "Or steps that it makes a round."),
     ("--target-score", float, "End when a test has this average."),

@@ -52,7 +52,8 @@ class Settings:
         target_update_every: updates after which the target network
             becomes a copy (Mnih et al. 2015).
         updates_per_step: updates after each step in lockstep.
-        buffer_size: transitions that are remembered.
+        buffer_size: transitions that are remembered. A small one forgets
+            the play of a network that has long got better.
         learning_starts: transitions before the first update.
         epsilon_end: share of actions that stay random.
         epsilon_steps: steps, of all agents, until it is reached.
@@ -86,7 +87,7 @@ class Settings:
     reward_scale: float = 0.1
     target_update_every: int = 200
     updates_per_step: int = 2
-    buffer_size: int = 100_000
+    buffer_size: int = 20_000
     learning_starts: int = 1_000
     epsilon_end: float = 0.05
     epsilon_steps: int = 12_000
