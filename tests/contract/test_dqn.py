@@ -24,6 +24,7 @@ QUICK = Settings(
     environment="CartPole-v1",
     num_agents=2,
     num_cpus=0.5,
+    share="weights",
     batch_size=16,
     num_steps_agents_train=30,
     num_envs=4,
@@ -150,7 +151,11 @@ def test_whoever_was_killed_is_replaced(
         team.kill_agent(1)
         dqn_engine.verbs.kill(team._global_net)
         assert team.test() == score
+        layer = "q_network.layer1.weight"
+        before = team.latest().weights[layer]
         assert team.train().steps == whole // 2
+        # the round was over without the one that is dead
+        assert not np.array_equal(before, team.latest().weights[layer])
         assert lines[-1].startswith("agent 1 has died")
         assert team.train().steps == whole
         assert team.rounds == 3
