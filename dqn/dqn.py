@@ -99,7 +99,7 @@ class DQN:
         else:
             loss = mse_loss(q, targets) / 2
         self._adam.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self._adam.step()
         self.updates += 1
         if self.updates % settings.target_update_every == 0:
@@ -113,7 +113,8 @@ class DQN:
         chooser = self.q_network(batch.next_obs) if double else future
         best = chooser.argmax(1, keepdim=True)
         value = future.gather(1, best).squeeze(1)
-        return batch.returns + batch.discounts * value
+        targets: Tensor = batch.returns + batch.discounts * value
+        return targets
 
 
 def layers_of(weights: Weights) -> Weights:

@@ -151,7 +151,7 @@ def test_whoever_was_killed_is_replaced(
         team.kill_agent(1)
         dqn_engine.verbs.kill(team._global_net)
         assert team.test() == score
-        layer = "q_network.layer1.weight"
+        layer = "q_network.layers.0.weight"
         before = team.latest().weights[layer]
         assert team.train().steps == whole // 2
         # the round was over without the one that is dead
