@@ -1,4 +1,4 @@
-"""The control store: what the whole cluster has to agree on.
+"""The control store (Ray: GCS): what the whole cluster has to agree on.
 
     nodes: report ──> table ──> view to all nodes; silence: dead
     actors: create_actor ──> demand, leased, become ──> actor, to followers
@@ -11,8 +11,6 @@ Rules:
 2. A node that has been silent for `SILENCE_S` is dead, and stays dead.
 3. An actor moves PENDING -> ALIVE -> RESTARTING -> ALIVE ... -> DEAD; who
    follows it hears of each change.
-
-Ray: the GCS.
 """
 
 from __future__ import annotations
@@ -263,6 +261,8 @@ class Control:
         self, peer: Peer, id: bytes, no_restart: bool, why: str, reply: Reply
     ) -> None:
         if id in self.actors:
+            if peer.data.address == self.actors[id].worker:
+                self.actors[id].lease = None  # its process ends by itself
             self._kill(self.actors[id], why, no_restart)
         reply(None)
 

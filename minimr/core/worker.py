@@ -289,6 +289,7 @@ class Executor:
         self.runtime.hub.flush()
         question = ("end_actor", self.spec.id, True, "it called exit_actor()")
         self.runtime.ask_head(*question)
+        self.runtime.hub.flush()
         os._exit(0)
 
     def quit(self, error: SystemExit) -> None:
