@@ -26,7 +26,7 @@ from minimr.core.actors import Actors
 from minimr.core.leases import Leases
 from minimr.core.objects import Objects
 from minimr.core.recovery import Recovery
-from minimr.core.refs import ObjectRef, wake_up
+from minimr.core.refs import ObjectRef, released, wake_up
 from minimr.core.tasks import Tasks
 from minimr.core.values import Values, map_arena
 from minimr.exceptions import RaySystemError
@@ -129,7 +129,8 @@ class Runtime(Endpoint):
         return self.link(self.welcome.head)
 
     def _step(self, timeout_s: float | None) -> None:
-        self.drain()
+        if released or self.objects.to_borrow or self.unpinned:
+            self.drain()
         self.step(timeout_s)
 
     def drain(self) -> None:
