@@ -22,7 +22,7 @@ from minimr.consistency import Gradients, Synchronous
 from minimr.engines import VERBS
 from minimr.interface import Job, MapReduce, ParameterServer, Weights
 
-UNIT = 30_000  # numbers in a unit of work: about a millisecond of a core
+UNIT = 1_000_000  # numbers in a unit of work: about a millisecond of a core
 TIMEOUT_S = 60.0
 
 
