@@ -1,7 +1,7 @@
 """Rounds of a parameter server, on any engine: its workers are map tasks.
 
     driver: ParameterServer ──> Job(Worker(a client of it)) ──> N map tasks
-    each:   pull ─> work, a part of the same whole ─> push    a round
+    each:   work, a part of the same whole ─> pull ─> push    a round
 
 Every gradient is one, so the weights count the rounds: a push that was
 lost or counted twice shows.
@@ -35,12 +35,14 @@ class Worker:
     units: int  # of work in each round
 
     def __call__(self, number: int) -> Mapping[str, int]:
-        """Pull, work and push, so many times; give the rounds."""
+        """Work, pull and push, so many times; give the rounds."""
         numbers = np.linspace(-1, 1, UNIT, dtype=np.float32)
         for _ in range(self.rounds):
-            weights = self.servers.pull(number)
+            # First: a task that waits gives its CPU away, and another one
+            # would come to its node while a third node stays idle.
             for _ in range(self.units):
                 np.tanh(np.sin(numbers))
+            weights = self.servers.pull(number)
             ones = {n: np.ones_like(array) for n, array in weights.items()}
             self.servers.push(number, ones)
         return {"rounds": self.rounds}
