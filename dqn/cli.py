@@ -1,0 +1,181 @@
+"""The command line: `python -m dqn COMMAND`.
+
+    python -m dqn train    several agents, on an engine
+    python -m dqn single   one learner in one process
+
+Rules:
+
+1. Bad input gets one line on standard error and exit code 2; Ctrl-C gets
+   130, and leaves in the checkpoint how far the run had come.
+2. What cannot be written is found out before the training, not after it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from dqn.checkpoint import CheckpointFile, Latest
+from dqn.engines import ENGINES, open_engine
+from dqn.errors import DQNError
+from dqn.gathering import make_team
+from dqn.learner import Learner
+from dqn.live import LiveLine, text
+from dqn.run import Log, Run, Trains
+from dqn.settings import SHARE, Settings
+from minimr.console import note, say
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+POSITIVE = click.IntRange(min=1)
+DEFAULTS = Settings()
+CHECKPOINT = "model_checkpoint.pth"
+
+# (flag, type, help); each is a setting of the same name
+SETTINGS = (
+    ("--environment", str, "Its id in Gymnasium, or gym:ID."),
+    ("--batch-size", POSITIVE, "Transitions in an update."),
+    ("--num-envs", POSITIVE, "Environments that step together."),
+    ("--num-epochs-agents-train", POSITIVE, "Games an agent plays a round."),
+    ("--num-steps-agents-train", POSITIVE, "Or steps that it makes a round."),
+    ("--target-score", float, "End when a test has this average."),
+    ("--max-rounds", POSITIVE, "Or after so many rounds."),
+    ("--rounds-between-tests", POSITIVE, "A test after so many rounds."),
+    ("--seed", click.IntRange(min=0), "All that is random follows from it."),
+)
+OF_A_TEAM = (
+    ("--num-agents", int, "How many train side by side."),
+    ("--share", click.Choice(SHARE), "What agents give each other."),
+    ("--num-cpus", float, "Processors that each asks for."),
+)
+
+
+def _options(*tables: Any) -> Callable[[Command], Command]:
+    """Give a command the flags of some settings, and those of files."""
+
+    def decorate(command: Command) -> Command:
+        files = (
+            click.option("--checkpoint", default=CHECKPOINT, metavar="FILE"),
+            click.option("--log", metavar="FILE", help="Write run.jsonl."),
+            click.option("--resume", is_flag=True, help="Go on from there."),
+        )
+        for option in reversed(files):
+            command = option(command)
+        for flag, type_, help_ in reversed([row for t in tables for row in t]):
+            default = getattr(DEFAULTS, flag[2:].replace("-", "_"))
+            command = click.option(
+                flag,
+                type=type_,
+                default=default,
+                show_default=True,
+                help=help_,
+            )(command)
+        return command
+
+    return decorate
+
+
+@click.group()
+def cli() -> None:
+    """Train a DQN: in one process, or by agents on an engine."""
+
+
+@cli.command()
+@click.option("--engine", default="minimr", type=click.Choice([*ENGINES]))
+@click.option("--address", help="Join this cluster.", metavar="HOST:PORT")
+@_options(OF_A_TEAM, SETTINGS)
+def train(
+    engine: str,
+    address: str | None,
+    checkpoint: str,
+    log: str | None,
+    resume: bool,
+    **chosen: Any,
+) -> None:
+    """Train by several agents whose weights are averaged."""
+    settings = Settings(**chosen)
+    file, facts = _files(settings, checkpoint, log, engine)
+    with ExitStack() as stack:
+        line = LiveLine(settings.max_rounds)
+        verbs, make_server = stack.enter_context(
+            open_engine(engine, address=address)
+        )
+        team = make_team(
+            settings, verbs, make_server, _latest(file, resume), line.note
+        )
+        stack.callback(team.close)
+        _run(settings, team, file, facts, line)
+
+
+@cli.command()
+@_options(SETTINGS)
+def single(
+    checkpoint: str, log: str | None, resume: bool, **chosen: Any
+) -> None:
+    """Train by one learner in this process."""
+    settings = Settings(num_agents=1, **chosen)
+    file, facts = _files(settings, checkpoint, log, "single")
+    learner = Learner(settings, _latest(file, resume))
+    try:
+        line = LiveLine(settings.max_rounds)
+        _run(settings, learner, file, facts, line)
+    finally:
+        learner.close()
+
+
+def _files(
+    settings: Settings, checkpoint: str, log: str | None, engine: str
+) -> tuple[CheckpointFile, Log]:
+    file = CheckpointFile(checkpoint, settings)
+    return file, Log(log, {"engine": engine, **asdict(settings)})
+
+
+def _latest(file: CheckpointFile, resume: bool) -> Latest | None:
+    if not resume:
+        return None
+    if file.checkpoint is None:
+        raise DQNError("there is no checkpoint to resume from")
+    return file.checkpoint.latest
+
+
+def _run(
+    settings: Settings,
+    learner: Trains,
+    file: CheckpointFile,
+    log: Log,
+    line: LiveLine,
+) -> None:
+    run = Run(settings, learner, file, log, line.show)
+    try:
+        status = run.run()
+    finally:
+        line.close()
+    say(f"{text(status)} · best test {status.best_score:.1f}")
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run a command and leave with its exit code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command; give its exit code."""
+    try:
+        cli.main(arguments, prog_name="dqn", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        note(error.format_message())
+        return 2
+    except click.ClickException as error:
+        note(f"dqn: {error.format_message()}")
+        return 2
+    except (DQNError, ConnectionError) as error:
+        note(f"dqn: {error}")
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        note("dqn: interrupted; --resume goes on from the checkpoint")
+        return 130
+    return 0

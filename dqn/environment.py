@@ -1,0 +1,180 @@
+"""Environments that step together, so that one forward pass acts for all.
+
+    actions (E,) ─> Lockstep.step ─> Step: what each action led to
+                        └─> obs (E, obs_dim): where each goes on
+
+Rules:
+
+1. Terminated (the game is over: nothing comes after) and truncated (the
+   clock ran out: the game would have gone on) stay two things. Only the
+   first makes the value of what follows zero (Pardo et al., "Time Limits
+   in Reinforcement Learning", ICML 2018).
+2. An environment that has ended begins anew at once: `Step.next_obs` is
+   where its last action led, `obs` where the next game begins.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+
+from dqn.errors import DQNError
+
+Floats = npt.NDArray[np.float32]
+FROZEN_GYM = "gym:"  # before the id of an environment of the frozen `gym`
+
+
+class Shape(NamedTuple):
+    """What a network has to know of an environment."""
+
+    obs_dim: int
+    num_actions: int
+
+
+class Step(NamedTuple):
+    """What one action in each environment led to; E environments."""
+
+    next_obs: Floats  # (E, obs_dim), before any new game
+    rewards: Floats  # (E,)
+    terminated: npt.NDArray[np.bool_]  # (E,)
+    truncated: npt.NDArray[np.bool_]  # (E,)
+
+
+def make(name: str, **options: Any) -> gymnasium.Env[Any, Any]:
+    """Make an environment of Gymnasium, or of the frozen gym by `gym:ID`.
+
+    Raises:
+        DQNError: there is none of this name, something that it needs is
+            not installed, or its actions or observations do not fit.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old versions of one
+            environment = _make(name, options)
+    except (gymnasium.error.Error, ImportError) as error:
+        reason = " ".join(str(error).split())
+        raise DQNError(f"no environment {name!r}: {reason}") from error
+    _check(name, environment)
+    return environment
+
+
+def shape_of(name: str) -> Shape:
+    """Tell the shape of an environment by its name."""
+    environment = make(name)
+    try:
+        return _shape(environment)
+    finally:
+        environment.close()
+
+
+def first_action(environment: gymnasium.Env[Any, Any]) -> int:
+    """Give the number of the first action: the network counts from 0."""
+    assert isinstance(environment.action_space, gymnasium.spaces.Discrete)
+    return int(environment.action_space.start)
+
+
+class Lockstep:
+    """Several copies of one environment that step together.
+
+    Args:
+        name: the id of the environment.
+        seeds: one an environment; all later games follow from it.
+        max_game_steps: cut a game after so many steps; None: when the
+            environment itself does.
+
+    Attributes:
+        obs: `(E, obs_dim)` float32, what to act on.
+        finished: what each game that ended has scored, in order.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        seeds: Iterable[int],
+        max_game_steps: int | None = None,
+    ) -> None:
+        seeds = list(seeds)
+        self._environments = [make(name) for _ in seeds]
+        self._first_action = first_action(self._environments[0])
+        self.shape = _shape(self._environments[0])
+        self.obs = np.empty((len(seeds), self.shape.obs_dim), np.float32)
+        for i, seed in enumerate(seeds):
+            self.obs[i] = self._environments[i].reset(seed=seed)[0]
+        self.finished: list[float] = []
+        self._scores = [0.0] * len(seeds)  # of the games under way
+        self._steps = np.zeros(len(seeds), np.int64)  # of the same
+        self._max_game_steps = max_game_steps or sys.maxsize
+
+    def step(self, actions: Iterable[int]) -> Step:
+        """Act once in each environment."""
+        num_envs = len(self._environments)
+        next_obs = np.empty_like(self.obs)
+        rewards = np.empty(num_envs, np.float32)
+        terminated = np.zeros(num_envs, bool)
+        truncated = np.zeros(num_envs, bool)
+        for i, action in enumerate(actions):
+            next_obs[i], reward, terminated[i], truncated[i], _ = (
+                self._environments[i].step(action + self._first_action)
+            )
+            rewards[i] = reward
+            self._scores[i] += float(reward)
+        self._steps += 1
+        truncated |= (self._steps >= self._max_game_steps) & ~terminated
+        self.obs = next_obs.copy()
+        for i in np.flatnonzero(terminated | truncated).tolist():
+            self.obs[i] = self._environments[i].reset()[0]
+            self.finished.append(self._scores[i])
+            self._scores[i], self._steps[i] = 0.0, 0
+        return Step(next_obs, rewards, terminated, truncated)
+
+    def close(self) -> None:
+        """Free what the environments hold."""
+        for environment in self._environments:
+            environment.close()
+
+
+def _make(name: str, options: dict[str, Any]) -> gymnasium.Env[Any, Any]:
+    # The checker costs as much as a step, and checks one environment.
+    options["disable_env_checker"] = True
+    if not name.startswith(FROZEN_GYM):
+        return gymnasium.make(name, **options)
+    gym = import_module("gym")
+    import_module("shimmy")  # registers the bridges
+    options["env_id"] = name.removeprefix(FROZEN_GYM)
+    bridge = "GymV21Environment-v0"
+    if hasattr(gym.Wrapper, "render_mode"):  # since gym 0.26
+        bridge = "GymV26Environment-v0"
+        # gym's own checker needs numpy 1
+        options["make_kwargs"] = {"disable_env_checker": True}
+    try:
+        return gymnasium.make(bridge, **options)
+    except gym.error.Error as error:
+        raise gymnasium.error.Error(str(error)) from error
+
+
+def _check(name: str, environment: gymnasium.Env[Any, Any]) -> None:
+    actions, obs = environment.action_space, environment.observation_space
+    if not isinstance(actions, gymnasium.spaces.Discrete):
+        raise DQNError(
+            f"{name} has the actions {actions}: DQN chooses among a few "
+            "that are numbered; take an environment with a Discrete space"
+        )
+    if not isinstance(obs, gymnasium.spaces.Box) or len(obs.shape) != 1:
+        raise DQNError(
+            f"{name} shows {type(obs).__name__}{obs.shape or ''}: the "
+            "network takes a vector of numbers"
+        )
+
+
+def _shape(environment: gymnasium.Env[Any, Any]) -> Shape:
+    obs, actions = environment.observation_space, environment.action_space
+    assert isinstance(obs, gymnasium.spaces.Box)
+    assert isinstance(actions, gymnasium.spaces.Discrete)
+    return Shape(int(obs.shape[0]), int(actions.n))

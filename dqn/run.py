@@ -1,0 +1,175 @@
+"""A training run, whoever trains: rounds, tests, the checkpoint, the log.
+
+    train ─> train ─> ... ─> test ─> checkpoint, log ─> good enough? end
+      ^                                                     │ no
+      └─────────────────────────────────────────────────────┘
+
+The learner of one process and the team of agents have the same four
+methods, so one loop runs both. Its clock stands still during tests.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from dqn.checkpoint import CheckpointFile, Latest
+from dqn.errors import DQNError
+from dqn.settings import Settings
+from dqn.trainer import Progress
+
+NEWEST_GAMES = 100  # the average score while training is over so many
+
+
+class Trains(Protocol):
+    """What a run needs of a learner or a team."""
+
+    steps: int
+    rounds: int
+
+    def train(self) -> Progress:
+        """Train for one round."""
+        ...
+
+    def test(self) -> float:
+        """Play the test games; give the average score."""
+        ...
+
+    def latest(self) -> Latest:
+        """Give where the training is."""
+        ...
+
+
+@dataclass
+class Status:
+    """How a run is doing."""
+
+    round: int = 0
+    episodes: int = 0
+    steps: int = 0
+    updates: int = 0
+    seconds: float = 0.0  # of training, without tests
+    cpu_seconds: float = 0.0  # of training, of all processes
+    average_score: float | None = None  # of the newest training games
+    test_score: float | None = None  # of the newest test
+    test_round: int = 0  # when that was
+    best_score: float | None = None
+
+    @property
+    def steps_per_second(self) -> float:
+        """How fast it has trained in this run."""
+        return self.steps / self.seconds if self.seconds else 0.0
+
+
+class Log:
+    """Writes a line of JSON for each test: `run.jsonl`.
+
+    The first line has the settings, so that a picture can name them.
+
+    Raises:
+        DQNError: the file cannot be written.
+    """
+
+    def __init__(self, path: str | None, facts: dict[str, Any]) -> None:
+        self._path = None if path is None else Path(path)
+        self._write("w", facts)
+
+    def add(self, status: Status) -> None:
+        """Write one line."""
+        self._write("a", asdict(status))
+
+    def _write(self, mode: str, line: dict[str, Any]) -> None:
+        if self._path is None:
+            return
+        try:
+            with self._path.open(mode, encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise DQNError(
+                f"cannot write {self._path}: {error.strerror}"
+            ) from error
+
+
+class Run:
+    """Trains until a test is good enough.
+
+    Args:
+        settings: when to test and when to end.
+        learner: who trains.
+        file: keeps the best model and where the run is; None: nobody.
+        log: takes a line a test.
+        show: is told after every round.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        learner: Trains,
+        file: CheckpointFile | None = None,
+        log: Log | None = None,
+        show: Callable[[Status], None] = lambda status: None,
+    ) -> None:
+        self._settings, self._learner = settings, learner
+        self._file, self._log, self._show = file, log, show
+        self._scores: deque[float] = deque(maxlen=NEWEST_GAMES)
+        self.status = Status()
+
+    def run(self) -> Status:
+        """Train. Blocks: until the target or the last round is reached.
+
+        A Ctrl-C, or whatever else ends it, leaves in the file how far it
+        had come.
+        """
+        try:
+            while not self._is_over():
+                self._round()
+                if self._is_time_to_test():
+                    self._test()
+                self._show(self.status)
+        except BaseException:
+            if self._file is not None and self.status.round:
+                self._file.save(self._learner.latest())
+            raise
+        return self.status
+
+    def _is_over(self) -> bool:
+        best = self.status.best_score
+        done = best is not None and best >= self._settings.target_score
+        return done or self._learner.rounds >= self._settings.max_rounds
+
+    def _is_time_to_test(self) -> bool:
+        rounds = self._learner.rounds
+        return (
+            rounds % self._settings.rounds_between_tests == 0
+            or rounds >= self._settings.max_rounds
+        )
+
+    def _round(self) -> None:
+        begin = time.perf_counter()
+        progress = self._learner.train()
+        status = self.status
+        status.seconds += time.perf_counter() - begin
+        status.round = self._learner.rounds
+        status.steps += progress.steps
+        status.updates += progress.updates
+        status.episodes += len(progress.scores)
+        status.cpu_seconds += progress.cpu_seconds
+        self._scores.extend(progress.scores)
+        if self._scores:
+            status.average_score = sum(self._scores) / len(self._scores)
+
+    def _test(self) -> None:
+        status = self.status
+        score = status.test_score = self._learner.test()
+        status.test_round = status.round
+        if status.best_score is None or score > status.best_score:
+            status.best_score = score
+        if self._file is not None:
+            self._file.save(self._learner.latest(), score)
+        if self._log is not None:
+            self._log.add(status)

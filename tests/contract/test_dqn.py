@@ -1,0 +1,219 @@
+"""The distributed DQN: one control loop, and on every engine the same bits."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dqn.agent import Agent
+from dqn.engines import ENGINES, Engine, open_engine
+from dqn.errors import DQNError
+from dqn.gathering import make_team
+from dqn.settings import SHARE, Settings
+from dqn.team import MAX_LOST_ROUNDS, Team
+
+QUICK = Settings(
+    environment="CartPole-v1",
+    num_agents=2,
+    num_cpus=0.5,
+    share="weights",
+    batch_size=16,
+    num_steps_agents_train=30,
+    num_envs=4,
+    hidden=(16, 16),
+    learning_starts=40,
+    target_update_every=25,
+    test_games=3,
+)
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def dqn_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    pytest.importorskip(ENGINES[request.param][0])
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+    with open_engine(request.param, num_cpus=2) as engine:
+        yield engine
+
+
+on_processes = pytest.mark.parametrize(
+    "dqn_engine", ["minimr", "ray"], indirect=True
+)
+
+
+@contextmanager
+def team_of(settings: Settings, engine: Engine) -> Iterator[Team]:
+    team = make_team(settings, *engine)
+    try:
+        yield team
+    finally:
+        team.close()
+
+
+def train(settings: Settings, engine: Engine, rounds: int = 4) -> Any:
+    """Train; give the weights, and what a test of them says."""
+    with team_of(settings, engine) as team:
+        for _ in range(rounds):
+            team.train()
+        return team.latest().weights, team.test()
+
+
+def on_serial(settings: Settings, rounds: int = 4) -> Any:
+    with open_engine("serial") as engine:
+        return train(settings, engine, rounds)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"num_agents": 4, "num_epochs_agents_train": 3},
+        {"share": "experience"},
+    ],
+    ids=["two agents", "four agents, rounds of games", "experience"],
+)
+def test_equal_seeds_end_with_the_bits_of_the_serial_loop(
+    change: dict[str, Any], dqn_engine: Engine
+) -> None:
+    settings = replace(QUICK, **change)
+    expected, expected_score = on_serial(settings)
+    weights, score = train(settings, dqn_engine)
+    assert weights.keys() == expected.keys()
+    for name, array in weights.items():
+        assert array.tobytes() == expected[name].tobytes(), name
+    assert score == expected_score
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"average_optimizer": False}])
+def test_other_settings_end_elsewhere(change: dict[str, Any]) -> None:
+    weights, _ = on_serial(replace(QUICK, **change))
+    expected, _ = on_serial(QUICK)
+    assert not np.array_equal(
+        weights["q_network.layers.0.weight"],
+        expected["q_network.layers.0.weight"],
+    )
+
+
+def test_the_average_is_the_average() -> None:
+    pushed: list[dict[str, Any]] = []
+
+    with open_engine("serial") as engine, team_of(QUICK, engine) as team:
+        server = team._server
+        push = server.push
+
+        def spy(worker: int, update: dict[str, Any]) -> None:
+            pushed.append({name: a.copy() for name, a in update.items()})
+            push(worker, update)
+
+        server.push = spy  # type: ignore[method-assign]
+        for _ in range(3):
+            pushed.clear()
+            team.train()
+            first, second = pushed
+            for name, array in team.latest().weights.items():
+                mean = (first[name] + second[name]) / 2
+                assert np.array_equal(array, mean), name
+                assert name.startswith("q_net") is not ("adam" in name)
+    assert not np.array_equal(
+        first["q_network.layers.0.bias"], second["q_network.layers.0.bias"]
+    )
+
+
+def test_a_resumed_team_goes_on_from_the_weights() -> None:
+    with open_engine("serial") as engine:
+        with team_of(QUICK, engine) as team:
+            team.train()
+            latest = team.latest()
+        team = make_team(QUICK, *engine, latest)
+        for name, array in team.latest().weights.items():
+            assert np.array_equal(array, latest.weights[name]), name
+        team.train()
+        assert (team.rounds, team.steps) == (2, 2 * latest.steps)
+
+
+@pytest.mark.parametrize("share", SHARE)
+def test_whoever_was_killed_is_replaced(
+    share: str, dqn_engine: Engine
+) -> None:
+    lines: list[str] = []
+    settings = replace(QUICK, share=share)
+    team = make_team(settings, *dqn_engine, tell=lines.append)
+    try:
+        whole = team.train().steps
+        score = team.test()
+        team.kill_agent(1)
+        dqn_engine.verbs.kill(team._global_net)
+        assert team.test() == score
+        layer = "q_network.layers.0.weight"
+        before = team.latest().weights[layer]
+        assert team.train().steps == whole // 2
+        # the round was over without the one that is dead
+        assert not np.array_equal(before, team.latest().weights[layer])
+        assert lines[-1].startswith("agent 1 has died")
+        assert team.train().steps == whole
+        assert team.rounds == 3
+    finally:
+        team.close()
+
+
+class Mortal(Agent):
+    """Dies in the middle of a round when a file is there to be taken."""
+
+    will = ""
+
+    def train(self, steps_before: int) -> Any:
+        progress = self._trainer.train(steps_before)
+        try:
+            os.unlink(self.will)
+        except FileNotFoundError:
+            return super().train(steps_before)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return progress
+
+
+@on_processes
+def test_who_dies_in_mid_round_is_replaced_and_the_round_goes_on(
+    dqn_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Fatal(Mortal):
+        will = str(tmp_path / "will")
+
+    monkeypatch.setattr("dqn.team.Agent", Fatal)
+    lines: list[str] = []
+    team = make_team(QUICK, *dqn_engine, tell=lines.append)
+    try:
+        whole = team.train().steps
+        before = team.latest().weights["q_network.layers.0.weight"]
+        Path(Fatal.will).touch()
+        assert team.train().steps == whole // 2
+        assert "has died" in lines[-1]
+        after = team.latest().weights["q_network.layers.0.weight"]
+        assert not np.array_equal(before, after)
+        assert team.train().steps == whole
+    finally:
+        team.close()
+
+
+def test_agents_that_always_die_end_the_run() -> None:
+    with open_engine("serial") as engine, team_of(QUICK, engine) as team:
+        for rounds in range(MAX_LOST_ROUNDS):
+            for agent_id in range(QUICK.num_agents):
+                team.kill_agent(agent_id)
+            if rounds < MAX_LOST_ROUNDS - 1:
+                assert team.train().steps == 0
+        with pytest.raises(DQNError, match="dies"):
+            team.train()
+
+
+def test_an_environment_that_is_not_there_fails_before_any_actor(
+    dqn_engine: Engine,
+) -> None:
+    with pytest.raises(DQNError, match="Nope"):
+        make_team(replace(QUICK, environment="Nope-v0"), *dqn_engine)
