@@ -149,11 +149,15 @@ def nothing_is_left_behind() -> None:
 
 def kill(verbs: Any, actor: Any) -> None:
     """End an actor, and wait until it answers no more."""
-    verbs.kill(actor)
-    deadline = time.monotonic() + 30
-    with pytest.raises(verbs.exceptions.RayActorError):
+
+    def ask_until_it_is_dead() -> None:
+        deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             verbs.get(actor.ready.remote())
+
+    verbs.kill(actor)
+    with pytest.raises(verbs.exceptions.RayActorError):
+        ask_until_it_is_dead()
 
 
 @pytest.mark.parametrize("share", SHARE)
