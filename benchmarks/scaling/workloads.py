@@ -21,6 +21,7 @@ from minimr.wordcount import COMBINED
 
 MAP_TASKS, REDUCE_TASKS = 60, 20
 ENGINES = ("minimr", "minimr-tasks", "ray")
+WITH_ACTORS = ("minimr-tasks", "ray")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Size:
     short_tasks: int = 300
     long_tasks: int = 60
     shuffle_bytes: int = 40_000_000
-    rounds: int = 10  # of the parameter server
+    rounds: int = 10  # of the parameter server, and of DQN
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,32 @@ TRAINING = Workload(
     _trained,
 )
 
-# DQN joins here: a call that takes the engine, and what must come out.
+
+def _played(arguments: dict[str, Any]) -> Check:
+    agents, rounds = arguments["agents"], arguments["rounds"] + 1  # a warm-up
+    return {
+        "nodes": agents,
+        "rounds": rounds,
+        "steps": rounds * arguments["steps"],
+        "pushes": rounds * agents,
+    }
+
+
+DQN = Workload(
+    "dqn",
+    "rounds of DQN",
+    "steps",
+    "benchmarks.scaling.dqn_rounds:train",
+    lambda size, nodes: {
+        "agents": nodes,
+        "rounds": size.rounds,
+        "steps": 2_400,  # 300 in lockstep: a multiple of 1, 2, 3, 4 and 5
+    },
+    lambda arguments: float(arguments["rounds"] * arguments["steps"]),
+    _played,
+    engines=WITH_ACTORS,
+)
+
 WORKLOADS = {
     workload.name: workload
     for workload in (
@@ -162,6 +188,7 @@ WORKLOADS = {
         _sleeping("sleep-100ms", "tasks that sleep 0.1 s", 0.1, "long_tasks"),
         SHUFFLE,
         TRAINING,
+        DQN,
         WORDS_WEAK,
         _sleeping(
             "sleep-10ms-weak",
