@@ -49,6 +49,7 @@ class Workload:
     expected: Callable[[dict[str, Any]], Check]  # of the arguments
     weak: bool = False
     engines: tuple[str, ...] = ENGINES
+    end: str = ""  # module:function, called when a point is measured
 
 
 def _words(paths: tuple[str, ...], tasks: int) -> dict[str, Any]:
@@ -156,7 +157,7 @@ TRAINING = Workload(
 
 
 def _played(arguments: dict[str, Any]) -> Check:
-    agents, rounds = arguments["agents"], arguments["rounds"] + 1  # a warm-up
+    agents, rounds = arguments["agents"], arguments["rounds"]
     return {
         "nodes": agents,
         "rounds": rounds,
@@ -178,6 +179,7 @@ DQN = Workload(
     lambda arguments: float(arguments["rounds"] * arguments["steps"]),
     _played,
     engines=WITH_ACTORS,
+    end="benchmarks.scaling.dqn_rounds:end",
 )
 
 WORKLOADS = {
