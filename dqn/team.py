@@ -29,7 +29,7 @@ from dqn.checkpoint import Latest
 from dqn.errors import DQNError
 from dqn.global_net import GlobalNet
 from dqn.network import Weights
-from dqn.placement import place, strategy
+from dqn.placement import Placement, place, strategy
 from dqn.settings import Settings
 from dqn.trainer import Progress, Trainer
 from minimr.interface import ParameterServer
@@ -72,7 +72,7 @@ class Team:
         self.rounds = 0 if latest is None else latest.rounds
         self._lost_rounds = 0
         self._dead: list[int] = []  # in the newest round
-        self._placement = place(verbs, settings.num_agents, settings.num_cpus)
+        self._placement = self._place()
         if self._placement.note:
             tell(self._placement.note)
         self._server = make_server(weights, self._num_workers())
@@ -154,6 +154,11 @@ class Team:
         """Count those whom a round of the parameter server waits for."""
         return self._settings.num_agents
 
+    def _place(self) -> Placement:
+        """Say where each actor goes, on the nodes that are there now."""
+        settings = self._settings
+        return place(self._verbs, settings.num_agents, settings.num_cpus)
+
     def _new_global_net(self) -> Any:
         cls, head = self._global_net_class(), self._placement.head
         return self._actor(cls, head, 0).remote(self._settings, self._server)
@@ -175,9 +180,7 @@ class Team:
         self._tell(f"agent {agent_id} has died: another one takes its place")
         self._generations[agent_id] += 1
         # its node may be gone: count again what is there
-        self._placement = place(
-            self._verbs, self._settings.num_agents, self._settings.num_cpus
-        )
+        self._placement = self._place()
         self._agents[agent_id] = self._new_agent(agent_id)
         self._server.join(agent_id)
 

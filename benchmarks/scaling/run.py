@@ -119,6 +119,8 @@ class Run:
                 calm = self._round(team, work, arguments)
                 hurt = self._round(team, work, arguments, half)
                 point.rounds.append({**hurt, "calm_seconds": calm["seconds"]})
+        if work.end:
+            team.ask(work.end)
         self.store.save(point)
         self._tell(point)
 

@@ -21,6 +21,7 @@ from minimr.wordcount import COMBINED
 
 MAP_TASKS, REDUCE_TASKS = 60, 20
 ENGINES = ("minimr", "minimr-tasks", "ray")
+WITH_ACTORS = ("minimr-tasks", "ray")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Size:
     short_tasks: int = 300
     long_tasks: int = 60
     shuffle_bytes: int = 40_000_000
-    rounds: int = 10  # of the parameter server
+    rounds: int = 10  # of the parameter server, and of DQN
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Workload:
     expected: Callable[[dict[str, Any]], Check]  # of the arguments
     weak: bool = False
     engines: tuple[str, ...] = ENGINES
+    end: str = ""  # module:function, called when a point is measured
 
 
 def _words(paths: tuple[str, ...], tasks: int) -> dict[str, Any]:
@@ -153,7 +155,33 @@ TRAINING = Workload(
     _trained,
 )
 
-# DQN joins here: a call that takes the engine, and what must come out.
+
+def _played(arguments: dict[str, Any]) -> Check:
+    agents, rounds = arguments["agents"], arguments["rounds"]
+    return {
+        "nodes": agents,
+        "rounds": rounds,
+        "steps": rounds * arguments["steps"],
+        "pushes": rounds * agents,
+    }
+
+
+DQN = Workload(
+    "dqn",
+    "rounds of DQN",
+    "steps",
+    "benchmarks.scaling.dqn_rounds:train",
+    lambda size, nodes: {
+        "agents": nodes,
+        "rounds": size.rounds,
+        "steps": 2_400,  # 300 in lockstep: a multiple of 1, 2, 3, 4 and 5
+    },
+    lambda arguments: float(arguments["rounds"] * arguments["steps"]),
+    _played,
+    engines=WITH_ACTORS,
+    end="benchmarks.scaling.dqn_rounds:end",
+)
+
 WORKLOADS = {
     workload.name: workload
     for workload in (
@@ -162,6 +190,7 @@ WORKLOADS = {
         _sleeping("sleep-100ms", "tasks that sleep 0.1 s", 0.1, "long_tasks"),
         SHUFFLE,
         TRAINING,
+        DQN,
         WORDS_WEAK,
         _sleeping(
             "sleep-10ms-weak",

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.scaling import summary
+from benchmarks.scaling import dqn_rounds, summary
 from benchmarks.scaling.jobs import check_counts, count_words, shuffle, sleep
 from benchmarks.scaling.store import Key, Point, Store
 from benchmarks.scaling.training import train
 from benchmarks.scaling.workloads import WORKLOADS, Size
+from minimr.engines import Options, open_engine
 from minimr.mapreduce import MapReduce as FromScratch
 from minimr.serial import MapReduce as Serial
 
@@ -93,7 +94,7 @@ def text(tmp_path: Path) -> str:
     return str(path)
 
 
-FOR_LOOP = [name for name in WORKLOADS if name != "parameter-server"]
+FOR_LOOP = [n for n in WORKLOADS if n not in ("parameter-server", "dqn")]
 
 
 @pytest.mark.parametrize("name", FOR_LOOP)
@@ -122,6 +123,32 @@ def test_every_round_of_the_parameter_server_counts_once() -> None:
         assert answer["check"] == work.expected(arguments)
         other = train(engine, **{**arguments, "units": 2, "rounds": 2})
         assert other["check"] != work.expected(arguments)
+
+
+def test_every_step_of_dqn_counts_once_and_agents_stand_apart() -> None:
+    work = WORKLOADS["dqn"]
+    arguments = {**work.arguments(Size((), (), rounds=2), 1), "steps": 80}
+    crowded = {**arguments, "agents": 2}
+    with open_engine("minimr-tasks", Options(2)) as engine:
+        try:
+            for _ in range(2):  # the second time by the same team
+                answer = dqn_rounds.train(engine, **arguments)
+                assert answer["check"] == work.expected(arguments)
+            dqn_rounds.end(engine)  # or there was no room for two more
+            both = dqn_rounds.train(engine, **crowded)["check"]
+        finally:
+            dqn_rounds.end(engine)
+    assert both == {**work.expected(crowded), "nodes": 1}
+
+
+def test_as_many_steps_of_dqn_are_made_on_any_number_of_nodes() -> None:
+    work = WORKLOADS["dqn"]
+    for nodes in range(1, 6):
+        arguments = work.arguments(Size((), ()), nodes)
+        steps = nodes * dqn_rounds.ENVIRONMENTS
+        assert arguments["agents"] == nodes
+        assert arguments["steps"] == 2400
+        assert arguments["steps"] % steps == 0
 
 
 def test_other_counts_have_another_check() -> None:
