@@ -26,9 +26,29 @@ COMMANDS = {  # name: (module:attribute, help)
         "benchmarks.micro:micro",
         "Compare Ray's microbenchmark on Ray and on minimr.",
     ),
+    "parameter-server": (
+        "benchmarks.parameter_server:parameter_server",
+        "Time pushes, pulls and rounds of parameter servers.",
+    ),
     "startup": (
         "benchmarks.startup:startup",
         "Time from a command to its first map task.",
+    ),
+    "lab": (
+        "benchmarks.lab.cli:lab",
+        "Make five nodes on this machine, and pull their plugs.",
+    ),
+    "scaling": (
+        "benchmarks.scaling.cli:scaling",
+        "Measure every engine on one node to five, and when a node dies.",
+    ),
+    "limits": (
+        "benchmarks.scaling.limits:limits",
+        "Fit what the central process pays, and predict many nodes.",
+    ),
+    "report": (
+        "benchmarks.report.cli:report",
+        "Make one page of the JSON of any runs.",
     ),
 }
 

@@ -1,6 +1,7 @@
 """The command line: `minimr COMMAND`.
 
     minimr wordcount   count words on one engine, or on all and compare
+    minimr parameter-server  train on one engine in every mode
     minimr worker      join a run as one more worker
     minimr compare     two implementations side by side
     minimr corpus      fetch text to count
@@ -27,13 +28,14 @@ import click
 from minimr.console import note
 from minimr.corpus import InputError
 from minimr.engines import EngineError
-from minimr.interface import JobError
+from minimr.interface import JobError, ParameterServerError
 from minimr.narrate import narrate
 from minimr.net.token import TokenError
 
 # {command: where its function is}
 COMMANDS = {
     "wordcount": "minimr.cli_wordcount:wordcount",
+    "parameter-server": "minimr.cli_parameter_server:parameter_server",
     "worker": "minimr.cli_worker:worker",
     "compare": "minimr.compare:compare",
     "corpus": "minimr.cli_corpus:corpus",
@@ -98,6 +100,9 @@ def run(arguments: list[str] | None = None) -> int:
         return 2
     except JobError as error:
         note(f"minimr: the job has failed: {error}")
+        return 1
+    except ParameterServerError as error:
+        note(f"minimr: {error}")
         return 1
     except (KeyboardInterrupt, click.Abort):
         note("minimr: interrupted")

@@ -109,11 +109,11 @@ class ParameterServer(interface.ParameterServer):
         self, worker: int | None = None, changed_only: bool = False
     ) -> Weights:
         """Ask all servers at once. Blocks: as long as the interface says."""
-        clock = 0 if worker is None else self._clock(worker)
+        clocks = self._clocks(worker)
         # [3] pull: the reply is received into the arrays that we return
         # vs Ray: it is an object in shared memory, or inside the reply
         pulled = self._ask(
-            m.Pull(worker, clock, reading, self._timeout_s)
+            m.Pull(worker, clocks, reading, self._timeout_s)
             for reading in self._ledger.since(worker, changed_only)
         )
         return self._ledger.merge(worker, pulled)
@@ -121,12 +121,12 @@ class ParameterServer(interface.ParameterServer):
     def push(self, worker: int, update: Weights) -> None:
         """Send each server its part. Blocks: until all have counted it."""
         parts = self._ledger.split(update)
-        clock = self._clock(worker) + 1
+        clocks = self._clocks(worker)
         # [4] push: the arrays go out from where they lie
         # vs Ray: they are copied into the object store
         self._ledger.clocks.pop(worker)  # not known, should this fail
-        self._ask(m.Push(worker, clock, p, self._timeout_s) for p in parts)
-        self._ledger.clocks[worker] = clock
+        self._ask(m.Push(worker, clocks, p, self._timeout_s) for p in parts)
+        self._ledger.clocks[worker] = clocks[worker] + 1
 
     def join(self, worker: int) -> None:
         """Let a worker in, at the same clock on every server."""
@@ -166,11 +166,11 @@ class ParameterServer(interface.ParameterServer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _local=threading.local())
 
-    def _clock(self, worker: int) -> int:
-        if worker not in self._ledger.clocks:
-            clocks = self._everywhere(m.Enter(worker))
-            self._ledger.clocks[worker] = max(clocks)
-        return self._ledger.clocks[worker]
+    def _clocks(self, worker: int | None) -> dict[int, int]:
+        clocks = self._ledger.clocks
+        if worker is not None and worker not in clocks:
+            clocks[worker] = max(self._everywhere(m.Enter(worker)))
+        return dict(clocks)
 
     def _everywhere(self, request: Any) -> list[Any]:
         return self._ask([request] * len(self.addresses))
@@ -225,6 +225,7 @@ class Server(Desk):
                 return m.Done(rounds.stats)
             case m.Start():
                 self._rounds = Rounds(*message)
+                self._home.clear()
                 self._checkpoint.save(self._rounds)
             case m.Join():
                 rounds.join(message.worker, message.clock)
@@ -238,17 +239,17 @@ class Server(Desk):
     def _pull(self, message: m.Pull) -> m.Pulled | None:
         # [5] wait: the request stays in a list until it can be answered
         # vs Ray: an async method sleeps in the actor
-        worker, clock, since, _ = message
-        if worker is not None and not self._rounds.ready(worker, clock):
+        worker, clocks, since, _ = message
+        if worker is not None and not self._rounds.ready(worker, clocks):
             return None
         return self._rounds.pull(worker, since)
 
     def _push(self, message: m.Push) -> m.Done | None:
-        worker, clock, update, _ = message
-        if not self._rounds.ready(worker, clock - 1):
+        worker, clocks, update, _ = message
+        if not self._rounds.ready(worker, clocks):
             return None
         # [6] update: the same rules on every rung
-        if self._rounds.push(worker, clock, update):
+        if self._rounds.push(worker, clocks[worker] + 1, update):
             self._checkpoint.changed(self._rounds)
         return m.Done()
 
@@ -261,8 +262,7 @@ class Server(Desk):
 
     def too_late(self, message: Any) -> str:
         """Say for whom a worker has waited in vain."""
-        clock = message.clock - isinstance(message, m.Push)
-        laggards = self._rounds.laggards(clock)
+        laggards = self._rounds.laggards(message.clocks[message.worker])
         return too_slow(message.worker, laggards, message.timeout_s)
 
 

@@ -8,8 +8,9 @@
     └ else: applied at once ────────┘
 
 A worker's clock is the number of rounds that it has pushed. It counts them
-itself and sends it along: that makes a push that comes twice a duplicate,
-and lets a server that was replaced from an old checkpoint catch up.
+itself and sends it along, with those of others that its client knows: that
+makes a push that comes twice a duplicate, and lets a server that was
+replaced from an old checkpoint catch up.
 
 Rules:
 
@@ -26,7 +27,9 @@ Every rung runs this; what they differ in is how a message gets here.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,6 +37,13 @@ from minimr.consistency import Consistency, Gradients, Synchronous, Update
 from minimr.interface import ParameterServerError, ServerStats, Weights
 from minimr.update import apply_update
 from minimr.weights import Pulled, Reading, size_of
+
+
+class _Push(NamedTuple):
+    """What a worker has pushed, and on which version it is based."""
+
+    read_at: int
+    update: Weights
 
 
 class Rounds:
@@ -65,7 +75,7 @@ class Rounds:
             self._velocity = {n: np.zeros_like(a) for n, a in weights.items()}
         self._changed = dict.fromkeys(weights, 0)  # {name: in which version}
         self._read_at: dict[int, int] = {}  # {worker: version}
-        self._waiting: dict[int, Weights] = {}  # {worker: its push}
+        self._waiting: dict[int, _Push] = {}  # {worker: ...}
         self._round = 0  # the clock of those that have pushed in it
 
     @property
@@ -73,14 +83,23 @@ class Rounds:
         """Name the state that the weights are in."""
         return Reading(self.stats.restarts, self.stats.rounds)
 
-    def ready(self, worker: int, clock: int) -> bool:
-        """Tell whether a worker with this clock may pull, or push its next.
+    def ready(self, worker: int, clocks: Mapping[int, int]) -> bool:
+        """Tell whether a worker may pull, or push its next round.
+
+        Args:
+            worker: who wants to go on.
+            clocks: those that its client knows of, its own among them.
 
         Raises:
             ParameterServerError: the worker is not in.
         """
-        self._hear(worker, clock)
-        return not self.laggards(clock)
+        self.clock_of(worker)
+        for other, clock in clocks.items():
+            # Further than we know it: it pushed to a server that is gone.
+            if clock > self.clocks.get(other, clock):
+                self._set_clock(other, clock)
+        self._fold_if_complete()
+        return not self.laggards(clocks[worker])
 
     def laggards(self, clock: int) -> list[int]:
         """Name those for whom a worker with this clock has to wait."""
@@ -113,13 +132,15 @@ class Rounds:
         if self.clocks[worker] >= clock:
             self.stats.duplicates += 1
             return False
+        push = _Push(self._read_at.get(worker, 0), update)
         self.stats.pushes += 1
         self.stats.pushed_bytes += size_of(update)
         if isinstance(self._consistency, Synchronous):
-            self._waiting[worker], self._round = update, clock
+            self._waiting[worker], self._round = push, clock
         else:
-            self._apply({worker: update})
-        self._hear(worker, clock)
+            self._apply({worker: push})
+        self._set_clock(worker, clock)
+        self._fold_if_complete()
         return True
 
     def clock_of(self, worker: int) -> int:
@@ -133,8 +154,7 @@ class Rounds:
 
     def join(self, worker: int, clock: int) -> None:
         """Let a worker in, at a clock that all servers agree on."""
-        self.clocks[worker] = clock
-        self.newest = max(self.newest, clock)
+        self._set_clock(worker, clock)
         self._fold_if_complete()
 
     def leave(self, worker: int) -> None:
@@ -143,15 +163,9 @@ class Rounds:
         self._read_at.pop(worker, None)
         self._fold_if_complete()
 
-    def _hear(self, worker: int, clock: int) -> None:
-        """Believe a worker that it has come so far.
-
-        Further than we know it: it pushed to a server that is gone.
-        """
-        if clock > self.clock_of(worker):
-            self.clocks[worker] = clock
-            self.newest = max(self.newest, clock)
-        self._fold_if_complete()
+    def _set_clock(self, worker: int, clock: int) -> None:
+        self.clocks[worker] = clock
+        self.newest = max(self.newest, clock)
 
     def _fold_if_complete(self) -> None:
         slowest = min(self.clocks.values(), default=self._round)
@@ -159,12 +173,11 @@ class Rounds:
             pushes, self._waiting = self._waiting, {}
             self._apply(pushes)
 
-    def _apply(self, pushes: dict[int, Weights]) -> None:
-        for worker in pushes:
-            staleness = self.stats.rounds - self._read_at.get(worker, 0)
-            self.stats.staleness[staleness] += 1
+    def _apply(self, pushes: dict[int, _Push]) -> None:
+        for push in pushes.values():
+            self.stats.staleness[self.stats.rounds - push.read_at] += 1
         self.stats.rounds += 1
-        in_order = [pushes[worker] for worker in sorted(pushes)]
+        in_order = [pushes[worker].update for worker in sorted(pushes)]
         whole = isinstance(self._consistency, Synchronous)
         for name, old in self.weights.items():
             arrays = [push[name] for push in in_order if name in push]

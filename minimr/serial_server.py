@@ -120,7 +120,7 @@ class ParameterServer(interface.ParameterServer):
         first = self._servers[0]
 
         def ready() -> bool:
-            return first.ready(worker, first.clock_of(worker))
+            return first.ready(worker, {worker: first.clock_of(worker)})
 
         if not self._changed.wait_for(ready, self._timeout_s):
             laggards = first.laggards(first.clocks[worker])

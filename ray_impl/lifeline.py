@@ -24,7 +24,7 @@ class Caller(NamedTuple):
 
     client: str
     worker: int
-    clock: int  # rounds that the worker has pushed
+    clocks: dict[int, int]  # {worker: rounds pushed} that it knows
     timeout_s: float
 
 

@@ -129,7 +129,7 @@ class ParameterServer(interface.ParameterServer):
             s.push.remote(writer, part)
             for s, part in zip(self._servers, parts, strict=True)
         )
-        self._ledger.clocks[worker] = writer.clock + 1
+        self._ledger.clocks[worker] = writer.clocks[worker] + 1
 
     def join(self, worker: int) -> None:
         """Let a worker in, at the same clock on every server."""
@@ -180,7 +180,7 @@ class ParameterServer(interface.ParameterServer):
                     s.enter.remote(client, worker) for s in self._servers
                 )
             )
-        return Caller(client, worker, clocks[worker], self._timeout_s)
+        return Caller(client, worker, dict(clocks), self._timeout_s)
 
     def _ask(self, calls: Any) -> list[Any]:
         exceptions = self._api.exceptions
@@ -215,6 +215,7 @@ class Server(Homes):
     ) -> None:
         """Begin with these weights, first of all."""
         self._rounds = Rounds(weights, workers, c, u)
+        self._home.clear()
         self._checkpoint.save(self._rounds)
 
     async def newest(self) -> int:
@@ -252,7 +253,8 @@ class Server(Homes):
         """Count this update once, as that of the writer's next round."""
         await self._ready(writer)
         # [6] update: the same rules on every rung
-        if self._rounds.push(writer.worker, writer.clock + 1, update):
+        clock = writer.clocks[writer.worker] + 1
+        if self._rounds.push(writer.worker, clock, update):
             await self._note_change()
 
     async def leave(self, worker: int) -> None:
@@ -263,16 +265,18 @@ class Server(Homes):
         await self._note_change()
 
     async def _ready(self, caller: Caller) -> None:
-        client, worker, clock, timeout_s = caller
+        client, worker, clocks, timeout_s = caller
         self._home[worker] = client
         async with self._changed:
+            if self._rounds.ready(worker, clocks):
+                return
             waiting = self._changed.wait_for(
-                lambda: self._rounds.ready(worker, clock)
+                lambda: self._rounds.ready(worker, clocks)
             )
             try:
                 await asyncio.wait_for(waiting, timeout_s)
             except asyncio.TimeoutError:
-                late = self._rounds.laggards(clock)
+                late = self._rounds.laggards(clocks[worker])
                 why = too_slow(worker, late, timeout_s)
                 raise ParameterServerError(why) from None
 

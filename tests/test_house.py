@@ -64,7 +64,8 @@ FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 WITH_NUMPY = (
     "minimr.core", "minimr.ps", "minimr.rounds", "minimr.update",
     "minimr.weights", "minimr.serial_server", "minimr.parameter_server",
-    "minimr.checkpoint",
+    "minimr.checkpoint", "minimr.digits", "minimr.training",
+    "minimr.training_picture", "minimr.cli_parameter_server",
 )  # fmt: skip
 HEAVY = ("ray", "torch", "numpy", "matplotlib", "rich", "click", "gymnasium")
 

@@ -10,6 +10,8 @@ Rules:
 2. A call that was sent when the process died is sent again only if the
    actor has `max_task_retries`; a call that was not sent waits for the
    restart.
+3. The end of an actor is believed when its link closes: the last answers
+   may still be on the way when the control store tells of it.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ class Line:
         self.waiting: deque[Task] = deque()  # not sent, in order
         self.inflight: dict[bytes, Task] = {}  # sent, in order
         self.creation: Task | None = None  # keeps its arguments alive
+        self.news: list[m.ActorState] = []  # for when its link has closed
 
 
 class ActorCalls:
@@ -118,7 +121,7 @@ class ActorCalls:
             self._fail_all(line, line.error)
             return
         peer, waiting = line.peer, line.waiting
-        if peer is None:
+        if peer is None or line.news:
             return
         while waiting and waiting[0].ready:
             task = waiting.popleft()
@@ -159,6 +162,10 @@ class ActorCalls:
         """The control store tells what has become of an actor."""
         line = self.lines.get(state.actor)
         if line is None or line.state == "DEAD":
+            return
+        ends = state.state in ("RESTARTING", "DEAD")
+        if line.news or (ends and line.peer and not line.peer.closed):
+            line.news.append(state)
             return
         line.state = state.state
         if state.state == "ALIVE" and state.worker is not None:
@@ -212,6 +219,9 @@ class ActorCalls:
 
     def peer_left(self, peer: Peer, why: str) -> None:
         """A worker is gone; what it means, the control store will tell."""
-        for line in self.lines.values():
+        for line in list(self.lines.values()):
             if line.peer is peer:
                 line.peer = None
+                news, line.news = line.news, []
+                for state in news:
+                    self.on_state(peer, state)

@@ -15,9 +15,10 @@ from minimr.core import options as opts
 from minimr.core import remote
 from minimr.core.actor_calls import Line
 from minimr.core.handles import NO_SHAPE, ActorHandle
+from minimr.core.local import LocalActor, LocalRuntime
 from minimr.core.objects import ObjectRef
 from minimr.core.running import ActorExit
-from minimr.core.runtime import Runtime, current
+from minimr.core.runtime import Runtime
 from minimr.core.session import session
 from minimr.core.signature import read
 from minimr.core.task import FIRST, Task
@@ -197,8 +198,11 @@ def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
     if not name:
         raise ValueError("Please supply a non-empty value to get_actor")
     runtime = session()
-    namespace = _namespace(runtime, {"namespace": namespace})
-    found = _find(runtime, name, namespace)
+    if isinstance(runtime, LocalRuntime):
+        found = runtime.find(name)
+    else:
+        namespace = _namespace(runtime, {"namespace": namespace})
+        found = _find(runtime, name, namespace)
     if found is None:
         raise ValueError(
             f"Failed to look up actor with name '{name}'. This could be "
@@ -214,12 +218,15 @@ def kill(actor: Any, *, no_restart: bool = True) -> None:
 
     Ray: the same.
     """
+    runtime = session()
+    if isinstance(actor, LocalActor):
+        runtime.kill(actor)
+        return
     if not isinstance(actor, ActorHandle):
         raise ValueError(
             "ray.kill() only supported for actors. For tasks, try "
             f"ray.cancel(). Got: {type(actor)}."
         )
-    runtime = current()
     why = "it was ended by kill()"
     head = runtime.control()
     head.post(m.KillActor(actor._spec.id, no_restart, why))

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from minimr.core.messages import Answer, Ask, Hello, Job
+from minimr.core.messages import Answer, Ask, Hello, Home, Job
 from minimr.net.channel import Address
 from minimr.net.hub import Hub, Joined, Left, Received
 from minimr.net.peer import Peer
@@ -51,8 +51,12 @@ class Endpoint:
         self.job: Job | None = None
         self.hub = Hub(token, (host, port))
         self.address = self.hub.address
+        self.home = self.address  # of the node that this process belongs to
         self.lock = threading.RLock()
-        self.handlers: dict[type, Handler] = {Hello: self._on_hello}
+        self.handlers: dict[type, Handler] = {
+            Hello: self._on_hello,
+            Home: self._on_home,
+        }
         self.answerers: dict[type, Callable[[Peer, Any, Reply], None]] = {}
         self.left: Callable[[Peer, str], None] = lambda peer, why: None
         self._links: dict[Address, Peer] = {}
@@ -72,9 +76,9 @@ class Endpoint:
     def adopt(self, peer: Peer, address: Address) -> None:
         """Take a connection that was dialled as the link to an address."""
         self._links[address] = peer
-        peer.data = Hello("peer", b"", address, 0, None)
+        peer.data = Hello("peer", b"", address, 0, None, address)
         me = (self.kind, self.process, self.address, os.getpid(), self.job)
-        peer.post(Hello(*me))
+        peer.post(Hello(*me, self.home))
 
     def known(self, address: Address) -> bool:
         """Tell whether there is a link to an address."""
@@ -112,7 +116,8 @@ class Endpoint:
                 elif isinstance(event, Left):
                     self._lose(event.peer, event.why)
                 elif isinstance(event, Joined) and event.peer.data is None:
-                    event.peer.data = Hello("?", b"", ("", 0), 0, None)
+                    nobody = ("", 0)
+                    event.peer.data = Hello("?", b"", nobody, 0, None, nobody)
             if self._timers:
                 self._run_timers()
         self.hub.flush()
@@ -136,6 +141,21 @@ class Endpoint:
         peer.data = hello
         if hello.address not in self._links:
             self._links[hello.address] = peer
+        peer.post(Home(self.home))
+
+    def _on_home(self, peer: Peer, home: Home) -> None:
+        peer.data = peer.data._replace(home=home.address)
+
+    def drop_node(self, address: Address, why: str) -> None:
+        """Hang up on a node that is dead, and on its processes.
+
+        Runs in: the thread that steps. A machine that is cut off says
+        nothing, and TCP would wait for a quarter of an hour.
+        """
+        for peer in self.hub.peers():
+            if peer.data is not None and peer.data.home == address:
+                self.hub.drop(peer)
+                self._lose(peer, why)
 
     def _lose(self, peer: Peer, why: str) -> None:
         if self._links.get(peer.data.address) is peer:

@@ -24,6 +24,7 @@ class Lease:
         "number",
         "peer",
         "queue",
+        "spent",
         "window",
     )
 
@@ -45,6 +46,7 @@ class Lease:
         self.window = 1
         self.last = time.monotonic()  # of an answer, or of leaving idleness
         self.expiring = False  # others wait: no new tasks
+        self.spent = False  # SPREAD: it has had its task
 
 
 class Queue:

@@ -88,7 +88,8 @@ class Leases:
             best, least = None, MAX_WINDOW
             for lease in queue.leases:
                 under_way = len(lease.inflight)
-                room = under_way < lease.window and not lease.expiring
+                over = lease.expiring or lease.spent
+                room = under_way < lease.window and not over
                 if room and under_way < least:
                     best, least = lease, under_way
             if best is None:
@@ -104,7 +105,7 @@ class Leases:
             self.runtime.urgent = True
         lease.inflight[task.id] = task
         if lease.queue.shape.strategy == ("SPREAD",):
-            lease.expiring = True  # the next one goes to another node
+            lease.spent = True  # the next one goes to another node
         task.lease = lease
         self.running[task.id] = task
         if task.function.key not in lease.defined:
@@ -218,6 +219,9 @@ class Leases:
         if not self._again(task, done.results):
             self.runtime.outcomes.finish(task, done.results)
         if lease.queue.tasks:
+            # Who was asked has had the time to answer, and has no room.
+            if took > SLOW_S and lease.queue.asked:
+                lease.spent = False
             self.dispatch(lease.queue)
         if not lease.inflight:
             self._rest(lease)
@@ -247,7 +251,7 @@ class Leases:
     def _rest(self, lease: Lease) -> None:
         if lease.inflight:
             return
-        if lease.expiring:
+        if lease.expiring or lease.spent:
             self._release(lease)
         elif not self._sweeping:
             self._sweeping = True

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from minimr.core import messages as m
 from minimr.core.pool import Worker
 from minimr.core.scheduler import Here, Never, There, decide
+from minimr.net.channel import Address
 from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class Leasing:
             self._grant(want)
             return True
         if isinstance(verdict, There):
+            self._expect(verdict.address, want.shape)
             want.peer.post(m.Spilled(want.queue, verdict.address))
             return True
         if isinstance(verdict, Never):
@@ -122,6 +124,13 @@ class Leasing:
             want.reclaimed = True
             self._reclaim(want, busy=False)
         return False
+
+    def _expect(self, address: Address, shape: m.Shape) -> None:
+        """Count what we send to a node, until it reports the next time."""
+        for node in self.node.nodes:
+            if node.address == address:
+                for name, need in shape.resources:
+                    node.available[name] = node.available.get(name, 0.0) - need
 
     def _grant(self, want: Want) -> None:
         self.number += 1

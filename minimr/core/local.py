@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from minimr.core import serialize
-from minimr.core.exceptions import task_error
+from minimr.core.exceptions import ActorDiedError, task_error
 from minimr.core.messages import Failed
 from minimr.core.objects import Entry, ObjectRef
 from minimr.core.results import split
@@ -24,6 +24,7 @@ class LocalRuntime:
         self.namespace = namespace
         self.values = self  # it reads and writes them itself
         self._count = 0
+        self._names: dict[str, LocalActor] = {}
 
     def put(self, value: Any) -> ObjectRef:
         """Keep a value, pickled as everywhere."""
@@ -54,15 +55,39 @@ class LocalRuntime:
             return [self.put(part) for part in split(result, returns)]
         except Exception as error:  # noqa: BLE001  # raised by get
             name = getattr(function, "__name__", "task")
-            failed = serialize.fail(task_error(name, error, 0))
+            dead = isinstance(error, ActorDiedError)
+            failed = serialize.fail(
+                error if dead else task_error(name, error, 0)
+            )
             refs = [self._ref(failed) for _ in range(abs(returns))]
             return refs[0] if len(refs) == 1 else refs
 
-    def actor(self, cls: type, args: Any, kwargs: Any) -> Any:
+    def actor(
+        self, cls: type, args: Any, kwargs: Any, options: dict[str, Any]
+    ) -> Any:
         """Make an actor: an object."""
+        name = options.get("name")
+        if name in self._names:
+            if options.get("get_if_exists"):
+                return self._names[name]
+            raise ValueError(f"The name {name} is already taken.")
         args = [self._value(arg) for arg in args]
         kwargs = {k: self._value(arg) for k, arg in kwargs.items()}
-        return LocalActor(self, cls(*args, **kwargs))
+        actor = LocalActor(self, cls(*args, **kwargs))
+        if name is not None:
+            self._names[name] = actor
+        return actor
+
+    def find(self, name: str) -> Any:
+        """Give the actor of that name, or None."""
+        return self._names.get(name)
+
+    def kill(self, actor: LocalActor) -> None:
+        """Forget an actor; the calls of who still has it fail."""
+        error = ActorDiedError("the actor has died: it was ended by kill()")
+        actor._instance = _Dead(error)
+        for name in [n for n, other in self._names.items() if other is actor]:
+            del self._names[name]
 
     def _value(self, arg: Any) -> Any:
         return self._load(arg) if isinstance(arg, ObjectRef) else arg
@@ -94,6 +119,19 @@ class LocalActor:
 
     def __getattr__(self, name: str) -> Any:
         return LocalMethod(self._runtime, getattr(self._instance, name))
+
+
+class _Dead:
+    """Takes the place of an actor that was killed."""
+
+    def __init__(self, error: ActorDiedError) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        def method(*args: Any, **kwargs: Any) -> None:
+            raise self._error
+
+        return method
 
 
 class LocalMethod:

@@ -82,6 +82,7 @@ def run_worker(
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.update(dict(env))
     runtime = Runtime("worker", token, node[0])
+    runtime.home = node
     set_current(runtime)
     executor = Executor(runtime, progress)
     set_executor(executor)

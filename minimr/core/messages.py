@@ -35,10 +35,17 @@ class Answer(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """The first message on every link: who is calling."""
+    """The first message on every link: who is calling. `Home` follows."""
 
     kind: str  # driver, worker, node, tool
     process: bytes  # prefix of the ids that it makes
     address: Address
     pid: int
     job: Job | None
+    home: Address  # of its node
+
+
+class Home(NamedTuple):
+    """Who was called -> who called: the node that it belongs to."""
+
+    address: Address

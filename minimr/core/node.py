@@ -166,6 +166,8 @@ class Node(Endpoint):
         for process in list(self._links.values()):
             if process.data.kind in ("worker", "driver"):
                 process.post(lost)
+        if lost.address != self.address:
+            self.drop_node(lost.address, lost.why)
 
     # ---- leases ----
 

@@ -220,7 +220,7 @@ class ActorClass:
 
         runtime = session()
         if not isinstance(runtime, Runtime):  # local mode
-            return runtime.actor(self._cls, args, kwargs)
+            return runtime.actor(self._cls, args, kwargs, self._options)
         if self._define is None:
             self._define = define(self._cls, self._cls.__name__)
         return create(

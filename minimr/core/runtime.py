@@ -109,7 +109,7 @@ class Runtime(Endpoint):
             m.Unborrow: borrowing.on_unborrow,
             m.Copied: borrowing.on_copied,
             m.ActorState: actors.on_state,
-            m.NodeLost: lambda peer, lost: objects.node_lost(lost.address),
+            m.NodeLost: self._on_node_lost,
             m.Printed: lambda peer, printed: self.printed(printed),
             m.Stop: lambda peer, stop: None,
         }
@@ -193,6 +193,10 @@ class Runtime(Endpoint):
             self.urgent = False
             self.hub.flush()
 
+    def _on_node_lost(self, peer: Peer, lost: m.NodeLost) -> None:
+        self.objects.node_lost(lost.address)
+        self.drop_node(lost.address, lost.why)
+
     def _left(self, peer: Peer, why: str) -> None:
         self.objects.borrowing.peer_left(peer)
         self.leases.peer_left(peer, why)
@@ -260,6 +264,9 @@ class Runtime(Endpoint):
         self.hub.flush()
         self.pump.close()
         self.hub.close()
+        store = getattr(self, "store", None)  # none: no node took us
+        if store is not None:
+            store.close()
 
 
 def write_output(printed: m.Printed) -> None:

@@ -28,6 +28,7 @@ TWICE = (
     "suppressed by passing in 'ignore_reinit_error=True' or by calling "
     "'ray.shutdown()' prior to 'ray.init()'."
 )
+LOOPBACK = "127.0.0.1"
 ROOT = Path(__file__).parents[2]
 
 _node: subprocess.Popen[bytes] | None = None
@@ -89,8 +90,8 @@ def init(
         _local = LocalRuntime(namespace)
         return {}
     amounts = (num_cpus, num_gpus, resources)
-    where = _place(address, amounts, object_store_memory)
-    runtime = Runtime("driver", load_token(), "127.0.0.1")
+    where, host = _place(address, amounts, object_store_memory)
+    runtime = Runtime("driver", load_token(), host)
     _connect(runtime, where, namespace, runtime_env)
     if log_to_driver:
         runtime.printed = write_output
@@ -112,10 +113,11 @@ def _place(
     address: str | None,
     amounts: tuple[Any, Any, Any],
     object_store_memory: int | None,
-) -> Address:
+) -> tuple[Address, str]:
+    """Give the address of a node, and our own towards it."""
     address = address or os.environ.get("MINIMR_ADDRESS")
     if address in (None, "local"):
-        return _spawn(node_options(*amounts, object_store_memory))
+        return _spawn(node_options(*amounts, object_store_memory)), LOOPBACK
     if any(amount is not None for amount in amounts):
         raise ValueError(
             "When connecting to an existing cluster, num_cpus, num_gpus "
@@ -123,8 +125,10 @@ def _place(
         )
     where = _find(str(address))
     # Once by hand, for an error that says what is wrong there.
-    connect(where, load_token()).close()
-    return where
+    channel = connect(where, load_token())
+    host = channel.sock.getsockname()[0]
+    channel.close()
+    return where, host
 
 
 def _connect(
@@ -139,6 +143,7 @@ def _connect(
         namespace or secrets.token_hex(8),
         shape({"runtime_env": env}, 0).env,
     )
+    runtime.home = where
     set_current(runtime)
     try:
         with runtime.lock:

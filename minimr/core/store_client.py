@@ -14,6 +14,7 @@ import mmap
 import os
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
@@ -47,6 +48,11 @@ class StoreClient:
         finally:
             os.close(opened)
         self._pinned: dict[bytes, weakref.ref[Any]] = {}
+
+    def close(self) -> None:
+        """Let go of the arena, at the latest when its last array goes."""
+        with suppress(BufferError):  # there are arrays in it
+            self._arena.close()
 
     def put(
         self, id: bytes, packed: serialize.Packed, owner: Address

@@ -43,6 +43,7 @@ from minimr.net.peer import Posted as Posted
 from minimr.net.peer import Received as Received
 
 HANDSHAKE_TIMEOUT_S = 5.0
+HUNG_UP = "it hung up during the handshake"
 
 log = logging.getLogger(__name__)
 
@@ -173,6 +174,10 @@ class Hub:
         if call is not None:
             call()
 
+    def peers(self) -> list[Peer]:
+        """List the connections, also those still shaking hands."""
+        return [*self._peers, *self._strangers]
+
     def drop(self, peer: Peer) -> None:
         """Close a connection; no event follows. May be called twice."""
         if not peer.closed:
@@ -185,7 +190,7 @@ class Hub:
 
     def close(self) -> None:
         """Close every connection and the port. May be called twice."""
-        for peer in [*self._peers, *self._strangers]:
+        for peer in self.peers():
             self.drop(peer)
         self._selector.close()
         for sock in (self._listener, self._wake_in, self._wake_out):
@@ -251,7 +256,7 @@ class Hub:
     def _shake_hands(self, peer: Peer, data: bytes) -> None:
         assert peer.handshake is not None
         if not data:
-            raise HandshakeError("it hung up during the handshake")
+            raise HandshakeError(HUNG_UP)
         peer.send_raw(peer.handshake.receive(data))
         if peer.handshake.done:
             rest, peer.handshake = peer.handshake.rest, None
@@ -273,7 +278,9 @@ class Hub:
         if peer in self._peers or peer.dialled:
             self._events.append(Left(peer, why))
         else:
-            log.warning("a connection from %s was refused: %s", peer.name, why)
+            # Who dials and dies in the same moment is no reason for alarm.
+            level = logging.INFO if why == HUNG_UP else logging.WARNING
+            log.log(level, "refused a connection of %s: %s", peer.name, why)
         self.drop(peer)
 
     def _expire_strangers(self) -> None:

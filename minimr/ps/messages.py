@@ -57,7 +57,7 @@ class Pull(NamedTuple):
     """Give the weights, when this worker may read. Reply: Pulled."""
 
     worker: int | None
-    clock: int
+    clocks: dict[int, int]  # {worker: ...} that the client knows
     since: Reading
     timeout_s: float
 
@@ -66,7 +66,7 @@ class Push(NamedTuple):
     """Count this update once. Reply: Done, when it has been counted."""
 
     worker: int
-    clock: int  # of the worker, once this has counted
+    clocks: dict[int, int]  # before this has counted
     update: Weights
     timeout_s: float
 

@@ -20,33 +20,45 @@ from minimr import mapreduce, serial
 from minimr.interface import MapReduce
 from minimr.jobs.tracker import Policy
 from ray_impl import mapreduce as on_verbs
+from tests.contract.servers import RUNGS, Rung
 from tests.stage import Stage
 
 NUM_WORKERS = 2
 
 
-@contextmanager
-def _ray() -> Iterator[Any]:
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Any]:
+    """Start the one Ray of this process, and give its module."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     ray = pytest.importorskip("ray", reason="ray is not installed")
-    started = not ray.is_initialized()
-    if started:
-        ray.init(
-            address="local",
-            num_cpus=NUM_WORKERS,
-            include_dashboard=False,
-            logging_level="ERROR",
-            log_to_driver=False,
-            _node_ip_address="127.0.0.1",
-        )
+    ray.init(
+        address="local",
+        num_cpus=NUM_WORKERS,
+        include_dashboard=False,
+        logging_level="ERROR",
+        log_to_driver=False,
+        _node_ip_address="127.0.0.1",
+    )
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def minimr_cluster() -> Iterator[Any]:
+    """Start a cluster of rung 2, and give its module."""
+    minimr.init(num_cpus=NUM_WORKERS)
+    yield minimr
+    minimr.shutdown()
+
+
+@contextmanager
+def _ray() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         # Ray waits a second before it tries again.
         patch.setattr(on_verbs, "MAX_RETRIES", 1)
         with on_verbs.MapReduce(NUM_WORKERS) as engine:
             yield engine
-    if started:
-        ray.shutdown()
 
 
 def _minimr() -> MapReduce:
@@ -65,6 +77,8 @@ ENGINES: dict[str, Callable[[], AbstractContextManager[MapReduce]]] = {
     "minimr-tasks": _minimr_tasks,
     "ray": _ray,
 }
+# {name: the fixture of the cluster that it runs on}
+CLUSTERS = {"minimr-tasks": "minimr_cluster", "ray": "ray_cluster"}
 
 
 def only_on(*names: str) -> pytest.MarkDecorator:
@@ -77,8 +91,20 @@ on_workers = only_on(*(name for name in ENGINES if name != "serial"))
 
 @pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Iterator[MapReduce]:
+    if request.param in CLUSTERS:
+        request.getfixturevalue(CLUSTERS[request.param])
     with ENGINES[request.param]() as engine:
         yield engine
+
+
+@pytest.fixture(scope="session", params=RUNGS)
+def rung(request: pytest.FixtureRequest) -> Iterator[Rung]:
+    """Give a rung of the parameter server, with servers that are reused."""
+    api = None
+    if request.param in CLUSTERS:
+        api = request.getfixturevalue(CLUSTERS[request.param])
+    with Rung(request.param, api) as rung:
+        yield rung
 
 
 @pytest.fixture

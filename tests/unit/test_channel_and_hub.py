@@ -211,7 +211,7 @@ def test_strangers_are_refused_while_others_are_served(
         linger = struct.pack("ii", 1, 0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     sock.close()
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO, logger="minimr"):
         server.until(lambda _: caplog.records)
     assert server.serves(*served)
     assert server.serves(*server.dial())

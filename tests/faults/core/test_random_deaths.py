@@ -20,7 +20,7 @@ import pytest
 import minimr as ray
 from minimr import exceptions
 
-SCHEDULES = 20
+SCHEDULES = int(os.environ.get("MINIMR_SCHEDULES", "20"))
 T = 60
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,11 +114,17 @@ def test_objects_of_an_owner_go_with_it(store: Store) -> None:
     assert store.spilled_bytes == 0
 
 
+def no_space(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 @pytest.mark.parametrize("disk", ["gone", "full"])
 def test_without_a_disk_it_says_so_and_loses_nothing(
-    tmp_path: Path, disk: str
+    tmp_path: Path, disk: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = {"gone": str(tmp_path / "nowhere"), "full": "/dev/full"}[disk]
+    folder = str(tmp_path / "nowhere" if disk == "gone" else tmp_path)
+    if disk == "full":
+        monkeypatch.setattr(os, "write", no_space)
     with opened(folder) as store:
         fill(store, *"abcd")
         told = str(store.create(b"e", MB, OWNER))

@@ -1,0 +1,24 @@
+"""Tells of the marked processes of this machine, or ends them.
+
+    python -m benchmarks.lab.agent list|end MARK
+
+What a lab on real hosts asks over ssh. The answer is one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from benchmarks.lab.processes import end_all, facts, marked
+
+
+def main(verb: str, mark: str) -> None:
+    """Do as the command line says."""
+    if verb == "end":
+        end_all(lambda: marked(mark))
+    sys.stdout.write(json.dumps(facts(marked(mark))) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

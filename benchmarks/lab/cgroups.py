@@ -1,0 +1,92 @@
+"""The CPU share of a node: a cgroup, of version 1 or 2.
+
+    v1   /sys/fs/cgroup/cpu/LAB          cpu.shares
+         /sys/fs/cgroup/cpu/LAB/n1       cpu.cfs_quota_us, cpu.cfs_period_us
+         /sys/fs/cgroup/cpuacct/LAB/n1   cpuacct.usage, nanoseconds
+    v2   /sys/fs/cgroup/LAB              cpu.weight
+         /sys/fs/cgroup/LAB/n1           cpu.max; cpu.stat, microseconds
+
+The quota holds for each period, so the period is short: a node that has
+used up its share is back within milliseconds, as a slower one would be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.lab.plan import LabError
+
+PERIOD_US = 10_000
+LEAST_QUOTA_US = 1_000  # the kernel's
+MOUNTS = Path("/proc/self/mountinfo")
+
+
+@dataclass(frozen=True)
+class Cgroups:
+    """Where the trees are mounted."""
+
+    version: int
+    roots: tuple[Path, ...]  # the one with the quota first
+
+    def folders(self, *names: str) -> list[Path]:
+        """List the folders of a cgroup, one a tree."""
+        return [root.joinpath(*names) for root in self.roots]
+
+    def quota(self, folder: Path, share: float | None) -> dict[Path, str]:
+        """Say what to write for a share of one core; None: unlimited."""
+        period = PERIOD_US
+        if share is not None:
+            period = max(period, round(LEAST_QUOTA_US / share))
+        quota = -1 if share is None else round(share * period)
+        if self.version == 2:
+            text = "max" if quota < 0 else str(quota)
+            return {folder / "cpu.max": f"{text} {period}"}
+        return {
+            folder / "cpu.cfs_period_us": str(period),
+            folder / "cpu.cfs_quota_us": str(quota),
+        }
+
+    def weight(self, folder: Path, nodes: int) -> dict[Path, str]:
+        """Say what to write so that each node counts as a program would.
+
+        Without it all of them together count as one, and a busy machine
+        slows five nodes down five times as much as one.
+        """
+        if self.version == 2:
+            return {folder / "cpu.weight": str(min(100 * nodes, 10_000))}
+        return {folder / "cpu.shares": str(1024 * nodes)}
+
+    def cpu_seconds(self, *names: str) -> float:
+        """Read what the processes of a cgroup have used."""
+        if self.version == 1:
+            usage = self.roots[-1].joinpath(*names, "cpuacct.usage")
+            return int(usage.read_text()) / 1e9
+        text = self.roots[0].joinpath(*names, "cpu.stat").read_text()
+        fields = dict(line.split() for line in text.splitlines())
+        return int(fields["usage_usec"]) / 1e6
+
+
+def find(mounts: str | None = None) -> Cgroups:
+    """Find a tree that can hold a quota.
+
+    Raises:
+        LabError: there is none.
+    """
+    trees: dict[str, Path] = {}
+    for line in (mounts or MOUNTS.read_text()).splitlines():
+        before, _, after = line.partition(" - ")
+        kind, _, options = after.split(" ", 2)
+        path = Path(before.split()[4])
+        if kind == "cgroup":
+            trees |= dict.fromkeys(options.split(","), path)
+        elif kind == "cgroup2":
+            trees["2"] = path
+    if "cpu" in trees and "cpuacct" in trees:
+        roots = dict.fromkeys((trees["cpu"], trees["cpuacct"]))
+        return Cgroups(1, tuple(roots))
+    if "2" in trees:
+        known = (trees["2"] / "cgroup.controllers").read_text().split()
+        if "cpu" in known:
+            return Cgroups(2, (trees["2"],))
+    raise LabError("no cgroup of this system can limit the CPU")

@@ -1,0 +1,90 @@
+"""A driver that is told what to run, line by line.
+
+    python -m benchmarks.lab.driver ENGINE HOST:PORT [SILENCE_S]
+
+    {"call": "module:function", "args": {...}} ──> function(engine, **args)
+                  {"answer": ...} or {"error": traceback} <──┘
+
+It stands in a node of the lab; who tells it (`team.py`) stands outside.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from benchmarks.lab.engines import NODE
+from minimr.engines import Options, open_engine
+from minimr.interface import Job, MapReduce
+from minimr.net.channel import parse_address
+
+GLANCE_S = 0.03  # how long a task of `who_works` takes
+
+
+def main(engine_name: str, where: str, silence_s: float) -> None:
+    """Open the engine and obey until the input ends."""
+    answers = _take_stdout()
+    start = time.perf_counter()
+    with _open(engine_name, where, silence_s) as engine:
+        _say(answers, {"answer": time.perf_counter() - start})
+        for line in sys.stdin:
+            try:
+                _say(answers, {"answer": _obey(engine, **json.loads(line))})
+            except Exception:  # noqa: BLE001  it travels to who has asked
+                _say(answers, {"error": traceback.format_exc()})
+
+
+def who_works(engine: MapReduce, tasks: int) -> dict[str, int]:
+    """Count the tasks of a small job node by node."""
+    job = Job("who works", _name_node, _total)
+    result = engine.run(job, [GLANCE_S] * tasks, 1)
+    counts = result.merged()
+    result.close()
+    return counts
+
+
+def _name_node(seconds: float) -> Mapping[str, int]:
+    time.sleep(seconds)
+    return {os.environ[NODE]: 1}
+
+
+def _total(node: str, ones: list[int]) -> int:
+    return Counter(ones)[1]
+
+
+def _open(name: str, where: str, silence_s: float) -> MapReduce:
+    address = parse_address(where)
+    if name != "minimr":
+        return open_engine(name, Options(1, address=address))
+    from minimr.jobs.members import Timing
+    from minimr.mapreduce import MapReduce as FromScratch
+
+    return FromScratch(1, address, timing=Timing(silence_timeout_s=silence_s))
+
+
+def _obey(engine: MapReduce, call: str, args: dict[str, Any]) -> Any:
+    module, _, function = call.partition(":")
+    return getattr(importlib.import_module(module), function)(engine, **args)
+
+
+def _take_stdout() -> TextIO:
+    """Keep the output for answers; what is printed goes to stderr."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return answers
+
+
+def _say(answers: TextIO, message: dict[str, Any]) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], float(sys.argv[3]))

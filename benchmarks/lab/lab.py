@@ -1,0 +1,213 @@
+"""A lab: up, down, and what happens in between.
+
+up      what is missing is made, the engines started, the share set
+grow    the same with more nodes; those that are there go on
+kill    all processes of a node end at once, as if its plug was pulled
+cut     its link goes down, and its processes do not know
+heal    the link is up again, and engines that have ended start again
+down    what the journal says is removed, the last thing first
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from benchmarks.lab import engines
+from benchmarks.lab.ground import Ground, Loopback, Usage
+from benchmarks.lab.hosts import Hosts
+from benchmarks.lab.journal import Journal, alone
+from benchmarks.lab.namespaces import Namespaces
+from benchmarks.lab.plan import LabError, Node, Plan
+from benchmarks.lab.shell import Command, Shell
+
+GROUNDS: dict[str, type[Ground]] = {
+    "namespaces": Namespaces,
+    "loopback": Loopback,
+    "hosts": Hosts,
+}
+
+
+class Lab:
+    """One lab, found by its folder `home`.
+
+    Raises:
+        LabError: any method, when something does not work.
+    """
+
+    def __init__(self, home: str, dry: bool = False) -> None:
+        self.home = home
+        self.shell = Shell(dry)
+        self.journal = Journal(home)
+
+    @property
+    def plan(self) -> Plan:
+        """What is there."""
+        if self.journal.plan is None:
+            raise LabError(
+                f"there is no lab in {self.home}: begin with `lab up`"
+            )
+        return self.journal.plan
+
+    @property
+    def ground(self) -> Ground:
+        """What its nodes stand on."""
+        return self._ground(self.plan)
+
+    def up(self, plan: Plan) -> bool:
+        """Make the lab, or what is missing of it.
+
+        Returns: whether there was anything to do.
+        """
+        if self.shell.dry:
+            self._build(plan)
+            return True
+        with alone(self.home):
+            known = self.journal.plan
+            if known is not None and not plan.fits(known):
+                raise LabError(
+                    f"another lab is up: {known.in_words()}; `lab down` "
+                    "first, or choose another --name"
+                )
+            if known is not None and known.nodes > plan.nodes:
+                raise LabError(
+                    f"it has {known.nodes} nodes already: `lab down` first"
+                )
+            if known is not None and not self.journal.complete:
+                self._remove(known)  # half a node is worse than none
+            elif known == plan and not self._without_engine(plan):
+                return False
+            self._build(plan)
+            return True
+
+    def grow(self, number: int) -> None:
+        """Have that many nodes, if there are fewer."""
+        if number > self.plan.nodes:
+            self.up(self.plan.with_nodes(number))
+
+    def down(self) -> bool:
+        """Remove all that was made; give whether there was anything.
+
+        May be called at any time, also after a crash of any command.
+        """
+        with alone(self.home):
+            self.journal = Journal(self.home)
+            if self.journal.plan is None:
+                return False
+            self._remove(self.journal.plan)
+            for name in ("minimr-token", "ray-token", "lock"):
+                (Path(self.home) / name).unlink(missing_ok=True)
+        with suppress(OSError):  # somebody keeps more in it
+            Path(self.home).rmdir()
+        return True
+
+    def command(self, name: str, argv: Sequence[str]) -> list[str]:
+        """Give the command that runs `argv` in a node."""
+        node = self.plan.node(name)
+        return self._inside(self.ground, self.plan, node, argv)
+
+    def usage(self) -> dict[str, Usage]:
+        """Tell what each node has used, by its name."""
+        ground = self.ground
+        return {node.name: ground.usage(node) for node in self.plan.all()}
+
+    def kill(self, name: str) -> None:
+        """End all processes of a node at once."""
+        self.ground.end_processes(self.plan.node(name))
+
+    def cut(self, name: str) -> None:
+        """Take a node off the network."""
+        self.ground.set_link(self.plan.node(name), up=False)
+
+    def heal(self, name: str) -> list[str]:
+        """Bring a node back; give the engines that had to be started."""
+        plan, ground = self.plan, self.ground
+        node = plan.node(name)
+        if plan.ground == "namespaces":
+            ground.set_link(node, up=True)
+        missing = [e for n, e in self._without_engine(plan) if n == node]
+        self._start(plan, ground, [(node, engine) for engine in missing])
+        return missing
+
+    def await_usage(
+        self, name: str, ready: Callable[[Usage], bool], timeout_s: float
+    ) -> None:
+        """Wait until a node is as it should be."""
+        node, ground = self.plan.node(name), self.ground
+        until = time.monotonic() + timeout_s
+        while not ready(ground.usage(node)):
+            if time.monotonic() > until:
+                raise LabError(f"{name} is not ready after {timeout_s} s")
+            time.sleep(0.05)  # nobody tells when another's process starts
+
+    def _ground(self, plan: Plan) -> Ground:
+        return GROUNDS[plan.ground](plan, self.shell, self.journal)
+
+    def _remove(self, plan: Plan) -> None:
+        ground = self._ground(plan)
+        for thing in reversed(list(self.journal.things)):
+            ground.remove(thing)
+            self.journal.things.remove(thing)
+            self.journal.write()
+        for node in plan.all():
+            shutil.rmtree(plan.folder(node), ignore_errors=True)
+        for log in Path(self.home).glob("*.log"):
+            log.unlink()
+        self.journal.remove()
+
+    def _build(self, plan: Plan) -> None:
+        ground = self._ground(plan)
+        if not self.shell.dry:
+            self.journal.begin(plan)
+            engines.make_tokens(plan)
+        ground.make_common()
+        for node in plan.all():
+            self.shell.make_folder(plan.folder(node))
+            ground.make(node)
+        self._start(plan, ground, self._without_engine(plan))
+        if not self.shell.dry:
+            self.journal.finish()
+
+    def _start(
+        self, plan: Plan, ground: Ground, wanted: list[tuple[Node, str]]
+    ) -> None:
+        """Start engines, the heads first; the share holds from then on."""
+        nodes = list(dict.fromkeys(node for node, _ in wanted))
+        ground.limit(nodes, on=False)
+        for heads in (True, False):
+            self.shell.run_all(
+                [
+                    Command(
+                        self._inside(
+                            ground,
+                            plan,
+                            node,
+                            engines.start_command(engine, plan, node),
+                        )
+                    )
+                    for node, engine in wanted
+                    if (node.number == 1) is heads
+                ]
+            )
+        ground.limit(plan.all(), on=True)
+
+    def _without_engine(self, plan: Plan) -> list[tuple[Node, str]]:
+        """List what has to be started, node by node."""
+        every = [(n, engine) for n in plan.all() for engine in plan.engines]
+        if self.shell.dry:
+            return every
+        ground = self._ground(plan)
+        running = {n: ground.usage(n).commands for n in plan.all()}
+        return [
+            (node, engine)
+            for node, engine in every
+            if not any(engines.SERVERS[engine] in c for c in running[node])
+        ]
+
+    def _inside(
+        self, ground: Ground, plan: Plan, node: Node, argv: Sequence[str]
+    ) -> list[str]:
+        return ground.enter(node, engines.environ(plan, node), argv)

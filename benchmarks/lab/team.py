@@ -1,0 +1,157 @@
+"""An engine on the nodes of a lab: its driver in n1, its workers in all.
+
+minimr         the driver listens; `minimr worker` in n2, n3, ...
+minimr-tasks   the driver joins the cluster of `minimr start`
+ray            the driver joins the cluster of `ray start`
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from benchmarks.lab import engines
+from benchmarks.lab.lab import Lab
+from benchmarks.lab.plan import LabError, Node
+
+CLUSTERS: dict[str, tuple[str, ...]] = {  # what the lab has to start
+    "minimr": (),
+    "minimr-tasks": ("minimr",),
+    "ray": ("ray",),
+}
+START_TIMEOUT_S = 120.0
+GRACE_S = 5.0
+SILENCE_S = 10.0
+GLANCES = 6  # tasks a node of a job that shows who works
+
+
+class Team:
+    """Runs jobs on all nodes of a lab.
+
+    Raises:
+        LabError: any method, when something does not start or answer.
+    """
+
+    def __init__(
+        self, lab: Lab, engine: str, silence_s: float = SILENCE_S
+    ) -> None:
+        self.lab = lab
+        self.engine = engine
+        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._buffer = b""
+        name = "join" if engine == "minimr" else CLUSTERS[engine][0]
+        self._where = engines.address(lab.plan, name)
+        command = [sys.executable, "-m", "benchmarks.lab.driver"]
+        command += [engine, self._where, str(silence_s)]
+        self.log = Path(lab.home) / f"{engine}.log"
+        with self.log.open("wb") as log:
+            self._driver = subprocess.Popen(
+                lab.command("n1", command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                bufsize=0,
+            )
+        self.startup_seconds: float = self.receive(START_TIMEOUT_S)
+        self.join()
+
+    def join(self) -> None:
+        """Have a worker in every node, also in those that are new."""
+        if self.engine != "minimr":
+            return
+        for node in self.lab.plan.all()[1:]:
+            worker = self._workers.get(node.name)
+            if worker is None or worker.poll() is not None:
+                self._workers[node.name] = self._start_worker(node)
+
+    def await_nodes(self, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Run small jobs until every node has taken part in one."""
+        wanted = {node.name for node in self.lab.plan.all()}
+        until = time.monotonic() + timeout_s
+        seen: dict[str, int] = {}
+        while set(seen) != wanted:
+            if time.monotonic() > until:
+                raise LabError(
+                    f"{self.engine}: {sorted(wanted - set(seen))} do not "
+                    f"work after {timeout_s:.0f} s; see {self.log}"
+                )
+            seen = self.ask(
+                "benchmarks.lab.driver:who_works", tasks=GLANCES * len(wanted)
+            )
+
+    def ask(self, call: str, timeout_s: float = 600.0, **args: Any) -> Any:
+        """Call `module:function` in the driver, with its engine."""
+        self.send(call, **args)
+        return self.receive(timeout_s)
+
+    def send(self, call: str, **args: Any) -> None:
+        """Let a call begin."""
+        line = json.dumps({"call": call, "args": args}) + "\n"
+        assert self._driver.stdin is not None
+        try:
+            self._driver.stdin.write(line.encode())
+            self._driver.stdin.flush()
+        except BrokenPipeError:
+            raise self._ended() from None
+
+    def answered(self, timeout_s: float) -> bool:
+        """Wait for the answer; tell whether it has come."""
+        assert self._driver.stdout is not None
+        until = time.monotonic() + timeout_s
+        while b"\n" not in self._buffer:
+            rest = max(0.0, until - time.monotonic())
+            if not select.select([self._driver.stdout], [], [], rest)[0]:
+                return False
+            read = os.read(self._driver.stdout.fileno(), 2**16)
+            if not read:
+                raise self._ended()
+            self._buffer += read
+        return True
+
+    def receive(self, timeout_s: float) -> Any:
+        """Wait for the answer of the call that has begun."""
+        if not self.answered(timeout_s):
+            raise LabError(
+                f"no answer of {self.engine} after {timeout_s:.0f} s"
+            )
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        message = json.loads(line)
+        if "error" in message:
+            raise LabError(f"{self.engine} has failed:\n{message['error']}")
+        return message["answer"]
+
+    def close(self) -> None:
+        """End the driver and the workers."""
+        assert self._driver.stdin is not None
+        assert self._driver.stdout is not None
+        with suppress(BrokenPipeError):
+            self._driver.stdin.close()
+        for process in (self._driver, *self._workers.values()):
+            try:
+                process.wait(GRACE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._driver.stdout.close()
+
+    def _start_worker(self, node: Node) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "minimr.cli", "worker"]
+        command += ["--address", self._where, "--wait", "30"]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                self.lab.command(node.name, command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def _ended(self) -> LabError:
+        tail = self.log.read_text(errors="replace")[-2000:]
+        return LabError(f"the driver of {self.engine} has ended:\n{tail}")

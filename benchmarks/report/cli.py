@@ -1,0 +1,93 @@
+"""`python -m benchmarks report DIR`: the page."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import click
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from benchmarks.report import others, scaling
+from benchmarks.report.content import Origin, Section
+from benchmarks.scaling.store import Store
+from minimr.files import atomic_writer
+
+HERE = Path(__file__).parent
+OF_THE_LAB = ("scaling", "failure")
+FIGURES = "figures"  # beside the Markdown page
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+@click.option("--title", default="minimr, measured", show_default=True)
+@click.option(
+    "--to", type=click.Path(file_okay=False), help="Default: the folder."
+)
+def report(folder: str, title: str, to: str | None) -> None:
+    """Make a page of all runs whose JSON is in FOLDER.
+
+    Writes report.html, which stands alone, and report.md with its figures.
+    """
+    documents = read(Path(folder))
+    if not documents:
+        raise click.ClickException(f"no JSON of a benchmark is in {folder}")
+    sections = list(scaling.sections(list(Store(folder).points())))
+    sections += [
+        others.section(document, path.name)
+        for path, document in documents.items()
+        if document["benchmark"] not in OF_THE_LAB
+    ]
+    target = Path(to or folder)
+    write(target, title, sections, origins(documents))
+    click.echo(f"wrote {target / 'report.html'} and {target / 'report.md'}")
+
+
+def read(folder: Path) -> dict[Path, dict[str, Any]]:
+    """Read the files of benchmarks; other JSON is left alone."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        document = json.loads(path.read_text())
+        if isinstance(document, dict) and "benchmark" in document:
+            found[path] = document
+    return found
+
+
+def origins(documents: dict[Path, dict[str, Any]]) -> list[Origin]:
+    """Say how the numbers were made, once for each command."""
+    machines: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for document in documents.values():
+        machine = document["machine"]
+        machines[machine["command"]].append(machine)
+    return [Origin.of(same) for same in machines.values()]
+
+
+def write(
+    target: Path, title: str, sections: list[Section], made: list[Origin]
+) -> None:
+    """Write both pages, and the figures of the second."""
+    content = {"title": title, "sections": sections, "origins": made}
+    (target / FIGURES).mkdir(parents=True, exist_ok=True)
+    for section in sections:
+        for figure in section.figures:
+            path = target / FIGURES / f"{figure.name}.png"
+            path.write_bytes(figure.png)
+    for name, escape in (("html", True), ("md", False)):
+        pages = Environment(
+            loader=FileSystemLoader(HERE),
+            autoescape=escape,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=StrictUndefined,
+        )
+        pages.filters["cell"] = cell
+        template = pages.get_template(f"page.{name}.jinja")
+        with atomic_writer(str(target / f"report.{name}")) as file:
+            file.write(template.render(content, folder=FIGURES))
+
+
+def cell(text: str) -> str:
+    """Write a cell of a Markdown table."""
+    return text.replace("|", "\\|").replace("\n", " ") or " "

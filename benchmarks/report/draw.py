@@ -1,0 +1,166 @@
+"""Pictures that can be read from the last row of a lecture hall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+from benchmarks.timing import Spread
+
+FONT_SIZE = 23
+INCHES = (16.0, 8.2)
+DPI = 75
+COLOURS = {"minimr": "#d1622b", "minimr-tasks": "#1f5f9e", "ray": "#3f3f3f"}
+MARKERS = {"minimr": "o", "minimr-tasks": "s", "ray": "^"}
+OTHER = "#8a5aa8"
+SHIFT = 0.06  # between the whiskers of engines, in nodes
+
+
+@dataclass(frozen=True)
+class Line:
+    """One engine over the numbers of nodes."""
+
+    engine: str
+    points: Mapping[int, Spread]  # {nodes: ...}
+    law: Mapping[int, float] = field(default_factory=dict)  # a fit to them
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes with a line an engine."""
+
+    title: str
+    lines: Sequence[Line]
+    ideal: Mapping[int, float] = field(default_factory=dict)
+
+
+def lines(panels: Sequence[Panel], title: str) -> bytes:
+    """Draw panels beside each other, over the number of nodes."""
+    with _figure(len(panels), title) as (axes, png):
+        for ax, panel in zip(axes, panels, strict=True):
+            _draw_lines(ax, panel)
+        axes[0].legend(frameon=False, handlelength=1.6)
+    return png.getvalue()
+
+
+def bars(
+    groups: Mapping[str, Mapping[str, Spread]],
+    title: str,
+    label: str,
+    reference: float | None = None,
+) -> bytes:
+    """Draw {group: {engine: value}} as groups of bars, with their values."""
+    engines = list(
+        dict.fromkeys(e for group in groups.values() for e in group)
+    )
+    width = 0.8 / len(engines)
+    with _figure(1, title) as (axes, png):
+        ax = axes[0]
+        for number, engine in enumerate(engines):
+            places = [
+                place + (number - (len(engines) - 1) / 2) * width
+                for place, group in enumerate(groups.values())
+                if engine in group
+            ]
+            values = [g[engine] for g in groups.values() if engine in g]
+            _draw_bars(ax, places, values, width, engine)
+        if reference is not None:
+            ax.axhline(reference, color="0.3", ls="--", lw=2)
+        names = [name.replace(":", "\n") for name in groups]
+        ax.set_xticks(range(len(groups)), names)
+        ax.set_xlim(-0.6, len(groups) - 0.4)
+        ax.set_ylabel(label)
+        ax.set_ylim(0, ax.get_ylim()[1] * 1.22)  # room for the names
+        ax.legend(frameon=False, ncols=len(engines), loc="upper center")
+    return png.getvalue()
+
+
+def _draw_lines(ax: Any, panel: Panel) -> None:
+    for number, line in enumerate(panel.lines):
+        shift = (number - (len(panel.lines) - 1) / 2) * SHIFT
+        nodes = sorted(line.points)
+        values = [line.points[n] for n in nodes]
+        ax.errorbar(
+            [n + shift for n in nodes],
+            [v.median for v in values],
+            yerr=[
+                [v.median - v.low for v in values],
+                [v.high - v.median for v in values],
+            ],
+            color=COLOURS.get(line.engine, OTHER),
+            marker=MARKERS.get(line.engine, "D"),
+            markersize=13,
+            lw=3.5,
+            capsize=7,
+            label=line.engine,
+        )
+        if line.law:
+            ax.plot(
+                list(line.law),
+                list(line.law.values()),
+                color=COLOURS.get(line.engine, OTHER),
+                ls=":",
+                lw=2.5,
+            )
+    if panel.ideal:
+        ax.plot(
+            list(panel.ideal), list(panel.ideal.values()), "--", color="0.55",
+            lw=2.5, label="ideal", zorder=0,
+        )  # fmt: skip
+    every = sorted({n for line in panel.lines for n in line.points})
+    ax.set_xticks(every)
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("nodes")
+    ax.set_title(panel.title, fontsize=FONT_SIZE)
+
+
+def _draw_bars(
+    ax: Any,
+    places: Sequence[float],
+    values: Sequence[Spread],
+    width: float,
+    engine: str,
+) -> None:
+    medians = [value.median for value in values]
+    ax.bar(
+        places, medians, width * 0.94,
+        color=COLOURS.get(engine, OTHER), label=engine,
+    )  # fmt: skip
+    for place, value in zip(places, values, strict=True):
+        if value.high > value.low:
+            ax.plot([place] * 2, [value.low, value.high], "black", lw=2.5)
+        ax.annotate(
+            f"{value.median:.2f}",
+            (place, value.high),
+            (0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=FONT_SIZE - 6,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
+
+
+@contextmanager
+def _figure(panels: int, title: str) -> Iterator[tuple[Any, BytesIO]]:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    png = BytesIO()
+    with pyplot.rc_context({"font.size": FONT_SIZE}):
+        figure, axes = pyplot.subplots(
+            1, panels, figsize=INCHES, squeeze=False, layout="constrained"
+        )
+        figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+        for ax in axes.flat:
+            for side in ("top", "right"):
+                ax.spines[side].set_visible(False)
+            ax.grid(axis="y", color="0.9")
+            ax.set_axisbelow(True)
+        yield list(axes.flat), png
+        figure.savefig(png, format="png", dpi=DPI)
+        pyplot.close(figure)

@@ -1,0 +1,138 @@
+"""`python -m benchmarks scaling`: from one node to five, on every rung."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.generate import write_text
+from benchmarks.lab.cli import make_plan
+from benchmarks.lab.plan import LabError
+from benchmarks.options import AT_LEAST_ONE, comma_list, tell
+from benchmarks.scaling.run import OutOfTimeError, Run, Wanted, remove_lab
+from benchmarks.scaling.show import show
+from benchmarks.scaling.store import Store
+from benchmarks.scaling.workloads import ENGINES, WORKLOADS, Size
+from minimr.corpus import InputError, find_files
+
+NAME = "mrscale"  # of the lab: another one than the user's own
+PART_BYTES = 8_000_000  # of the weak word count, a node
+WHOLE_BYTES = 50_000_000  # of the strong one, if no text is given
+
+
+def numbers(
+    context: click.Context, option: click.Parameter, value: str
+) -> tuple[int, ...]:
+    """Read `1,2,5` or `1-5`."""
+    try:
+        low, dash, high = value.partition("-")
+        if dash:
+            return tuple(range(int(low), int(high) + 1))
+        return tuple(sorted({int(part) for part in value.split(",")}))
+    except ValueError:
+        raise click.BadParameter("give 1-5, or 1,2,5") from None
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path())
+@click.option(
+    "--to", required=True, type=click.Path(file_okay=False),
+    help="Folder of the points; what is in it is not measured again.",
+)  # fmt: skip
+@click.option("--nodes", default="1-5", show_default=True, callback=numbers)
+@click.option(
+    "--engines", default=",".join(ENGINES), callback=comma_list(ENGINES)
+)
+@click.option(
+    "--workloads",
+    default=",".join(WORKLOADS),
+    callback=comma_list(tuple(WORKLOADS)),
+    help=f"Of {', '.join(WORKLOADS)}.",
+)
+@click.option("--rounds", default=5, show_default=True, type=AT_LEAST_ONE)
+@click.option("--minutes", default=30.0, show_default=True, help="In all.")
+@click.option("--cpu-share", default=0.3, show_default=True)
+@click.option("--bandwidth", default="1gbit", show_default=True)
+@click.option("--small", is_flag=True, help="A tenth of the work.")
+@click.option("--failures/--no-failures", default=True)
+@click.option("--loopback", is_flag=True, help="Without namespaces.")
+@click.pass_context
+def scaling(context: click.Context, /, **chosen: Any) -> None:
+    """Measure how each engine scales, and what the death of a node costs.
+
+    PATHS are files and folders of text for the word count; by default text
+    is generated. Interrupt it at any time: it goes on where it was.
+    """
+    # However it is asked to end, it takes its lab down.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    until = time.monotonic() + 60 * chosen["minutes"]
+    store = Store(chosen["to"])
+    plan = make_plan(
+        NAME,
+        engine="none",
+        nodes=max(chosen["nodes"]),
+        cpu_share=chosen["cpu_share"],
+        bandwidth=chosen["bandwidth"],
+        loopback=chosen["loopback"],
+    )
+    try:
+        size = sizes(Path(chosen["to"]), chosen["paths"], chosen["small"])
+    except InputError as error:
+        raise click.UsageError(str(error)) from None
+    wanted = Wanted(
+        plan,
+        chosen["engines"],
+        chosen["workloads"],
+        chosen["nodes"],
+        size,
+        chosen["rounds"],
+        chosen["failures"],
+        until,
+    )
+    tell(plan.in_words())
+    try:
+        Run(wanted, store).measure()
+    except OutOfTimeError:
+        tell("the time is up: the same command goes on where this one was")
+    except LabError as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        remove_lab(plan.home)
+    points = list(store.points())
+    show(points)
+    if not all(each["exact"] for p in points for each in p.rounds):
+        context.exit(1)
+
+
+def sizes(folder: Path, paths: tuple[str, ...], small: bool) -> Size:
+    """Say how much there is to do, and generate what text is missing.
+
+    Raises:
+        InputError: there is nothing at the paths.
+    """
+    tenth = 10 if small else 1
+    parts = tuple(
+        text(folder / f"input/part-{number}.txt", PART_BYTES // tenth, number)
+        for number in range(1, 6)
+    )
+    whole = paths or (
+        text(folder / "input/whole.txt", WHOLE_BYTES // tenth, 0),
+    )
+    words = tuple(map(str, map(Path.absolute, map(Path, find_files(whole)))))
+    if small:
+        return Size(words, parts, 120, 30, 4_000_000)
+    return Size(words, parts)
+
+
+def text(path: Path, size: int, seed: int) -> str:
+    """Generate a text of that size, unless it is there."""
+    path = path.absolute()
+    if not path.exists() or path.stat().st_size < size:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(str(path), size, seed)
+    return str(path)

@@ -1,0 +1,70 @@
+"""Points on disk: one file each, written as soon as it is measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import facts
+from minimr.files import atomic_writer
+
+
+@dataclass(frozen=True)
+class Key:
+    """Which point: what is measured, on what."""
+
+    kind: str  # "scaling", or "failure"
+    engine: str
+    workload: str
+    nodes: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}-{self.engine}-{self.workload}-{self.nodes}"
+
+
+@dataclass
+class Point:
+    """All rounds of a point, and how they were made."""
+
+    key: Key
+    arguments: dict[str, Any]
+    units: float  # of work, for the throughput
+    lab: str  # what the nodes were, in words
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+    machine: dict[str, Any] = field(default_factory=facts)
+
+
+class Store:
+    """A folder of points."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+
+    def path(self, key: Key) -> Path:
+        """Tell where a point is, or will be."""
+        return self.folder / f"{key}.json"
+
+    def has(self, key: Key, rounds: int) -> bool:
+        """Tell whether a point was measured as often as that."""
+        path = self.path(key)
+        if not path.exists():
+            return False
+        return len(json.loads(path.read_text())["rounds"]) >= rounds
+
+    def save(self, point: Point) -> None:
+        """Write a point, all of it or nothing."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        document = {"benchmark": point.key.kind, **asdict(point)}
+        with atomic_writer(str(self.path(point.key))) as file:
+            json.dump(document, file, indent=1)
+
+    def points(self) -> Iterator[Point]:
+        """Read all points."""
+        for path in sorted(self.folder.glob("*.json")):
+            document = json.loads(path.read_text())
+            if document.pop("benchmark", "") in ("scaling", "failure"):
+                key = Key(**document.pop("key"))
+                yield Point(key=key, **document)

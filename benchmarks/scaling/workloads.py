@@ -1,0 +1,149 @@
+"""The workloads: how large each is on N nodes, and what must come out.
+
+    strong   the same work on 1, 2, ... nodes: N times as fast at best
+    weak     N times the work on N nodes: as fast as one at best
+
+Tasks are a multiple of 1, 2, 3, 4 and 5, so that no number of nodes is
+left with a last round for some of them only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.scaling.jobs import Check, add_up, check_counts
+from minimr.corpus import split_files
+from minimr.serial import MapReduce as Serial
+from minimr.wordcount import COMBINED
+
+MAP_TASKS, REDUCE_TASKS = 60, 20
+ENGINES = ("minimr", "minimr-tasks", "ray")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much there is to do: for a lecture, or to see that it works."""
+
+    words: tuple[str, ...]  # files, of the strong word count
+    parts: tuple[str, ...]  # a file a node, of the weak one
+    short_tasks: int = 300
+    long_tasks: int = 60
+    shuffle_bytes: int = 40_000_000
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One thing to do on any number of nodes."""
+
+    name: str
+    title: str
+    unit: str  # of the throughput, per second
+    call: str  # module:function, in the driver
+    arguments: Callable[[Size, int], dict[str, Any]]  # of (size, nodes)
+    units: Callable[[dict[str, Any]], float]  # of the arguments
+    expected: Callable[[dict[str, Any]], Check]  # of the arguments
+    weak: bool = False
+    engines: tuple[str, ...] = ENGINES
+
+
+def _words(paths: tuple[str, ...], tasks: int) -> dict[str, Any]:
+    return {
+        "paths": list(paths),
+        "map_tasks": tasks,
+        "reduce_tasks": REDUCE_TASKS,
+    }
+
+
+def _megabytes(arguments: dict[str, Any]) -> float:
+    return sum(map(os.path.getsize, arguments["paths"])) / 1e6
+
+
+def _count(arguments: dict[str, Any]) -> Check:
+    splits = split_files(arguments["paths"], MAP_TASKS)
+    with Serial() as engine:
+        result = engine.run(COMBINED, splits, REDUCE_TASKS)
+        return add_up(result.apply(check_counts))
+
+
+def _sleeping(
+    name: str, title: str, seconds: float, tasks: str, weak: bool = False
+) -> Workload:
+    def arguments(size: Size, nodes: int) -> dict[str, Any]:
+        number = getattr(size, tasks)
+        share = number * nodes // 5 if weak else number
+        return {"tasks": share, "seconds": seconds}
+
+    return Workload(
+        name,
+        title,
+        "tasks",
+        "benchmarks.scaling.jobs:sleep",
+        arguments,
+        lambda arguments: float(arguments["tasks"]),
+        lambda arguments: {"sum": arguments["tasks"]},
+        weak,
+    )
+
+
+WORDS = Workload(
+    "words",
+    "word count",
+    "MB",
+    "benchmarks.scaling.jobs:count_words",
+    lambda size, nodes: _words(size.words, MAP_TASKS),
+    _megabytes,
+    _count,
+)
+WORDS_WEAK = Workload(
+    "words-weak",
+    "word count, a part for each node",
+    "MB",
+    "benchmarks.scaling.jobs:count_words",
+    lambda size, nodes: _words(size.parts[:nodes], 12 * nodes),
+    _megabytes,
+    _count,
+    weak=True,
+)
+SHUFFLE = Workload(
+    "shuffle",
+    "shuffle",
+    "MB",
+    "benchmarks.scaling.jobs:shuffle",
+    lambda size, nodes: {
+        "size": size.shuffle_bytes,
+        "map_tasks": MAP_TASKS,
+        "reduce_tasks": REDUCE_TASKS,
+    },
+    lambda arguments: arguments["size"] / 1e6,
+    lambda arguments: {"sum": _sent(**arguments)},
+)
+
+
+def _sent(size: int, map_tasks: int, reduce_tasks: int) -> int:
+    pieces = map_tasks * 4 * reduce_tasks
+    return size // pieces * pieces
+
+
+# The parameter server and DQN join here: a call that takes the engine, and
+# what must come out of it.
+WORKLOADS = {
+    workload.name: workload
+    for workload in (
+        WORDS,
+        _sleeping("sleep-10ms", "tasks that sleep 10 ms", 0.01, "short_tasks"),
+        _sleeping("sleep-100ms", "tasks that sleep 0.1 s", 0.1, "long_tasks"),
+        SHUFFLE,
+        WORDS_WEAK,
+        _sleeping(
+            "sleep-10ms-weak",
+            "10 ms tasks, as many for each node",
+            0.01,
+            "short_tasks",
+            weak=True,
+        ),
+        _sleeping("empty", "tasks that do nothing", 0.0, "short_tasks"),
+    )
+}

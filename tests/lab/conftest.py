@@ -1,0 +1,50 @@
+"""Labs of the tests' own; what one leaves behind fails the test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.lab.namespaces import why_not
+from benchmarks.lab.processes import MARK
+
+PATIENCE_S = 5.0
+NAME = f"mt{os.getpid() % 100_000}"  # no other lab of this machine has it
+NEEDS_ROOT = pytest.mark.skipif(why_not() != "", reason=why_not())
+
+
+def remains(home: str) -> list[str]:
+    """List what is there of labs of ours."""
+    folders = [Path("/run/netns"), Path("/sys/class/net")]
+    folders += [p for p in Path("/sys/fs/cgroup").glob("*") if p.is_dir()]
+    found = [str(p) for f in folders for p in f.glob(f"{NAME}*")]
+    wanted = f"{MARK}={home}".encode()
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if wanted in environ.read_bytes():
+                found.append(f"process {environ.parent.name}")
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[str]:
+    """Give a folder for a lab, and look for what is left of it at the end.
+
+    Not pytest's own: Ray keeps sockets in it, whose paths must be short.
+    """
+    folder = tempfile.mkdtemp(prefix="mt", dir="/tmp")
+    home = str(Path(folder) / NAME)
+    yield home
+    until = time.monotonic() + PATIENCE_S
+    while (left := remains(home)) and time.monotonic() < until:
+        time.sleep(0.05)
+    shutil.rmtree(folder, ignore_errors=True)
+    assert left == []

@@ -1,0 +1,155 @@
+"""What the points of a scaling run say, and a small run of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.scaling import summary
+from benchmarks.scaling.jobs import check_counts, count_words, shuffle, sleep
+from benchmarks.scaling.store import Key, Point, Store
+from benchmarks.scaling.workloads import WORKLOADS, Size
+from minimr.serial import MapReduce as Serial
+
+ROOT = Path(__file__).parents[2]
+
+
+def point(
+    nodes: int, seconds: list[float], workload: str = "words", **more: Any
+) -> Point:
+    use = {"cpu_seconds": 0.5, "memory_bytes": 9 * nodes, "sent_bytes": 7}
+    usage = {f"n{k}": use for k in range(1, nodes + 1)}
+    rounds = [
+        {"seconds": s, "exact": True, "usage": usage, **more} for s in seconds
+    ]
+    key = Key("scaling", "minimr", workload, nodes)
+    return Point(key, {}, 60.0, "a lab", rounds, {})
+
+
+def test_speed_up_is_of_the_medians_and_efficiency_a_node() -> None:
+    one, four = summary.rows(
+        [point(1, [8.0, 9.0, 80.0]), point(4, [3.0, 3.0, 1.0])]
+    )
+    assert (one.speed_up, one.efficiency) == (1.0, 1.0)
+    assert (four.speed_up, four.efficiency) == (3.0, 0.75)
+    assert four.throughput == 20.0
+    assert four.wire_bytes == 28
+    assert four.cpu_seconds == 2.0
+    assert four.seconds.low == 1.0
+
+
+def test_with_n_times_the_work_the_same_time_is_an_efficiency_of_one() -> None:
+    rows = summary.rows(
+        [point(1, [2.0], "words-weak"), point(4, [2.0], "words-weak")]
+    )
+    assert (rows[1].speed_up, rows[1].efficiency) == (4.0, 1.0)
+
+
+def test_one_wrong_round_makes_a_row_inexact() -> None:
+    wrong = point(1, [1.0, 1.0])
+    wrong.rounds[1]["exact"] = False
+    assert summary.rows([wrong])[0].exact is False
+
+
+def test_amdahls_law_is_found_again_in_points_that_follow_it() -> None:
+    law = summary.fit({n: 2.0 + 8.0 / n for n in (1, 2, 3, 5)})
+    assert law is not None
+    assert law.serial_part == pytest.approx(0.2)
+    assert law.seconds(10) == pytest.approx(2.8)
+
+
+def test_one_node_more_is_predicted_from_the_others_alone() -> None:
+    seconds = {1: 10.0, 2: 6.0, 4: 4.0, 5: 99.0}
+    assert summary.one_more(seconds) == pytest.approx((3.6, 99.0))
+    assert summary.fit({1: 1.0}) is None
+
+
+def test_a_point_is_not_measured_again_unless_rounds_are_missing(
+    tmp_path: Path,
+) -> None:
+    store = Store(str(tmp_path / "new"))
+    one = point(1, [1.0, 2.0])
+    assert not store.has(one.key, 1)
+    store.save(one)
+    assert store.has(one.key, 2)
+    assert not store.has(one.key, 3)
+    assert list(store.points()) == [one]
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> str:
+    path = tmp_path / "text.txt"
+    path.write_text("to be or not to be " * 50)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", list(WORKLOADS))
+def test_what_is_expected_is_what_the_for_loop_gives(
+    name: str, text: str
+) -> None:
+    jobs = {f.__name__: f for f in (count_words, sleep, shuffle)}
+    work = WORKLOADS[name]
+    size = Size((text,), (text,) * 5, 10, 5, 12_000)
+    for nodes in (1, 3):
+        arguments = work.arguments(size, nodes)
+        if "seconds" in arguments:
+            arguments["seconds"] = 0.0
+        function = jobs[work.call.partition(":")[2]]
+        with Serial() as engine:
+            answer = function(engine, **arguments)
+        assert answer["check"] == work.expected(arguments)
+        assert work.units(arguments) > 0
+
+
+def test_other_counts_have_another_check() -> None:
+    assert check_counts({"a": 2, "b": 1}) == check_counts({"b": 1, "a": 2})
+    assert check_counts({"a": 2, "b": 1}) != check_counts({"a": 1, "b": 2})
+
+
+@pytest.fixture
+def home() -> Iterator[str]:
+    folder = tempfile.mkdtemp(prefix="mt", dir="/tmp")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def run(home: str, *options: str) -> str:
+    command = ["scaling", "--small", "--rounds", "1", "--nodes", "1,2"]
+    command += ["--to", f"{home}/points", "--engines", "minimr"]
+    command += ["--workloads", "shuffle,empty", "--no-failures", "--loopback"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *command, *options],
+        cwd=ROOT,
+        env={**os.environ, "MINIMR_LAB": home},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stderr + ended.stdout
+
+
+def test_a_run_whose_time_is_up_goes_on_where_it_was(home: str) -> None:
+    points = Path(home) / "points"
+    first = run(home, "--minutes", "0")
+    assert "the time is up" in first
+    assert not list(points.glob("*.json"))
+    second = run(home)
+    assert "0 of 4 points are there" in second
+    assert "exact" in second
+    times = {p: p.stat().st_mtime_ns for p in points.glob("*.json")}
+    assert len(times) == 4
+    (points / "scaling-minimr-empty-2.json").unlink()
+    assert "3 of 4 points are there" in run(home)
+    again = {p: p.stat().st_mtime_ns for p in points.glob("*.json")}
+    assert [p.name for p in times if again[p] != times[p]] == [
+        "scaling-minimr-empty-2.json"
+    ]
