@@ -2,6 +2,7 @@
 
     python -m dqn train    several agents, on an engine
     python -m dqn single   one learner in one process
+    python -m dqn play     a trained network, watched
 
 Rules:
 
@@ -21,6 +22,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from dqn.checkpoint import CheckpointFile, Latest
+from dqn.cli_play import play
 from dqn.engines import ENGINES, open_engine
 from dqn.errors import DQNError
 from dqn.gathering import make_team
@@ -125,6 +127,9 @@ def single(
         _run(settings, learner, file, facts, line)
     finally:
         learner.close()
+
+
+cli.add_command(play)
 
 
 def _files(
