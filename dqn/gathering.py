@@ -41,7 +41,7 @@ from minimr.interface import ParameterServer
 class Experience:
     """What an agent has lived through in a round."""
 
-    transitions: list[Transitions]  # one a step in lockstep
+    transitions: Transitions | None  # of all steps, in their order
     steps: int  # in lockstep
 
 
@@ -83,7 +83,7 @@ class Player:
             at_once = self._num_envs * settings.num_agents
             made = steps_before + steps * at_once
             transitions = self._explorer.step(self._network, made)
-            if transitions is not None:
+            if transitions is not None:  # the window writes to its own again
                 lived.append(Transitions(*(a.copy() for a in transitions)))
             steps += 1
         self._server.push(self._agent_id, {})
@@ -93,11 +93,18 @@ class Player:
             tuple(finished),
             time.process_time() - cpu,
         )
-        return Experience(lived, steps)
+        return Experience(_joined(lived), steps)
 
     def progress(self) -> Progress:
         """Tell what the newest round was."""
         return self._progress
+
+
+def _joined(parts: list[Transitions]) -> Transitions | None:
+    """Put those of several steps into one, so that one copy adds them."""
+    if not parts:
+        return None
+    return Transitions(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 class LearningNet:
@@ -124,8 +131,8 @@ class LearningNet:
             self._dqn.copy_to_target()
             self._is_new = False
         for experience in lived:
-            for transitions in experience.transitions:
-                self._dqn.buffer.add(transitions)
+            if experience.transitions is not None:
+                self._dqn.buffer.add(experience.transitions)
         for _ in range(max((e.steps for e in lived), default=0)):
             self._dqn.learn(None)
         self._server.push(worker, self._dqn.weights())

@@ -34,6 +34,7 @@ def test_a_run_says_how_it_went_and_writes_its_files(
     assert read(model).latest.rounds == 4
     more = ["--max-rounds", "6", "--resume"]
     assert run(["single", *QUICK, *files, *more]) == 0
+    assert "160 steps" in capsys.readouterr().out  # those of two rounds
     assert read(model).latest.rounds == 6
 
 

@@ -149,7 +149,11 @@ def test_whoever_was_killed_is_replaced(
         team.kill_agent(1)
         dqn_engine.verbs.kill(team._global_net)
         assert team.test() == score
+        layer = "q_network.layer1.weight"
+        before = team.latest().weights[layer]
         assert team.train().steps == whole // 2
+        # the round was over without the one that is dead
+        assert not np.array_equal(before, team.latest().weights[layer])
         assert lines[-1].startswith("agent 1 has died")
         assert team.train().steps == whole
         assert team.rounds == 3
