@@ -3,6 +3,8 @@
     python -m dqn train    several agents, on an engine
     python -m dqn single   one learner in one process
     python -m dqn play     a trained network, watched
+    python -m dqn plot     the scores of runs, drawn
+    python -m dqn sweep    settings of the agents, compared
 
 Rules:
 
@@ -23,6 +25,8 @@ import click
 
 from dqn.checkpoint import CheckpointFile, Latest
 from dqn.cli_play import play
+from dqn.cli_plot import plot
+from dqn.cli_sweep import sweep
 from dqn.engines import ENGINES, open_engine
 from dqn.errors import DQNError
 from dqn.gathering import make_team
@@ -46,6 +50,7 @@ SETTINGS = (
     ("--num-steps-agents-train", POSITIVE, "Or steps that it makes a round."),
     ("--target-score", float, "End when a test has this average."),
     ("--max-rounds", POSITIVE, "Or after so many rounds."),
+    ("--max-seconds", float, "Or after so much training."),
     ("--rounds-between-tests", POSITIVE, "A test after so many rounds."),
     ("--seed", click.IntRange(min=0), "All that is random follows from it."),
 )
@@ -129,7 +134,8 @@ def single(
         learner.close()
 
 
-cli.add_command(play)
+for command in (play, plot, sweep):
+    cli.add_command(command)
 
 
 def _files(

@@ -219,3 +219,14 @@ def test_without_an_encoder_it_says_what_to_install(
     path = str(tmp_path / "a.mp4")
     assert run(["play", "--checkpoint", model, "--video", path]) == 2
     assert "minimr[video]" in capsys.readouterr().err
+
+
+def test_the_seed_decides_which_game_is_filmed(
+    model: str, tmp_path: Path
+) -> None:
+    for seed in ("7", "8"):
+        path = str(tmp_path / f"{seed}.png")
+        arguments = ["--checkpoint", model, "--sheet", path, "--seed", seed]
+        assert run(["play", *arguments]) == 0
+    one, other = ((tmp_path / f"{s}.png").read_bytes() for s in "78")
+    assert one != other
