@@ -93,7 +93,7 @@ class Settings:
     learning_starts: int = 1_000
     epsilon_end: float = 0.05
     epsilon_steps: int = 12_000
-    share: str = "weights"
+    share: str = "experience"
     average_optimizer: bool = True
 
     def __post_init__(self) -> None:

@@ -38,13 +38,20 @@ def test_a_run_says_how_it_went_and_writes_its_files(
     assert read(model).latest.rounds == 6
 
 
+@pytest.mark.parametrize(
+    ("share", "steps"),
+    [("weights", "320 steps"), ("experience", "160 steps")],
+)
 def test_agents_train_on_an_engine(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    share: str,
+    steps: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    files = ["--checkpoint", str(tmp_path / "model.pth")]
-    team = ["--engine", "serial", "--num-agents", "3", "--max-rounds", "2"]
+    files = ["--checkpoint", str(tmp_path / "model.pth"), "--share", share]
+    team = ["--engine", "serial", "--num-agents", "2", "--max-rounds", "2"]
     assert run(["train", *QUICK, *files, *team]) == 0
-    assert "480 steps" in capsys.readouterr().out
+    assert steps in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

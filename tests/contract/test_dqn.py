@@ -24,6 +24,7 @@ QUICK = Settings(
     environment="CartPole-v1",
     num_agents=2,
     num_cpus=0.5,
+    share="weights",
     batch_size=16,
     num_steps_agents_train=30,
     num_envs=4,
