@@ -23,6 +23,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from dqn.board import Board
 from dqn.checkpoint import CheckpointFile, Latest
 from dqn.cli_play import play
 from dqn.cli_plot import plot
@@ -32,7 +33,7 @@ from dqn.errors import DQNError
 from dqn.gathering import make_team
 from dqn.learner import Learner
 from dqn.live import LiveLine, text
-from dqn.run import Log, Run, Trains
+from dqn.run import Log, Run, Status, Trains
 from dqn.settings import SHARE, Settings
 from minimr.console import note, say
 
@@ -68,6 +69,7 @@ def _options(*tables: Any) -> Callable[[Command], Command]:
         files = (
             click.option("--checkpoint", default=CHECKPOINT, metavar="FILE"),
             click.option("--log", metavar="FILE", help="Write run.jsonl."),
+            click.option("--tensorboard", metavar="DIR", help="Write to it."),
             click.option("--resume", is_flag=True, help="Go on from there."),
         )
         for option in reversed(files):
@@ -100,6 +102,7 @@ def train(
     address: str | None,
     checkpoint: str,
     log: str | None,
+    tensorboard: str | None,
     resume: bool,
     **chosen: Any,
 ) -> None:
@@ -107,6 +110,7 @@ def train(
     settings = Settings(**chosen)
     file, facts = _files(settings, checkpoint, log, engine)
     with ExitStack() as stack:
+        board = _board(stack, tensorboard, settings, engine)
         line = LiveLine(settings.max_rounds)
         verbs, make_server = stack.enter_context(
             open_engine(engine, address=address)
@@ -115,23 +119,27 @@ def train(
             settings, verbs, make_server, _latest(file, resume), line.note
         )
         stack.callback(team.close)
-        _run(settings, team, file, facts, line)
+        _run(settings, team, file, facts, line, board)
 
 
 @cli.command()
 @_options(SETTINGS)
 def single(
-    checkpoint: str, log: str | None, resume: bool, **chosen: Any
+    checkpoint: str,
+    log: str | None,
+    tensorboard: str | None,
+    resume: bool,
+    **chosen: Any,
 ) -> None:
     """Train by one learner in this process."""
     settings = Settings(num_agents=1, **chosen)
     file, facts = _files(settings, checkpoint, log, "single")
-    learner = Learner(settings, _latest(file, resume))
-    try:
+    with ExitStack() as stack:
+        board = _board(stack, tensorboard, settings, "single")
+        learner = Learner(settings, _latest(file, resume))
+        stack.callback(learner.close)
         line = LiveLine(settings.max_rounds)
-        _run(settings, learner, file, facts, line)
-    finally:
-        learner.close()
+        _run(settings, learner, file, facts, line, board)
 
 
 for command in (play, plot, sweep):
@@ -143,6 +151,14 @@ def _files(
 ) -> tuple[CheckpointFile, Log]:
     file = CheckpointFile(checkpoint, settings)
     return file, Log(log, {"engine": engine, **asdict(settings)})
+
+
+def _board(
+    stack: ExitStack, folder: str | None, settings: Settings, engine: str
+) -> Board:
+    board = Board(folder, {"engine": engine, **asdict(settings)})
+    stack.callback(board.close)
+    return board
 
 
 def _latest(file: CheckpointFile, resume: bool) -> Latest | None:
@@ -159,8 +175,13 @@ def _run(
     file: CheckpointFile,
     log: Log,
     line: LiveLine,
+    board: Board,
 ) -> None:
-    run = Run(settings, learner, file, log, line.show)
+    def show(status: Status) -> None:
+        line.show(status)
+        board.show(status)
+
+    run = Run(settings, learner, file, log, show)
     try:
         status = run.run()
     finally:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from dqn.engines import ENGINES, open_engine
-from dqn.settings import Settings
+from dqn.settings import SHARE, Settings
 from dqn.sweep import VARIED, Sweep
 from minimr.console import note, say
 
@@ -33,6 +33,7 @@ def _numbers(
 @click.option("--num-epochs-agents-train", default="1,5,10", callback=_numbers)
 @click.option("--engine", default="minimr", type=click.Choice([*ENGINES]))
 @click.option("--address", help="Join this cluster.", metavar="HOST:PORT")
+@click.option("--share", default=DEFAULTS.share, type=click.Choice(SHARE))
 @click.option("--environment", default=DEFAULTS.environment)
 @click.option("--target-score", default=DEFAULTS.target_score)
 @click.option("--max-rounds", default=DEFAULTS.max_rounds, type=POSITIVE)
