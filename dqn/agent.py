@@ -41,6 +41,9 @@ class Agent:
         )
         self._is_new = True
 
+    def ready(self) -> None:
+        """Answer, as soon as there is somebody to answer."""
+
     def train(self, steps_before: int) -> Progress:
         """Take the weights of all, train one round, give them back.
 

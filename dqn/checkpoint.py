@@ -169,6 +169,9 @@ def _write(path: Path, checkpoint: Checkpoint) -> None:
                 torch.save(content, file)
                 file.flush()
                 os.fsync(file.fileno())
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(draft, 0o666 & ~mask)  # as `open` would have made it
             os.replace(draft, path)
         except BaseException:
             os.unlink(draft)

@@ -67,6 +67,9 @@ class Player:
         self._network = QNetwork(*self._explorer.shape, settings.hidden)
         self._progress = Progress()
 
+    def ready(self) -> None:
+        """Answer, as soon as there is somebody to answer."""
+
     def play(self, steps_before: int) -> Experience:
         """Play one round by the newest weights; give what it was.
 
@@ -120,6 +123,9 @@ class LearningNet:
         self._network = QNetwork(*shape, settings.hidden)
         self._examiner = Examiner(settings.environment, settings.test_games)
         self._is_new = True
+
+    def ready(self) -> None:
+        """Answer, as soon as there is somebody to answer."""
 
     def learn(self, *lived: Experience) -> Progress:
         """Learn from a round of all agents; push the new weights."""

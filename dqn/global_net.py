@@ -32,6 +32,9 @@ class GlobalNet:
         )
         self._examiner = Examiner(settings.environment, settings.test_games)
 
+    def ready(self) -> None:
+        """Answer, as soon as there is somebody to answer."""
+
     def test(self) -> float:
         """Play the test games with the newest weights; give the average."""
         self._network.load(layers_of(self.weights()))

@@ -45,6 +45,7 @@ class Team:
     """Trains one network by several agents.
 
     Runs in: the driver.
+    Blocks: until every actor has started.
 
     Args:
         settings: what to do.
@@ -78,6 +79,8 @@ class Team:
         self._global_net = self._new_global_net()
         self._generations = dict.fromkeys(range(settings.num_agents), 0)
         self._agents = {i: self._new_agent(i) for i in self._generations}
+        actors = [self._global_net, *self._agents.values()]
+        verbs.get([actor.ready.remote() for actor in actors])
 
     def train(self) -> Progress:
         """Train for one round.

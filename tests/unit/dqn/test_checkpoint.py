@@ -69,6 +69,15 @@ def test_a_write_that_fails_leaves_the_old_file(
     assert os.listdir(tmp_path) == ["model.pth"]
 
 
+def test_a_checkpoint_can_be_read_by_whom_the_user_lets(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "any").touch()
+    CheckpointFile(tmp_path / "model.pth", QUICK).save(latest_of(1), 1.0)
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1
+
+
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.pth"
     CheckpointFile(path, QUICK).save(latest_of(1), 1.0)
