@@ -1,7 +1,7 @@
 """Who learns: DQN, the algorithm (Mnih et al., Nature 2015).
 
-transitions ─> ReplayBuffer ─ batch ─> error of q against its target
-                                          └─> gradient ─> Adam ─> q_network
+transitions ─> ReplayBuffer ─ batch ─> loss of q against its target
+                                          └─> Adam ─> q_network
 target_network: a copy of q_network, every so many updates
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import huber_loss, mse_loss
 
-from dqn.adam import Adam
 from dqn.environment import Shape
 from dqn.n_step import Transitions
 from dqn.network import QNetwork, Weights, check_same
@@ -19,6 +19,7 @@ from dqn.replay_buffer import Batch, ReplayBuffer
 from dqn.settings import Settings
 
 LAYERS = "q_network."  # what the names of layers begin with in `weights`
+REMEMBERED = ("exp_avg", "exp_avg_sq")  # torch's names of what Adam keeps
 
 
 class DQN:
@@ -36,16 +37,20 @@ class DQN:
         self._settings, self._rng = settings, rng
         self.q_network = QNetwork(*shape, settings.hidden)
         self.target_network = QNetwork(*shape, settings.hidden)
-        self._gradient = QNetwork(*shape, settings.hidden)
         self.q_network.initialise(settings.seed)
         self.copy_to_target()
         self.buffer = ReplayBuffer(settings.buffer_size, shape.obs_dim)
-        self._adam = Adam(self.q_network.flat, settings.learning_rate)
-
-    @property
-    def updates(self) -> int:
-        """How many there were."""
-        return self._adam.count
+        self.updates = 0
+        # fused: all layers in one call
+        self._adam = torch.optim.Adam(
+            self.q_network.parameters(), settings.learning_rate, fused=True
+        )
+        for layer in self.q_network.parameters():  # or the first step would
+            self._adam.state[layer] = {
+                "step": torch.tensor(0.0),
+                "exp_avg": torch.zeros_like(layer),
+                "exp_avg_sq": torch.zeros_like(layer),
+            }
 
     def weights(self) -> Weights:
         """Give the layers, and what Adam remembers: views, not copies."""
@@ -54,8 +59,10 @@ class DQN:
             for name, array in self.q_network.weights().items()
         }
         if self._settings.average_optimizer:
-            weights["adam.mean"] = self._adam.mean.numpy()
-            weights["adam.square"] = self._adam.square.numpy()
+            for name, layer in self.q_network.named_parameters():
+                for what in REMEMBERED:
+                    array = self._adam.state[layer][what].numpy()
+                    weights[f"adam.{what}.{name}"] = array
         return weights
 
     def load(self, weights: Weights) -> None:
@@ -71,7 +78,7 @@ class DQN:
 
     def copy_to_target(self) -> None:
         """Make the target network a copy of the network."""
-        self.target_network.flat.copy_(self.q_network.flat)
+        self.target_network.load_state_dict(self.q_network.state_dict())
 
     def learn(self, new: Transitions | None) -> None:
         """Remember transitions; update, if there are enough by now."""
@@ -85,29 +92,29 @@ class DQN:
         """Move the network once, towards the returns of one batch."""
         settings = self._settings
         batch = self.buffer.sample(settings.batch_size, self._rng)
-        q, targets = self._estimates(batch)
-        error = q.gather(1, batch.actions).squeeze(1) - targets
+        targets = self._targets(batch)
+        q = self.q_network(batch.obs).gather(1, batch.actions).squeeze(1)
         if settings.huber:
-            error.clamp_(-settings.huber, settings.huber)
-        slope = torch.zeros_like(q)
-        error.div_(settings.batch_size)
-        slope.scatter_(1, batch.actions, error.unsqueeze(1))
-        self.q_network.backward(slope, self._gradient)
-        self._adam.step(self._gradient.flat)
-        if self._adam.count % settings.target_update_every == 0:
+            loss = huber_loss(q, targets, delta=settings.huber)
+        else:
+            loss = mse_loss(q, targets) / 2
+        self._adam.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._adam.step()
+        self.updates += 1
+        if self.updates % settings.target_update_every == 0:
             self.copy_to_target()
 
-    def _estimates(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Give q of the batch `(B, A)`, and what it should be `(B,)`."""
-        future = self.target_network.forward(batch.next_obs)
-        if self._settings.double:  # one pass over both halves
-            both = torch.cat((batch.obs, batch.next_obs))
-            q, chooser = self.q_network.forward(both).chunk(2)
-        else:
-            q, chooser = self.q_network.forward(batch.obs), future
+    @torch.no_grad()
+    def _targets(self, batch: Batch) -> Tensor:
+        """Say what q of a batch should be: `(B,)`."""
+        future = self.target_network(batch.next_obs)
+        double = self._settings.double
+        chooser = self.q_network(batch.next_obs) if double else future
         best = chooser.argmax(1, keepdim=True)
         value = future.gather(1, best).squeeze(1)
-        return q, batch.returns + batch.discounts * value
+        targets: Tensor = batch.returns + batch.discounts * value
+        return targets
 
 
 def layers_of(weights: Weights) -> Weights:

@@ -8,7 +8,6 @@ networks that change under way.
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from dqn.environment import first_action, make
 from dqn.network import QNetwork
@@ -47,7 +46,7 @@ class Examiner:
         }
         while running:
             obs = np.stack(list(running.values())).astype(np.float32)
-            best = network.forward(torch.from_numpy(obs)).argmax(1).tolist()
+            best = network.act(obs).tolist()
             for i, action in zip(list(running), best, strict=True):
                 running[i], reward, terminated, truncated, _ = (
                     self._environments[i].step(action + self._first_action)

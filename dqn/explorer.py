@@ -8,7 +8,6 @@ q_network ─> act ─> Lockstep ─> NStepWindow ─> transitions
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from dqn.environment import Lockstep
 from dqn.n_step import NStepWindow, Transitions
@@ -50,7 +49,7 @@ class Explorer:
             steps: what all have made until now; epsilon falls with it.
         """
         obs = self._lockstep.obs
-        actions = network.forward(torch.from_numpy(obs)).argmax(1).numpy()
+        actions = network.act(obs)
         explore = self._rng.random(len(obs)) < self._settings.epsilon(steps)
         if explore.any():
             anything = self._rng.integers(

@@ -1,26 +1,16 @@
-"""The Q-network: layers of weights in one vector, backpropagation by hand.
+"""The Q-network.
 
-    obs (B, obs_dim) ─> W1, b1, ReLU ─> W2, b2, ReLU ─> W3, b3 ─> q (B, A)
-
-Rules:
-
-1. All parameters lie in one vector `flat`; the layers are views of it. So
-   the optimiser, the copy to the target network and the average of two
-   networks are each one operation.
-2. The gradient is computed here, not by autograd: a network this small
-   spends as long in the bookkeeping of autograd as in its arithmetic
-   (docs/dqn.md has the figures). A test holds both against each other.
+obs (B, obs_dim) ─> Linear, ReLU ─> ... ─> Linear ─> q (B, num_actions)
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Weights = dict[str, npt.NDArray[np.float32]]
 
@@ -34,7 +24,7 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-class QNetwork:
+class QNetwork(nn.Module):
     """Estimates what each action is worth.
 
     Args:
@@ -46,62 +36,40 @@ class QNetwork:
     def __init__(
         self, obs_dim: int, num_actions: int, hidden: Sequence[int]
     ) -> None:
-        widths = [obs_dim, *hidden, num_actions]
-        shapes = list(zip(widths[1:], widths[:-1], strict=True))
-        self.flat = torch.zeros(sum(o * i + o for o, i in shapes))
-        self.layers: list[tuple[Tensor, Tensor]] = []  # (W (o, i), b (o,))
-        begin = 0
-        for out, into in shapes:
-            middle, end = begin + out * into, begin + out * into + out
-            weight = self.flat[begin:middle].view(out, into)
-            self.layers.append((weight, self.flat[middle:end]))
-            begin = end
-        self._inputs: list[Tensor] = []  # of each layer, in `forward`
+        super().__init__()
+        layers: list[nn.Module] = []
+        into = obs_dim
+        for width in hidden:
+            layers += [nn.Linear(into, width), nn.ReLU()]
+            into = width
+        self.layers = nn.Sequential(*layers, nn.Linear(into, num_actions))
 
     def initialise(self, seed: int) -> None:
-        """Draw all weights evenly from +-1/sqrt(inputs), as torch does."""
-        generator = torch.Generator().manual_seed(seed)
-        for weight, bias in self.layers:
-            bound = 1 / math.sqrt(weight.shape[1])
-            weight.uniform_(-bound, bound, generator=generator)
-            bias.uniform_(-bound, bound, generator=generator)
+        """Draw all weights as torch does, by a generator of our own."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for layer in self.layers:
+                if isinstance(layer, nn.Linear):
+                    layer.reset_parameters()
 
     def forward(self, obs: Tensor) -> Tensor:
         """Estimate `(B, num_actions)` from `(B, obs_dim)`."""
-        self._inputs.clear()
-        x = obs
-        for weight, bias in self.layers[:-1]:
-            self._inputs.append(x)
-            x = torch.addmm(bias, x, weight.t()).relu_()
-        self._inputs.append(x)
-        weight, bias = self.layers[-1]
-        return torch.addmm(bias, x, weight.t())
+        q: Tensor = self.layers(obs)
+        return q
 
-    def backward(self, slope: Tensor, gradient: QNetwork) -> None:
-        """Write the gradient of a loss, given its slope by each output.
-
-        Args:
-            slope: `(n, num_actions)`, for the first n rows of what
-                `forward` was last called with.
-            gradient: a network of the same shape, to be overwritten.
-        """
-        n, last = len(slope), len(self.layers) - 1
-        for i in range(last, -1, -1):
-            x = self._inputs[i][:n]
-            into_weight, into_bias = gradient.layers[i]
-            torch.mm(slope.t(), x, out=into_weight)
-            torch.sum(slope, 0, out=into_bias)
-            if i > 0:  # through the weights, then where ReLU was open
-                slope = torch.mm(slope, self.layers[i][0])
-                slope = torch.ops.aten.threshold_backward(slope, x, 0)
+    @torch.no_grad()
+    def act(self, obs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+        """Choose the best action of each row: `(B,)`."""
+        best: npt.NDArray[np.int64]
+        best = self(torch.from_numpy(obs)).argmax(1).numpy()
+        return best
 
     def weights(self) -> Weights:
         """Give the layers by name: views, not copies."""
-        named = {}
-        for i, (weight, bias) in enumerate(self.layers, 1):
-            named[f"layer{i}.weight"] = weight.numpy()
-            named[f"layer{i}.bias"] = bias.numpy()
-        return named
+        return {
+            name: parameter.detach().numpy()
+            for name, parameter in self.named_parameters()
+        }
 
     def load(self, weights: Weights) -> None:
         """Take over weights of the same names and shapes, by copy.

@@ -30,6 +30,24 @@ def test_the_program_of_the_readme_runs(tmp_path: Path) -> None:
     assert re.fullmatch(r"\[\(\d+, \d+\)(, \(\d+, \d+\)){2}\]\n", ended.stdout)
 
 
+def test_the_parameter_server_of_the_readme_runs(tmp_path: Path) -> None:
+    (program,) = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
+    path = tmp_path / "program.py"
+    path.write_text(program)
+    ended = subprocess.run(
+        [sys.executable, path],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "MINIMR_TOKEN_FILE": f"{path}.token"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    # -0.5 x -1, and then -0.5 x (0.5 - 1)
+    assert ended.stdout == "[0.75 0.75 0.75] {0: 2}\n"
+
+
 @pytest.mark.parametrize(
     "path", sorted(set(re.findall(r"`((?:minimr|ray_impl)/[\w/.]*)`", README)))
 )

@@ -96,7 +96,8 @@ def test_other_settings_end_elsewhere(change: dict[str, Any]) -> None:
     weights, _ = on_serial(replace(QUICK, **change))
     expected, _ = on_serial(QUICK)
     assert not np.array_equal(
-        weights["q_network.layer1.weight"], expected["q_network.layer1.weight"]
+        weights["q_network.layers.0.weight"],
+        expected["q_network.layers.0.weight"],
     )
 
 
@@ -121,7 +122,7 @@ def test_the_average_is_the_average() -> None:
                 assert np.array_equal(array, mean), name
                 assert name.startswith("q_net") is not ("adam" in name)
     assert not np.array_equal(
-        first["q_network.layer1.bias"], second["q_network.layer1.bias"]
+        first["q_network.layers.0.bias"], second["q_network.layers.0.bias"]
     )
 
 
@@ -150,7 +151,7 @@ def test_whoever_was_killed_is_replaced(
         team.kill_agent(1)
         dqn_engine.verbs.kill(team._global_net)
         assert team.test() == score
-        layer = "q_network.layer1.weight"
+        layer = "q_network.layers.0.weight"
         before = team.latest().weights[layer]
         assert team.train().steps == whole // 2
         # the round was over without the one that is dead
@@ -189,11 +190,11 @@ def test_who_dies_in_mid_round_is_replaced_and_the_round_goes_on(
     team = make_team(QUICK, *dqn_engine, tell=lines.append)
     try:
         whole = team.train().steps
-        before = team.latest().weights["q_network.layer1.weight"]
+        before = team.latest().weights["q_network.layers.0.weight"]
         Path(Fatal.will).touch()
         assert team.train().steps == whole // 2
         assert "has died" in lines[-1]
-        after = team.latest().weights["q_network.layer1.weight"]
+        after = team.latest().weights["q_network.layers.0.weight"]
         assert not np.array_equal(before, after)
         assert team.train().steps == whole
     finally:

@@ -321,3 +321,22 @@ def test_ctrl_c_in_the_terminal_ends_the_driver_and_then_the_servers() -> None:
         processes = [os.pidfd_open(pid) for pid in pids]
         os.killpg(driver.pid, signal.SIGINT)
         wait_for_end(processes, DEADLINE_S)
+
+
+CREW = """
+import os, sys
+from minimr.crew import open_crew
+with open_crew("processes", 2) as crew:
+    crew.start(os.getpid, [(), ()])
+    print(*crew.results(), flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_crew_ends_with_the_process_that_started_it() -> None:
+    with run(CREW, start_new_session=True) as driver:
+        pids = {int(pid) for pid in driver.stdout.readline().split()}
+        processes = [os.pidfd_open(pid) for pid in pids]
+        assert processes
+        driver.kill()
+        wait_for_end(processes, DEADLINE_S)

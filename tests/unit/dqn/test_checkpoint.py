@@ -38,7 +38,7 @@ def test_a_better_model_replaces_a_worse_one_and_never_the_other_way(
         file.save(latest_of(score), score)
         found = read(path)
         assert found.latest.rounds == int(score)
-        assert np.all(found.best["layer1.bias"] == found.score)
+        assert np.all(found.best["layers.0.bias"] == found.score)
         kept.append(found.score)
     assert kept == [10, 30, 30, 40, 40]
 

@@ -30,26 +30,31 @@ QUICK = Settings(
 )
 
 
+def flat(network: QNetwork) -> torch.Tensor:
+    """Give all weights of a network as one vector of their own."""
+    return torch.nn.utils.parameters_to_vector(network.parameters()).detach()
+
+
 def test_the_target_network_is_a_copy_after_every_so_many_updates() -> None:
     settings = replace(QUICK, num_steps_agents_train=1, updates_per_step=1)
     trainer = Trainer(settings)
     updates, copies = 0, []
     for _ in range(60):
-        before = trainer.dqn.target_network.flat.clone()
+        before = flat(trainer.dqn.target_network)
         updates += trainer.train(0).updates
-        if not torch.equal(before, trainer.dqn.target_network.flat):
+        if not torch.equal(before, flat(trainer.dqn.target_network)):
             copies.append(updates)
             assert torch.equal(
-                trainer.dqn.target_network.flat, trainer.dqn.q_network.flat
+                flat(trainer.dqn.target_network), flat(trainer.dqn.q_network)
             )
     assert copies == [7, 14, 21, 28, 35, 42, 49]
 
 
 def test_nothing_is_learned_before_the_buffer_has_enough() -> None:
     trainer = Trainer(replace(QUICK, learning_starts=100, n_step=1))
-    before = trainer.dqn.q_network.flat.clone()
+    before = flat(trainer.dqn.q_network)
     assert trainer.train(0).updates == 0
-    assert torch.equal(trainer.dqn.q_network.flat, before)
+    assert torch.equal(flat(trainer.dqn.q_network), before)
     assert trainer.train(0).updates == 2 * 16  # from step 25 of 40 on
 
 
@@ -65,7 +70,7 @@ def test_equal_seeds_give_equal_weights() -> None:
         trainer = Trainer(settings, (stream,))
         trainer.train(0)
         trainer.train(80)
-        return trainer.dqn.q_network.flat.numpy()
+        return flat(trainer.dqn.q_network).numpy()
 
     first = train(QUICK, 0)
     assert np.array_equal(train(QUICK, 0), first)
@@ -83,7 +88,7 @@ def test_each_setting_changes_what_is_learned(change: dict) -> None:
         trainer.train(0)
         trainer.train(80)
     assert not torch.equal(
-        trainers[0].dqn.q_network.flat, trainers[1].dqn.q_network.flat
+        flat(trainers[0].dqn.q_network), flat(trainers[1].dqn.q_network)
     )
 
 
