@@ -18,6 +18,10 @@ import time
 from contextlib import ExitStack, redirect_stderr
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import torch
+
 from benchmarks.dqn_course import Course, Plan
 from benchmarks.drivers import Contender
 from benchmarks.timing import Sample
@@ -105,6 +109,18 @@ class Ours(Contender):
         self._stack.close()
 
 
+class Greedy:
+    """A Q-network of anybody as one that plays our test games."""
+
+    def __init__(self, q_net: Any) -> None:
+        self._q_net = q_net
+
+    def act(self, obs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+        """Choose the best action of each row."""
+        with torch.no_grad():
+            return self._q_net(torch.from_numpy(obs)).argmax(1).numpy()
+
+
 class StableBaselines(Contender):
     """DQN of Stable-Baselines3 (Raffin et al., JMLR 2021).
 
@@ -119,31 +135,26 @@ class StableBaselines(Contender):
 
     def start(self) -> None:
         """Make the model and the test games."""
-        # It imports the frozen gym if that is there, which tells of its end.
-        with redirect_stderr(io.StringIO()):
-            from stable_baselines3 import DQN
-
         use_one_thread()
         plan = self.plan
         self._examiner = Examiner(plan.environment, plan.test_games)
-        self._model = DQN(
-            "MlpPolicy",
-            make(plan.environment),  # as ours: without Gymnasium's checker
-            exploration_fraction=ZOO_EXPLORATION_STEPS / NEVER,
-            seed=self.seed,
-            device="cpu",
-            **ZOO,
-        )
+        # It loads the frozen gym, if that is there, which tells of its end.
+        with redirect_stderr(io.StringIO()):
+            from stable_baselines3 import DQN
+
+            self._model = DQN(
+                "MlpPolicy",
+                make(plan.environment),  # as ours: without the checker
+                exploration_fraction=ZOO_EXPLORATION_STEPS / NEVER,
+                seed=self.seed,
+                device="cpu",
+                **ZOO,
+            )
 
     def measure(self) -> Sample:
         """Train to the end. Blocks: until then."""
-        import torch
-
-        def test() -> float:
-            with torch.no_grad():
-                return self._examiner.average(self._model.q_net)
-
-        course = Course(self.plan, test)
+        player: Any = Greedy(self._model.q_net)
+        course = Course(self.plan, lambda: self._examiner.average(player))
         begin, cpu = time.perf_counter(), time.process_time()
 
         def go_on(*_: Any) -> bool:

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import gymnasium
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from dqn.checkpoint import Checkpoint
 from dqn.environment import first_action, make, shape_of
@@ -84,8 +83,7 @@ class Stage:
         score, steps, is_over = 0.0, 0, False
         yield Frame(self._image(), game, 0.0, score, False)
         while not is_over:
-            batch = torch.from_numpy(np.asarray(obs, np.float32)[None])
-            action = int(network.forward(batch).argmax())
+            action = int(network.act(np.asarray(obs, np.float32)[None])[0])
             obs, reward, terminated, truncated, _ = self._environment.step(
                 action + self._first_action
             )
