@@ -125,7 +125,7 @@ def sizes(folder: Path, paths: tuple[str, ...], small: bool) -> Size:
     )
     words = tuple(map(str, map(Path.absolute, map(Path, find_files(whole)))))
     if small:
-        return Size(words, parts, 120, 30, 4_000_000)
+        return Size(words, parts, 120, 30, 4_000_000, 3)
     return Size(words, parts)
 
 

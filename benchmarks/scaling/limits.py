@@ -34,7 +34,7 @@ FEW, MANY = 3, {"ray": 6}  # nodes; many: a raylet is large
 MORE_SIZES = ((160, 5), (320, 5))  # on many nodes
 MAPS, REDUCES = 12, 4  # tasks a node, where we predict
 PREDICTED = (5, 50, 500)
-SLEEP_S = 0.1
+SLEEP_S = 0.02  # so short that the middle is what limits
 TASKS_A_NODE = 8
 ANSWER_S = 300.0
 HEADS = ("engine", "task µs", "block µs", "head µs",
@@ -123,7 +123,8 @@ def check(engine: str, nodes: int, share: float) -> dict[str, Any]:
         before = team.lab.usage()["n1"].cpu_seconds
         rounds = [team.ask(call, ANSWER_S, **args) for _ in range(ROUNDS)]
         used = team.lab.usage()["n1"].cpu_seconds - before
-    seconds = sorted(each["seconds"] for each in rounds)
+    # The map tasks alone: the one reduce task is no affair of the middle.
+    seconds = sorted(each["map_seconds"] for each in rounds)
     return {
         "nodes": nodes,
         "cpu_share": share,
@@ -131,6 +132,7 @@ def check(engine: str, nodes: int, share: float) -> dict[str, Any]:
         "ideal_seconds": tasks * SLEEP_S / nodes,
         "n1_cpu_seconds": used / ROUNDS,
         "seconds": seconds,
+        "whole_job_seconds": sorted(each["seconds"] for each in rounds),
     }
 
 

@@ -32,6 +32,7 @@ class Size:
     short_tasks: int = 300
     long_tasks: int = 60
     shuffle_bytes: int = 40_000_000
+    rounds: int = 10  # of the parameter server
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,32 @@ def _sent(size: int, map_tasks: int, reduce_tasks: int) -> int:
     return size // pieces * pieces
 
 
-# The parameter server and DQN join here: a call that takes the engine, and
-# what must come out of it.
+def _training(size: Size, nodes: int) -> dict[str, Any]:
+    return {
+        "workers": nodes,
+        "rounds": size.rounds,
+        "units": 120,
+        "size": 100_000,
+    }
+
+
+def _trained(arguments: dict[str, Any]) -> Check:
+    rounds, pushes = arguments["rounds"], arguments["rounds"]
+    pushes *= arguments["workers"]
+    return {"sum": pushes, "applied": rounds, "pushes": pushes}
+
+
+TRAINING = Workload(
+    "parameter-server",
+    "rounds of a parameter server",
+    "rounds",
+    "benchmarks.scaling.training:train",
+    _training,
+    lambda arguments: float(arguments["rounds"]),
+    _trained,
+)
+
+# DQN joins here: a call that takes the engine, and what must come out.
 WORKLOADS = {
     workload.name: workload
     for workload in (
@@ -136,6 +161,7 @@ WORKLOADS = {
         _sleeping("sleep-10ms", "tasks that sleep 10 ms", 0.01, "short_tasks"),
         _sleeping("sleep-100ms", "tasks that sleep 0.1 s", 0.1, "long_tasks"),
         SHUFFLE,
+        TRAINING,
         WORDS_WEAK,
         _sleeping(
             "sleep-10ms-weak",

@@ -16,7 +16,9 @@ import pytest
 from benchmarks.scaling import summary
 from benchmarks.scaling.jobs import check_counts, count_words, shuffle, sleep
 from benchmarks.scaling.store import Key, Point, Store
+from benchmarks.scaling.training import train
 from benchmarks.scaling.workloads import WORKLOADS, Size
+from minimr.mapreduce import MapReduce as FromScratch
 from minimr.serial import MapReduce as Serial
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +93,10 @@ def text(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("name", list(WORKLOADS))
+FOR_LOOP = [name for name in WORKLOADS if name != "parameter-server"]
+
+
+@pytest.mark.parametrize("name", FOR_LOOP)
 def test_what_is_expected_is_what_the_for_loop_gives(
     name: str, text: str
 ) -> None:
@@ -107,6 +112,16 @@ def test_what_is_expected_is_what_the_for_loop_gives(
             answer = function(engine, **arguments)
         assert answer["check"] == work.expected(arguments)
         assert work.units(arguments) > 0
+
+
+def test_every_round_of_the_parameter_server_counts_once() -> None:
+    work = WORKLOADS["parameter-server"]
+    arguments = work.arguments(Size((), (), rounds=3), 2)
+    with FromScratch(2) as engine:
+        answer = train(engine, **{**arguments, "units": 2})
+        assert answer["check"] == work.expected(arguments)
+        other = train(engine, **{**arguments, "units": 2, "rounds": 2})
+        assert other["check"] != work.expected(arguments)
 
 
 def test_other_counts_have_another_check() -> None:
