@@ -17,6 +17,7 @@ from benchmarks.dqn_runs import Run
 from benchmarks.dqn_summary import Row
 from benchmarks.picture import FONT_SIZE, WIDTH_INCHES
 from benchmarks.timing import Spread
+from minimr.console import number_of
 
 COLOURS = ("#a9c4de", "#35618f", "#d1622b", "#3c8c4a", "#8c4a8c")
 COLUMNS = 2
@@ -164,5 +165,5 @@ def _title(runs: Sequence[Run], plan: Plan) -> str:
     seeds = len({run.seed for run in runs})
     return (
         f"{plan.environment}: time to an average test score, "
-        f"{seeds} seeds\n{machine.in_words(machine.facts())}"
+        f"{number_of(seeds, 'seed')}\n{machine.in_words(machine.facts())}"
     )

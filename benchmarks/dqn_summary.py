@@ -16,6 +16,7 @@ from benchmarks.dqn_learners import PEER, SINGLE
 from benchmarks.dqn_runs import Run
 from benchmarks.tables import NOTHING
 from benchmarks.timing import Spread
+from minimr.console import number_of
 
 HEADS = (
     "contender",
@@ -126,7 +127,8 @@ def notes(runs: Sequence[Run], plan: Plan) -> Iterator[str]:
         startup = Spread.of([run.startup_seconds for run in mine])
         load = max(run.load_before for run in mine)
         yield (
-            f"{name}: {len(mine)} runs, started in {startup.median:.1f} s; "
+            f"{name}: {number_of(len(mine), 'run')}, "
+            f"started in {startup.median:.1f} s; "
             f"load average before at most {load:.1f}"
         )
 
