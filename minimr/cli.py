@@ -39,11 +39,11 @@ COMMANDS = {
     "worker": "minimr.cli_worker:worker",
     "compare": "minimr.compare:compare",
     "corpus": "minimr.cli_corpus:corpus",
-    "start": "minimr.core.cli:start",
-    "stop": "minimr.core.cli:stop",
-    "status": "minimr.core.cli:status",
-    "list": "minimr.core.cli:list_",
-    "timeline": "minimr.core.cli:timeline",
+    "start": "minimr.cli_cluster:start",
+    "stop": "minimr.cli_cluster:stop",
+    "status": "minimr.cli_cluster:status",
+    "list": "minimr.cli_cluster:list_",
+    "timeline": "minimr.cli_cluster:timeline",
 }
 
 BAD_INPUT = (InputError, EngineError, TokenError, ConnectionError)

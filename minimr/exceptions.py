@@ -1,3 +1,169 @@
-"""The errors of Ray's core, under Ray's names."""
+"""The errors that `get` and the verbs raise, under Ray's names.
 
-from minimr.core.exceptions import *  # noqa: F403
+Rules:
+
+1. An error of a task is raised at `get` as an instance of both
+   `RayTaskError` and the class that the task raised, with the remote
+   traceback in its text.
+2. An error of the system says what happened, where, and what to do.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+
+class RayError(Exception):
+    """The base of all errors of the system."""
+
+
+class CrossLanguageError(RayError):
+    """Left out here: there is one language. Kept for `except` clauses."""
+
+
+class RayTaskError(RayError):
+    """A task or a method raised; `cause` is what it raised."""
+
+    def __init__(
+        self, function_name: str, traceback_str: str, cause: BaseException
+    ) -> None:
+        self.function_name = function_name
+        self.traceback_str = traceback_str
+        self.cause = cause
+        super().__init__(function_name, traceback_str, cause)
+
+    def __str__(self) -> str:
+        return self.traceback_str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        args = (self.function_name, self.traceback_str, self.cause)
+        return (RayTaskError, args)
+
+    def as_instanceof_cause(self) -> RayTaskError:
+        """Give the same error, an instance of the cause's class as well."""
+        kind = type(self.cause)
+        if isinstance(self.cause, RayTaskError):
+            return self.cause
+        try:
+            both = type(
+                f"RayTaskError({kind.__name__})",
+                (RayTaskError, kind),
+                {"__init__": _copy_of, "__module__": RayTaskError.__module__},
+            )
+            return both(self)  # type: ignore[no-any-return]
+        except TypeError:  # the class cannot be derived from
+            return self
+
+
+def _copy_of(self: Any, error: RayTaskError) -> None:
+    self.__dict__.update(getattr(error.cause, "__dict__", {}))
+    self.function_name = error.function_name
+    self.traceback_str = error.traceback_str
+    self.cause = error.cause
+    self.args = error.cause.args
+
+
+class WorkerCrashedError(RayError):
+    """The worker died while it ran the task, too often."""
+
+
+class LocalRayletDiedError(RayError):
+    """The node of this process is gone."""
+
+
+class TaskCancelledError(RayError):
+    """The task was cancelled."""
+
+
+class TaskUnschedulableError(RayError):
+    """No node can ever run the task."""
+
+
+class ActorUnschedulableError(RayError):
+    """No node can ever run the actor."""
+
+
+class RayActorError(RayError):
+    """A call did not come back: the actor is dead, or out of reach."""
+
+
+class ActorDiedError(RayActorError):
+    """The actor is dead for good."""
+
+
+class ActorUnavailableError(RayActorError):
+    """The actor is restarting; a later call may succeed."""
+
+
+class GetTimeoutError(RayError, TimeoutError):
+    """`get` waited as long as it was told to."""
+
+
+class ObjectStoreFullError(RayError):
+    """There is no room for the object, in memory or on disk."""
+
+
+class OutOfDiskError(RayError):
+    """An object could not be spilled: the disk is full."""
+
+
+class OutOfMemoryError(RayError):
+    """The system ended the worker to get its memory back."""
+
+
+class NodeDiedError(RayError):
+    """The node is dead."""
+
+
+class ObjectLostError(RayError):
+    """All copies of the object are gone, and it cannot be made again."""
+
+
+class ObjectFetchTimedOutError(ObjectLostError):
+    """The object could not be fetched in time."""
+
+
+class ReferenceCountingAssertionError(ObjectLostError, AssertionError):
+    """The object was freed while a reference was left."""
+
+
+class ObjectFreedError(ObjectLostError):
+    """The object was freed by hand."""
+
+
+class OwnerDiedError(ObjectLostError):
+    """Who knew where the object is has died."""
+
+
+class ObjectReconstructionFailedError(ObjectLostError):
+    """The object was lost, and so was what it takes to make it again."""
+
+
+class RaySystemError(RayError):
+    """The system itself failed."""
+
+
+class PendingCallsLimitExceeded(RayError):  # noqa: N818  # Ray's name
+    """The actor has `max_pending_calls` calls waiting."""
+
+
+class RuntimeEnvSetupError(RayError):
+    """The environment that was asked for cannot be made."""
+
+
+class AsyncioActorExit(RayError):  # noqa: N818  # Ray's name
+    """Ends an actor, out of one of its async methods."""
+
+
+def task_error(name: str, error: BaseException, pid: int) -> RayTaskError:
+    """Wrap what a task raised. Runs in: worker, in the except clause."""
+    if isinstance(error, RayTaskError):
+        text = error.traceback_str  # raised by a task that this one got
+        cause = error.cause
+    else:
+        text, cause = "", error
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    here = "".join(lines).rstrip()
+    head = f"{name}() (pid={pid})"
+    return RayTaskError(name, f"{head}\n{here}" if not text else here, cause)

@@ -2,11 +2,12 @@
 
     user code ── api ── Runtime ──────── sockets ──────── Runtime ── user code
     (driver)           owner of its      │                (worker)
-                       objects, leases   │
-                       and actor links   node: resources, pool, store
+                       objects, tasks    │
+                       and leases        node: resources, pool, store
                                          head: control store
 
-Where to begin: `api.py` has the verbs, `leases.py` follows a task from its
-owner to a worker, `node.py` is the other side, `objects.py` is what a
-reference stands for. `docs/architecture.md` walks through four flows.
+Where to begin: `api.py` has the verbs, `messages.py` what travels,
+`leases.py` follows a task from its owner to a worker, `leasing.py` is the
+other side, `objects.py` is what a reference stands for.
+`docs/architecture.md` walks through four flows.
 """

@@ -6,16 +6,18 @@ Each checks its arguments as Ray does and leaves the work to the runtime.
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from minimr.core import messages as m
+from minimr.actor import ActorHandle, find_actor
 from minimr.core.generator import ObjectRefGenerator
-from minimr.core.objects import ObjectRef
+from minimr.core.refs import ObjectRef
 from minimr.core.runtime import Runtime, current
 from minimr.core.session import session
-from minimr.core.task import FIRST, Task
+from minimr.core.tasks import FIRST, Task
+from minimr.local import LocalActor, LocalRuntime
 
 
 def get(refs: Any, *, timeout: float | None = None) -> Any:
@@ -34,18 +36,11 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
         return runtime.values.get([refs], timeout)[0]
     if isinstance(refs, ObjectRefGenerator):
         return refs
-    if not isinstance(refs, list):
-        raise ValueError(
-            f"Invalid type of object refs, {type(refs)}, is given. "
-            "'object_refs' must either be an ObjectRef or a list of "
-            "ObjectRefs. "
-        )
-    for ref in refs:
+    for ref in refs if isinstance(refs, list) else [None]:
         if not isinstance(ref, ObjectRef):
             raise ValueError(
-                f"Invalid type of object refs, {type(ref)}, is given. "
-                "'object_refs' must either be an ObjectRef or a list of "
-                "ObjectRefs. "
+                f"Invalid type of object refs, {type(ref or refs)}: "
+                "'object_refs' must be an ObjectRef or a list of ObjectRefs"
             )
     return runtime.values.get(refs, timeout)
 
@@ -60,11 +55,7 @@ def put(value: Any) -> ObjectRef:
     Ray: the same.
     """
     if isinstance(value, ObjectRef):
-        raise TypeError(
-            "Calling 'put' on an ray.ObjectRef is not allowed. If you really "
-            "want to do this, you can wrap the ray.ObjectRef in a list and "
-            "call 'put' on it."
-        )
+        raise TypeError("put() of an ObjectRef: put it into a list first")
     return session().values.put(value)  # type: ignore[no-any-return]
 
 
@@ -83,20 +74,13 @@ def wait(
     """
     global _checked
     if timeout is not None and timeout < 0:
-        raise ValueError(
-            f"The 'timeout' argument must be nonnegative: {timeout}"
-        )
+        raise ValueError(f"the timeout must not be negative: {timeout}")
     if not isinstance(refs, list) or _checked != (id(refs), len(refs)):
         _check_refs(refs)
     if not refs:
         return [], []
-    if num_returns <= 0:
-        raise ValueError(f"Invalid number of objects to return {num_returns}.")
-    if num_returns > len(refs):
-        raise ValueError(
-            "num_returns cannot be greater than the number of objects "
-            "provided to ray.wait"
-        )
+    if not 1 <= num_returns <= len(refs):
+        raise ValueError(f"num_returns must be 1 to {len(refs)} here")
     ready, rest = session().values.wait(refs, num_returns, timeout)
     _checked = (id(rest), len(rest))
     return ready, rest
@@ -109,18 +93,10 @@ _checked = (0, 0)
 
 
 def _check_refs(refs: Any) -> None:
-    if isinstance(refs, ObjectRef):
-        raise TypeError(
-            "wait() expected a list of ray.ObjectRef or ObjectRefGenerator, "
-            "got a single ray.ObjectRef"
-        )
-    if not isinstance(refs, list):
-        raise TypeError(f"wait() expected a list, got {type(refs)}")
-    for ref in refs:
+    for ref in refs if isinstance(refs, list) else [None]:
         if not isinstance(ref, ObjectRef | ObjectRefGenerator):
-            raise TypeError(
-                f"wait() expected a list of ObjectRef, got {type(ref)}"
-            )
+            kind = type(refs if ref is None else ref)
+            raise TypeError(f"wait() takes a list of ObjectRefs, got {kind}")
     if len(refs) != len({ref.entry.id for ref in refs}):
         raise ValueError("Wait requires a list of unique object refs.")
 
@@ -147,10 +123,54 @@ def cancel(ref: Any, *, force: bool = False, recursive: bool = True) -> None:
         return
     with runtime.lock:
         if entry is not None and entry.owner is not None:
-            question = m.Cancel(entry.id[: -len(FIRST)], force, recursive)
-            runtime.link(entry.owner).post(question)
-        else:
-            runtime.cancel(task, force, recursive)
+            made_by = entry.id[: -len(FIRST)]
+            owner = runtime.link(entry.owner)
+            owner.post(("cancel", made_by, force, recursive))
+        elif task is not None:
+            runtime.tasks.cancel(task, force, recursive)
+    runtime.hub.flush()
+
+
+def get_actor(name: str, namespace: str | None = None) -> Any:
+    """Find an actor by its name. Blocks: until the control store answers.
+
+    Raises:
+        ValueError: there is none that lives.
+    Ray: the same.
+    """
+    if not name:
+        raise ValueError("Please supply a non-empty value to get_actor")
+    runtime = session()
+    if isinstance(runtime, LocalRuntime):
+        found = runtime.find(name)
+    else:
+        space = namespace or runtime.job.namespace
+        found = find_actor(runtime, name, space)
+    if found is None:
+        raise ValueError(
+            f"Failed to look up actor with name '{name}': it was never "
+            "created, has died, or is in another namespace"
+        )
+    return found
+
+
+def kill(actor: Any, *, no_restart: bool = True) -> None:
+    """End an actor at once; its calls fail. Blocks: no.
+
+    Ray: the same.
+    """
+    runtime = session()
+    if isinstance(actor, LocalActor):
+        runtime.kill(actor)
+        return
+    if not isinstance(actor, ActorHandle):
+        raise ValueError(
+            "kill() is only for actors; for tasks there is cancel(). Got: "
+            f"{type(actor)}."
+        )
+    with runtime.lock:
+        why = "it was ended by kill()"
+        runtime.actors.end(actor._spec.id, no_restart, why)
     runtime.hub.flush()
 
 
@@ -169,32 +189,26 @@ def nodes() -> list[dict[str, Any]]:
             "Resources": dict(node.total) if node.alive else {},
             "pid": node.pid,
         }
-        for node in _nodes()
+        for node in current().ask_head("query", "nodes")
     ]
-
-
-def _nodes() -> list[m.NodeInfo]:
-    runtime = current()
-    found: list[m.NodeInfo] = runtime.call(runtime.control(), m.Query("nodes"))
-    return found
 
 
 def cluster_resources() -> dict[str, float]:
     """Add up what all nodes have. Ray: the same."""
-    return _sum([node.total for node in _nodes() if node.alive])
+    return _sum("total")
 
 
 def available_resources() -> dict[str, float]:
     """Add up what nobody uses at the moment. Ray: the same."""
-    return _sum([node.available for node in _nodes() if node.alive])
+    return _sum("available")
 
 
-def _sum(parts: list[dict[str, float]]) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for part in parts:
-        for name, amount in part.items():
-            total[name] = total.get(name, 0.0) + amount
-    return {name: amount for name, amount in total.items() if amount > 0}
+def _sum(what: str) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for node in current().ask_head("query", "nodes"):
+        for name, amount in getattr(node, what).items() if node.alive else ():
+            sums[name] = sums.get(name, 0.0) + amount
+    return {name: amount for name, amount in sums.items() if amount > 0}
 
 
 def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
@@ -202,11 +216,26 @@ def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
 
     Ray: the same. Open the file in Perfetto or chrome://tracing.
     """
-    runtime = current()
-    rows: list[dict[str, Any]] = runtime.call(
-        runtime.control(), m.Query("timeline")
-    )
+    rows = chrome_trace(current().ask_head("query", "events"))
     if filename is None:
         return rows
     Path(filename).write_text(json.dumps(rows))
     return None
+
+
+def chrome_trace(blobs: list[bytes]) -> list[dict[str, Any]]:
+    """Give what ran as Chrome's trace format has it."""
+    return [
+        {
+            "cat": f"task::{name}",
+            "name": name,
+            "ph": "X",
+            "ts": start * 1e6,
+            "dur": (end - start) * 1e6,
+            "pid": f"node {node[:8]}",
+            "tid": f"worker {pid}",
+            "args": {"task_id": task.hex()},
+        }
+        for node, pid, events in map(pickle.loads, blobs)
+        for task, name, start, end in events
+    ]

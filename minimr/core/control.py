@@ -1,32 +1,32 @@
-"""The control store: what the whole cluster has to agree on.
+"""The control store (Ray: GCS): what the whole cluster has to agree on.
 
-    nodes: Report ──> table ──> View to all nodes; silence: NodeLost
-    actors: CreateActor ──> a node ──> ActorState to all who follow
+    nodes: report ──> table ──> view to all nodes; silence: dead
+    actors: create_actor ──> demand, leased, become ──> actor, to followers
 
 Rules:
 
 1. It runs in the head's process and talks to nodes by messages only, to
-   its own one as well.
+   its own one as well. It leases the workers of actors as owners lease
+   those of tasks.
 2. A node that has been silent for `SILENCE_S` is dead, and stays dead.
 3. An actor moves PENDING -> ALIVE -> RESTARTING -> ALIVE ... -> DEAD; who
    follows it hears of each change.
-
-Ray: the GCS.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from minimr.core import messages as m
-from minimr.core.endpoint import GONE, Endpoint, Reply
-from minimr.core.events import chrome_trace
-from minimr.core.exceptions import ActorDiedError, ActorUnschedulableError
-from minimr.core.scheduler import Never, There, decide
 from minimr.core.serialize import fail
+from minimr.exceptions import ActorDiedError, ActorUnschedulableError
 from minimr.net.channel import Address
+from minimr.net.endpoint import GONE, Endpoint, Reply
 from minimr.net.peer import Peer
 
 SILENCE_S = 5.0
@@ -35,24 +35,32 @@ MAX_EVENT_BLOBS = 1000  # each holds at most some thousand events
 MAX_DEAD_ACTORS = 1000  # still listed
 
 
+@dataclass(eq=False)
 class Actor:
     """One actor, from its creation until it is forgotten."""
 
-    def __init__(self, spec: m.ActorSpec) -> None:
-        self.spec = spec
-        self.state = "PENDING"
-        self.worker: Address | None = None
-        self.node: Address | None = None
-        self.restarts = 0
-        self.why = ""
-        self.error: bytes | None = None
-        self.killed = False  # not to be restarted
-        self.followers: set[Peer] = set()
+    spec: m.ActorSpec
+    state: str = "PENDING"
+    demand: int = 0  # our number for the lease that it waits for
+    node: Address | None = None  # that was asked for it
+    lease: int | None = None
+    worker: Address | None = None
+    restarts: int = 0
+    why: str = ""
+    error: bytes | None = None
+    followers: set[Peer] = field(default_factory=set)
 
-    def told(self) -> m.ActorState:
-        """Say what its followers are told."""
-        where = (self.state, self.worker, self.restarts)
-        return m.ActorState(self.spec.id, *where, self.why, self.error)
+    def told(self) -> tuple[Any, ...]:
+        """Give the message to its followers."""
+        state = (self.spec.id, self.state, self.worker, self.why, self.error)
+        return ("actor", *state)
+
+    def row(self) -> dict[str, Any]:
+        """Describe it, for `list`."""
+        row = {"actor_id": self.spec.id.hex(), "state": self.state}
+        for name in ("class_name", "name", "namespace"):
+            row[name] = getattr(self.spec, name) or ""
+        return {**row, "restarts": self.restarts, "why": self.why}
 
 
 class Control:
@@ -64,54 +72,39 @@ class Control:
         self.actors: dict[bytes, Actor] = {}
         self.names: dict[tuple[str, str], bytes] = {}
         self.events: deque[bytes] = deque(maxlen=MAX_EVENT_BLOBS)
+        self._demands: dict[int, Actor] = {}  # {our number: who waits}
+        self._numbers = itertools.count(1)
+        self._dead: deque[bytes] = deque()  # actors, the oldest first
         self._homeless: list[Actor] = []  # restarting, and no node fits
-        self._seen: dict[str, float] = {}
+        self._seen: dict[str, float] = {}  # {node: when}
         self._checked = time.monotonic()
         self._peers: dict[str, Peer] = {}
-        self._node_query = endpoint.answerers.get(m.Query)
-        self._node_kill = endpoint.handlers.get(m.KillActor)
-        self._node_lost = endpoint.handlers[m.ActorLost]
-        self._node_left = endpoint.left
-        endpoint.left = self._left
-        endpoint.handlers |= {
-            m.Report: self._on_report,
-            m.Follow: self._on_follow,
-            m.Forget: self._on_forget,
-            m.ActorLost: self._on_actor_lost,
-            m.KillActor: self._on_kill,
-            m.Events: lambda peer, events: self.events.append(events.blob),
-        }
-        endpoint.answerers |= {
-            m.CreateActor: self._on_create,
-            m.FindActor: self._on_find,
-            m.Query: self._on_query,
-        }
+        endpoint.left.append(self._left)
         self._check_silence()
 
     # ---- nodes ----
 
-    def _on_report(self, peer: Peer, report: m.Report) -> None:
-        info = report.info
+    def _on_report(self, peer: Peer, info: m.NodeInfo) -> None:
         known = self.nodes.get(info.id)
         if known is not None and not known.alive:
-            peer.post(m.Stop("the cluster has declared this node dead"))
+            peer.post(("stop", "the cluster has declared this node dead"))
             return
         self.nodes[info.id] = info
         self._seen[info.id] = time.monotonic()
         self._peers[info.id] = peer
+        if known is None or known.available != info.available:
+            self._tell_nodes()
         if known is None:
             homeless, self._homeless = self._homeless, []
             for actor in homeless:
-                if actor.state == "RESTARTING":
-                    self._start(actor)
-        changed = known is None or known.available != info.available
-        if changed and (known is None or len(self.nodes) > 1):
-            self._tell_nodes(m.View(list(self.nodes.values())))
+                self._start(actor)
 
-    def _tell_nodes(self, message: Any) -> None:
-        for id, peer in self._peers.items():
-            if self.nodes[id].alive:
-                peer.post(message)
+    def _tell_nodes(self) -> None:
+        view = ("view", list(self.nodes.values()))
+        for node in self.nodes.values():
+            if node.alive and len(self.nodes) > 1:
+                # On the link that carries demands: these come behind it.
+                self.endpoint.link(node.address).post(view)
 
     def _check_silence(self) -> None:
         # Stopped ourselves: what the others said waits to be read.
@@ -131,68 +124,100 @@ class Control:
             actor.followers.discard(peer)
             if actor.spec.owner == peer.data.address:
                 self._kill(actor, "its owner is gone", True)
-        self._node_left(peer, why)
+        self._leave(peer.data.address, why)
 
     def _bury(self, id: str, why: str) -> None:
         info = self.nodes[id] = self.nodes[id]._replace(alive=False)
-        self._tell_nodes(m.NodeLost(info.address, why))
-        self._tell_nodes(m.View(list(self.nodes.values())))
+        self._tell_nodes()
+        self._leave(info.address, f"its node {id[:8]} has died: {why}")
+
+    def _leave(self, node: Address, why: str) -> None:
+        """Find another place for the actors of a node that is gone."""
         for actor in list(self.actors.values()):
-            if actor.node == info.address and actor.state != "DEAD":
-                self._lost(actor, f"its node {id[:8]} has died: {why}")
+            if actor.node == node and actor.lease is not None:
+                self._lost(actor, why)
+            elif actor.node == node:  # it has only been asked for one
+                self._demands.pop(actor.demand, None)
+                self._start(actor)
 
     # ---- actors ----
 
-    def _on_create(
-        self, peer: Peer, create: m.CreateActor, reply: Reply
+    def _on_create_actor(
+        self, peer: Peer, spec: m.ActorSpec, reply: Reply
     ) -> None:
-        spec = create.spec
         key = (spec.namespace, spec.name or "")
-        if spec.name is not None and key in self.names:
-            reply(
-                f"The name {spec.name} (namespace={spec.namespace}) is "
-                "already taken. Please use a different name or get the "
-                "existing actor using get_actor"
-            )
+        if key in self.names:
+            reply(f"the name {spec.name!r} is taken in namespace {key[0]!r}")
             return
         if spec.name is not None:
             self.names[key] = spec.id
-        actor = self.actors[spec.id] = Actor(spec)
+        self.actors[spec.id] = Actor(spec)
         reply(None)
-        self._start(actor)
+
+    def _on_start_actor(self, peer: Peer, id: bytes, deps: Any) -> None:
+        actor = self.actors.get(id)
+        if actor is not None:  # its name was not taken
+            actor.spec = actor.spec._replace(deps=deps)
+            self._start(actor)
 
     def _start(self, actor: Actor) -> None:
-        alive = [node for node in self.nodes.values() if node.alive]
-        verdict = decide(actor.spec.place, "", alive, actor.restarts, 0)
-        if isinstance(verdict, Never) and actor.restarts:
-            self._homeless.append(actor)  # a node may join
-            return
-        if isinstance(verdict, Never):
-            text = f"{actor.spec.class_name}: {verdict.why}"
-            actor.error = fail(ActorUnschedulableError(text)).error
-            self._die(actor, verdict.why)
-            return
-        assert isinstance(verdict, There)
-        actor.node = verdict.address
-        restarts = actor.restarts
+        if actor.state != "DEAD":
+            actor.demand = next(self._numbers)
+            self._demands[actor.demand] = actor
+            self._demand(actor, self.endpoint.address, 0)
 
-        def started(ready: Any) -> None:
-            if actor.restarts != restarts or actor.state == "DEAD":
-                return  # it was lost, or killed, meanwhile
-            if not isinstance(ready, m.ActorReady):
-                if ready != GONE:
-                    self._lost(actor, str(ready))
-            elif ready.error is not None:
-                actor.error = ready.error
+    def _demand(
+        self, actor: Actor, node: Address, hops: int, workers: int = 1
+    ) -> None:
+        actor.node, spec = node, actor.spec
+        wanted = (actor.demand, spec.place, spec.hold, spec.job.id)
+        demand = m.Demand(*wanted, workers, hops)
+        self.endpoint.link(node).post(("demand", demand))
+
+    def _on_refused(
+        self, peer: Peer, number: int, node: Address | None, why: str
+    ) -> None:
+        actor = self._demands.get(number)
+        if actor is None:
+            return
+        if node is not None:
+            self._demand(actor, node, 1)
+            return
+        del self._demands[number]
+        if actor.restarts:
+            self._homeless.append(actor)  # a node may join
+        else:
+            text = f"{actor.spec.class_name}: {why}"
+            actor.error = fail(ActorUnschedulableError(text)).error
+            self._die(actor, why)
+
+    def _on_leased(self, peer: Peer, number: int, grant: m.Grant) -> None:
+        actor = self._demands.pop(number, None)
+        if actor is None:
+            peer.post(("release", grant.lease, ""))  # it was killed meanwhile
+            return
+        spec, restarts = actor.spec, actor.restarts
+        actor.lease = grant.lease
+
+        def ready(error: Any) -> None:
+            over = actor.state == "DEAD" or actor.restarts != restarts
+            if over or error == GONE:
+                return  # it was killed, or lost: we are told
+            if error is not None:
+                actor.error = error
                 self._die(actor, "its constructor raised")
-                self._end_process(actor)
             else:
-                actor.worker = ready.worker
+                actor.worker = grant.worker
                 self._change(actor, "ALIVE")
 
-        node = self.endpoint.link(verdict.address)
-        start = m.StartActor(actor.spec, restarts)
-        self.endpoint.ask(node, start, started)
+        link = self.endpoint.link(grant.worker)
+        link.post(("granted", grant, spec.hold, spec.job))
+        self.endpoint.ask(link, ready, "become", spec, restarts)
+
+    def _on_died(self, peer: Peer, lease: int, why: str, begun: int) -> None:
+        for actor in list(self.actors.values()):
+            if (actor.node, actor.lease) == (peer.data.address, lease):
+                self._lost(actor, why)
 
     def _change(self, actor: Actor, state: str) -> None:
         actor.state = state
@@ -204,97 +229,72 @@ class Control:
         if actor.error is None:
             text = f"the actor {actor.spec.class_name} has died: {why}"
             actor.error = fail(ActorDiedError(text)).error
+        self._end_process(actor, why)
         self._change(actor, "DEAD")
-        if actor.spec.name is not None:
-            key = (actor.spec.namespace, actor.spec.name)
-            if self.names.get(key) == actor.spec.id:
-                del self.names[key]
-        dead = [id for id, a in self.actors.items() if a.state == "DEAD"]
-        for id in dead[:-MAX_DEAD_ACTORS]:
-            del self.actors[id]
+        key = (actor.spec.namespace, actor.spec.name or "")
+        if self.names.get(key) == actor.spec.id:
+            del self.names[key]
+        self._dead.append(actor.spec.id)
+        if len(self._dead) > MAX_DEAD_ACTORS:
+            self.actors.pop(self._dead.popleft(), None)
+
+    def _end_process(self, actor: Actor, why: str) -> None:
+        if self._demands.pop(actor.demand, None) and actor.node:
+            self._demand(actor, actor.node, 0, workers=0)
+        elif actor.node is not None and actor.lease is not None:
+            node = self.endpoint.link(actor.node)
+            node.post(("release", actor.lease, why))
 
     def _lost(self, actor: Actor, why: str) -> None:
+        actor.lease = actor.worker = actor.node = None
         if actor.state == "DEAD":
             return
-        spec = actor.spec
-        if actor.killed or actor.restarts == spec.max_restarts:
+        if actor.restarts == actor.spec.max_restarts:
             self._die(actor, why)
             return
         actor.restarts += 1
-        actor.why, actor.worker = why, None
+        actor.why = why
         self._change(actor, "RESTARTING")
         self._start(actor)
 
-    def _on_actor_lost(self, peer: Peer, lost: m.ActorLost) -> None:
-        if peer.data.kind == "worker":  # it tells its node, which tells us
-            self._node_lost(peer, lost)
-            return
-        actor = self.actors.get(lost.actor)
-        if actor is not None:
-            actor.killed = actor.killed or lost.intended
-            self._lost(actor, lost.why)
-
-    def _on_kill(self, peer: Peer, kill: m.KillActor) -> None:
-        if peer.data.kind == "node" and self._node_kill is not None:
-            self._node_kill(peer, kill)
-            return
-        actor = self.actors.get(kill.actor)
-        if actor is not None and actor.state != "DEAD":
-            self._kill(actor, kill.why, kill.no_restart)
+    def _on_end_actor(
+        self, peer: Peer, id: bytes, no_restart: bool, why: str, reply: Reply
+    ) -> None:
+        if id in self.actors:
+            if peer.data.address == self.actors[id].worker:
+                self.actors[id].lease = None  # its process ends by itself
+            self._kill(self.actors[id], why, no_restart)
+        reply(None)
 
     def _kill(self, actor: Actor, why: str, no_restart: bool) -> None:
         if actor.state == "DEAD":
             return
-        actor.killed = actor.killed or no_restart
         if no_restart:
             self._die(actor, why)
-        self._end_process(actor, why)
+        elif actor.lease is not None:
+            self._end_process(actor, why)
 
-    def _end_process(self, actor: Actor, why: str = "") -> None:
-        if actor.node is not None:
-            node = self.endpoint.link(actor.node)
-            node.post(m.KillActor(actor.spec.id, True, why))
-
-    def _on_forget(self, peer: Peer, forget: m.Forget) -> None:
-        actor = self.actors.get(forget.actor)
-        if actor is not None:
-            self._kill(actor, "no handle to it is left", True)
-
-    def _on_find(self, peer: Peer, find: m.FindActor, reply: Reply) -> None:
-        id = self.names.get((find.namespace, find.name))
+    def _on_find_actor(
+        self, peer: Peer, name: str, namespace: str, reply: Reply
+    ) -> None:
+        id = self.names.get((namespace, name))
         reply(None if id is None else self.actors[id].spec)
 
-    def _on_follow(self, peer: Peer, follow: m.Follow) -> None:
-        actor = self.actors.get(follow.actor)
-        if actor is None:
-            text = "the actor has died, long ago"
-            blob = fail(ActorDiedError(text)).error
-            peer.post(m.ActorState(follow.actor, "DEAD", None, 0, text, blob))
-            return
-        actor.followers.add(peer)
-        peer.post(actor.told())
+    def _on_follow(self, peer: Peer, id: bytes, again: bool = True) -> None:
+        if id in self.actors:
+            self.actors[id].followers.add(peer)
+            peer.post(self.actors[id].told())
+        elif again:  # its creation may wait to be read from another link
+            later = partial(self._on_follow, peer, id, False)
+            self.endpoint.later(CHECK_S, later)
+        else:
+            error = fail(ActorDiedError("the actor has died, long ago")).error
+            peer.post(("actor", id, "DEAD", None, "", error))
 
-    # ---- questions of tools ----
+    def _on_events(self, peer: Peer, blob: bytes) -> None:
+        self.events.append(blob)
 
-    def _on_query(self, peer: Peer, query: m.Query, reply: Reply) -> None:
-        if query.what == "nodes":
-            reply(list(self.nodes.values()))
-        elif query.what == "actors":
-            reply([row(actor) for actor in self.actors.values()])
-        elif query.what == "timeline":
-            reply(chrome_trace(list(self.events)))
-        elif self._node_query is not None:
-            self._node_query(peer, query, reply)
-
-
-def row(actor: Actor) -> dict[str, Any]:
-    """Describe an actor, for `list`."""
-    return {
-        "actor_id": actor.spec.id.hex(),
-        "class_name": actor.spec.class_name,
-        "state": actor.state,
-        "name": actor.spec.name or "",
-        "namespace": actor.spec.namespace,
-        "restarts": actor.restarts,
-        "why": actor.why,
-    }
+    def _on_query(self, peer: Peer, what: str, reply: Reply) -> None:
+        tables = {"nodes": self.nodes.values(), "events": self.events}
+        actors = [actor.row() for actor in self.actors.values()]
+        reply(actors if what == "actors" else list(tables[what]))

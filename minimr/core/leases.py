@@ -1,9 +1,9 @@
-"""The owner's side of tasks: from `submit` to the results.
+"""The owner's side of workers: queues of tasks, and leases to run them.
 
-    submit ─> inputs there? ─> queue of its shape ─> a leased worker ─> Done
-                                  │      ▲                │
-                  Demand ─> node ─┘      └── Returned, died: again
-                  Leased <─ node
+    enqueue ─> queue of its shape ─> a leased worker ─> done
+                  │      ▲                │
+    demand ─> node┘      └── returned, died: again
+    leased <─ node
 
 Rules:
 
@@ -11,27 +11,25 @@ Rules:
    sends the next tasks of that shape straight to them.
 2. How many tasks are under way to one worker (its window) doubles while
    answers come quickly, and falls to one when a task takes long: what has
-   not begun comes back (`Returned`) and goes to another worker.
-3. A worker that dies is charged to the tasks that it had begun, not to
-   those that waited behind them.
-4. A lease is given back when it has been idle for a moment, or when the
-   node says that others wait.
+   not begun comes back (`returned`) and goes to another worker.
+3. A lease is given back when it has been idle for a moment, or when the
+   node says that others wait. That of an actor (`actors.py`) is not ours
+   to give back, and has no window: its worker keeps the order.
 """
 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
-from minimr.core.exceptions import (
-    TaskUnschedulableError,
-)
-from minimr.core.lease import Lease, Queue
-from minimr.core.recovery import Recovery
 from minimr.core.serialize import fail
-from minimr.core.task import Task
+from minimr.core.tasks import ALL, LOST, Lease, Queue, Task
+from minimr.exceptions import TaskUnschedulableError
 from minimr.net.channel import Address
+from minimr.net.endpoint import Reply
 from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
@@ -43,60 +41,76 @@ QUICK_S = 0.001  # answers closer than this double the window
 SLOW_S = 0.005  # an answer later than this sets it to one
 IDLE_S = 0.2  # an idle lease is kept so long
 BATCH = 32  # posted messages that are worth a flush
+LOCALITY_BYTES = 1 << 20  # arguments that a task is sent to
 
 
 class Leases:
-    """All tasks that this process has submitted and that are not done."""
+    """All tasks that wait for workers. Methods: the runtime's lock held."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self.recovery = Recovery(runtime, self)
-        self._queues: dict[tuple[m.Shape, Address], Queue] = {}
-        self.numbered: list[Queue] = []
-        self._by_worker: dict[Peer, Lease] = {}
-        self.running: dict[bytes, Task] = {}
-        self._defined: dict[Peer, set[bytes]] = {}  # functions sent
+        self.queues: list[Queue] = []  # by their numbers
+        self.by_peer: dict[Peer, Lease] = {}
+        self._by_shape: dict[tuple[m.Shape, Address], Queue] = {}
+        # {worker: keys of the functions that it has}
+        self.defined: defaultdict[Peer, set[bytes]] = defaultdict(set)
         self._sweeping = False
 
-    # ---- submitting ----
-
-    def submit(self, task: Task) -> None:
-        """Run a task as soon as its inputs are there. Lock held."""
-        if task.refs:
-            self.runtime.outcomes.when_ready(task, self.enqueue)
-        else:
-            self.enqueue(task)
-
     def enqueue(self, task: Task) -> None:
-        """Put a task into the queue of its shape. Lock held."""
-        if not task.waits:  # one of its inputs is an error
-            return
-        home = self.runtime.outcomes.nearest(task)
-        queue = self._queues.get((task.shape, home))
-        if queue is None:
-            queue = Queue(len(self.numbered), task.shape, home)
-            self._queues[task.shape, home] = queue
-            self.numbered.append(queue)
-        task.lease = queue
-        queue.tasks.append(task)
-        self.dispatch(queue)
+        """A task has all its inputs: put it into the queue of its shape."""
+        task.ready = True
+        if task.shape is not None and task.waits:
+            key = (task.shape, self._nearest(task))
+            queue = self._by_shape.get(key)
+            if queue is None:
+                queue = self._by_shape[key] = Queue(len(self.queues), *key)
+                self.queues.append(queue)
+            task.queue = queue
+            queue.tasks.append(task)
+        if task.queue is not None:
+            self.dispatch(task.queue)
+
+    def _nearest(self, task: Task) -> Address:
+        """Give the node that has most of a task's large inputs."""
+        here: Address = self.runtime.node.data.address
+        weights = {here: LOCALITY_BYTES}
+        for ref in task.refs:
+            if isinstance(ref.entry.value, m.Stored):
+                size = ref.entry.value.size
+                for place in ref.entry.value.places:
+                    weights[place] = weights.get(place, 0) + size
+        return max(weights, key=weights.__getitem__) if task.refs else here
 
     def dispatch(self, queue: Queue) -> None:
-        """Send tasks to workers with room. Lock held."""
+        """Send tasks to workers with room."""
         tasks = queue.tasks
+        if queue.error is not None:
+            self.fail_all(queue, queue.error)
         while tasks:
-            best, least = None, MAX_WINDOW
+            task = tasks[0]
+            if not task.waits:  # cancelled, or one of its inputs is an error
+                tasks.popleft()
+                continue
+            best, least = None, ALL
             for lease in queue.leases:
                 under_way = len(lease.inflight)
                 over = lease.expiring or lease.spent
                 room = under_way < lease.window and not over
                 if room and under_way < least:
                     best, least = lease, under_way
-            if best is None:
+            if best is None or not task.ready:
                 break
-            self._push(best, tasks.popleft())
-        if tasks or queue.asked:
-            self._demand(queue)
+            if any(ref.entry.value is None for ref in task.refs):
+                # It was lost meanwhile. A call keeps its place.
+                task.ready = False
+                if task.shape is not None:
+                    tasks.popleft()
+                self.runtime.tasks.when_ready(task, self.enqueue)
+                continue
+            tasks.popleft()
+            self._push(best, task)
+        if queue.shape is not None and (tasks or queue.asked):
+            self.demand(queue)
 
     def _push(self, lease: Lease, task: Task) -> None:
         peer = lease.peer
@@ -104,154 +118,156 @@ class Leases:
             lease.last = time.monotonic()
             self.runtime.urgent = True
         lease.inflight[task.id] = task
-        if lease.queue.shape.strategy == ("SPREAD",):
-            lease.spent = True  # the next one goes to another node
         task.lease = lease
-        self.running[task.id] = task
-        if task.function.key not in lease.defined:
-            lease.defined.add(task.function.key)
-            peer.post(m.Define(*task.function))
-        peer.post(
-            m.Push(
-                task.id,
-                task.function.key,
-                task.args,
-                self.runtime.outcomes.deps(task),
-                task.returns,
-                task.attempt,
-                task.name,
-            )
-        )
+        blob = None
+        if type(task.function) is bytes:
+            assert task.shape is not None
+            if task.shape.strategy == ("SPREAD",):
+                lease.spent = True  # the next one goes to another node
+            if task.function not in self.defined[peer]:
+                self.defined[peer].add(task.function)
+                blob = task.blob
+        deps = self.runtime.tasks.deps(task) if task.refs else ()
+        what = (task.id, task.function, blob, task.args, deps)
+        peer.post(("push", *what, task.returns, task.name, task.attempt))
         if peer.posted() >= BATCH:
             self.runtime.urgent = True
 
-    def _demand(self, queue: Queue) -> None:
+    def cancel_children(self, parent: bytes, force: bool) -> None:
+        """Stop the tasks that a task of this process has submitted."""
+        running = [lease.inflight.values() for lease in self.by_peer.values()]
+        queued = [queue.tasks for queue in self.queues]
+        for task in [t for tasks in (*running, *queued) for t in tasks]:
+            if task.parent == parent:
+                force = force and task.shape is not None
+                self.runtime.tasks.cancel(task, force, True)
+
+    # ---- nodes ----
+
+    def demand(self, queue: Queue) -> None:
+        """Ask nodes for as many workers as there are tasks for."""
         need = min(len(queue.tasks), MAX_DEMAND)
         asked = sum(queue.asked.values())
         if need and asked and need < 2 * asked:
             return
+        assert queue.home is not None
         if need:
             elsewhere = asked - queue.asked.get(queue.home, 0)
             queue.asked[queue.home] = need - elsewhere
-            self._ask(queue, queue.home, 0)
+            self._ask(queue, queue.home, need - elsewhere, 0)
         else:
-            places = list(queue.asked)
+            for node in queue.asked:
+                self._ask(queue, node, 0, 0)
             queue.asked.clear()
-            for node in places:
-                self._ask(queue, node, 0)
 
-    def _ask(self, queue: Queue, node: Address, hops: int) -> None:
-        count = queue.asked.get(node, 0)
+    def _ask(self, queue: Queue, node: Address, count: int, hops: int) -> None:
         self.runtime.urgent = True
-        self.runtime.link(node).post(
-            m.Demand(queue.number, queue.shape, count, hops)
-        )
+        assert queue.shape is not None
+        wanted = (queue.number, queue.shape, None, self.runtime.job.id)
+        demand = m.Demand(*wanted, count, hops)
+        self.runtime.link(node).post(("demand", demand))
 
-    # ---- answers of nodes ----
-
-    def on_leased(self, peer: Peer, leased: m.Leased) -> None:
-        """A worker is ours."""
-        queue = self.numbered[leased.queue]
-        node = peer.data.address
-        self._less(queue, node)
-        worker = self.runtime.link(leased.worker)
-        defined = self._defined.setdefault(worker, set())
-        lease = Lease(queue, leased.lease, node, worker, defined)
-        queue.leases.append(lease)
-        self._by_worker[worker] = lease
-        if self.runtime.job is not None:
-            worker.post(self.runtime.job)
-        worker.post(
-            m.Granted(leased.lease, leased.gpus, queue.shape.resources)
-        )
+    def _on_leased(self, peer: Peer, number: int, grant: m.Grant) -> None:
+        queue = self._answered(peer, number)
+        assert queue.shape is not None
+        link = self.runtime.link(grant.worker)
+        new = Lease(queue, link, grant.lease, peer.data.address)
+        queue.leases.append(new)
+        self.by_peer[link] = new
+        hold = queue.shape.resources
+        link.post(("granted", grant, hold, self.runtime.job))
         self.dispatch(queue)
-        self._rest(lease)
+        self._rest(new)
 
-    def on_spilled(self, peer: Peer, spilled: m.Spilled) -> None:
-        """Another node has room."""
-        queue = self.numbered[spilled.queue]
-        self._less(queue, peer.data.address)
-        if queue.tasks:
-            node = spilled.node
+    def _on_refused(
+        self, peer: Peer, number: int, node: Address | None, why: str
+    ) -> None:
+        queue = self._answered(peer, number)
+        if node is not None and queue.tasks:
             queue.asked[node] = queue.asked.get(node, 0) + 1
-            self._ask(queue, node, 1)
+            self._ask(queue, node, queue.asked[node], 1)
+        elif node is None:
+            queue.asked.clear()
+            self.fail_all(queue, fail(TaskUnschedulableError(why)))
 
-    def on_unschedulable(self, peer: Peer, verdict: m.Unschedulable) -> None:
-        """No node can ever run these."""
-        queue = self.numbered[verdict.queue]
-        queue.asked.clear()
-        value = fail(TaskUnschedulableError(verdict.why))
+    def _answered(self, peer: Peer, number: int) -> Queue:
+        queue, node = self.queues[number], peer.data.address
+        queue.asked[node] = queue.asked.get(node, 0) - 1
+        if queue.asked[node] <= 0:
+            del queue.asked[node]
+        return queue
+
+    def fail_all(self, queue: Queue, error: m.Failed) -> None:
+        """No task of a queue is going to run."""
         while queue.tasks:
-            self.runtime.outcomes.finish(queue.tasks.popleft(), value)
+            task = queue.tasks.popleft()
+            if task.waits:
+                self.runtime.tasks.finish(task, error)
 
-    def on_reclaim(self, peer: Peer, message: m.Reclaim) -> None:
-        """Others wait for workers of that node."""
-        for lease in list(self._by_worker.values()):
+    def _on_reclaim(self, peer: Peer, busy: bool) -> None:
+        for lease in list(self.by_peer.values()):
             if lease.node == peer.data.address:
-                lease.expiring = lease.expiring or message.busy
+                lease.expiring = lease.expiring or busy
                 if not lease.inflight:
                     self._release(lease)
 
-    def _less(self, queue: Queue, node: Address) -> None:
-        left = queue.asked.get(node, 0) - 1
-        if left > 0:
-            queue.asked[node] = left
-        else:
-            queue.asked.pop(node, None)
+    # ---- workers ----
 
-    # ---- answers of workers ----
+    def _on_done(
+        self, peer: Peer, id: bytes, results: Any, reply: Reply | None = None
+    ) -> None:
+        lease = self.by_peer.get(peer)
+        task = lease.inflight.pop(id, None) if lease is not None else None
+        if task is not None and lease is not None:
+            task.lease = None
+            lease.done += 1
+            slow = lease.window != ALL and self._adapt(lease)
+            if type(results) is m.Failed and task.wants_retry(results):
+                self.again(task)
+            else:
+                self.runtime.tasks.finish(task, results)
+            if lease.queue.tasks:
+                # Who was asked has had time to answer, and has no room.
+                lease.spent = lease.spent and not (slow and lease.queue.asked)
+                self.dispatch(lease.queue)
+            if not lease.inflight:
+                self._rest(lease)
+        if reply is not None:  # it has references: until we count ours
+            self.runtime.objects.when_registered(partial(reply, None))
 
-    def on_done(self, peer: Peer, done: m.Done) -> None:
-        """A task has run."""
-        task = self.running.pop(done.task, None)
-        if task is None:
-            return
-        lease = task.lease
-        assert isinstance(lease, Lease)
-        del lease.inflight[task.id]
-        lease.done += 1
+    def _adapt(self, lease: Lease) -> bool:
         now = time.monotonic()
         took, lease.last = now - lease.last, now
         if took < QUICK_S:
             lease.window = min(2 * lease.window, MAX_WINDOW)
         elif took > SLOW_S:
             lease.window = 1
-        if not self._again(task, done.results):
-            self.runtime.outcomes.finish(task, done.results)
-        if lease.queue.tasks:
-            # Who was asked has had the time to answer, and has no room.
-            if took > SLOW_S and lease.queue.asked:
-                lease.spent = False
-            self.dispatch(lease.queue)
-        if not lease.inflight:
-            self._rest(lease)
+        return took > SLOW_S
 
-    def _again(self, task: Task, results: Any) -> bool:
-        if not isinstance(results, m.Failed) or not task.wants_retry(results):
-            return False
+    def again(self, task: Task) -> None:
+        """Run a task once more, and count that."""
         task.count_retry()
+        if task.shape is None and task.queue is not None:
+            task.queue.tasks.append(task)
         self.enqueue(task)
-        return True
 
-    def on_returned(self, peer: Peer, message: m.Returned) -> None:
-        """A worker is busy for long: what has not begun goes elsewhere."""
-        lease = self._by_worker.get(peer)
+    def _on_returned(self, peer: Peer, ids: list[bytes]) -> None:
+        lease = self.by_peer.get(peer)
         if lease is None:
             return
         lease.window = 1
-        back = [lease.inflight.pop(id, None) for id in message.tasks]
-        for task in reversed([task for task in back if task is not None]):
-            self.running.pop(task.id, None)
-            task.lease = lease.queue
-            lease.queue.tasks.appendleft(task)
+        back = [lease.inflight.pop(id) for id in ids if id in lease.inflight]
+        for task in back:
+            task.lease = None
+        lease.queue.tasks.extendleft(reversed(back))
         self.dispatch(lease.queue)
 
     # ---- the end of a lease ----
 
     def _rest(self, lease: Lease) -> None:
-        if lease.inflight:
+        if lease.inflight or lease.queue.shape is None:
             return
-        if lease.expiring or lease.spent:
+        if (lease.expiring or lease.spent) and not lease.lost:
             self._release(lease)
         elif not self._sweeping:
             self._sweeping = True
@@ -260,31 +276,21 @@ class Leases:
     def _sweep(self) -> None:
         self._sweeping = False
         horizon = time.monotonic() - IDLE_S
-        for lease in list(self._by_worker.values()):
-            if not lease.inflight:
-                if lease.last <= horizon:
-                    self._release(lease)
-                else:
-                    self._rest(lease)
+        for lease in list(self.by_peer.values()):
+            if not lease.inflight and lease.last <= horizon:
+                self._release(lease)
+            else:
+                self._rest(lease)
 
     def _release(self, lease: Lease) -> None:
-        self._by_worker.pop(lease.peer, None)
+        if lease.queue.shape is None or lease.node is None:
+            return
+        self.forget(lease)
+        node = self.runtime.link(lease.node)
+        node.post(("release", lease.number, LOST if lease.lost else ""))
+
+    def forget(self, lease: Lease) -> None:
+        """A lease is ours no more."""
+        if self.by_peer.get(lease.peer) is lease:
+            del self.by_peer[lease.peer]
         lease.queue.leases.remove(lease)
-        self.runtime.link(lease.node).post(m.Release(lease.number))
-
-    def peer_left(self, peer: Peer, why: str) -> None:
-        """A worker or a node is gone."""
-        self._defined.pop(peer, None)
-        lease = self._by_worker.pop(peer, None)
-        if lease is not None:
-            lease.queue.leases.remove(lease)
-            self.runtime.ask(
-                self.runtime.link(lease.node),
-                m.Obituary(lease.peer.data.address),
-                lambda death: self.recovery.bury(lease, death),
-            )
-        for queue in self.numbered:
-            if queue.asked.pop(peer.data.address, None):
-                self._demand(queue)
-
-    # ---- cancelling and making again ----

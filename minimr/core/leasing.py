@@ -1,25 +1,27 @@
-"""Who gets which worker, and for how long.
+"""Who gets which worker of a node, and for how long.
 
-    Want (an owner's demand, an actor to start)
-      └─ decide ─┬─ here: Lease ─ an idle worker, or a new one ─> Leased
-                 ├─ there: Spilled
-                 ├─ wait: idle leases of others are asked back, busy ones
-                 │        when they are older than a slice of time
-                 └─ never: Unschedulable
+    demand ── decide ──┬─ here: an idle worker, or a new one ─> leased
+    (an owner, or the  ├─ there, or never ─> refused
+     control store for └─ wait: idle leases of others are asked back, busy
+     an actor)                  ones when they are older than a slice of time
 
-Rule: who waits longest is served first; who cannot be served does not hold
-up those behind it that can.
+Rules:
+
+1. Who waits longest is served first; who cannot be served does not hold up
+   those behind it that can.
+2. A worker belongs to one driver's job for life. An actor is a lease that
+   is given back only with the life of its worker.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from minimr.core import messages as m
-from minimr.core.pool import Worker
-from minimr.core.scheduler import Here, Never, There, decide
+from minimr.core.pool import PROGRESS, Worker
+from minimr.core.scheduler import NeverError, decide
 from minimr.net.channel import Address
 from minimr.net.peer import Peer
 
@@ -29,37 +31,31 @@ if TYPE_CHECKING:
 SLICE_S = 0.05  # busy leases older than this go when others wait
 
 
+@dataclass(eq=False)
 class Want:
-    """Somebody waits for workers: an owner, or an actor to be started."""
+    """Somebody waits for workers of a shape."""
 
-    def __init__(
-        self,
-        peer: Peer,
-        queue: int,
-        shape: m.Shape,
-        hops: int,
-        start: tuple[m.StartActor, Callable[[Any], None]] | None = None,
-    ) -> None:
-        self.peer = peer
-        self.queue = queue
-        self.shape = shape
-        self.count = 1
-        self.hops = hops
-        self.start = start
-        self.reclaimed = False  # idle leases were asked back for it
+    peer: Peer
+    demand: m.Demand
+    count: int
+    reclaimed: bool = False  # idle leases were asked back for it
 
 
+@dataclass(eq=False)
 class Lease:
     """A worker in use, and what it uses."""
 
-    def __init__(self, number: int, want: Want, hold: m.Shape) -> None:
-        self.number = number
-        self.want = want
-        self.hold = hold.resources
-        self.gpus: tuple[int, ...] = ()
-        self.blocked = False
-        self.since = time.monotonic()
-        self.worker: Worker | None = None
+    number: int
+    want: Want
+    hold: m.Amounts
+    gpus: tuple[int, ...]
+    worker: Worker | None = None  # None: one is starting
+    blocked: bool = False  # its task waits, and has given its CPU back
+    since: float = field(default_factory=time.monotonic)
+
+    def amount(self, resource: str) -> float:
+        """Tell how much it holds of a resource."""
+        return dict(self.hold).get(resource, 0.0)
 
 
 class Leasing:
@@ -67,63 +63,56 @@ class Leasing:
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self.wants: dict[tuple[Peer, int], Want] = {}  # the oldest first
-        self.granted: list[Lease] = []  # that wait for a worker to start
+        self.pool = node.pool
+        self.workers = node.workers
         self.leases: dict[int, Lease] = {}
-        self.number = 0
-        self.turn = 0
-        self.slicing = False
+        self._wants: dict[tuple[Peer, int], Want] = {}  # the oldest first
+        self._number = 0  # of the last lease
+        self._turn = 0
+        self._slicing = False
 
-    def on_demand(self, peer: Peer, demand: m.Demand) -> None:
-        """An owner can use so many more workers."""
-        key = (peer, demand.queue)
-        want = self.wants.get(key)
-        if demand.workers <= 0:
-            self.wants.pop(key, None)
-            return
-        if want is None:
-            want = Want(peer, demand.queue, demand.shape, demand.hops)
-            self.wants[key] = want
-        want.count = demand.workers
+    def _on_demand(self, peer: Peer, demand: m.Demand) -> None:
+        want = Want(peer, demand, demand.workers)
+        known = self._wants.setdefault((peer, demand.number), want)
+        known.count = demand.workers
         self.schedule()
 
     def schedule(self) -> None:
         """Serve who can be served now."""
-        self._hand_out()
-        for key, want in list(self.wants.items()):
+        for key, want in list(self._wants.items()):
             while want.count > 0 and self._serve(want):
                 want.count -= 1
             if want.count <= 0:
-                self.wants.pop(key, None)
+                self._wants.pop(key, None)
         self._hand_out()
         self.node.report()
-        if self.wants and not self.slicing:
-            self.slicing = True
+        if self._wants and not self._slicing:
+            self._slicing = True
             self.node.later(SLICE_S, self._reclaim_busy)
 
     def _serve(self, want: Want) -> bool:
-        me = self.node.info()
-        others = [node for node in self.node.nodes if node.id != self.node.id]
-        self.turn += 1
-        verdict = decide(
-            want.shape, self.node.id, [me, *others], self.turn, want.hops
-        )
-        if isinstance(verdict, Here):
-            self._grant(want)
-            return True
-        if isinstance(verdict, There):
-            self._expect(verdict.address, want.shape)
-            want.peer.post(m.Spilled(want.queue, verdict.address))
-            return True
-        if isinstance(verdict, Never):
-            want.peer.post(m.Unschedulable(want.queue, verdict.why))
+        node = self.node
+        others = [other for other in node.nodes if other.id != node.id]
+        nodes, turn = [node.info(), *others], self._turn + 1
+        try:
+            shape, hops = want.demand.shape, want.demand.hops
+            place = decide(shape, node.id, nodes, turn, hops)
+        except NeverError as never:
+            want.peer.post(("refused", want.demand.number, None, str(never)))
             want.count = 0
             return False
-        self.turn -= 1
-        if not want.reclaimed:
-            want.reclaimed = True
-            self._reclaim(want, busy=False)
-        return False
+        if place is None:
+            if not want.reclaimed:
+                want.reclaimed = True
+                self._reclaim(want, busy=False)
+            return False
+        self._turn = turn
+        if place == node.address:
+            self._grant(want)
+        else:
+            self._expect(place, want.demand.shape)
+            want.peer.post(("refused", want.demand.number, place, ""))
+        return True
 
     def _expect(self, address: Address, shape: m.Shape) -> None:
         """Count what we send to a node, until it reports the next time."""
@@ -133,110 +122,106 @@ class Leasing:
                     node.available[name] = node.available.get(name, 0.0) - need
 
     def _grant(self, want: Want) -> None:
-        self.number += 1
-        hold = want.start[0].spec.hold if want.start else want.shape
-        lease = Lease(self.number, want, hold)
-        self.node.pool.take(lease.hold)
-        gpus = dict(lease.hold).get("GPU", 0.0)
-        lease.gpus = self.node.pool.take_gpus(gpus) if gpus else ()
-        self.leases[lease.number] = lease
-        self.granted.append(lease)
+        self._number += 1
+        hold = want.demand.hold
+        if hold is None:
+            hold = want.demand.shape.resources
+        lease = self.leases[self._number] = Lease(self._number, want, hold, ())
+        self.pool.take(hold)
+        lease.gpus = self.pool.take_gpus(lease.amount("GPU"))
 
     def _hand_out(self) -> None:
         """Give idle workers to those who were granted one."""
-        for lease in list(self.granted):
-            worker = self._idle_worker(lease.want)
-            if worker is not None:
-                self.granted.remove(lease)
-                self._assign(lease, worker)
-        starting = sum(
-            w.peer is None for w in self.node.workers.workers.values()
-        )
-        for lease in self.granted[starting:]:
-            self.node.workers.fork(lease.want.shape.env)
+        everyone = self.workers.workers.values()
+        granted = [
+            lease
+            for lease in self.leases.values()
+            if lease.worker is None and not self._assign(lease)
+        ]
+        starting = sum(worker.peer is None for worker in everyone)
+        for lease in granted[starting:]:
+            self.workers.fork(lease.want.demand.shape.env)
 
-    def _idle_worker(self, want: Want) -> Worker | None:
-        job = self._job(want)
-        for worker in self.node.workers.workers.values():
-            if worker.peer is None or worker.lease or worker.actor:
-                continue
-            fits = worker.env == want.shape.env and not worker.why
-            if fits and worker.job in (None, job):
-                worker.job = job
-                return worker
-        return None
-
-    def _job(self, want: Want) -> m.Job | None:
-        if want.start is not None:
-            return want.start[0].spec.job
-        for worker in self.node.workers.workers.values():
-            if worker.peer is want.peer:
-                return worker.job
-        job: m.Job | None = want.peer.data.job
-        return job
-
-    def _assign(self, lease: Lease, worker: Worker) -> None:
-        worker.lease, lease.worker = lease, worker
-        assert worker.address is not None
-        assert worker.peer is not None
+    def _assign(self, lease: Lease) -> bool:
         want = lease.want
-        if want.start is None:
-            want.peer.post(
-                m.Leased(want.queue, lease.number, worker.address, lease.gpus)
-            )
-            return
-        start, reply = want.start
-        worker.actor = start.spec.id
-        become = m.Become(start.spec, start.restarts, lease.gpus)
-        worker.peer.post(start.spec.job)
-        self.node.ask(worker.peer, become, reply)
+        for worker in self.workers.workers.values():
+            free = worker.peer and not worker.lease and not worker.why
+            ours = worker.job in ("", want.demand.job)
+            if free and ours and worker.env == want.demand.shape.env:
+                worker.job = want.demand.job
+                worker.lease, lease.worker = lease, worker
+                assert worker.address is not None
+                grant = m.Grant(lease.number, worker.address, lease.gpus)
+                want.peer.post(("leased", want.demand.number, grant))
+                return True
+        return False
 
-    def release(self, number: int) -> None:
-        """A lease is over."""
-        lease = self.leases.pop(number, None)
-        if lease is None:
-            return
-        if lease in self.granted:
-            self.granted.remove(lease)
+    def _on_release(self, peer: Peer, lease: int, why: str) -> None:
+        if lease in self.leases:
+            self._end(self.leases[lease], why)
+
+    def _end(self, lease: Lease, why: str) -> None:
+        if why and lease.worker is not None:
+            self.workers.kill(lease.worker, why)
+            return  # and it is over when the worker has ended
+        del self.leases[lease.number]
         if lease.blocked:
-            self.node.pool.take(self._cpu(lease))
-        self.node.pool.give(lease.hold)
-        self.node.pool.give_gpus(lease.gpus, dict(lease.hold).get("GPU", 0.0))
+            self.pool.take((("CPU", lease.amount("CPU")),))
+        self.pool.give(lease.hold)
+        self.pool.give_gpus(lease.gpus, lease.amount("GPU"))
         if lease.worker is not None:
             lease.worker.lease = None
             lease.worker.idle_since = time.monotonic()
         self.schedule()
 
-    def on_blocked(self, peer: Peer, blocked: m.Blocked) -> None:
-        """A task waits, or goes on: its CPU comes or goes."""
-        for lease in self.leases.values():
-            mine = lease.worker is not None and lease.worker.peer is peer
-            if mine and lease.blocked != blocked.waits:
-                lease.blocked = blocked.waits
-                pool = self.node.pool
-                change = pool.give if blocked.waits else pool.take
-                change(self._cpu(lease))
+    def worker_ended(self, worker: Worker, how: str) -> None:
+        """A worker process has ended: its owner has to know."""
+        lease: Lease | None = worker.lease
+        if len(self.workers.workers) < self.node.cpus():
+            self.workers.fork(())  # for the next one
+        if lease is not None:
+            number, begun, _ = PROGRESS.unpack_from(worker.progress)
+            if number != lease.number:
+                begun = 0  # it died before it heard of this lease
+            lease.want.peer.post(("died", lease.number, how, begun))
+            lease.worker = None
+            self._end(lease, "")
         self.schedule()
 
-    def _cpu(self, lease: Lease) -> list[tuple[str, float]]:
-        return [(name, need) for name, need in lease.hold if name == "CPU"]
+    def owner_left(self, peer: Peer) -> None:
+        """An owner is gone, and its leases are over."""
+        for key in [key for key in self._wants if key[0] is peer]:
+            del self._wants[key]
+        for lease in list(self.leases.values()):
+            if lease.want.peer is peer:
+                self._end(lease, "its owner is gone")
+        self.schedule()
+
+    def _on_blocked(self, peer: Peer, waits: bool) -> None:
+        for lease in self.leases.values():
+            mine = lease.worker is not None and lease.worker.peer is peer
+            if mine and lease.blocked != waits:
+                lease.blocked = waits
+                change = self.pool.give if waits else self.pool.take
+                change((("CPU", lease.amount("CPU")),))
+        self.schedule()
 
     def _reclaim(self, want: Want, busy: bool) -> None:
-        horizon = time.monotonic() - SLICE_S
-        owners = set()
-        for lease in self.leases.values():
-            other = lease.want
-            same = other.peer is want.peer and other.queue == want.queue
-            old = not busy or lease.since < horizon
-            if other.start is None and not same and old:
-                owners.add(other.peer)
+        horizon = time.monotonic() - (SLICE_S if busy else 0.0)
+        me = (want.peer, want.demand.number)
+        owners = {
+            lease.want.peer
+            for lease in self.leases.values()
+            if lease.want.demand.hold is None
+            and (lease.want.peer, lease.want.demand.number) != me
+            and lease.since <= horizon
+        }
         for owner in owners:
-            owner.post(m.Reclaim(busy))
+            owner.post(("reclaim", busy))
 
     def _reclaim_busy(self) -> None:
-        self.slicing = False
-        for want in self.wants.values():
+        self._slicing = bool(self._wants)
+        for want in self._wants.values():
             self._reclaim(want, busy=True)
-            self.slicing = True
-        if self.slicing:
+        if self._slicing:
             self.node.later(SLICE_S, self._reclaim_busy)

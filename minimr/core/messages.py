@@ -1,51 +1,169 @@
-"""Every message between processes of a cluster, and who sends it to whom.
+"""What travels between processes: the table of messages, and their parts.
 
-All links carry frames with a list of these. A message inside `Ask` gets its
-reply inside an `Answer` with the same number; the reply stands behind it as
-"=> reply". Blobs stay pickled until user code needs them: a node never
+A message is a tuple, its name first; its receiver has a method `_on_NAME`
+with these fields, where they have their types. "=> x" is the answer to a
+question. Blobs stay pickled until user code needs them: a node never
 unpickles what a user wrote.
+
+    owner -> worker
+        granted(grant, hold, job)           a lease, before its first push
+        push(id, function, blob, args, deps, returns, name, attempt)
+        cancel(id, force, recursive)        stop it; forced: end the process
+        become(spec, restarts)              be an actor => None or its error
+    worker -> owner
+        done(id, results)                   => None: references are counted
+        yielded(id, number, value)          a generator has one more item
+        returned(ids)                       not begun: run them elsewhere
+    reader -> owner
+        locate(id, place)                   not at that place => its value
+        borrow(ids)                         I have references => None
+        unborrow(ids)                       I have none any more
+    owner -> node, and back
+        demand(demand)                      so many workers I can use
+        leased(number, grant)               one is yours
+        refused(number, node, why)          ask that node; None: never
+        release(lease, why)                 it is over; with why: kill it
+        reclaim(busy)                       others wait: give back the idle
+        died(lease, why, begun)             with so many tasks begun
+    process -> node, and back
+        attach()                            I belong to you => Welcome
+        blocked(waits)                      a task waits, or goes on
+        printed(pid, node, lines, error, name)   lines of a worker
+        inspect(what)                       workers or objects => rows
+    process -> node: the object store
+        create(id, size, owner)             make room => offset, or why not
+        seal(id)                            it is complete
+        fetch(id, size, places, owner)      => offset; (place, why): not
+        unpin(ids)                          nobody here reads them any more
+        free(ids)                           nobody can reach them
+    node -> node, node -> owner
+        pull(id, begin, end)                => a part, or None
+        copied(id, place)                   that node has it, too
+    node -> control, and back to nodes and, when one died, processes
+        report(info)                        I live, and have this
+        view(nodes)                         all nodes
+        stop(why)                           end, with your workers
+    anybody -> control, and back
+        create_actor(spec)                  => None, or why not
+        start_actor(id, deps)               when its arguments are there
+        find_actor(name, namespace)         => spec or None
+        follow(id)                          tell me its state, now and later
+        actor(id, state, worker, why, error)   the state
+        end_actor(id, no_restart, why)      => None
+        events(blob)                        what ran where and when
+        query(what)                         => rows
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from minimr.core.message_types import *  # noqa: F403  # one catalogue
-from minimr.core.message_types import Job
-from minimr.core.messages_actor import *  # noqa: F403
-from minimr.core.messages_node import *  # noqa: F403
-from minimr.core.messages_task import *  # noqa: F403
 from minimr.net.channel import Address
 
-# ---- any link -------------------------------------------------------------
+Resources = dict[str, float]
+Amounts = tuple[tuple[str, float], ...]
+Environment = tuple[tuple[str, str], ...]
+Name = tuple[bytes, Address]  # a reference on its way: its id, its owner
 
 
-class Ask(NamedTuple):
-    """A message that wants an answer."""
+class Shape(NamedTuple):
+    """What a worker has to have: leases of one shape are exchangeable."""
 
-    number: int
-    body: Any
-
-
-class Answer(NamedTuple):
-    """The answer to the `Ask` with that number."""
-
-    number: int
-    body: Any
+    resources: Amounts
+    strategy: tuple[Any, ...] | None  # ("SPREAD",), ("node", id, soft)
+    env: Environment
 
 
-class Hello(NamedTuple):
-    """The first message on every link: who is calling. `Home` follows."""
+class Job(NamedTuple):
+    """What the workers of one driver have in common."""
 
-    kind: str  # driver, worker, node, tool
-    process: bytes  # prefix of the ids that it makes
+    id: str
+    sys_path: tuple[str, ...]
+    directory: str
+    namespace: str
+    env: Environment
+
+
+class Welcome(NamedTuple):
+    """Where a process is."""
+
+    node: str
+    head: Address
+    arena: tuple[int, int, int]  # process id, file descriptor, bytes
+
+
+class NodeInfo(NamedTuple):
+    """What the cluster knows of a node."""
+
+    id: str
     address: Address
+    total: Resources
+    available: Resources
     pid: int
-    job: Job | None
-    home: Address  # of its node
+    alive: bool
 
 
-class Home(NamedTuple):
-    """Who was called -> who called: the node that it belongs to."""
+class Demand(NamedTuple):
+    """So many workers of a shape somebody can use, now in all."""
 
-    address: Address
+    number: int  # their own, of what it is for
+    shape: Shape
+    hold: Amounts | None  # by an actor while it lives; None: by tasks
+    job: str
+    workers: int
+    hops: int  # 1: another node sent me here
+
+
+class Grant(NamedTuple):
+    """A worker that is leased."""
+
+    lease: int  # its number at its node
+    worker: Address
+    gpus: tuple[int, ...]
+
+
+class ActorSpec(NamedTuple):
+    """All that it takes to start an actor, again and again."""
+
+    id: bytes
+    class_name: str
+    blob: bytes  # the pickled class
+    args: bytes
+    deps: tuple[tuple[Name, Value], ...]
+    place: Shape  # to be placed
+    hold: Amounts  # while it lives
+    name: str | None
+    namespace: str
+    max_restarts: int
+    max_task_retries: int
+    concurrency: int
+    is_async: bool
+    methods: dict[str, tuple[str | None, dict[str, Any]]]
+    job: Job
+    owner: Address | None  # None: detached
+    max_pending_calls: int
+
+
+class Inline(NamedTuple):
+    """A small value that travels itself. Plain `bytes` is its short form."""
+
+    data: bytes
+    buffers: tuple[bytes, ...]
+    refs: tuple[Name, ...]  # references that the value contains
+
+
+class Stored(NamedTuple):
+    """A large value in the object stores of some nodes."""
+
+    size: int
+    places: list[Address]  # nodes that have a copy
+    refs: tuple[Name, ...]
+
+
+class Failed(NamedTuple):
+    """There is no value: a pickled exception instead."""
+
+    error: bytes
+
+
+Value = bytes | Inline | Stored | Failed

@@ -18,116 +18,37 @@ Rules (after Wang et al., "Ownership", NSDI 2021):
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
-from minimr.core.borrowing import Borrowing
-from minimr.core.exceptions import ObjectLostError, OwnerDiedError
-from minimr.core.serialize import fail, outgoing
+from minimr.core.refs import Entry, ObjectRef, released
+from minimr.core.serialize import fail
+from minimr.exceptions import ObjectLostError, OwnerDiedError
 from minimr.net.channel import Address
+from minimr.net.endpoint import GONE, Reply
+from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime
-    from minimr.core.task import Task
-
-# Entries whose reference has gone. The garbage collector runs `__del__` at
-# any point of any thread, so nothing may be locked there.
-released: deque[Entry] = deque()
-wake_up: list[Callable[[], None]] = []  # of the runtime: to count down soon
-
-
-class Entry:
-    """One object as this process knows it."""
-
-    __slots__ = (
-        "asked",
-        "borrowers",
-        "contained",
-        "handles",
-        "id",
-        "owner",
-        "task",
-        "uses",
-        "value",
-        "waiters",
-    )
-
-    def __init__(self, id: bytes, owner: Address | None, task: Any) -> None:
-        self.id = id
-        self.owner = owner  # None: this process
-        self.value: m.Value | None = None  # None: not there yet
-        self.handles = 0  # ObjectRefs in this process
-        self.waiters: list[Callable[[Entry], None]] | None = None
-        self.borrowers: set[bytes] | None = None  # {process}
-        self.contained: list[ObjectRef] | None = None  # inside the value
-        self.task: Task | None = task  # that makes it, or made it: lineage
-        self.uses = 0  # entries whose lineage needs this one
-        self.asked = False  # the owner was asked for the value
-
-
-class ObjectRef:
-    """A reference to an object that is there, or will be.
-
-    Ray: `ray.ObjectRef`.
-    """
-
-    __slots__ = ("__weakref__", "entry")
-
-    def __init__(self, entry: Entry) -> None:
-        entry.handles += 1  # under the runtime's lock
-        self.entry = entry
-
-    def __del__(self) -> None:
-        released.append(self.entry)
-        for wake in wake_up:
-            wake()
-
-    def __hash__(self) -> int:
-        return hash(self.entry.id)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ObjectRef) and self.entry.id == other.entry.id
-
-    def __repr__(self) -> str:
-        return f"ObjectRef({self.hex()})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        from minimr.core.runtime import current, revive
-
-        outgoing.refs.append(self)
-        owner = self.entry.owner or current().address
-        return revive, (self.entry.id, owner)
-
-    def __await__(self) -> Any:
-        import asyncio
-
-        return asyncio.wrap_future(self.future()).__await__()
-
-    def binary(self) -> bytes:
-        """Give the id."""
-        return self.entry.id
-
-    def hex(self) -> str:
-        """Give the id in hexadecimal digits."""
-        return self.entry.id.hex()
-
-    def future(self) -> Any:
-        """Give a `concurrent.futures.Future` of the value."""
-        from minimr.core.runtime import current
-
-        return current().values.future(self)
+    from minimr.core.tasks import Task
 
 
 class Objects:
-    """The table of all objects that this process owns or has borrowed."""
+    """The table of all objects that this process owns or has borrowed.
+
+    Runs in: driver and worker. All methods: with the runtime's lock held.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.table: dict[bytes, Entry] = {}
-        self.listeners: list[Callable[[Entry], None]] = []  # of all entries
-        self.borrowing = Borrowing(runtime, self)
+        self.failures = 0  # values that were errors
+        self.lent: defaultdict[bytes, set[bytes]] = defaultdict(set)
+        self.to_borrow: defaultdict[Address, list[bytes]] = defaultdict(list)
+        self._registering = 0  # questions to owners under way
+        self._after: list[Callable[[], None]] = []  # when none is
 
     def new(self, id: bytes, task: Task | None) -> ObjectRef:
         """Own a new object."""
@@ -139,18 +60,19 @@ class Objects:
         entry = self.table.get(id)
         if entry is None:
             mine = owner == self.runtime.address
-            entry = Entry(id, None if mine else owner, None)
+            entry = self.table[id] = Entry(id, None if mine else owner, None)
             if mine:  # its last reference was on its way: too late
                 lost = ObjectLostError(f"object {id.hex()} was freed")
                 entry.value = fail(lost)
             else:
-                self.borrowing.to_borrow[owner].append(id)
-            self.table[id] = entry
+                self.to_borrow[owner].append(id)
         return ObjectRef(entry)
 
     def name(self, ref: ObjectRef) -> m.Name:
         """Say a reference so that another process understands it."""
-        return m.Name(ref.entry.id, ref.entry.owner or self.runtime.address)
+        return (ref.entry.id, ref.entry.owner or self.runtime.address)
+
+    # ---- values ----
 
     def fulfil(self, entry: Entry, value: m.Value) -> None:
         """Set the value of an object and tell who waits for it."""
@@ -158,105 +80,51 @@ class Objects:
         if isinstance(value, m.Inline | m.Stored):
             if value.refs and entry.contained is None:
                 entry.contained = [self.ref(*name) for name in value.refs]
-        elif entry.task is not None:
-            self.forget_lineage(entry)  # it is not going to be lost
+        elif type(value) is m.Failed:
+            self.failures += 1
+        if entry.task is not None and type(value) is not m.Stored:
+            self._forget_lineage(entry)  # it is not going to be lost
         waiters, entry.waiters = entry.waiters, None
         for waiter in waiters or ():
             waiter(entry)
-        for listener in self.listeners[:]:
-            listener(entry)
 
     def watch(self, entry: Entry, waiter: Callable[[Entry], None]) -> None:
-        """Call the waiter when the value is there. Not yet: see `value`."""
+        """Call the waiter when the value is there, at once if it is."""
+        if entry.value is not None:
+            waiter(entry)
+            return
         if entry.waiters is None:
             entry.waiters = []
         entry.waiters.append(waiter)
-        if entry.owner is not None and not entry.asked:
-            entry.asked = True
-            self._ask_owner(entry, m.Locate(entry.id))
+        self.want(entry)
 
-    def unwatch(self, entry: Entry, waiter: Callable[[Entry], None]) -> None:
-        """Call the waiter no more."""
-        if entry.waiters and waiter in entry.waiters:
-            entry.waiters.remove(waiter)
-
-    def missing(self, entry: Entry, place: Address | None) -> None:
-        """A node has no copy any more: find another, or make it again."""
-        value = entry.value
-        if entry.owner is not None:
-            entry.value = None
-            self._ask_owner(entry, m.Missing(entry.id, place))
+    def want(self, entry: Entry, missing_at: Address | None = None) -> None:
+        """Ask the owner of a borrowed object for its value, once."""
+        if entry.owner is None or entry.asked or entry.value is not None:
             return
-        if isinstance(value, m.Stored):
-            if place in value.places:
-                value.places.remove(place)
-            if not value.places:
-                entry.value = None
-                self.runtime.leases.recovery.recover(entry)
 
-    def _ask_owner(self, entry: Entry, question: Any) -> None:
         def answered(value: Any) -> None:
-            if not isinstance(value, bytes | m.Inline | m.Stored | m.Failed):
+            entry.asked = False
+            if value == GONE:
                 text = f"the owner of object {entry.id.hex()} has died"
                 value = fail(OwnerDiedError(text))
             self.fulfil(entry, value)
 
-        assert entry.owner is not None
-        link = self.runtime.link(entry.owner)
-        self.runtime.ask(link, question, answered)
+        entry.asked = True
+        owner = self.runtime.link(entry.owner)
+        self.runtime.ask(owner, answered, "locate", entry.id, missing_at)
 
-    # ---- counting ----
-
-    def drain(self) -> None:
-        """Count down for the references that have gone. Lock held."""
-        while released:
-            entry = released.popleft()
-            entry.handles -= 1
-            if entry.handles <= 0 and not entry.borrowers:
-                self.drop(entry)
-
-    def drop(self, entry: Entry) -> None:
-        """Nobody has a reference: free the value. Lock held."""
-        if self.table.get(entry.id) is not entry:
-            return  # of a runtime that was shut down
+    def missing(self, entry: Entry, place: Address | None) -> None:
+        """A node has no copy any more: find another, or make it again."""
         if entry.owner is not None:
-            del self.table[entry.id]
-            waiting = self.borrowing.to_borrow.get(entry.owner)
-            if waiting and entry.id in waiting:
-                waiting.remove(entry.id)
-            elif self.runtime.known(entry.owner):
-                link = self.runtime.link(entry.owner)
-                link.post(m.Unborrow([entry.id]))
-            return
-        if isinstance(entry.value, m.Stored):
-            for place in entry.value.places:
-                self.runtime.link(place).post(m.Free([entry.id]))
-            entry.value = m.Stored(entry.value.size, [], ())
-        entry.contained = None
-        self.runtime.actors.unreachable(entry.id)
-        if not entry.uses:
-            self._bury(entry)
-
-    def _bury(self, entry: Entry) -> None:
-        self.table.pop(entry.id, None)
-        self.forget_lineage(entry)
-
-    def keep_lineage(self, entry: Entry) -> None:
-        """The object may be lost: its task's inputs are to be known."""
-        assert entry.task is not None
-        for needed in entry.task.inputs:
-            needed.uses += 1
-
-    def forget_lineage(self, entry: Entry) -> None:
-        """The object needs to be made no more."""
-        task, entry.task = entry.task, None
-        if task is None or not task.kept:
-            return
-        for needed in task.inputs:
-            needed.uses -= 1
-            unused = needed.uses <= 0 and needed.handles <= 0
-            if unused and not needed.borrowers:
-                self._bury(needed)
+            entry.value = None
+            self.want(entry, place)
+        elif isinstance(entry.value, m.Stored):
+            if place in entry.value.places:
+                entry.value.places.remove(place)
+            if not entry.value.places:
+                entry.value = None
+                self.runtime.recovery.recover(entry)
 
     def node_lost(self, place: Address) -> None:
         """A node is dead: its copies are gone."""
@@ -264,3 +132,121 @@ class Objects:
             value = entry.value
             if isinstance(value, m.Stored) and place in value.places:
                 value.places.remove(place)
+
+    # ---- the owner's side of borrowing ----
+
+    def _on_locate(
+        self, peer: Peer, id: bytes, place: Address | None, reply: Reply
+    ) -> None:
+        entry = self.table.get(id)
+        if entry is None:
+            text = f"object {id.hex()} was freed by its owner"
+            reply(fail(ObjectLostError(text)))
+            return
+        if isinstance(entry.value, m.Stored):
+            self.missing(entry, place)
+        self.watch(entry, lambda entry: reply(entry.value))
+
+    def _on_borrow(self, peer: Peer, ids: list[bytes], reply: Reply) -> None:
+        process = peer.data.process
+        for id in ids:
+            entry = self.table.get(id)
+            if entry is not None:
+                entry.borrowers = (entry.borrowers or set()) | {process}
+                self.lent[process].add(id)
+        reply(None)
+
+    def _on_unborrow(self, peer: Peer, ids: list[bytes]) -> None:
+        process = peer.data.process
+        self.lent[process].difference_update(ids)
+        for id in ids:
+            entry = self.table.get(id)
+            if entry is not None and entry.borrowers:
+                entry.borrowers.discard(process)
+                if not entry.borrowers and entry.handles <= 0:
+                    self._drop(entry)
+
+    def _on_copied(self, peer: Peer, id: bytes, place: Address) -> None:
+        entry = self.table.get(id)
+        if entry is None or not isinstance(entry.value, m.Stored):
+            self.runtime.link(place).post(("free", [id]))
+        elif place not in entry.value.places:
+            entry.value.places.append(place)
+
+    def left(self, peer: Peer, why: str) -> None:
+        """A process is gone, and so are the references that it had."""
+        ids = self.lent.get(peer.data.process)
+        if ids:
+            self._on_unborrow(peer, list(ids))
+        self.lent.pop(peer.data.process, None)
+
+    # ---- the borrower's side ----
+
+    def register(self) -> None:
+        """Tell the owners of references that we received."""
+        while self.to_borrow:
+            owner, ids = self.to_borrow.popitem()
+            self._registering += 1
+            link = self.runtime.link(owner)
+            self.runtime.ask(link, self._registered, "borrow", ids)
+
+    def _registered(self, _: Any) -> None:
+        self._registering -= 1
+        while self._after and not self._registering:
+            self._after.pop(0)()
+
+    def when_registered(self, function: Callable[[], None]) -> None:
+        """Call it when every reference that we hold is known to its owner."""
+        self.register()
+        if self._registering:
+            self._after.append(function)
+        else:
+            function()
+
+    # ---- counting ----
+
+    def drain(self) -> None:
+        """Count down for the references that have gone."""
+        while released:
+            entry = released.popleft()
+            entry.handles -= 1
+            if entry.handles <= 0 and not entry.borrowers:
+                self._drop(entry)
+
+    def _drop(self, entry: Entry) -> None:  # nobody has a reference
+        if self.table.get(entry.id) is not entry:
+            return  # of a runtime that was shut down
+        if entry.owner is not None:
+            del self.table[entry.id]
+            waiting = self.to_borrow.get(entry.owner, [])
+            if entry.id in waiting:
+                waiting.remove(entry.id)
+            elif entry.owner in self.runtime.links:
+                link = self.runtime.link(entry.owner)
+                link.post(("unborrow", [entry.id]))
+            return
+        if isinstance(entry.value, m.Stored):
+            self.free(entry.id, entry.value)
+            entry.value = entry.value._replace(places=[], refs=())
+        entry.contained = None
+        if entry.task is not None:
+            self.runtime.actors.unreachable(entry.task)
+        if not entry.uses:
+            self._bury(entry)
+
+    def free(self, id: bytes, value: m.Stored) -> None:
+        """Let the stores forget a value."""
+        for place in value.places:
+            self.runtime.link(place).post(("free", [id]))
+
+    def _bury(self, entry: Entry) -> None:
+        self.table.pop(entry.id, None)
+        self._forget_lineage(entry)
+
+    def _forget_lineage(self, entry: Entry) -> None:
+        task, entry.task = entry.task, None
+        for needed in task.inputs if task is not None else ():
+            needed.uses -= 1
+            unused = needed.uses <= 0 and needed.handles <= 0
+            if unused and not needed.borrowers:
+                self._bury(needed)

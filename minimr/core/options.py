@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
 
-from minimr.core.messages import Shape
+from minimr.core.messages import Amounts, Environment, Shape
 
 SMALLEST = 1e-4  # part of a resource
 
@@ -21,78 +23,64 @@ class NodeAffinitySchedulingStrategy:
         self.soft = soft
 
 
-class Rule(NamedTuple):
-    """What an option may be: the types, and a test of the value."""
+def _is_again(value: Any) -> bool:
+    return isinstance(value, bool) or all(
+        isinstance(kind, type) and issubclass(kind, Exception)
+        for kind in value
+    )
 
-    types: tuple[type, ...] = (object,)
-    right: Callable[[Any], bool] = lambda value: True
-    what: str = "valid"
 
-
-ANY = Rule()
-TEXT = Rule((str,))
-FLAG = Rule((bool,))
-AMOUNT = Rule((int, float), lambda n: n >= 0, "not negative")
-COUNT = Rule((int,), lambda n: n >= -1, "-1, 0 or a positive integer")
-RETURNS = Rule(
+# What an option may be: its types, a test of the value, what it has to be.
+Rule = tuple[tuple[type, ...], Callable[[Any], bool], str]
+STREAMS = ("streaming", "dynamic")
+LIVES = ("detached", "non_detached")
+ANY: Rule = ((object,), lambda value: True, "")
+FLAG: Rule = ((bool,), lambda value: True, "")
+TEXT: Rule = ((str,), lambda value: True, "")
+TABLE: Rule = ((dict,), lambda value: True, "")
+AMOUNT: Rule = ((int, float), lambda n: n >= 0, "not negative")
+COUNT: Rule = ((int,), lambda n: n >= -1, "-1, 0 or a positive integer")
+SIZE: Rule = ((int,), lambda n: n > 0, "positive")
+GPUS: Rule = (
+    (int, float),
+    lambda n: 0 <= n <= 1 or n == int(n) > 0,
+    "not negative, and whole above 1",
+)
+RETURNS: Rule = (
     (int, str),
-    lambda n: n in ("streaming", "dynamic") or (type(n) is int and n >= 0),
-    "None, a non-negative integer, 'streaming' (for generators), or 'dynamic'",
+    lambda n: n in STREAMS or (type(n) is int and n >= 0),
+    f"None, a non-negative integer, or (for generators) one of {STREAMS}",
 )
-AGAIN = Rule(
-    (bool, list, tuple),
-    lambda some: (
-        isinstance(some, bool)
-        or all(
-            isinstance(kind, type) and issubclass(kind, Exception)
-            for kind in some
-        )
-    ),
-    "a bool or a list of exception classes",
-)
-LIFETIME = Rule(
-    (str,),
-    lambda text: text in ("detached", "non_detached"),
-    "one of 'detached', 'non_detached' and 'None'",
-)
-STRATEGY = Rule(
+AGAIN: Rule = ((bool, list, tuple), _is_again, "a bool or exception classes")
+LIFETIME: Rule = ((str,), lambda text: text in LIVES, f"one of {LIVES}")
+STRATEGY: Rule = (
     (str, NodeAffinitySchedulingStrategy),
-    lambda strategy: True,
+    lambda value: True,
+    "",
 )
-COMMON = {
-    "num_cpus": AMOUNT,
-    "num_gpus": Rule(
-        (int, float),
-        lambda n: n >= 0 and (n <= 1 or n == int(n)),
-        "not negative, and whole above 1",
-    ),
-    "resources": Rule((dict,)),
-    "memory": AMOUNT,
-    "name": TEXT,
+COMMON: dict[str, Rule] = {
+    **dict.fromkeys(("num_cpus", "memory", "object_store_memory"), AMOUNT),
+    **dict.fromkeys(("resources", "runtime_env"), TABLE),
+    **dict.fromkeys(("label_selector", "_metadata", "_labels"), ANY),
+    **dict.fromkeys(("name", "accelerator_type"), TEXT),
+    "num_gpus": GPUS,
     "scheduling_strategy": STRATEGY,
-    "runtime_env": Rule((dict,)),
-    "accelerator_type": TEXT,
-    "object_store_memory": AMOUNT,
     "enable_task_events": FLAG,
-    "label_selector": ANY,
-    "_metadata": ANY,
-    "_labels": ANY,
 }
-CALLS = {
+CALLS: dict[str, Rule] = {
     "num_returns": RETURNS,
     "retry_exceptions": AGAIN,
     "_generator_backpressure_num_objects": ANY,
 }
 TASK = {**COMMON, **CALLS, "max_retries": COUNT, "max_calls": ANY}
+RESTARTS = ("max_restarts", "max_task_retries", "max_pending_calls")
 ACTOR = {
     **COMMON,
+    **dict.fromkeys(RESTARTS, COUNT),
     "namespace": TEXT,
     "lifetime": LIFETIME,
     "get_if_exists": FLAG,
-    "max_restarts": COUNT,
-    "max_task_retries": COUNT,
-    "max_concurrency": Rule((int,), lambda n: n > 0, "positive"),
-    "max_pending_calls": COUNT,
+    "max_concurrency": SIZE,
     "concurrency_groups": ANY,
     "allow_out_of_order_execution": ANY,
 }
@@ -113,10 +101,10 @@ LEFT_OUT = {
     "_generator_backpressure_num_objects": "a generator is not held back",
 }
 
-Options = Mapping[str, Any]
 
-
-def check(options: Options, allowed: dict[str, Rule], what: str) -> None:
+def check(
+    options: Mapping[str, Any], allowed: Mapping[str, Rule], what: str
+) -> None:
     """Refuse what is unknown, and what is left out, with the reason.
 
     Raises:
@@ -124,45 +112,37 @@ def check(options: Options, allowed: dict[str, Rule], what: str) -> None:
         NotImplementedError: Ray has the option; it is left out here.
     """
     for name, value in options.items():
-        rule = allowed.get(name)
-        if rule is None:
+        if name not in allowed:
             kind = AssertionError if allowed is METHOD else ValueError
             raise kind(
                 f"Invalid option keyword {name} for {what}. Valid ones are "
                 f"{sorted(allowed)}."
             )
+        types, right, wanted = allowed[name]
         if value is None:
             continue
-        if not isinstance(value, rule.types):
-            kinds = " or ".join(kind.__name__ for kind in rule.types)
+        if not isinstance(value, types):
+            kinds = " or ".join(kind.__name__ for kind in types)
             raise TypeError(
                 f"The type of keyword '{name}' must be {kinds}, but received "
                 f"type {type(value)}"
             )
-        if not rule.right(value):
-            raise ValueError(
-                f"The keyword '{name}' must be {rule.what}: {value!r}"
-            )
+        if not right(value):
+            text = f"The keyword '{name}' must be {wanted}: {value!r}"
+            raise ValueError(text)
         if name in LEFT_OUT and value not in (0, False):
-            raise NotImplementedError(
-                f"minimr leaves the option {name} out: {LEFT_OUT[name]}"
-            )
-    _check_resources(options.get("resources") or {})
+            text = f"minimr leaves the option {name} out: {LEFT_OUT[name]}"
+            raise NotImplementedError(text)
     for name in options.get("runtime_env") or {}:
         if name not in ("env_vars", "working_dir"):
             raise NotImplementedError(
                 f"minimr leaves runtime_env[{name!r}] out: it has env_vars "
                 "and working_dir"
             )
-
-
-def _check_resources(resources: dict[str, Any]) -> None:
-    for name, amount in resources.items():
+    for name, amount in (options.get("resources") or {}).items():
         if name in ("CPU", "GPU"):
-            raise ValueError(
-                f"Use the 'num_{name.lower()}s' keyword instead of "
-                f"'{name}' in 'resources' keyword"
-            )
+            text = f"Use the 'num_{name.lower()}s' keyword instead of {name!r}"
+            raise ValueError(text)
         if amount < 0 or 0 < amount < SMALLEST:
             raise ValueError(
                 f"The precision of resource {name!r} is {SMALLEST}, and it "
@@ -170,37 +150,66 @@ def _check_resources(resources: dict[str, Any]) -> None:
             )
 
 
-def shape(options: Options, cpus: float, job_env: Any = ()) -> Shape:
+def shape(
+    options: Mapping[str, Any], cpus: float, env: Environment = ()
+) -> Shape:
     """Give what a worker has to have for these options."""
-    amounts = {
-        "CPU": options.get("num_cpus"),
+    strategy = options.get("scheduling_strategy")
+    where: tuple[Any, ...] | None = None
+    if isinstance(strategy, NodeAffinitySchedulingStrategy):
+        where = ("node", strategy.node_id, strategy.soft)
+    elif strategy == "SPREAD":
+        where = ("SPREAD",)
+    elif strategy not in (None, "DEFAULT"):
+        raise ValueError(
+            f"Invalid scheduling_strategy {strategy!r}: minimr has "
+            "'DEFAULT', 'SPREAD' and NodeAffinitySchedulingStrategy"
+        )
+    own = options.get("runtime_env") or {}
+    variables = {**dict(env), **(own.get("env_vars") or {})}
+    if own.get("working_dir"):
+        variables["MINIMR_WORKING_DIR"] = str(own["working_dir"])
+    return Shape(
+        amounts(options, cpus), where, tuple(sorted(variables.items()))
+    )
+
+
+def amounts(options: Mapping[str, Any], cpus: float) -> Amounts:
+    """Give the resources that options ask for."""
+    asked = options.get("num_cpus")
+    wanted = {
+        "CPU": cpus if asked is None else asked,
         "GPU": options.get("num_gpus"),
         "memory": options.get("memory"),
         **(options.get("resources") or {}),
     }
-    if amounts["CPU"] is None:
-        amounts["CPU"] = cpus
-    wanted = ((name, float(need)) for name, need in amounts.items() if need)
-    env = dict(job_env)
-    own = options.get("runtime_env") or {}
-    env |= own.get("env_vars") or {}
-    if own.get("working_dir"):
-        env["MINIMR_WORKING_DIR"] = str(own["working_dir"])
-    return Shape(
-        tuple(wanted),
-        _strategy(options.get("scheduling_strategy")),
-        tuple(sorted(env.items())),
-    )
+    return tuple((name, float(need)) for name, need in wanted.items() if need)
 
 
-def _strategy(strategy: Any) -> tuple[Any, ...] | None:
-    if strategy in (None, "DEFAULT"):
+def signature(function: Any, method: bool = False) -> str | None:
+    """Write down a function's parameters; None if it has none (built in)."""
+    try:
+        known = inspect.signature(function)
+    except (TypeError, ValueError):
         return None
-    if strategy == "SPREAD":
-        return ("SPREAD",)
-    if isinstance(strategy, NodeAffinitySchedulingStrategy):
-        return ("node", strategy.node_id, strategy.soft)
-    raise ValueError(
-        f"Invalid scheduling_strategy {strategy!r}: minimr has 'DEFAULT', "
-        "'SPREAD' and NodeAffinitySchedulingStrategy"
-    )
+    parameters = [
+        p.replace(
+            annotation=p.empty,
+            default=p.empty if p.default is p.empty else None,
+        )
+        for p in known.parameters.values()
+    ]
+    return str(inspect.Signature(parameters[1:] if method else parameters))
+
+
+@lru_cache(1000)
+def stub(parameters: str | None, name: str) -> Callable[..., None]:
+    """Make a function that takes the same arguments, and does nothing.
+
+    Arguments that do not fit are refused at the call and not on a worker,
+    by Python itself.
+    """
+    names = "(*args, **kwargs)" if parameters is None else parameters
+    made: Callable[..., None] = eval(f"lambda {names[1:-1]}: None")
+    made.__qualname__ = name
+    return made

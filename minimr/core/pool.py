@@ -1,6 +1,6 @@
 """The worker processes of a node: forked, watched, and asked how they died.
 
-    node ── fork ──> worker ── Hello ──> node
+    node ── fork ──> worker ── hello ──> node
       ▲ pidfd: it has ended         │
       └ two pipes: what it prints ──┘
 
@@ -13,11 +13,11 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import mmap
 import os
-import re
 import signal
 import struct
 import sys
@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from minimr.core.messages import Death, Job
+from minimr.core.messages import Environment
 from minimr.net.channel import Address
 from minimr.net.hub import Hub
 from minimr.net.peer import Peer
@@ -48,14 +48,13 @@ _inherited: list[Any] = []  # a child keeps, and never closes, what it was born
 class Worker:
     """A worker process as its node knows it."""
 
-    def __init__(self, pid: int, env: tuple[tuple[str, str], ...]) -> None:
-        self.pid = pid
+    def __init__(self, env: Environment) -> None:
+        self.pid = 0
         self.env = env
-        self.job: Job | None = None  # of the first lease
+        self.job = ""  # of the first lease, and from then on
         self.peer: Peer | None = None  # when it has said hello
         self.address: Address | None = None
         self.lease: Any = None
-        self.actor: bytes | None = None
         self.why = ""  # the node ended it for this reason
         self.progress = mmap.mmap(-1, PROGRESS.size)
         self.last: deque[str] = deque(maxlen=LAST_LINES)
@@ -66,24 +65,19 @@ class Worker:
         name: bytes = PROGRESS.unpack_from(self.progress)[2]
         return name.rstrip(b"\0").decode(errors="replace")
 
-    def death(self, status: int) -> Death:
+    def how(self, status: int) -> str:
         """Say how it ended."""
-        lease, begun, _ = PROGRESS.unpack_from(self.progress)
-        killed = os.WIFSIGNALED(status)
-        if killed:
+        if os.WIFSIGNALED(status):
             number = signal.Signals(os.WTERMSIG(status))
-            how = f"killed by {number.name}"
-            hint = HINTS.get(number, "")
+            how, hint = f"killed by {number.name}", HINTS.get(number, "")
         else:
             how = f"exited with code {os.WEXITSTATUS(status)}"
             hint = "it called sys.exit() or os._exit()"
-        if self.why:
-            hint = self.why
-        why = f"worker {self.pid} {how}"
-        why += f" ({hint})" if hint else ""
+        hint = self.why or hint
+        why = f"worker {self.pid} {how}" + (f" ({hint})" if hint else "")
         if self.last:
             why += "; its last output:\n  " + "\n  ".join(self.last)
-        return Death(why, lease, begun)
+        return why
 
 
 class WorkerPool:
@@ -92,40 +86,38 @@ class WorkerPool:
     Args:
         main: runs in the child, with (environment, progress).
         printed: called with (worker, lines, is it standard error).
-        ended: called with (worker, its death).
+        ended: called with (worker, how).
     """
 
     def __init__(
         self,
         hub: Hub,
-        main: Callable[[Any, mmap.mmap], None],
+        main: Callable[[Environment, mmap.mmap], None],
         printed: Callable[[Worker, list[str], bool], None],
-        ended: Callable[[Worker, Death], None],
+        ended: Callable[[Worker, str], None],
     ) -> None:
         self.hub = hub
-        self.workers: dict[int, Worker] = {}
+        self.workers: dict[int, Worker] = {}  # {process id}
         self._main = main
         self._printed = printed
         self._ended = ended
         gc.freeze()  # a child never touches what was made before it
 
-    def fork(self, env: tuple[tuple[str, str], ...]) -> Worker:
+    def fork(self, env: Environment) -> None:
         """Start a worker."""
-        pipes = [os.pipe(), os.pipe()]
-        worker = Worker(0, env)
-        parent = os.getpid()
+        outputs = [os.pipe(), os.pipe()]
+        worker, parent = Worker(env), os.getpid()
         worker.pid = os.fork()
         if worker.pid == 0:
-            self._child(worker, [write for _, write in pipes], parent)
-        for (read, write), error in zip(pipes, (False, True), strict=True):
+            self._child(worker, [write for _, write in outputs], parent)
+        for error, (read, write) in enumerate(outputs):
             os.close(write)
             os.set_blocking(read, False)
-            self._watch_output(worker, read, error)
+            self._watch_output(worker, read, bool(error))
         pidfd = os.pidfd_open(worker.pid)
-        readers = [read for read, _ in pipes]
+        readers = [read for read, _ in outputs]
         self.hub.watch_file(pidfd, lambda: self._reap(worker, pidfd, readers))
         self.workers[worker.pid] = worker
-        return worker
 
     def kill(self, worker: Worker, why: str) -> None:
         """End a worker at once."""
@@ -135,23 +127,18 @@ class WorkerPool:
 
     def _child(self, worker: Worker, outputs: list[int], parent: int) -> None:
         try:
-            libc = ctypes.CDLL(None)
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != parent:
                 os._exit(1)
             _inherited.append(self)
             os.dup2(outputs[0], 1)
             os.dup2(outputs[1], 2)
-            for name in os.listdir("/proc/self/fd"):
-                if int(name) > 2:
-                    try_close(int(name))
+            os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
             sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
             sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
             self._main(worker.env, worker.progress)
         except BaseException:  # noqa: BLE001  # the end of a process
-            import traceback
-
-            traceback.print_exc()
+            sys.excepthook(*sys.exc_info())
         finally:
             os._exit(1)
 
@@ -160,14 +147,12 @@ class WorkerPool:
 
         def readable() -> None:
             nonlocal rest
-            try:
+            data = b""
+            with contextlib.suppress(BlockingIOError):
                 data = os.read(read, 65536)
-            except BlockingIOError:
-                return
-            if not data:
-                self.hub.unwatch_file(read)
-                os.close(read)
-                return
+                if not data:
+                    self.hub.unwatch_file(read)
+                    os.close(read)
             *lines, rest = (rest + data.decode(errors="replace")).split("\n")
             if lines:
                 worker.last.extend(lines)
@@ -182,24 +167,4 @@ class WorkerPool:
         for read in readers:  # its last words
             self.hub.call_file(read)
         del self.workers[worker.pid]
-        self._ended(worker, worker.death(status))
-
-
-def try_close(descriptor: int) -> None:
-    """Close a descriptor that may be closed already."""
-    try:
-        os.close(descriptor)
-    except OSError:
-        return
-
-
-def detect_gpus() -> int:
-    """Count the GPUs of this machine."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([part for part in visible.split(",") if part.strip()])
-    try:
-        names = os.listdir("/dev")
-    except OSError:
-        return 0
-    return sum(bool(re.fullmatch(r"nvidia\d+", name)) for name in names)
+        self._ended(worker, worker.how(status))

@@ -1,119 +1,121 @@
-"""When a task has to run again, or not at all.
+"""When a task has to run again: its worker died, or what it made is lost.
 
-a worker died ─> bury ─> charge those that it had begun, queue the rest
-an object is lost ─> recover ─> its task again, its inputs' tasks before
-cancel ─> out of the queue, or a word to the worker
+    a worker is gone: left, died ─> bury: charge the begun, queue the rest
+    an object is lost: recover ─> its task again, its inputs' tasks before
+
+Rule: a worker that dies is charged to the tasks that it had begun, not to
+those that waited behind them. Its node tells how many; that counts when its
+link has closed, and so all its answers are read.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from minimr.core import messages as m
-from minimr.core.exceptions import (
+from minimr.core.refs import Entry, ObjectRef
+from minimr.core.serialize import fail
+from minimr.core.tasks import ALL, LOST, Lease, Task
+from minimr.exceptions import (
     ObjectLostError,
     ObjectReconstructionFailedError,
     WorkerCrashedError,
 )
-from minimr.core.lease import Lease, Queue
-from minimr.core.serialize import fail
-from minimr.core.task import Task, object_id
+from minimr.net.channel import Address
+from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
-    from minimr.core.leases import Leases
-    from minimr.core.objects import Entry
     from minimr.core.runtime import Runtime
 
 
 class Recovery:
-    """Runs tasks again: the part of `Leases` that is about failure."""
+    """What a process does about failures. Methods: with the lock held."""
 
-    def __init__(self, runtime: Runtime, leases: Leases) -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self.leases = leases
 
-    def bury(self, lease: Lease, death: Any) -> None:
-        """Run again what a dead worker had. Lock held."""
-        if not isinstance(death, m.Death):
-            where = "{}:{}".format(*lease.node)
-            why = f"the node {where} that it ran on has died"
-            death = m.Death(why, None, lease.done + len(lease.inflight))
-        # Of another lease: it died before it heard of this one.
-        ours = death.lease in (None, lease.number)
-        begun = death.begun - lease.done if ours else 0
-        for index, task in enumerate(list(lease.inflight.values())):
-            self.leases.running.pop(task.id, None)
-            if index >= begun and not task.cancelled:
-                self.leases.enqueue(task)
+    def left(self, peer: Peer, why: str) -> None:
+        """A worker or a node is gone."""
+        self.runtime.leases.defined.pop(peer, None)
+        lease = self.runtime.leases.by_peer.get(peer)
+        if lease is not None:
+            lease.expiring = lease.lost = True
+            if lease.death is not None:
+                self._bury(lease, *lease.death)
+            elif lease.node is not None:  # which tells us how it died
+                node = self.runtime.link(lease.node)
+                node.post(("release", lease.number, LOST))
+            for news in lease.news:
+                self.runtime.actors._on_actor(peer, *news)
+        self.node_lost(peer.data.address)
+
+    def node_lost(self, address: Address) -> None:
+        """No worker of that node answers any more."""
+        for lease in list(self.runtime.leases.by_peer.values()):
+            if lease.node == address:
+                where = "{}:{}".format(*address)
+                why = f"the node {where} that it ran on has died"
+                self._bury(lease, why, ALL)
+        here = self.runtime.node.data.address
+        for queue in self.runtime.leases.queues:
+            if queue.home == address:
+                queue.home = here
+            if queue.asked.pop(address, None) and address != here:
+                self.runtime.leases.demand(queue)
+
+    def _on_died(self, peer: Peer, lease: int, why: str, begun: int) -> None:
+        for ours in list(self.runtime.leases.by_peer.values()):
+            if (ours.node, ours.number) == (peer.data.address, lease):
+                ours.expiring, ours.death = True, (why, begun)
+                if ours.lost:
+                    self._bury(ours, why, begun)
+
+    def _bury(self, lease: Lease, why: str, begun: int) -> None:
+        """Run again what a dead worker had."""
+        self.runtime.leases.forget(lease)
+        tasks, lease.inflight = list(lease.inflight.values()), {}
+        for index, task in enumerate(tasks):
+            task.lease = None
+            if task.cancelled:
+                error = self.runtime.tasks.cancelled(task)
+                self.runtime.tasks.finish(task, error)
+            elif index + lease.done >= begun:
+                self.runtime.leases.enqueue(task)
+            elif task.retries != 0:
+                self.runtime.leases.again(task)
             else:
-                self._charge(task, death)
-        self.leases.dispatch(lease.queue)
-
-    def _charge(self, task: Task, death: m.Death) -> None:
-        if task.cancelled:
-            self.runtime.outcomes.finish(task, task.cancelled_value())
-        elif task.retries != 0:
-            task.count_retry()
-            self.leases.enqueue(task)
-        else:
-            text = (
-                f"the worker died while it ran {task.name}(), attempt "
-                f"{task.attempt + 1}: {death.why}"
-            )
-            self.runtime.outcomes.finish(task, fail(WorkerCrashedError(text)))
-
-    def cancel(self, task: Task, force: bool, recursive: bool) -> None:
-        """Stop a task, wherever it is. Lock held."""
-        task.cancelled = True
-        if isinstance(task.lease, Lease):
-            peer = task.lease.peer
-            peer.post(m.Cancel(task.id, force, recursive))
-            return
-        if isinstance(task.lease, Queue) and task in task.lease.tasks:
-            task.lease.tasks.remove(task)
-        self.runtime.outcomes.finish(task, task.cancelled_value())
-
-    def children(self, parent: bytes) -> list[Task]:
-        """Give the tasks that a task of this process has submitted."""
-        queued = [
-            task for queue in self.leases.numbered for task in queue.tasks
-        ]
-        under_way = [*self.leases.running.values(), *queued]
-        return [task for task in under_way if task.parent == parent]
+                text = f"the worker died while it ran {task.name}(): {why}"
+                self.runtime.tasks.finish(task, fail(WorkerCrashedError(text)))
+        self.runtime.leases.dispatch(lease.queue)
 
     def recover(self, entry: Entry) -> None:
-        """Run the task again that made a lost object. Lock held."""
-        task = entry.task
-        id = entry.id.hex()
-        if task is None or not task.kept:
-            text = (
-                f"object {id} is lost: its node died, and what `put` made "
-                "cannot be made again"
-            )
-            value = fail(ObjectLostError(text))
+        """Run the task again that made a lost object."""
+        task, id = entry.task, entry.id.hex()
+        error: Exception
+        if task is None:
+            text = "its node died, and only results of tasks can be made again"
+            error = ObjectLostError(f"object {id} is lost: {text}")
         elif task.retries == 0:
             text = f"object {id} is lost, and {task.name}() has no retry left"
-            value = fail(ObjectReconstructionFailedError(text))
+            error = ObjectReconstructionFailedError(text)
         else:
             if not task.waits:
                 self._rerun(task)
             return
-        self.runtime.objects.fulfil(entry, value)
+        self.runtime.objects.fulfil(entry, fail(error))
 
     def _rerun(self, task: Task) -> None:
         task.count_retry()
-        task.waits = True
-        objects = self.runtime.objects
-        task.refs = [self.runtime.handle(entry) for entry in task.inputs]
-        for entry in task.inputs:
-            value = entry.value
-            if isinstance(value, m.Stored) and not value.places:
-                entry.value = None
-                self.recover(entry)
-        for index in range(max(task.returns, 0)):
-            other = objects.table.get(object_id(task.id, index))
-            value = other.value if other is not None else None
-            lost = isinstance(value, m.Stored) and not value.places
-            if other is not None and lost:
+        task.waits, task.ready = True, False
+        task.refs = [ObjectRef(entry) for entry in task.inputs]
+        for _, other in self.runtime.tasks.outcome(task):
+            if other is not None and _is_lost(other):
                 other.value = None
-        self.leases.submit(task)
+        for entry in task.inputs:
+            if _is_lost(entry):
+                self.runtime.objects.missing(entry, None)
+        self.runtime.tasks.submit(task)
+
+
+def _is_lost(entry: Entry) -> bool:
+    return isinstance(entry.value, m.Stored) and not entry.value.places

@@ -1,8 +1,11 @@
 """What `@remote` makes of functions and classes.
 
-f.remote(x)            RemoteFunction ─> Task ─> Leases
-A.remote(x)            ActorClass ─> ActorSpec ─> control store
-a.method.remote(x)     ActorHandle ─> ActorMethod ─> Task ─> ActorCalls
+f.remote(x)            RemoteFunction ──┐
+                                        ├─> Task ─> Tasks, Leases
+a.method.remote(x)     ActorMethod ─────┘
+A.remote(x)            ActorClass ─> ActorSpec ─> Actors, control store
+
+The latter two are in `minimr/actor.py`.
 """
 
 from __future__ import annotations
@@ -15,30 +18,21 @@ from typing import Any
 
 import cloudpickle
 
-from minimr.core import messages as m
 from minimr.core import options as opts
 from minimr.core import serialize
-from minimr.core.objects import ObjectRef, released
-from minimr.core.results import Slot
-from minimr.core.running import running
-from minimr.core.runtime import Runtime
+from minimr.core.generator import ObjectRefGenerator
+from minimr.core.messages import Shape
+from minimr.core.refs import ObjectRef, released
+from minimr.core.runtime import Runtime, running
+from minimr.core.serialize import Slot
 from minimr.core.session import session
-from minimr.core.signature import read
-from minimr.core.task import Task, object_id
+from minimr.core.tasks import FIRST, Queue, Task, object_id
 
 DEFAULT_RETRIES = 3
-ASYNC_CONCURRENCY = 1000  # of an actor with async methods, as in Ray
-
-
-def define(function: Any, name: str) -> m.Define:
-    """Pickle a function or a class, to be sent once to each worker."""
-    blob = cloudpickle.dumps(function, 5)
-    key = hashlib.blake2b(blob, digest_size=16).digest()
-    return m.Define(key, name, blob)
 
 
 def pack_arguments(
-    args: tuple[Any, ...], kwargs: dict[str, Any], runtime: Runtime
+    args: Any, kwargs: Any, runtime: Runtime
 ) -> tuple[bytes, list[ObjectRef], list[ObjectRef]]:
     """Pickle arguments; references among them are taken out.
 
@@ -51,54 +45,106 @@ def pack_arguments(
     def slot(arg: Any) -> Any:
         if isinstance(arg, ObjectRef):
             refs.append(arg)
-            return Slot(len(refs) - 1)
-        if getattr(arg, "nbytes", 0) > serialize.INLINE_BYTES:
+        elif getattr(arg, "nbytes", 0) > serialize.INLINE_BYTES:
             refs.append(runtime.values.put(arg))
-            return Slot(len(refs) - 1)
-        return arg
+        else:
+            return arg
+        return Slot(len(refs) - 1)
 
     slotted = [slot(arg) for arg in args]
     named = {key: slot(arg) for key, arg in kwargs.items()}
     packed = serialize.pack((slotted, named))
+    data = packed.data
     if packed.buffers:  # small arrays: they travel in the pickle
         data = cloudpickle.dumps((slotted, named), 5)
-        return data, refs, packed.refs
-    return packed.data, refs, packed.refs
+    return data, refs, packed.refs
 
 
-def count_returns(value: Any, function: Any) -> int:
-    """Read `num_returns`; -1 is a generator."""
-    if value is None:
-        return -1 if _is_generator(function) else 1
-    if value in ("streaming", "dynamic"):
-        if function is not None and not _is_generator(function):
-            raise ValueError(
-                f"num_returns={value!r} needs a generator function"
-            )
-        return -1
-    return int(value)
-
-
-def _is_generator(function: Any) -> bool:
-    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(
-        function
+def is_generator(function: Any) -> bool:
+    """Tell whether calls of a function yield."""
+    return inspect.isgeneratorfunction(function) or (
+        inspect.isasyncgenfunction(function)
     )
 
 
-def outcome(runtime: Runtime, task: Task) -> Any:
+def refuse(name: str) -> TypeError:
+    """Say that it is `remote` that calls."""
+    return TypeError(
+        f"What is remote cannot be called directly. Instead of '{name}()', "
+        f"try '{name}.remote()'."
+    )
+
+
+class RemoteCall:
+    """What functions and methods have in common: a call is a task."""
+
+    def __init__(
+        self,
+        name: str,
+        options: dict[str, Any],
+        parameters: str | None,
+        yields: bool,
+        retries: int,
+    ) -> None:
+        self._name = name
+        self._options = options
+        self._check = opts.stub(parameters, name)
+        asked = options.get("num_returns")
+        self._returns = 1 if asked is None else asked
+        if asked in ("streaming", "dynamic") or (asked is None and yields):
+            self._returns = -1  # a generator
+        self._retries = retries
+        again = options.get("retry_exceptions") or False
+        self._again = tuple(again) if isinstance(again, list) else again
+        self._function: bytes | str = b""
+        self._blob = b""
+        self._shape: Shape | None = None  # of a function's worker
+        self._queue: Queue | None = None  # of a method's actor
+        self._held: list[ObjectRef] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: it is `remote` that calls."""
+        raise refuse(self._name)
+
+    def _submit(self, runtime: Runtime, args: Any, kwargs: Any) -> Any:
+        self._check(*args, **kwargs)
+        blob, refs, held = pack_arguments(args, kwargs, runtime)
+        now = running.get()
+        task = Task(
+            runtime.new_id(),
+            self._name,
+            self._function,
+            self._blob,
+            blob,
+            refs,
+            held + self._held,
+            self._returns,
+            self._shape,
+            self._queue,
+            self._retries,
+            self._again,
+            now.task if now is not None else None,
+        )
+        with runtime.lock:
+            result = _outcome(runtime, task)
+            runtime.tasks.submit(task)
+            if released:
+                runtime.objects.drain()
+        runtime.flush()
+        return result
+
+
+def _outcome(runtime: Runtime, task: Task) -> Any:
     """Make the references to a task's results. Lock held."""
-    new = runtime.objects.new
     if task.returns == 1:
-        return new(object_id(task.id, 0), task)
+        return runtime.objects.new(task.id + FIRST, task)
     if task.returns < 0:
-        from minimr.core.generator import ObjectRefGenerator
-
         return ObjectRefGenerator(runtime, task)
-    refs = [new(object_id(task.id, i), task) for i in range(task.returns)]
-    return refs or None
+    ids = [object_id(task.id, index) for index in range(task.returns)]
+    return [runtime.objects.new(id, task) for id in ids] or None
 
 
-class RemoteFunction:
+class RemoteFunction(RemoteCall):
     """A function whose calls are tasks. Made by `minimr.remote`."""
 
     def __init__(
@@ -106,33 +152,27 @@ class RemoteFunction:
     ) -> None:
         opts.check(options, opts.TASK, "remote functions")
         functools.update_wrapper(self, function)
-        self._function = function
-        self._options = options
-        self._returns = count_returns(options.get("num_returns"), function)
-        self._signature = read(function)
-        self._define: m.Define | None = None
-        self._shape: m.Shape | None = None
-        self._for: Runtime | None = None  # what the two above are made for
-        retries = options.get("max_retries")
-        self._retries = DEFAULT_RETRIES if retries is None else retries
-        again = options.get("retry_exceptions") or False
-        self._again = tuple(again) if isinstance(again, list) else again
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Refuse: it is `remote` that calls."""
-        raise TypeError(
-            "Remote functions cannot be called directly. Instead of running "
-            f"'{self._function.__name__}()', try "
-            f"'{self._function.__name__}.remote()'."
+        yields, retries = is_generator(function), options.get("max_retries")
+        if isinstance(options.get("num_returns"), str) and not yields:
+            kind = options["num_returns"]
+            raise ValueError(f"num_returns={kind!r} needs a generator")
+        super().__init__(
+            options.get("name") or function.__name__,
+            options,
+            opts.signature(function),
+            yields,
+            DEFAULT_RETRIES if retries is None else retries,
         )
+        self._target = function
+        self._for: Any = None  # the runtime that the shape is for
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RemoteFunction, (self._function, self._options)
+        return RemoteFunction, (self._target, self._options)
 
     def options(self, **options: Any) -> RemoteFunction:
         """Give the same function with other options."""
-        other = RemoteFunction(self._function, {**self._options, **options})
-        other._define = self._define
+        other = RemoteFunction(self._target, {**self._options, **options})
+        other._function, other._blob = self._function, self._blob
         return other
 
     def remote(self, *args: Any, **kwargs: Any) -> Any:
@@ -141,91 +181,16 @@ class RemoteFunction:
         Ray: the same.
         """
         runtime = session()
+        if not isinstance(runtime, Runtime):  # local mode
+            return runtime.run(self._target, args, kwargs, self._returns)
         if self._for is not runtime:
-            self._prepare(runtime)
-        if not isinstance(runtime, Runtime):  # local mode
-            return runtime.run(self._function, args, kwargs, self._returns)
-        if self._signature is not None:
-            self._signature.check(function_name(self._function), args, kwargs)
-        blob, refs, held = pack_arguments(args, kwargs, runtime)
-        assert self._define is not None
-        assert self._shape is not None
-        task = Task(
-            runtime.new_id(),
-            self._options.get("name") or self._define.name,
-            self._define,
-            blob,
-            refs,
-            held,
-            self._returns,
-            self._shape,
-            self._retries,
-            self._again,
-        )
-        now = running.get()
-        task.parent = now.task if now else None
-        with runtime.lock:
-            result = outcome(runtime, task)
-            runtime.leases.submit(task)
-            if released:
-                runtime.objects.drain()
-        runtime.flush()
-        return result
-
-    def _prepare(self, runtime: Any) -> None:
-        if self._define is None:
-            name = function_name(self._function)
-            self._define = define(self._function, name)
-        job_env = runtime.job.env if runtime.job else ()
-        self._shape = opts.shape(self._options, 1, job_env)
-        self._for = runtime
-
-
-class ActorClass:
-    """A class whose instances are actors. Made by `minimr.remote`."""
-
-    def __init__(self, cls: type, options: dict[str, Any]) -> None:
-        opts.check(options, opts.ACTOR, "actors")
-        self._cls = cls
-        self._options = options
-        self.__name__ = cls.__name__
-        self.__doc__ = cls.__doc__
-        self._define: m.Define | None = None
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Refuse: it is `remote` that calls."""
-        name = self._cls.__name__
-        raise TypeError(
-            "Actors cannot be instantiated directly. Instead of "
-            f"'{name}()', use '{name}.remote()'."
-        )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ActorClass, (self._cls, self._options)
-
-    def options(self, **options: Any) -> ActorClass:
-        """Give the same class with other options."""
-        other = ActorClass(self._cls, {**self._options, **options})
-        other._define = self._define
-        return other
-
-    def remote(self, *args: Any, **kwargs: Any) -> Any:
-        """Start an actor. Blocks: no, but for a name until it is known.
-
-        Raises:
-            ValueError: the name is taken.
-        Ray: the same.
-        """
-        from minimr.core.creation import create
-
-        runtime = session()
-        if not isinstance(runtime, Runtime):  # local mode
-            return runtime.actor(self._cls, args, kwargs, self._options)
-        if self._define is None:
-            self._define = define(self._cls, self._cls.__name__)
-        return create(
-            runtime, self._cls, self._define, self._options, args, kwargs
-        )
+            self._shape = opts.shape(self._options, 1, runtime.job.env)
+            self._for = runtime
+        if not self._blob:
+            self._blob = cloudpickle.dumps(self._target, 5)
+            digest = hashlib.blake2b(self._blob, digest_size=16)
+            self._function = digest.digest()
+        return self._submit(runtime, args, kwargs)
 
 
 def remote(*args: Any, **options: Any) -> Any:
@@ -237,14 +202,15 @@ def remote(*args: Any, **options: Any) -> Any:
         return _wrap(args[0], {})
     if args or not options:
         raise AssertionError(
-            "The @ray.remote decorator must be applied either with no "
-            "arguments and no parentheses, for example '@ray.remote', or it "
-            "must be applied using some of the arguments"
+            "@remote is written with no arguments and no parentheses, or "
+            "with options: @remote(num_cpus=2)"
         )
     return lambda target: _wrap(target, options)
 
 
 def _wrap(target: Any, options: dict[str, Any]) -> Any:
+    from minimr.actor import ActorClass
+
     if inspect.isclass(target):
         return ActorClass(target, options)
     if inspect.iscoroutinefunction(target):
@@ -254,12 +220,4 @@ def _wrap(target: Any, options: dict[str, Any]) -> Any:
         )
     if inspect.isfunction(target):
         return RemoteFunction(target, options)
-    raise TypeError(
-        "The @ray.remote decorator must be applied to either a function or "
-        "a class."
-    )
-
-
-def function_name(function: Any) -> str:
-    """Name a function, for people."""
-    return str(getattr(function, "__name__", "function"))
+    raise TypeError("@remote is for either a function or a class.")

@@ -1,36 +1,43 @@
-"""What a task is given and what it gives: unpickled here, pickled there.
+"""One run of a task: what it is given, what it gives, and how it ends.
 
-    args, deps ─> arguments() ─> the call ─> reply() ─> Done, to the owner
+    args, deps ─> arguments() ─> the call ─> reply() ─> done, to the owner
+                                    └─ it raises ─> Attempt ─> done, failed
 
 Rule: a reference that travels in a result is kept here until the owner has
-registered as its borrower (`Landed`).
+registered as its borrower, and so answers.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
 import pickle
+import time
 from typing import TYPE_CHECKING, Any
 
-from minimr.core import messages as m
 from minimr.core import serialize
-from minimr.core.objects import Entry
-from minimr.core.task import object_id
+from minimr.core.pool import PROGRESS
+from minimr.core.refs import Entry
+from minimr.core.runtime import Running, Runtime, running
+from minimr.core.serialize import Slot, fail
+from minimr.core.tasks import object_id
+from minimr.exceptions import (
+    AsyncioActorExit,
+    TaskCancelledError,
+    task_error,
+)
 from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
-    from minimr.core.runtime import Runtime
+    from minimr.core.worker import Executor
 
 
-class Slot:
-    """Stands in the arguments where a reference was."""
+EVENTS_S = 0.5  # what ran is told to the control store
+MAX_EVENTS = 1000
 
-    __slots__ = ("index",)
 
-    def __init__(self, index: int) -> None:
-        self.index = index
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Slot, (self.index,)
+class ActorExit(BaseException):
+    """Raised by `exit_actor` in a method."""
 
 
 class Results:
@@ -38,7 +45,7 @@ class Results:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self.sent: dict[bytes, list[Any]] = {}  # references on their way
+        self._events: list[tuple[bytes, str, float, float]] = []
 
     def arguments(self, blob: bytes, deps: Any) -> tuple[Any, Any]:
         """Unpickle arguments, values in the place of references.
@@ -50,107 +57,113 @@ class Results:
         args, kwargs = pickle.loads(blob)
         if deps:
             values = self._values(deps)
-            args = [values[a.index] if type(a) is Slot else a for a in args]
-            kwargs = {
-                key: values[a.index] if type(a) is Slot else a
-                for key, a in kwargs.items()
-            }
-        if self.runtime.objects.borrowing.to_borrow:
+            args = [values[a.number] if type(a) is Slot else a for a in args]
+            for key, arg in kwargs.items():
+                if type(arg) is Slot:
+                    kwargs[key] = values[arg.number]
+        if self.runtime.objects.to_borrow:
             self.runtime.drain()
         return args, kwargs
 
     def _values(self, deps: Any) -> list[Any]:
-        runtime = self.runtime
-        entries = []
-        for name, value in deps:
-            mine = name.owner == runtime.address
-            entry = runtime.objects.table.get(name.id) if mine else None
+        runtime, entries = self.runtime, []
+        for (id, owner), value in deps:
+            mine = owner == runtime.address
+            entry = runtime.objects.table.get(id) if mine else None
             if entry is None:
                 # Not in the table: who sent the task keeps it for us.
-                entry = Entry(name.id, name.owner, None)
-                entry.value = value
+                entry = Entry(id, owner, None, value)
             entries.append(entry)
-        blocks = runtime.values.fetch(entries, None)
-        return [
-            runtime.values.load(entry, blocks.get(entry)) for entry in entries
-        ]
+        blocks, load = runtime.values.fetch(entries, None), runtime.values.load
+        return [load(entry, blocks.get(entry)) for entry in entries]
 
-    def on_landed(self, peer: Peer, landed: m.Landed) -> None:
-        """The owner has registered as borrower of what we sent."""
-        self.sent.pop(landed.task, None)
-
-    def reply(self, peer: Peer, task: m.Push | m.Call, result: Any) -> None:
+    def reply(self, peer: Peer, id: bytes, returns: int, result: Any) -> None:
         """Answer with a result. Blocks: a large one, for room."""
-        if task.returns == 1:
-            packed = serialize.pack(result)
-            if (
-                not packed.refs
-                and not packed.buffers
-                and len(packed.data) <= serialize.INLINE_BYTES
-            ):
-                peer.post(m.Done(task.task, packed.data))
-                return
-            all_packed = [packed]
-        else:
-            all_packed = [
-                serialize.pack(part) for part in split(result, task.returns)
-            ]
-        owner = peer.data.address
+        owner, encode = peer.data.address, self.runtime.values.encode
+        if returns < 0:
+            count = 0
+            for count, item in enumerate(result, 1):
+                packed = serialize.pack(item)
+                value = encode(object_id(id, count), packed, owner)
+                self._send(peer, packed.refs, "yielded", id, count, value)
+                self.runtime.hub.flush()
+            self._send(peer, [], "done", id, serialize.pack(count).data)
+            return
+        parts = [result] if returns == 1 else serialize.split(result, returns)
+        all_packed = [serialize.pack(part) for part in parts]
         values = [
-            self.runtime.values.encode(
-                object_id(task.task, index), packed, owner
-            )
+            encode(object_id(id, index), packed, owner)
             for index, packed in enumerate(all_packed)
         ]
-        refs = [ref for packed in all_packed for ref in packed.refs]
-        self._send(peer, task.task, m.Done(task.task, values), refs)
-
-    def _send(
-        self, peer: Peer, task: bytes, message: Any, refs: list[Any]
-    ) -> None:
-        if not refs:
-            peer.post(message)
+        if returns == 1 and type(values[0]) is bytes:
+            peer.post(("done", id, values[0]))
             return
-        with self.runtime.lock:
-            # Kept until the owner has registered as a borrower.
-            self.sent.setdefault(task, []).extend(refs)
-            self.runtime.objects.borrowing.when_registered(
-                lambda: peer.post(message)
-            )
+        refs = [ref for packed in all_packed for ref in packed.refs]
+        self._send(peer, refs, "done", id, values)
 
-    def generate(self, peer: Peer, task: m.Push | m.Call, items: Any) -> None:
-        """Answer with what a generator yields, item by item."""
-        owner = peer.data.address
-        count = 0
-        for count, item in enumerate(items, 1):
-            packed = serialize.pack(item)
-            id = object_id(task.task, count)
-            value = self.runtime.values.encode(id, packed, owner)
-            message = m.Yielded(task.task, count, value)
-            self._send(peer, task.task, message, packed.refs)
-            self.runtime.hub.flush()
-        done = m.Done(task.task, serialize.pack(count).data)
-        with self.runtime.lock:
-            self.runtime.objects.borrowing.when_registered(
-                lambda: peer.post(done)
-            )
+    def _send(self, peer: Peer, refs: list[Any], *message: Any) -> None:
+        """Send after all before it, when our references are registered."""
+        runtime = self.runtime
 
-    def fail(self, peer: Peer, task: bytes, error: BaseException) -> None:
-        """Answer with an error."""
-        peer.post(m.Done(task, serialize.fail(error)))
+        def send() -> None:
+            if refs:  # kept by the question until it is answered
+                runtime.ask(peer, lambda _: refs.clear(), *message)
+            else:
+                peer.post(message)
+
+        with runtime.lock:
+            runtime.objects.when_registered(send)
+
+    def record(self, *event: Any) -> None:
+        """Note that a task has run: (task, name, start, end)."""
+        self._events.append(event)
+        if len(self._events) == 1:
+            with self.runtime.lock:
+                self.runtime.later(EVENTS_S, self._tell)
+        elif len(self._events) >= MAX_EVENTS:
+            with self.runtime.lock:
+                self._tell()
+
+    def _tell(self) -> None:
+        events, self._events = self._events, []
+        if events:
+            row = (self.runtime.welcome.node, os.getpid(), events)
+            self.runtime.head().post(("events", pickle.dumps(row)))
 
 
-def split(result: Any, count: int) -> list[Any]:
-    """Cut a task's result into its `num_returns` objects.
+class Attempt:
+    """One run of a task: what is noted of it, and what ends it."""
 
-    Raises:
-        ValueError: there are more or fewer.
-    """
-    if count == 0:
-        return []
-    parts = list(result)
-    if len(parts) != count:
-        raise ValueError(
-            f"the task has num_returns={count}, but gave {len(parts)} values"
-        )
-    return parts
+    __slots__ = ("executor", "now", "peer", "start", "token")
+
+    def __init__(self, executor: Executor, peer: Peer, now: Running) -> None:
+        self.executor, self.peer, self.now = executor, peer, now
+
+    def __enter__(self) -> None:
+        executor = self.executor
+        executor.begun += 1
+        about = (executor.lease, executor.begun, self.now.name.encode())
+        PROGRESS.pack_into(executor.progress, 0, *about)
+        self.token = running.set(self.now)
+        if executor.threads is None and executor.loop is None:
+            executor.now = self.now
+        self.start = time.time()
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        executor, (id, name, _) = self.executor, self.now
+        executor.now = None
+        executor.cancelled.discard(id)
+        running.reset(self.token)
+        executor.results.record(id, name, self.start, time.time())
+        if error is None:
+            return True
+        if isinstance(error, ActorExit | AsyncioActorExit):
+            executor.leave()
+        if isinstance(error, SystemExit):
+            executor.quit(error)
+        if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+            error = TaskCancelledError(f"{name}() was cancelled")
+        else:
+            error = task_error(name, error, os.getpid())
+        self.peer.post(("done", id, fail(error)))
+        return True

@@ -1,7 +1,5 @@
 """Where a task can run: pure decisions on a view of the cluster.
 
-    decide(shape, here, nodes) ─> Here | There(address) | Wait | Never(why)
-
 Rules (Ray's, made smaller):
 
 1. DEFAULT fills this node first, then the node with most room; SPREAD goes
@@ -13,7 +11,6 @@ Rules (Ray's, made smaller):
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from minimr.core.messages import NodeInfo, Resources, Shape
 from minimr.net.channel import Address
@@ -21,27 +18,8 @@ from minimr.net.channel import Address
 UNIT = 10_000  # the smallest part of a resource is 1/UNIT
 
 
-class Here(NamedTuple):
-    """This node has room now."""
-
-
-class There(NamedTuple):
-    """Another node should be asked."""
-
-    address: Address
-
-
-class Wait(NamedTuple):
-    """This node could run it, when others have ended."""
-
-
-class Never(NamedTuple):
-    """No node can ever run it."""
-
-    why: str
-
-
-Decision = Here | There | Wait | Never
+class NeverError(Exception):
+    """No node can ever run it; the text says why."""
 
 
 class Pool:
@@ -56,84 +34,66 @@ class Pool:
         self.available = dict(total)
         self._gpus = [1.0] * int(total.get("GPU", 0))
 
-    def fits(self, amounts: Iterable[tuple[str, float]]) -> bool:
-        """Tell whether there is room now."""
-        have = self.available
-        return all(have.get(name, 0.0) >= need for name, need in amounts)
-
     def take(self, amounts: Iterable[tuple[str, float]]) -> None:
         """Count down."""
-        for name, need in amounts:
-            self._add(name, -need)
+        self.give((name, -need) for name, need in amounts)
 
     def give(self, amounts: Iterable[tuple[str, float]]) -> None:
         """Count up."""
         for name, need in amounts:
-            self._add(name, need)
-
-    def _add(self, name: str, amount: float) -> None:
-        have = self.available.get(name, 0.0) + amount
-        self.available[name] = round(have * UNIT) / UNIT
+            have = self.available.get(name, 0.0) + need
+            self.available[name] = round(have * UNIT) / UNIT
 
     def take_gpus(self, amount: float) -> tuple[int, ...]:
         """Choose GPUs: whole ones, or a part of one."""
-        ids: list[int] = []
-        part = min(amount, 1.0)
-        for index, free in enumerate(self._gpus):
-            if part > 0 and free >= part and len(ids) < max(1, int(amount)):
-                self._gpus[index] = round((free - part) * UNIT) / UNIT
-                ids.append(index)
-        return tuple(ids)
+        part, count = min(amount, 1.0), max(1, int(amount))
+        free = [i for i, have in enumerate(self._gpus) if have >= part > 0]
+        self.give_gpus(free[:count], -amount)
+        return tuple(free[:count])
 
     def give_gpus(self, ids: Sequence[int], amount: float) -> None:
         """Give chosen GPUs back."""
-        part = min(amount, 1.0)
+        part = max(-1.0, min(amount, 1.0))
         for index in ids:
             self._gpus[index] = round((self._gpus[index] + part) * UNIT) / UNIT
 
 
 def decide(
     shape: Shape, here: str, nodes: Sequence[NodeInfo], turn: int, hops: int
-) -> Decision:
-    """Say where a task of this shape goes.
+) -> Address | None:
+    """Say to which node a task of this shape goes; None: it waits here.
 
     Args:
         here: the id of the node that decides; its info is up to date.
         nodes: all nodes that live.
         turn: counts up with each SPREAD decision of this node.
         hops: how many nodes have sent it on already.
+
+    Raises:
+        NeverError: no node can ever run it.
     """
-    strategy = shape.strategy or ("DEFAULT",)
-    if strategy[0] == "node":
-        _, wanted, soft = strategy
-        chosen = [node for node in nodes if node.id == wanted]
+    kind, *wanted = shape.strategy or ("DEFAULT",)
+    if kind == "node":
+        chosen = [node for node in nodes if node.id == wanted[0]]
+        soft = wanted[1]
         if not chosen and not soft:
-            return Never(f"node {wanted} of its node affinity is not alive")
-        if chosen and (not soft or feasible(chosen, shape)):
+            raise NeverError(f"node {wanted[0]} of its affinity is not alive")
+        if any(_fits(node.total, shape) for node in chosen) or not soft:
             nodes = chosen
-    able = feasible(nodes, shape)
+    able = [node for node in nodes if _fits(node.total, shape)]
     if not able:
-        return Never(_explain(shape, nodes))
+        raise NeverError(_explain(shape, nodes))
     ready = [node for node in able if _fits(node.available, shape)]
-    mine = [node for node in ready if node.id == here]
-    if strategy[0] == "SPREAD" and not hops:
-        ready = ready or able
-        node = sorted(ready)[turn % len(ready)]
-        if node.id != here:
-            return There(node.address)
-        return Here() if mine else Wait()
-    if mine:
-        return Here()
-    if ready and not hops:
-        return There(max(ready, key=_room).address)
-    if any(node.id == here for node in able):
-        return Wait()
-    return There(max(able, key=_room).address)
-
-
-def feasible(nodes: Sequence[NodeInfo], shape: Shape) -> list[NodeInfo]:
-    """Give the nodes that could run it if they were empty."""
-    return [node for node in nodes if _fits(node.total, shape)]
+    if kind == "SPREAD" and not hops:
+        ready = sorted(ready or able)
+        best = ready[turn % len(ready)]
+    else:
+        # Who was sent here waits here, if it ever can run here.
+        ready = able if hops or not ready else ready
+        mine = [node for node in ready if node.id == here]
+        best = mine[0] if mine else max(ready, key=_room)
+    waits = best.id == here and not _fits(best.available, shape)
+    return None if waits else best.address
 
 
 def _fits(have: Resources, shape: Shape) -> bool:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import pickle
 import struct
 import threading
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import cloudpickle
@@ -41,6 +40,12 @@ class _Outgoing(threading.local):
 outgoing = _Outgoing()
 
 
+class Slot(NamedTuple):
+    """Stands in the arguments where a reference was."""
+
+    number: int
+
+
 class Packed(NamedTuple):
     """A pickled value, its buffers still where the value has them."""
 
@@ -50,7 +55,12 @@ class Packed(NamedTuple):
 
     def size(self) -> int:
         """Give the bytes of data and buffers together."""
-        return len(self.data) + sum(part.nbytes for part in self.buffers)
+        size = len(self.data)
+        return size + sum([part.nbytes for part in self.buffers])
+
+    def copied(self) -> tuple[bytes, ...]:
+        """Give copies of the buffers, to be sent or kept."""
+        return tuple(bytes(part) for part in self.buffers)
 
 
 def pack(value: Any) -> Packed:
@@ -74,9 +84,18 @@ def pack(value: Any) -> Packed:
     return Packed(data, [part.raw() for part in buffers], refs)
 
 
-def unpack(data: Any, buffers: Sequence[Any] = ()) -> Any:
-    """Make the value again. Buffers are used where they lie."""
-    return pickle.loads(data, buffers=buffers)
+def split(result: Any, count: int) -> list[Any]:
+    """Cut a task's result into its `num_returns` objects.
+
+    Raises:
+        ValueError: there are more or fewer.
+    """
+    parts = list(result) if count else []
+    if len(parts) != count:
+        raise ValueError(
+            f"the task has num_returns={count}, but gave {len(parts)} values"
+        )
+    return parts
 
 
 def stored_size(packed: Packed) -> int:
@@ -111,7 +130,7 @@ def read(memory: memoryview) -> Any:
         begin = _up(end)
         end = begin + size
         buffers.append(memory[begin:end])
-    return unpack(data, buffers)
+    return pickle.loads(data, buffers=buffers)
 
 
 def fail(error: BaseException) -> Failed:
@@ -120,7 +139,7 @@ def fail(error: BaseException) -> Failed:
         blob = cloudpickle.dumps(error, 5)
         pickle.loads(blob)  # some exceptions only break on the way back
     except Exception:  # noqa: BLE001  # a user's exception
-        from minimr.core.exceptions import RayTaskError
+        from minimr.exceptions import RayTaskError
 
         text = f"{type(error).__name__}: {error}"
         if isinstance(error, RayTaskError):

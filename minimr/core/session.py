@@ -18,16 +18,13 @@ from typing import IO, Any
 
 from minimr.core import messages as m
 from minimr.core import runtime as runtimes
-from minimr.core.exceptions import RaySystemError
-from minimr.core.runtime import Runtime, current, set_current, write_output
+from minimr.core.options import shape
+from minimr.core.runtime import Runtime, set_current
+from minimr.exceptions import RaySystemError
+from minimr.local import LocalRuntime
 from minimr.net.channel import Address, connect, parse_address
 from minimr.net.token import load_token
 
-TWICE = (
-    "Maybe you called ray.init twice by accident? This error can be "
-    "suppressed by passing in 'ignore_reinit_error=True' or by calling "
-    "'ray.shutdown()' prior to 'ray.init()'."
-)
 LOOPBACK = "127.0.0.1"
 ROOT = Path(__file__).parents[2]
 
@@ -79,22 +76,20 @@ def init(
     Ray: `ray.init`; a dashboard and logging options have no effect here.
     """
     global _local
-    _refuse(unknown)
+    if not all(name.startswith("_") for name in unknown):
+        raise RuntimeError(f"init() got unknown options: {[*unknown]}")
     if is_initialized():
         if ignore_reinit_error:
             return {}
-        raise RuntimeError(TWICE)
+        raise RuntimeError("init() was called twice; shutdown() comes first")
     if local_mode:
-        from minimr.core.local import LocalRuntime
-
-        _local = LocalRuntime(namespace)
+        _local = LocalRuntime()
         return {}
-    amounts = (num_cpus, num_gpus, resources)
-    where, host = _place(address, amounts, object_store_memory)
+    amounts = (num_cpus, num_gpus, resources, object_store_memory)
+    where, host = _place(address, amounts)
     runtime = Runtime("driver", load_token(), host)
     _connect(runtime, where, namespace, runtime_env)
-    if log_to_driver:
-        runtime.printed = write_output
+    runtime.show_prints = log_to_driver
     return {
         "node_id": runtime.welcome.node,
         "address": "{}:{}".format(*where),
@@ -103,26 +98,18 @@ def init(
     }
 
 
-def _refuse(unknown: dict[str, Any]) -> None:
-    names = sorted(name for name in unknown if not name.startswith("_"))
-    if names:
-        raise RuntimeError(f"init() got unknown options: {names}")
-
-
 def _place(
-    address: str | None,
-    amounts: tuple[Any, Any, Any],
-    object_store_memory: int | None,
+    address: str | None, amounts: tuple[Any, ...]
 ) -> tuple[Address, str]:
     """Give the address of a node, and our own towards it."""
+    global _node
     address = address or os.environ.get("MINIMR_ADDRESS")
     if address in (None, "local"):
-        return _spawn(node_options(*amounts, object_store_memory)), LOOPBACK
-    if any(amount is not None for amount in amounts):
-        raise ValueError(
-            "When connecting to an existing cluster, num_cpus, num_gpus "
-            "and resources must not be provided."
-        )
+        options = {**node_options(*amounts), "driver": os.getpid()}
+        _node, there = spawn_node(options)
+        return there, LOOPBACK
+    if any(amount is not None for amount in amounts[:3]):
+        raise ValueError("num_cpus, num_gpus, resources: not with an address")
     where = _find(str(address))
     # Once by hand, for an error that says what is wrong there.
     channel = connect(where, load_token())
@@ -134,10 +121,8 @@ def _place(
 def _connect(
     runtime: Runtime, where: Address, namespace: str | None, env: Any
 ) -> None:
-    from minimr.core.options import shape
-
     runtime.job = m.Job(
-        secrets.token_hex(4),
+        runtime.process.hex(),
         tuple(path or os.getcwd() for path in sys.path),
         os.getcwd(),
         namespace or secrets.token_hex(8),
@@ -146,9 +131,7 @@ def _connect(
     runtime.home = where
     set_current(runtime)
     try:
-        with runtime.lock:
-            node = runtime.link(where)
-        runtime.attach(node)
+        runtime.attach(where)
     except BaseException:
         set_current(None)
         runtime.hub.close()
@@ -166,7 +149,7 @@ def shutdown() -> None:
     global _node, _local
     _local = None
     if runtimes._current is not None:
-        runtime = current()
+        runtime = runtimes._current
         set_current(None)
         runtime.close()
         atexit.unregister(shutdown)
@@ -186,11 +169,10 @@ def node_options(
     object_store_memory: int | None,
 ) -> dict[str, Any]:
     """Say what a node has; what is not given is measured."""
-    from minimr.core.pool import detect_gpus
-
     amounts = dict(resources or {})
-    amounts["CPU"] = num_cpus if num_cpus is not None else cpus()
-    gpus = num_gpus if num_gpus is not None else detect_gpus()
+    cpus = len(os.sched_getaffinity(0))
+    amounts["CPU"] = cpus if num_cpus is None else num_cpus
+    gpus = _gpus() if num_gpus is None else num_gpus
     if gpus:
         amounts["GPU"] = gpus
     amounts = {name: float(have) for name, have in amounts.items()}
@@ -201,9 +183,14 @@ def node_options(
     return {"resources": amounts, "store_bytes": store}
 
 
-def cpus() -> int:
-    """Count the CPUs that this process may use."""
-    return len(os.sched_getaffinity(0))
+def _gpus() -> int:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return sum(bool(part.strip()) for part in visible.split(","))
+    return sum(
+        name.startswith("nvidia") and name[6:].isdigit()
+        for name in os.listdir("/dev")
+    )
 
 
 def spawn_node(
@@ -244,12 +231,6 @@ def spawn_node(
         raise OSError(said["error"])
     host, port = said
     return process, (host, port)
-
-
-def _spawn(options: dict[str, Any]) -> Address:
-    global _node
-    _node, address = spawn_node({**options, "driver": os.getpid()})
-    return address
 
 
 def _find(address: str) -> Address:

@@ -1,16 +1,16 @@
 """The object store of a node: one arena, and files for what does not fit.
 
-    Create ─> offset ─> (the process writes) ─> Seal ─> Fetch: pinned
+    create ─> offset ─> (the process writes) ─> seal ─> fetch: pinned
     full: copies of other nodes' objects go, least recently used first;
           then own objects are written to disk, and read back when asked for
 
 Rules:
 
 1. The arena is a file without a name: whatever way the last process that
-   has it open ends, the system takes the memory back.
+   has it open ends, the system takes the memory back. So are the files of
+   spilled objects.
 2. A pinned object stays where it is. Freed while pinned, it goes with the
    last pin.
-3. Spilled objects are files without a name as well.
 """
 
 from __future__ import annotations
@@ -18,38 +18,71 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from collections import OrderedDict
+from bisect import bisect_left, insort
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, field
 from typing import Any
 
-from minimr.core.arena import Arena
 from minimr.net.channel import Address
 
+ALIGN = 4096
 
-class Stored:
+
+class Arena:
+    """Where objects lie: a list of free ranges, no memory.
+
+    First fit from below: ranges that were used before have their pages, and
+    writing to a new page costs far more than copying into it.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.used = 0
+        self._free: list[tuple[int, int]] = [(0, size)]  # (begin, end), sorted
+
+    def allocate(self, size: int) -> int | None:
+        """Give the offset of a free range, or None."""
+        size = rounded(size)
+        for index, (begin, end) in enumerate(self._free):
+            if end - begin >= size:
+                self._free[index : index + 1] = (
+                    [(begin + size, end)] if end - begin > size else []
+                )
+                self.used += size
+                return begin
+        return None
+
+    def free(self, begin: int, size: int) -> None:
+        """Take a range back, and join it with free neighbours."""
+        size = rounded(size)
+        end = begin + size
+        self.used -= size
+        index = bisect_left(self._free, (begin, end))
+        if index < len(self._free) and self._free[index][0] == end:
+            end = self._free.pop(index)[1]
+        if index and self._free[index - 1][1] == begin:
+            begin = self._free.pop(index - 1)[0]
+        insort(self._free, (begin, end))
+
+
+def rounded(size: int) -> int:
+    """Give the bytes that an object of that size takes."""
+    return max(ALIGN, -(-size // ALIGN) * ALIGN)
+
+
+@dataclass(slots=True, eq=False)
+class Object:
     """One object of this node."""
 
-    __slots__ = (
-        "file",
-        "freed",
-        "offset",
-        "owner",
-        "pins",
-        "primary",
-        "sealed",
-        "size",
-    )
-
-    def __init__(
-        self, offset: int, size: int, owner: Address, primary: bool
-    ) -> None:
-        self.offset: int | None = offset  # None: on disk
-        self.size = size
-        self.owner = owner
-        self.primary = primary  # not a copy that can be fetched again
-        self.sealed = False
-        self.freed = False
-        self.pins: dict[Any, int] = {}  # {process that reads it: how often}
-        self.file: int | None = None
+    id: bytes
+    offset: int | None  # None: on disk
+    size: int
+    owner: Address
+    primary: bool  # not a copy that can be fetched again
+    sealed: bool = False
+    freed: bool = False
+    pins: Counter[Any] = field(default_factory=Counter)  # {reader: how often}
+    file: int = -1
 
 
 class Store:
@@ -58,25 +91,23 @@ class Store:
     def __init__(self, size: int, spill_directory: str | None = None) -> None:
         self.descriptor = os.memfd_create("minimr-arena")
         os.ftruncate(self.descriptor, size)
-        self.memory = mmap.mmap(self.descriptor, size)
+        self.memory = memoryview(mmap.mmap(self.descriptor, size))
         self.arena = Arena(size)
-        self.objects: OrderedDict[bytes, Stored] = OrderedDict()  # by use
-        self.spilled_bytes = 0
+        self.objects: OrderedDict[bytes, Object] = OrderedDict()  # by use
         self._directory = spill_directory
 
     def create(
         self, id: bytes, size: int, owner: Address, primary: bool = True
     ) -> int | str:
         """Make room for an object; give its offset, or say why not."""
-        old = self.objects.get(id)
-        if old is not None:  # of an attempt before this one
-            old.freed = True
-            if not self._forget(id, old):
-                self.objects[id + b"old"] = self.objects.pop(id)
+        self.seal(id)  # of an attempt before this one, whose worker died
+        self.free(id)
+        if id in self.objects:
+            self.objects[id + b"old"] = self.objects.pop(id)
         offset = self._allocate(size)
         if offset is None:
             return self._full(size)
-        self.objects[id] = Stored(offset, size, owner, primary)
+        self.objects[id] = Object(id, offset, size, owner, primary)
         return offset
 
     def seal(self, id: bytes) -> None:
@@ -84,8 +115,7 @@ class Store:
         stored = self.objects.get(id)
         if stored is not None:
             stored.sealed = True
-            if stored.freed:
-                self._forget(id, stored)
+            self._forget_if_over(stored)
 
     def pin(self, id: bytes, reader: Any) -> int | str | None:
         """Hold an object in memory for a reader; give its offset.
@@ -95,47 +125,36 @@ class Store:
         stored = self.objects.get(id)
         if stored is None or not stored.sealed or stored.freed:
             return None
-        if stored.offset is None:
-            why = self._restore(stored)
-            if why is not None:
-                return why
+        if stored.offset is None and not self._restore(stored):
+            return self._full(stored.size)
         self.objects.move_to_end(id)
-        stored.pins[reader] = stored.pins.get(reader, 0) + 1
+        stored.pins[reader] += 1
         return stored.offset
 
     def unpin(self, id: bytes, reader: Any) -> None:
         """A reader is done with an object."""
-        stored = self.objects.get(id)
-        if stored is None or reader not in stored.pins:
-            stored = self.objects.get(id + b"old")
-            id = id + b"old"
-        if stored is None or reader not in stored.pins:
-            return
-        stored.pins[reader] -= 1
-        if not stored.pins[reader]:
-            del stored.pins[reader]
-        if stored.freed:
-            self._forget(id, stored)
+        for name in (id, id + b"old"):
+            stored = self.objects.get(name)
+            if stored is not None and stored.pins[reader] > 0:
+                stored.pins[reader] -= 1
+                stored.pins += Counter()  # without those at zero
+                self._forget_if_over(stored)
+                return
 
     def free(self, id: bytes) -> None:
         """Nobody can reach the object: it goes, at the latest unpinned."""
         stored = self.objects.get(id)
         if stored is not None:
             stored.freed = True
-            self._forget(id, stored)
+            self._forget_if_over(stored)
 
-    def reader_left(self, reader: Any) -> None:
-        """A process is gone, with all its pins."""
-        for id, stored in list(self.objects.items()):
-            if stored.pins.pop(reader, None) and stored.freed:
-                self._forget(id, stored)
-
-    def owner_left(self, owner: Address) -> None:
-        """An owner is gone: nobody can reach its objects."""
-        for id, stored in list(self.objects.items()):
-            if stored.owner == owner:
+    def process_left(self, reader: Any, address: Address) -> None:
+        """A process is gone, with its pins and with what it owned."""
+        for stored in list(self.objects.values()):
+            stored.pins.pop(reader, None)
+            if stored.owner == address:
                 stored.freed = stored.sealed = True
-                self._forget(id, stored)
+            self._forget_if_over(stored)
 
     def part(self, id: bytes, begin: int, end: int) -> bytes | None:
         """Copy a part of an object, from memory or from disk."""
@@ -143,81 +162,73 @@ class Store:
         if stored is None or not stored.sealed:
             return None
         if stored.offset is None:
-            assert stored.file is not None
             return os.pread(stored.file, end - begin, begin)
-        return self.memory[stored.offset + begin : stored.offset + end]
+        return bytes(self._view(stored)[begin:end])
 
     def write(self, id: bytes, begin: int, data: Any) -> None:
         """Fill a part of an object that is being fetched."""
-        stored = self.objects[id]
-        assert stored.offset is not None
-        at = stored.offset + begin
-        self.memory[at : at + len(data)] = data
+        self._view(self.objects[id])[begin : begin + len(data)] = data
 
-    def _forget(self, id: bytes, stored: Stored) -> bool:
-        if stored.pins or not stored.sealed:
-            return False
+    def _view(self, stored: Object) -> memoryview:
+        assert stored.offset is not None
+        return self.memory[stored.offset : stored.offset + stored.size]
+
+    def _forget_if_over(self, stored: Object) -> None:
+        if not stored.freed or stored.pins or not stored.sealed:
+            return
         if stored.offset is not None:
             self.arena.free(stored.offset, stored.size)
-        if stored.file is not None:
+        else:
             os.close(stored.file)
-            self.spilled_bytes -= stored.size
-        self.objects.pop(id, None)
-        return True
+        name = stored.id
+        if self.objects.get(name) is not stored:
+            name += b"old"
+        del self.objects[name]
 
     def _allocate(self, size: int) -> int | None:
         if size > self.arena.size:
             return None
         offset = self.arena.allocate(size)
         for primary in (False, True):
-            for id, stored in list(self.objects.items()):
+            for stored in list(self.objects.values()):
                 if offset is not None:
                     return offset
                 idle = stored.sealed and not stored.pins
-                if idle and stored.offset is not None:
-                    if stored.primary and primary:
-                        self._spill(stored)
-                    elif not stored.primary and not primary:
-                        stored.freed = True
-                        self._forget(id, stored)
-                    offset = self.arena.allocate(size)
+                in_memory = stored.offset is not None
+                if not idle or not in_memory or stored.primary != primary:
+                    continue
+                if primary:
+                    self._spill(stored)
+                else:
+                    self.free(stored.id)
+                offset = self.arena.allocate(size)
         return offset
 
-    def _spill(self, stored: Stored) -> None:
-        assert stored.offset is not None
+    def _spill(self, stored: Object) -> None:
+        view, written, descriptor = self._view(stored), 0, -1
         try:
             descriptor, path = tempfile.mkstemp(dir=self._directory)
+            os.unlink(path)
+            while written < stored.size:
+                written += os.write(descriptor, view[written:])
         except OSError:  # no disk, or a full one: it stays in memory
-            return
-        os.unlink(path)
-        view = memoryview(self.memory)
-        with view[stored.offset : stored.offset + stored.size] as part:
-            try:
-                written = 0
-                while written < stored.size:
-                    written += os.write(descriptor, part[written:])
-            except OSError:
+            if descriptor >= 0:
                 os.close(descriptor)
-                return
-        stored.file = descriptor
-        self.spilled_bytes += stored.size
+            return
+        assert stored.offset is not None
         self.arena.free(stored.offset, stored.size)
-        stored.offset = None
+        stored.file, stored.offset = descriptor, None
 
-    def _restore(self, stored: Stored) -> str | None:
+    def _restore(self, stored: Object) -> bool:
         offset = self._allocate(stored.size)
         if offset is None:
-            return self._full(stored.size)
-        assert stored.file is not None
-        view = memoryview(self.memory)
-        with view[offset : offset + stored.size] as part:
-            read = 0
-            while read < stored.size:
-                read += os.preadv(stored.file, [part[read:]], read)
+            return False
+        stored.offset, read = offset, 0
+        view = self._view(stored)
+        while read < stored.size:
+            read += os.preadv(stored.file, [view[read:]], read)
         os.close(stored.file)
-        stored.file, stored.offset = None, offset
-        self.spilled_bytes -= stored.size
-        return None
+        return True
 
     def _full(self, size: int) -> str:
         return (

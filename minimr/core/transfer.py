@@ -1,8 +1,8 @@
-"""Large objects between nodes: asked for in parts, several at once.
+"""The store's side that talks: to processes, and to other nodes.
 
-process ── Fetch ──> node A                        node B
+process ── fetch ──> node A                        node B
                      room in the arena
-                     Pull(part) ×4 under way ──────> store
+                     pull(part) ×4 under way ──────> store
                      write <──────────────── bytes of the part
                      pin, answer with the offset
 """
@@ -10,72 +10,66 @@ process ── Fetch ──> node A                        node B
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pickle import PickleBuffer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from minimr.core import messages as m
-from minimr.core.endpoint import Handler, Reply
 from minimr.core.store import Store
 from minimr.net.channel import Address
+from minimr.net.endpoint import Endpoint, Reply
 from minimr.net.peer import Peer
-
-if TYPE_CHECKING:
-    from minimr.core.node import Node
 
 PART_BYTES = 5 * 2**20
 UNDER_WAY = 4
 ROOM_WAIT_S = 2.0  # before a full store is an error
 
 
+@dataclass(eq=False)
 class Coming:
     """An object that is being fetched, and who waits for it."""
 
-    def __init__(self, fetch: m.Fetch, place: Address) -> None:
-        self.fetch = fetch
-        self.place = place
-        self.next = 0  # first byte that was not asked for
-        self.left = fetch.size  # bytes not yet here
-        self.readers: list[tuple[Peer, Reply]] = []
-        self.failed = False
+    id: bytes
+    size: int
+    place: Address
+    owner: Address
+    next: int = 0  # first byte that was not asked for
+    here: int = 0  # bytes that have come
+    readers: list[tuple[Peer, Reply]] = field(default_factory=list)
 
 
 class Transfers:
-    """The store's side that talks: to processes, and to other nodes."""
+    """Objects into the store of this node, and out of it."""
 
-    def __init__(self, node: Node, store: Store) -> None:
-        self.node = node
+    def __init__(self, endpoint: Endpoint, store: Store) -> None:
+        self.endpoint = endpoint
         self.store = store
         self._coming: dict[bytes, Coming] = {}
         # Who asked before the seal came: it travels on another link.
-        self._early: dict[bytes, list[Callable[[], None]]] = {}
+        self._early: defaultdict[bytes, list[Callable[[], None]]]
+        self._early = defaultdict(list)
         # [(until when, what to call again)], in the order of the asking
         self._waiting: list[tuple[float, Callable[[float], None]]] = []
-        handlers: dict[type, Handler] = {
-            m.Seal: self._on_seal,
-            m.Unpin: self._on_unpin,
-            m.Free: self._on_free,
-        }
-        node.handlers |= handlers
-        node.answerers |= {
-            m.Create: self._on_create,
-            m.Fetch: self._on_fetch,
-            m.Pull: self._on_pull,
-        }
 
     def _on_create(
-        self, peer: Peer, create: m.Create, reply: Reply, until: float = 0.0
+        self,
+        peer: Peer,
+        id: bytes,
+        size: int,
+        owner: Address,
+        reply: Reply,
+        until: float = 0.0,
     ) -> None:
-        if create.owner != peer.data.address:
-            self.node.link(create.owner)  # to learn when the owner dies
-        offset = self.store.create(*create)
-        if isinstance(offset, int) or not self._wait_for_room(
-            create.size, until, partial(self._on_create, peer, create, reply)
-        ):
+        if owner != peer.data.address:
+            self.endpoint.link(owner)  # to learn when the owner dies
+        offset = self.store.create(id, size, owner)
+        again = partial(self._on_create, peer, id, size, owner, reply)
+        if isinstance(offset, int) or not self._wait(size, until, again):
             reply(offset)
 
-    def _wait_for_room(
+    def _wait(
         self, size: int, until: float, again: Callable[[float], None]
     ) -> bool:
         """Call again when there may be room, and a last time at `until`.
@@ -86,7 +80,7 @@ class Transfers:
         if size > self.store.arena.size or time.monotonic() >= until:
             return False
         self._waiting.append((until, again))
-        self.node.later(until - time.monotonic(), self.made_room)
+        self.endpoint.later(until - time.monotonic(), self.made_room)
         return True
 
     def made_room(self) -> None:
@@ -95,9 +89,9 @@ class Transfers:
         for until, again in waiting:
             again(until)
 
-    def _on_seal(self, peer: Peer, seal: m.Seal) -> None:
-        self.store.seal(seal.id)
-        for again in self._early.pop(seal.id, []):
+    def _on_seal(self, peer: Peer, id: bytes) -> None:
+        self.store.seal(id)
+        for again in self._early.pop(id, ()):
             again()
         self.made_room()
 
@@ -105,95 +99,90 @@ class Transfers:
         stored = self.store.objects.get(id)
         if stored is None or stored.sealed or id in self._coming:
             return False
-        self._early.setdefault(id, []).append(again)
+        self._early[id].append(again)
         return True
 
-    def _on_unpin(self, peer: Peer, unpin: m.Unpin) -> None:
-        for id in unpin.ids:
+    def _on_unpin(self, peer: Peer, ids: list[bytes]) -> None:
+        for id in ids:
             self.store.unpin(id, peer)
         self.made_room()
 
-    def _on_free(self, peer: Peer, free: m.Free) -> None:
-        for id in free.ids:
+    def _on_free(self, peer: Peer, ids: list[bytes]) -> None:
+        for id in ids:
             self.store.free(id)
         self.made_room()
 
-    def _on_pull(self, peer: Peer, pull: m.Pull, reply: Reply) -> None:
-        if self._too_early(pull.id, lambda: self._on_pull(peer, pull, reply)):
-            return
-        part = self.store.part(pull.id, pull.begin, pull.end)
-        reply(None if part is None else PickleBuffer(part))
+    def _on_pull(
+        self, peer: Peer, id: bytes, begin: int, end: int, reply: Reply
+    ) -> None:
+        again = partial(self._on_pull, peer, id, begin, end, reply)
+        if not self._too_early(id, again):
+            part = self.store.part(id, begin, end)
+            reply(None if part is None else PickleBuffer(part))
 
     def _on_fetch(
-        self, peer: Peer, fetch: m.Fetch, reply: Reply, until: float = 0.0
+        self,
+        peer: Peer,
+        id: bytes,
+        size: int,
+        places: list[Address],
+        owner: Address,
+        reply: Reply,
+        until: float = 0.0,
     ) -> None:
-        if self._too_early(
-            fetch.id, lambda: self._on_fetch(peer, fetch, reply)
-        ):
+        question = (peer, id, size, places, owner, reply)
+        if self._too_early(id, lambda: self._on_fetch(*question)):
             return
-        found = self.store.pin(fetch.id, peer)
-        if isinstance(found, int):
-            reply(found)
-            return
-        again = partial(self._on_fetch, peer, fetch, reply)
+        found = self.store.pin(id, peer)
+        others = [place for place in places if place != self.endpoint.address]
+        if found is None and id not in self._coming:
+            if not others:
+                reply((self.endpoint.address, "it is not here"))
+                return
+            found = self.store.create(id, size, owner, primary=False)
+            if isinstance(found, int):
+                self._coming[id] = Coming(id, size, others[0], owner)
         if isinstance(found, str):
-            if not self._wait_for_room(fetch.size, until, again):
-                reply(m.Missed(None, found))
-            return
-        coming = self._coming.get(fetch.id)
-        if coming is None:
-            places = [p for p in fetch.places if p != self.node.address]
-            if not places:
-                reply(m.Missed(self.node.address, "it is not here"))
-                return
-            offset = self.store.create(
-                fetch.id, fetch.size, fetch.owner, primary=False
-            )
-            if isinstance(offset, str):
-                if not self._wait_for_room(fetch.size, until, again):
-                    reply(m.Missed(None, offset))
-                return
-            coming = self._coming[fetch.id] = Coming(fetch, places[0])
-        coming.readers.append((peer, reply))
-        while coming.next < fetch.size and coming.next < (
-            PART_BYTES * UNDER_WAY
-        ):
-            self._ask_part(coming)
+            again = partial(self._on_fetch, *question)
+            if not self._wait(size, until, again):
+                reply((None, found))
+        elif id in self._coming:
+            coming = self._coming[id]
+            coming.readers.append((peer, reply))
+            while coming.next < min(size, PART_BYTES * UNDER_WAY):
+                self._ask_part(coming)
+        else:
+            reply(found)
 
     def _ask_part(self, coming: Coming) -> None:
         begin = coming.next
-        end = coming.next = min(begin + PART_BYTES, coming.fetch.size)
+        end = coming.next = min(begin + PART_BYTES, coming.size)
 
         def answered(part: Any) -> None:
+            if self._coming.get(coming.id) is not coming:
+                return  # another part has failed
             if isinstance(part, str) or part is None:
-                self._fail(coming)
-            elif not coming.failed:
-                self.store.write(coming.fetch.id, begin, part)
-                coming.left -= end - begin
-                if coming.next < coming.fetch.size:
-                    self._ask_part(coming)
-                elif coming.left == 0:
-                    self._complete(coming)
+                self._end(coming, failed=True)
+                return
+            self.store.write(coming.id, begin, part)
+            coming.here += end - begin
+            if coming.next < coming.size:
+                self._ask_part(coming)
+            elif coming.here == coming.size:
+                self._end(coming, failed=False)
 
-        question = m.Pull(coming.fetch.id, begin, end)
-        self.node.ask(self.node.link(coming.place), question, answered)
+        place = self.endpoint.link(coming.place)
+        self.endpoint.ask(place, answered, "pull", coming.id, begin, end)
 
-    def _complete(self, coming: Coming) -> None:
-        id = coming.fetch.id
+    def _end(self, coming: Coming, failed: bool) -> None:
+        id = coming.id
         del self._coming[id]
         self.store.seal(id)
-        owner = self.node.link(coming.fetch.owner)
-        owner.post(m.Copied(id, self.node.address))
+        if failed:
+            self.store.free(id)
+        else:
+            owner = self.endpoint.link(coming.owner)
+            owner.post(("copied", id, self.endpoint.address))
         for peer, reply in coming.readers:
-            reply(self.store.pin(id, peer))
-
-    def _fail(self, coming: Coming) -> None:
-        if coming.failed:
-            return
-        coming.failed = True
-        id = coming.fetch.id
-        del self._coming[id]
-        self.store.seal(id)
-        self.store.free(id)
-        for _, reply in coming.readers:
-            reply(m.Missed(coming.place, "that node has it no more"))
+            missed = (coming.place, "that node has it no more")
+            reply(missed if failed else self.store.pin(id, peer))

@@ -1,38 +1,65 @@
 """Values in and out: `put`, `get`, `wait`, and what they do underneath.
 
     put:  pack ─┬─ small: in the entry, here
-                └─ large: the object store
-    get:  watch the entries ─> wait ─> fetch the large ones ─> unpickle
+                └─ large: create ─> offset, copy into the arena, seal
+    get:  wait for the entries ─> fetch the large ones ─> unpickle
+          fetch ─> offset of the pinned object; arrays lie in the arena
+          the last array is gone ─> unpin
 
-Rule: `get` returns values or raises; an error never looks like a value.
+Rules:
+
+1. `get` returns values or raises; an error never looks like a value.
+2. An object that somebody reads is pinned, and does not move.
 """
 
 from __future__ import annotations
 
+import ctypes
+import mmap
+import os
 import pickle
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core import serialize
-from minimr.core.exceptions import GetTimeoutError, RayTaskError
-from minimr.core.objects import Entry, ObjectRef
-from minimr.core.pump import Waiter
-from minimr.core.store_client import Block
-from minimr.core.task import FIRST
+from minimr.core.refs import Entry, ObjectRef
+from minimr.core.tasks import FIRST
+from minimr.exceptions import (
+    GetTimeoutError,
+    ObjectStoreFullError,
+    RayTaskError,
+)
 from minimr.net.channel import Address
 
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime
 
+Block = memoryview  # a pinned object; unpinned when nobody has it any more
+
+
+def map_arena(pid: int, descriptor: int, size: int) -> mmap.mmap:
+    """Map the arena of this node: a file that has no name."""
+    opened = os.open(f"/proc/{pid}/fd/{descriptor}", os.O_RDWR)
+    try:
+        return mmap.mmap(opened, size)
+    finally:
+        os.close(opened)
+
 
 class Values:
     """Reads and writes the values of objects, for one process."""
 
+    arena: mmap.mmap
+
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self._pinned: dict[bytes, weakref.ref[Any]] = {}
 
     def put(self, value: Any) -> ObjectRef:
         """Own a value. Blocks: a large one until the node has made room."""
@@ -49,14 +76,28 @@ class Values:
     def encode(
         self, id: bytes, packed: serialize.Packed, owner: Address
     ) -> m.Value:
-        """Choose how a value is kept: here, or in the object store."""
-        if packed.size() > serialize.INLINE_BYTES:
-            return self.runtime.store.put(id, packed, owner)
-        if not packed.refs and not packed.buffers:
+        """Choose how a value is kept: here, or in the object store.
+
+        Raises:
+            ObjectStoreFullError: the node cannot make room.
+        """
+        small = packed.size() <= serialize.INLINE_BYTES
+        if small and not packed.refs and not packed.buffers:
             return packed.data
         names = tuple(map(self.runtime.objects.name, packed.refs))
-        buffers = tuple(bytes(part) for part in packed.buffers)
-        return m.Inline(packed.data, buffers, names)
+        if small:
+            return m.Inline(packed.data, packed.copied(), names)
+        size, node = serialize.stored_size(packed), self.runtime.node
+        self.runtime.drain()  # what we have let go of makes room
+        offset = self.runtime.call(node, "create", id, size, owner)
+        if not isinstance(offset, int):
+            raise ObjectStoreFullError(str(offset))
+        with memoryview(self.arena)[offset : offset + size] as memory:
+            serialize.write(memory, packed)
+        node.post(("seal", id))
+        return m.Stored(size, [node.data.address], names)
+
+    # ---- get ----
 
     def get(
         self, refs: Sequence[ObjectRef], timeout_s: float | None
@@ -64,32 +105,31 @@ class Values:
         """Give the values. Blocks: until they are here."""
         entries = [ref.entry for ref in refs]
         until = None if timeout_s is None else time.monotonic() + timeout_s
-        self._await_values(entries, timeout_s)
+        waiting = [entry for entry in entries if entry.value is None]
+        if waiting:
+            self._await(entries, waiting, timeout_s)
         if until is not None:
             timeout_s = max(0.0, until - time.monotonic())
         blocks = self.fetch(entries, timeout_s)
         return [self.load(entry, blocks.get(entry)) for entry in entries]
 
-    def _await_values(
-        self, entries: list[Entry], timeout_s: float | None
+    def _await(
+        self, entries: list[Entry], waiting: list[Entry], timeout_s: Any
     ) -> None:
-        waiting = [entry for entry in entries if entry.value is None]
-        if not waiting:
-            return
-        waiter = Waiter(len(waiting))
+        seen, objects = -1, self.runtime.objects
 
-        def ready(entry: Entry) -> None:
-            # An error ends the wait at once, as in Ray.
-            if type(entry.value) is m.Failed:
-                waiter.finish()
-            else:
-                waiter.notify()
+        def ready() -> bool:
+            nonlocal seen
+            while waiting and waiting[-1].value is not None:
+                waiting.pop()
+            if seen == objects.failures:
+                return not waiting
+            seen = objects.failures  # an error ends the wait, as in Ray
+            failed = any(type(entry.value) is m.Failed for entry in entries)
+            return failed or not waiting
 
-        self._watch_all(waiting, ready)
-        if not self.runtime.wait_for(waiter, timeout_s):
-            with self.runtime.lock:
-                for entry in waiting:
-                    self.runtime.objects.unwatch(entry, ready)
+        self._want(waiting)
+        if not self.runtime.wait_for(ready, timeout_s):
             missing = sum(entry.value is None for entry in entries)
             raise GetTimeoutError(
                 f"get() timed out after {timeout_s} s: {missing} of "
@@ -99,38 +139,13 @@ class Values:
             if type(entry.value) is m.Failed:
                 self.load(entry, None)
 
-    def _watch_all(
-        self, entries: list[Entry], ready: Callable[[Entry], None]
-    ) -> None:
-        with self.runtime.lock:
-            for entry in entries:
-                if entry.value is None:
-                    self.runtime.objects.watch(entry, ready)
-                else:
-                    ready(entry)
-        self.runtime.hub.flush()
-
-    def fetch(
-        self, entries: list[Entry], timeout_s: float | None
-    ) -> dict[Entry, Any]:
-        """Bring large values here. Blocks: until they are."""
-        stored = {e for e in entries if isinstance(e.value, m.Stored)}
-        if not stored:
-            return {}
-        blocks: dict[Entry, Any] = {}
-        waiter = Waiter(len(stored))
-        with self.runtime.lock:
-            for entry in stored:
-
-                def fetched(block: Any, entry: Entry = entry) -> None:
-                    blocks[entry] = block
-                    waiter.notify()
-
-                self.runtime.store.fetch(entry, fetched)
-        self.runtime.hub.flush()
-        if not self.runtime.wait_for(waiter, timeout_s):
-            raise GetTimeoutError(f"get() timed out after {timeout_s} s")
-        return blocks
+    def _want(self, entries: Sequence[Entry]) -> None:
+        """Ask the owners of borrowed objects for their values."""
+        borrowed = [entry for entry in entries if entry.owner is not None]
+        if borrowed:
+            with self.runtime.lock:
+                for entry in borrowed:
+                    self.runtime.objects.want(entry)
 
     def load(self, entry: Entry, block: Block | m.Failed | None) -> Any:
         """Unpickle a value that is there, or raise its error."""
@@ -142,64 +157,14 @@ class Values:
             if isinstance(error, RayTaskError):
                 error = error.as_instanceof_cause()
             raise error
-        if isinstance(block, Block):
-            loaded = serialize.read(block.memory)
+        if isinstance(block, memoryview):
+            loaded = serialize.read(block)
         else:
             assert isinstance(value, m.Inline)
-            loaded = serialize.unpack(value.data, value.buffers)
-        if self.runtime.objects.borrowing.to_borrow:
+            loaded = pickle.loads(value.data, buffers=value.buffers)
+        if self.runtime.objects.to_borrow:
             self.runtime.drain()
         return loaded
-
-    def wait(
-        self,
-        refs: Sequence[ObjectRef],
-        num_returns: int,
-        timeout_s: float | None,
-    ) -> tuple[list[ObjectRef], list[ObjectRef]]:
-        """Split into ready and not ready. Blocks: until enough are ready."""
-        found = self._ready(refs, num_returns)
-        if len(found) < num_returns:
-            self._await_some(refs, num_returns, timeout_s)
-            found = self._ready(refs, num_returns)
-        if found == list(range(len(found))):  # the first ones, mostly
-            return list(refs[: len(found)]), list(refs[len(found) :])
-        chosen = set(found)
-        rest = [ref for i, ref in enumerate(refs) if i not in chosen]
-        return [refs[index] for index in found], rest
-
-    def _await_some(
-        self, refs: Sequence[ObjectRef], count: int, timeout_s: float | None
-    ) -> None:
-        until = None if timeout_s is None else time.monotonic() + timeout_s
-        objects = self.runtime.objects
-        with self.runtime.lock:
-            for ref in refs:
-                if ref.entry.owner is not None and ref.entry.value is None:
-                    objects.watch(ref.entry, lambda entry: None)
-        while True:
-            # Told of every value that comes, it looks again: that is cheaper
-            # than to be registered with each of a thousand objects.
-            waiter = Waiter()
-            objects.listeners.append(waiter.finish)
-            try:
-                if len(self._ready(refs, count)) >= count:
-                    return
-                self.runtime.hub.flush()
-                rest = None if until is None else until - time.monotonic()
-                if not self.runtime.wait_for(waiter, rest):
-                    return
-            finally:
-                objects.listeners.remove(waiter.finish)
-
-    def _ready(self, refs: Sequence[ObjectRef], count: int) -> list[int]:
-        found: list[int] = []
-        for index, ref in enumerate(refs):
-            if ref.entry.value is not None:
-                found.append(index)
-                if len(found) == count:
-                    break
-        return found
 
     def future(self, ref: ObjectRef) -> Future[Any]:
         """Give a future of a value; it is set by the pumping thread."""
@@ -212,6 +177,120 @@ class Values:
                 future.set_exception(error)
 
         with self.runtime.lock:
-            self.runtime.store.fetch(ref.entry, fetched)
+            self._fetch(ref.entry, fetched)
         self.runtime.hub.flush()
         return future
+
+    # ---- large values ----
+
+    def fetch(
+        self, entries: Sequence[Entry], timeout_s: float | None
+    ) -> dict[Entry, Any]:
+        """Bring large values here. Blocks: until they are."""
+        stored = {e for e in entries if type(e.value) is m.Stored}
+        blocks: dict[Entry, Any] = {}
+        if not stored:
+            return blocks
+        with self.runtime.lock:
+            for entry in stored:
+                self._fetch(entry, partial(blocks.__setitem__, entry))
+        there = lambda: len(blocks) == len(stored)  # noqa: E731
+        if not self.runtime.wait_for(there, timeout_s):
+            raise GetTimeoutError(f"get() timed out after {timeout_s} s")
+        return blocks
+
+    def _fetch(self, entry: Entry, done: Callable[[Any], None]) -> None:
+        """Bring an object here. Lock held.
+
+        `done` gets its block, its error, or None when the value is small.
+        """
+        value, objects = entry.value, self.runtime.objects
+        if value is None:
+            objects.watch(entry, lambda entry: self._fetch(entry, done))
+            return
+        if not isinstance(value, m.Stored):
+            done(None)
+            return
+        known = self._pinned.get(entry.id)
+        array = known() if known is not None else None
+        if array is not None:
+            done(memoryview(array).toreadonly().cast("B"))
+            return
+        if not value.places:
+            objects.missing(entry, None)
+            self._fetch(entry, done)
+            return
+
+        def answered(answer: Any) -> None:
+            if isinstance(answer, int):
+                done(self._pin(entry.id, answer, value.size))
+            elif isinstance(answer, tuple) and answer[0] is not None:
+                objects.missing(entry, answer[0])
+                self._fetch(entry, done)
+            else:
+                why = answer[1] if isinstance(answer, tuple) else answer
+                done(serialize.fail(ObjectStoreFullError(why)))
+
+        self.unpin()  # what we have let go of makes room
+        what = (entry.id, value.size, list(value.places))
+        owner = entry.owner or self.runtime.address
+        self.runtime.ask(self.runtime.node, answered, "fetch", *what, owner)
+
+    def _pin(self, id: bytes, offset: int, size: int) -> Block:
+        array = (ctypes.c_char * size).from_buffer(self.arena, offset)
+
+        def gone(_: object) -> None:
+            self.runtime.unpinned.append(id)
+            self.runtime.pump.nudge()
+
+        self._pinned[id] = weakref.ref(array, gone)
+        return memoryview(array).toreadonly().cast("B")
+
+    def unpin(self) -> None:
+        """Tell the node what nobody here reads any more. Lock held."""
+        ids, unpinned = [], self.runtime.unpinned
+        while unpinned:
+            ids.append(unpinned.popleft())
+            known = self._pinned.get(ids[-1])
+            if known is not None and known() is None:
+                del self._pinned[ids[-1]]
+        if ids:
+            self.runtime.node.post(("unpin", ids))
+
+    def close(self) -> None:
+        """Let go of the arena, at the latest when its last array goes."""
+        with suppress(AttributeError, BufferError):  # none, or arrays in it
+            self.arena.close()
+
+    # ---- wait ----
+
+    def wait(
+        self,
+        refs: Sequence[ObjectRef],
+        num_returns: int,
+        timeout_s: float | None,
+    ) -> tuple[list[ObjectRef], list[ObjectRef]]:
+        """Split into ready and not ready. Blocks: until enough are ready."""
+        found = self._ready(refs, num_returns)
+        if len(found) < num_returns:
+            self._want([ref.entry for ref in refs])
+
+            def ready() -> bool:
+                found[:] = self._ready(refs, num_returns)
+                return len(found) == num_returns
+
+            self.runtime.wait_for(ready, timeout_s)
+        if found == list(range(len(found))):  # the first ones, mostly
+            return list(refs[: len(found)]), list(refs[len(found) :])
+        chosen = set(found)
+        rest = [ref for i, ref in enumerate(refs) if i not in chosen]
+        return [refs[index] for index in found], rest
+
+    def _ready(self, refs: Sequence[ObjectRef], count: int) -> list[int]:
+        found: list[int] = []
+        for index, ref in enumerate(refs):
+            if ref.entry.value is not None:
+                found.append(index)
+                if len(found) == count:
+                    break
+        return found

@@ -13,7 +13,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from minimr.net.codec import Buffer, decode, encode, size_of
-from minimr.net.frames import MAX_FRAME_BYTES, FrameReader, Parts, header
+from minimr.net.frames import (
+    LARGE_BYTES,
+    MAX_FRAME_BYTES,
+    FrameReader,
+    Parts,
+    header,
+)
 from minimr.net.handshake import Handshake, HandshakeError
 
 CONNECT_TIMEOUT_S = 5.0
@@ -162,7 +168,10 @@ def parse_address(text: str) -> Address:
 
 def vectors(parts: list[Buffer], max_frame_bytes: int) -> list[memoryview]:
     """Give the buffers of a frame as they go out, the header first."""
-    buffers = [header(parts, max_frame_bytes), *parts]
+    begin = header(parts, max_frame_bytes)
+    if len(parts) == 1 and size_of(parts[0]) < LARGE_BYTES:
+        return [memoryview(b"".join((begin, parts[0])))]  # one to send
+    buffers = [begin, *parts]
     return [memoryview(part) for part in buffers if size_of(part)]
 
 

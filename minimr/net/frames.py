@@ -29,6 +29,7 @@ LARGE_BYTES = 2**16  # parts from here on get memory of their own at once
 Parts = list[bytearray | memoryview]  # of one frame
 
 _COUNT = struct.Struct("!I")
+_ONE = struct.Struct("!Q")  # the length of the only part, as mostly
 
 
 class FrameError(ConnectionError):
@@ -138,7 +139,7 @@ class FrameReader:
             return False
         (count,) = _COUNT.unpack_from(self._scratch, self._begin)
         _check(count, 0, self._max)
-        lengths = struct.Struct(f"!{count}Q")
+        lengths = _ONE if count == 1 else struct.Struct(f"!{count}Q")
         if ready < _COUNT.size + lengths.size:
             return False
         sizes = lengths.unpack_from(self._scratch, self._begin + _COUNT.size)

@@ -17,10 +17,8 @@ def get_node_ip_address() -> str:
 
 def list_named_actors(all_namespaces: bool = False) -> list[Any]:
     """Give the names of living actors. Ray: the same."""
-    from minimr.core import messages as m
-
     runtime = session()
-    rows = runtime.call(runtime.control(), m.Query("actors"))
+    rows = runtime.ask_head("query", "actors")
     named = [row for row in rows if row["name"] and row["state"] != "DEAD"]
     if all_namespaces:
         return [

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from minimr.core import api
-from minimr.core.exceptions import GetTimeoutError
+from minimr.exceptions import GetTimeoutError
 
 
 class ActorPool:

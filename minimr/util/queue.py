@@ -7,7 +7,7 @@ import queue
 from collections.abc import Iterable
 from typing import Any
 
-from minimr.core import api, creation
+from minimr.core import api
 from minimr.core.remote import remote
 
 
@@ -143,7 +143,7 @@ class Queue:
             if not force:
                 ended = self.actor.__ray_terminate__.remote()
                 api.wait([ended], timeout=grace_period_s)
-            creation.kill(self.actor)
+            api.kill(self.actor)
         self.actor = None
 
 

@@ -209,3 +209,33 @@ def test_children_may_still_run_when_their_parent_is_done(api, gate):
     assert api.wait([ref], timeout=0) == ([], [ref])
     gate.open()
     assert api.get(ref, timeout=T) != os.getpid()
+
+
+def test_a_handle_is_used_before_its_actor_has_its_arguments(
+    api, gate, mailbox
+):
+    wait, send = gate.wait, mailbox.send
+
+    @api.remote
+    def late():
+        wait()
+        return 7
+
+    @api.remote
+    class Holder:
+        def __init__(self, value):
+            self.value = value
+
+        def give(self):
+            return self.value
+
+    @api.remote
+    def ask(holder):
+        ref = holder.give.remote()
+        send("asked")
+        return api.get(ref)
+
+    answer = ask.remote(Holder.remote(late.remote()))
+    mailbox.receive()
+    gate.open()
+    assert api.get(answer, timeout=T) == 7

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
-from minimr.core.exceptions import RayTaskError
-from minimr.core.serialize import fail, pack, read, stored_size, unpack, write
+from minimr.core.serialize import fail, pack, read, stored_size, write
+from minimr.exceptions import RayTaskError
 
 
 def test_what_was_laid_out_is_read_back_in_place_and_read_only() -> None:
@@ -24,7 +26,7 @@ def test_what_was_laid_out_is_read_back_in_place_and_read_only() -> None:
 
 def test_a_lambda_goes_by_value() -> None:
     packed = pack(lambda x: x + 1)
-    assert unpack(packed.data)(1) == 2
+    assert pickle.loads(packed.data)(1) == 2
 
 
 def test_an_error_that_cannot_be_pickled_keeps_its_text() -> None:
@@ -33,6 +35,6 @@ def test_an_error_that_cannot_be_pickled_keeps_its_text() -> None:
             raise TypeError("never")
 
     cause = OddError("broken")
-    error = unpack(fail(RayTaskError("f", "trace", cause)).error)
+    error = pickle.loads(fail(RayTaskError("f", "trace", cause)).error)
     assert isinstance(error, RayTaskError)
     assert "broken" in str(error.cause)

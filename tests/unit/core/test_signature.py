@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from minimr.core.signature import read
+from minimr.core.options import signature, stub
 
 
 def plain(a: int, b: int = 2, *, c: int = 3) -> None: ...
@@ -16,10 +16,8 @@ def open_ended(*args: Any, **kwargs: Any) -> None: ...
 
 
 def fits(function: Any, *args: Any, **kwargs: Any) -> bool:
-    signature = read(function)
-    assert signature is not None
     try:
-        signature.check("f", args, kwargs)
+        stub(signature(function), "f")(*args, **kwargs)
     except TypeError:
         return False
     return True
@@ -38,3 +36,8 @@ def test_what_python_would_take_is_taken() -> None:
 )
 def test_what_python_would_refuse_is_refused(args: Any, kwargs: Any) -> None:
     assert not fits(plain, *args, **kwargs)
+
+
+def test_the_error_names_the_function_and_the_argument() -> None:
+    with pytest.raises(TypeError, match=r"f\(\).*'a'"):
+        stub(signature(plain), "f")()

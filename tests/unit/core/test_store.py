@@ -24,15 +24,19 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
+def spilled_bytes(store: Store) -> int:
+    return sum(s.size for s in store.objects.values() if s.offset is None)
+
+
 @contextmanager
 def opened(folder: str) -> Iterator[Store]:
     store = Store(4 * MB, folder)
     yield store
-    store.reader_left(READER)
+    store.process_left(READER, OWNER)
     for id in list(store.objects):
         store.free(id)
-    assert store.spilled_bytes == 0
-    store.memory.close()
+    assert spilled_bytes(store) == 0
+    store.memory.release()
     os.close(store.descriptor)
 
 
@@ -59,7 +63,7 @@ def test_copies_go_before_anything_is_written_to_disk(store: Store) -> None:
     fill(store, "c", "d", primary=False)
     fill(store, "e", "f")
     assert in_memory(store) == "abef"
-    assert store.spilled_bytes == 0
+    assert spilled_bytes(store) == 0
     assert store.pin(b"c", READER) is None  # to be fetched again
 
 
@@ -69,7 +73,7 @@ def test_what_was_used_least_recently_is_written_to_disk(store: Store) -> None:
     store.unpin(b"a", READER)
     fill(store, "e")
     assert in_memory(store) == "acde"
-    assert store.spilled_bytes == MB
+    assert spilled_bytes(store) == MB
 
 
 def test_what_is_on_disk_comes_back_as_it_was(store: Store) -> None:
@@ -103,15 +107,15 @@ def test_what_was_freed_while_being_read_goes_with_the_reader(
     store.free(b"a")
     assert "a" in in_memory(store)
     assert store.pin(b"a", READER) is None
-    store.reader_left(READER)
+    store.process_left(READER, ("", 0))
     assert in_memory(store) == "bcd"
 
 
 def test_objects_of_an_owner_go_with_it(store: Store) -> None:
     fill(store, *"abcdef")
-    store.owner_left(OWNER)
+    store.process_left("", OWNER)
     assert store.objects == {}
-    assert store.spilled_bytes == 0
+    assert spilled_bytes(store) == 0
 
 
 def no_space(*_: object) -> int:

@@ -23,7 +23,6 @@ from typing import Any
 import click
 
 from minimr.core import api
-from minimr.core import messages as m
 from minimr.core.session import (
     cluster_file,
     init,
@@ -182,15 +181,13 @@ def list_(what: str, address: str) -> None:
 def table(what: str) -> list[dict[str, Any]]:
     """Ask the control store, or each node, for rows."""
     runtime = session()
-    control = runtime.control()
     if what == "nodes":
         return [
             {"node_id": node["NodeID"], "alive": node["Alive"]}
             for node in api.nodes()
         ]
     if what == "actors":
-        rows: list[dict[str, Any]] = runtime.call(control, m.Query(what))
-        return rows
+        return list(runtime.ask_head("query", what))
     if what == "tasks":
         return [
             {
@@ -201,13 +198,13 @@ def table(what: str) -> list[dict[str, Any]]:
             }
             for row in api.timeline() or []
         ]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for node in api.nodes():
         if node["Alive"]:
             address = (node["NodeManagerAddress"], node["NodeManagerPort"])
             with runtime.lock:
                 link = runtime.link(address)
-            rows += runtime.call(link, m.Query(what))
+            rows += runtime.call(link, "inspect", what)
     return rows
 
 

@@ -10,7 +10,8 @@ Rules:
    waits for costs no hand-over between threads.
 2. While no thread waits, the background thread takes the baton, after a
    moment of grace, so that a loop of short waits never meets it.
-3. Who lays the baton down hands it to a thread that waits.
+3. After each step, and when the baton is laid down, all who wait look
+   again whether it is for them.
 """
 
 from __future__ import annotations
@@ -18,41 +19,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 GRACE_S = 0.002
-
-
-class Waiter:
-    """Something that a thread waits for: `count` notices of any object."""
-
-    __slots__ = ("_lock", "left")
-
-    def __init__(self, count: int = 1) -> None:
-        self.left = count
-        self._lock = threading.Lock()
-        self._lock.acquire()
-
-    def notify(self, _: object = None) -> None:
-        """One thing less to wait for."""
-        self.left -= 1
-        if self.left <= 0:
-            self.wake()
-
-    def finish(self, _: object = None) -> None:
-        """Nothing more to wait for."""
-        if self.left:
-            self.left = 0
-            self.wake()
-
-    def wake(self) -> None:
-        """Let the thread look again. Runs in: any thread."""
-        with suppress(RuntimeError):  # it was awake
-            self._lock.release()
-
-    def sleep(self, timeout_s: float | None) -> None:
-        """Blocks: until `wake`."""
-        self._lock.acquire(timeout=-1 if timeout_s is None else timeout_s)
 
 
 class Pump:
@@ -61,23 +29,24 @@ class Pump:
     Args:
         step: waits for messages at most so long and handles them.
         wake: lets a `step` in another thread return.
+
+    Attributes:
+        in_background: the background thread has the baton.
         taken_over: called in the background thread before each step; says
             how long that may wait.
     """
 
     def __init__(
-        self,
-        step: Callable[[float | None], None],
-        wake: Callable[[], None],
-        taken_over: Callable[[], float | None] = lambda: None,
+        self, step: Callable[[float | None], None], wake: Callable[[], None]
     ) -> None:
+        self.in_background = False
+        self.taken_over: Callable[[], float | None] = lambda: None
         self._step = step
         self._wake = wake
-        self._taken_over = taken_over
         self._baton = threading.Lock()
-        self._waiters: list[Waiter] = []
-        self._idle = threading.Event()
-        self._in_background = False
+        self._changed = threading.Condition()
+        self._waiting: list[object] = []  # one of each thread in wait()
+        self._idle = threading.Event()  # nobody waits
         self._closed = False
         self._stepping = 0  # the waiting thread that is in step()
         self._interrupted = False
@@ -90,50 +59,67 @@ class Pump:
         self._idle.set()
         self._thread.start()
 
-    def wait(self, waiter: Waiter, timeout_s: float | None = None) -> bool:
-        """Read sockets until the waiter has what it waits for.
+    def wait(
+        self, ready: Callable[[], object], timeout_s: float | None = None
+    ) -> bool:
+        """Read sockets until it is ready.
 
         Blocks: until then, or until the time is up; tells which.
         """
         until = None if timeout_s is None else time.monotonic() + timeout_s
         rest = timeout_s
-        self._waiters.append(waiter)
+        self._waiting.append(ready)
         try:
-            while waiter.left > 0:
+            while not ready():
                 if until is not None:
                     rest = until - time.monotonic()
                     if rest <= 0:
                         return False
                 if self._baton.acquire(blocking=False):
-                    try:
-                        self._stepping = threading.get_ident()
-                        self._step(rest)
-                    finally:
-                        self._stepping = 0
-                        self._baton.release()
-                    self._interrupt_now()
+                    self._step_once(rest)
                 else:
-                    if self._in_background:
-                        self._wake()
-                    waiter.sleep(rest)
+                    self._sleep(ready, rest)
             return True
         finally:
-            self._waiters.remove(waiter)
-            self._hand_over()
+            self._waiting.remove(ready)
+            if self._waiting:
+                self._tell()
+            elif not self._idle.is_set():
+                self._idle.set()
 
-    def in_background(self) -> bool:
-        """Tell whether the background thread has the baton."""
-        return self._in_background
+    def _step_once(self, timeout_s: float | None) -> None:
+        try:
+            self._stepping = threading.get_ident()
+            self._step(timeout_s)
+        finally:
+            self._stepping = 0
+            self._baton.release()
+            if len(self._waiting) > 1:
+                self._tell()
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
+
+    def _sleep(
+        self, ready: Callable[[], object], timeout_s: float | None
+    ) -> None:
+        if self.in_background:
+            self._wake()  # a thread that waits had better read itself
+        with self._changed:
+            if self._baton.locked() and not ready():
+                self._changed.wait(timeout_s)
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def nudge(self) -> None:
         """Let the thread that reads look around, if it is another one.
 
         Runs in: any thread, at any point: the garbage collector calls it.
         """
-        if self._in_background or self._stepping not in (
-            0,
-            threading.get_ident(),
-        ):
+        mine = self._stepping in (0, threading.get_ident())
+        if self.in_background or not mine:
             self._wake()
 
     def interrupt(self) -> bool:
@@ -147,11 +133,6 @@ class Pump:
         self._wake()
         return True
 
-    def _interrupt_now(self) -> None:
-        if self._interrupted:
-            self._interrupted = False
-            raise KeyboardInterrupt
-
     def close(self) -> None:
         """End the background thread. Blocks: until it has ended."""
         self._closed = True
@@ -160,27 +141,18 @@ class Pump:
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
-    def _hand_over(self) -> None:
-        if self._baton.locked():
-            return  # who has it will hand it over
-        for waiter in self._waiters[:1]:
-            waiter.wake()
-            return
-        if not self._idle.is_set():
-            self._idle.set()
-
     def _background(self) -> None:
         while not self._closed:
             self._idle.wait()
             self._idle.clear()
             time.sleep(GRACE_S)
-            if self._waiters or not self._baton.acquire(blocking=False):
+            if self._waiting or not self._baton.acquire(blocking=False):
                 continue
-            self._in_background = True
+            self.in_background = True
             try:
-                while not self._waiters and not self._closed:
-                    self._step(self._taken_over())
+                while not self._waiting and not self._closed:
+                    self._step(self.taken_over())
             finally:
-                self._in_background = False
+                self.in_background = False
                 self._baton.release()
-                self._hand_over()
+                self._tell()

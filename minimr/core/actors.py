@@ -1,0 +1,151 @@
+"""The caller's side of actors: a queue for each, and one lease to serve it.
+
+    handle.method.remote() ─> its place in the queue ─> the actor's process
+    control store ── actor(state) ──> the queue opens, waits, or fails
+
+Rules:
+
+1. Calls of one process to one actor leave in the order they were made,
+   even if the inputs of a later one are there first.
+2. A call that was sent when the process died is sent again only if the
+   actor has `max_task_retries`; a call that was not sent waits for the
+   restart.
+3. An actor ends with its last counted handle: these hold references to an
+   object that stands for it, its anchor, which keeps the arguments of the
+   constructor as well.
+4. The end of an actor is believed when its link closes: the last answers
+   may still be on the way when the control store tells of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from minimr.core import messages as m
+from minimr.core.refs import ObjectRef
+from minimr.core.serialize import fail
+from minimr.core.tasks import ALL, FIRST, Lease, Queue, Task
+from minimr.exceptions import ActorUnavailableError
+from minimr.net.channel import Address
+from minimr.net.peer import Peer
+
+if TYPE_CHECKING:
+    from minimr.core.runtime import Runtime
+
+NONE = b"N."  # the pickle of None: the value of an anchor
+
+
+class Actors:
+    """The actors that this process calls. Methods: with the lock held."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.queues: dict[bytes, Queue] = {}
+        self._detached: list[Task] = []  # creations, kept to the end
+
+    def create(
+        self,
+        spec: m.ActorSpec,
+        refs: list[ObjectRef],
+        held: list[ObjectRef],
+        answered: Callable[[Any], None],
+    ) -> ObjectRef:
+        """Have an actor made when its inputs are there; give its anchor."""
+        name = f"{spec.class_name}.__init__"
+        of = (spec.id, name, "__init__", b"", b"", refs, held, 1, None, None)
+        task = Task(*of, 0, False)
+        anchor = self.runtime.objects.new(spec.id + FIRST, task)
+        anchor.entry.value = NONE
+        if spec.owner is None:
+            self._detached.append(task)
+        queue = self.queues[spec.id] = Queue(0, None)
+
+        def start(task: Task) -> None:
+            if isinstance(anchor.entry.value, m.Failed):  # so is an input
+                queue.error = anchor.entry.value
+                self.runtime.leases.dispatch(queue)
+                self.end(spec.id, True, "an argument of it is an error")
+            else:
+                deps = self.runtime.tasks.deps(task)
+                self.runtime.head().post(("start_actor", spec.id, deps))
+
+        head = self.runtime.head()
+        self.runtime.ask(head, answered, "create_actor", spec)
+        self.follow(spec.id)
+        self.runtime.tasks.when_ready(task, start)
+        return anchor
+
+    def queue(self, actor: bytes) -> Queue:
+        """Give the queue of an actor; follow it from now on."""
+        if actor not in self.queues:
+            self.queues[actor] = Queue(0, None)
+            self.follow(actor)
+        return self.queues[actor]
+
+    def follow(self, actor: bytes) -> None:
+        """Ask the control store to tell us of the actor's changes."""
+        self.runtime.urgent = True
+        self.runtime.head().post(("follow", actor))
+
+    def unreachable(self, creation: Task) -> None:
+        """No handle is left anywhere to an actor of ours."""
+        is_actor = creation.function == "__init__" and creation.shape is None
+        if is_actor and creation not in self._detached:
+            self.end(creation.id, True, "no handle to it is left")
+
+    def end(self, actor: bytes, no_restart: bool, why: str) -> None:
+        """Have the control store end an actor."""
+        question = ("end_actor", actor, no_restart, why)
+        self.runtime.ask(self.runtime.head(), lambda _: None, *question)
+
+    def _on_actor(
+        self,
+        peer: Peer,
+        id: bytes,
+        state: str,
+        worker: Address | None,
+        why: str,
+        error: bytes | None,
+    ) -> None:
+        queue = self.queues.get(id)
+        if queue is None or state == "PENDING":
+            return
+        for lease in queue.leases:
+            if not lease.lost and (worker is None or lease.news):
+                lease.expiring = True
+                lease.news.append((id, state, worker, why, error))
+                return
+        link = self.runtime.link(worker) if worker is not None else None
+        if any(lease.peer is link for lease in queue.leases):
+            return
+        if state == "DEAD":
+            del self.queues[id]
+            queue.error = m.Failed(error or b"")
+        self._interrupt(queue, why)
+        if link is not None:
+            lease = Lease(queue, link, 0, None, ALL)
+            queue.leases.append(lease)
+            self.runtime.leases.by_peer[link] = lease
+        self.runtime.leases.dispatch(queue)
+
+    def _interrupt(self, queue: Queue, why: str) -> None:
+        """The process is gone: what was sent is sent again, or fails."""
+        tasks = [t for lease in queue.leases for t in lease.inflight.values()]
+        for lease in queue.leases:
+            self.runtime.leases.by_peer.pop(lease.peer, None)
+        queue.leases.clear()
+        again = []
+        for task in tasks:
+            task.lease = None
+            if queue.error is None and task.retries != 0:
+                task.count_retry()
+                again.append(task)
+                continue
+            text = (
+                f"{task.name}() did not come back: the actor's process is "
+                f"gone and it is being restarted ({why})"
+            )
+            error = queue.error or fail(ActorUnavailableError(text))
+            self.runtime.tasks.finish(task, error)
+        queue.tasks.extendleft(reversed(again))

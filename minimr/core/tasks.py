@@ -1,0 +1,241 @@
+"""Tasks as their owner has them: inputs, results, and the way back.
+
+    submit ─> inputs there? ─> leases, or the actor's queue ─> finish
+
+Rules:
+
+1. A task is sent when its inputs are there; an input that is an error is
+   the result of the task, which does not run.
+2. Only a result that may be lost, one in an object store, keeps its task.
+3. A call of an actor's method is a task whose queue is that actor.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from minimr.core import messages as m
+from minimr.core.refs import Entry, ObjectRef
+from minimr.core.serialize import fail
+from minimr.exceptions import (
+    RayTaskError,
+    TaskCancelledError,
+)
+from minimr.net.channel import Address
+from minimr.net.endpoint import Reply
+from minimr.net.peer import Peer
+
+if TYPE_CHECKING:
+    from minimr.core.runtime import Runtime
+
+LOST = "its owner has lost it"
+ALL = sys.maxsize
+FIRST = (0).to_bytes(4, "big")  # of the object that a task returns
+
+
+def object_id(task: bytes, index: int) -> bytes:
+    """Give the id of a task's result with that index."""
+    return task + index.to_bytes(4, "big")
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A task or a method call, until nobody needs its results any more."""
+
+    id: bytes
+    name: str
+    function: bytes | str  # key of a function; name of a method
+    blob: bytes  # the pickled function
+    args: bytes
+    refs: list[ObjectRef]  # top-level arguments, to be resolved
+    held: list[ObjectRef]  # references inside other arguments
+    returns: int  # -1: a generator
+    shape: m.Shape | None  # None: a method
+    queue: Queue | None  # of a method: from the start
+    retries: int  # -1: without end
+    retry_exceptions: bool | tuple[type, ...]
+    parent: bytes | None = None  # the task that submitted it
+    lease: Lease | None = None  # while it is under way
+    inputs: Sequence[Entry] = ()  # of the refs, once they were let go
+    attempt: int = 0
+    cancelled: bool = False
+    ready: bool = False  # its inputs are there
+    waits: bool = True  # it has no result yet
+
+    def count_retry(self) -> None:
+        """Note that the task begins once more."""
+        self.attempt += 1
+        if self.retries > 0:
+            self.retries -= 1
+
+    def wants_retry(self, failed: m.Failed) -> bool:
+        """Tell whether this error of the user's code is worth a retry."""
+        if not self.retry_exceptions or self.retries == 0 or self.cancelled:
+            return False
+        if isinstance(self.retry_exceptions, bool):
+            return True
+        raised = pickle.loads(failed.error)
+        cause = raised.cause if isinstance(raised, RayTaskError) else raised
+        return isinstance(cause, self.retry_exceptions)
+
+
+@dataclass(slots=True, eq=False)
+class Queue:
+    """Tasks of one shape or actor, and the leases for them."""
+
+    number: int
+    shape: m.Shape | None  # None: an actor's
+    home: Address | None = None  # the node that is asked first
+    tasks: deque[Task] = field(default_factory=deque)
+    leases: list[Lease] = field(default_factory=list)
+    # {node: workers not yet given}
+    asked: dict[Address, int] = field(default_factory=dict)
+    error: m.Failed | None = None  # of a dead actor
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """A worker that is ours, for tasks of one queue."""
+
+    queue: Queue
+    peer: Peer
+    number: int
+    node: Address | None
+    window: int = 1
+    # In the order they were sent.
+    inflight: dict[bytes, Task] = field(default_factory=dict)
+    done: int = 0
+    last: float = field(default_factory=time.monotonic)  # when it did a thing
+    expiring: bool = False  # others wait, or it is gone: no new tasks
+    spent: bool = False  # SPREAD: it has had its task
+    lost: bool = False  # the worker hung up, and all it said is read
+    death: tuple[str, int] | None = None  # how, tasks begun
+    # Of an actor: what the control store has told of its end.
+    news: list[tuple[Any, ...]] = field(default_factory=list)
+
+
+class Tasks:
+    """All tasks of this process. Methods: with the runtime's lock held."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        # {task: the generator of references to what it yields}
+        self.streams: weakref.WeakValueDictionary[bytes, Any]
+        self.streams = weakref.WeakValueDictionary()
+
+    def submit(self, task: Task) -> None:
+        """Run a task as soon as its inputs are there."""
+        if task.shape is None and task.queue is not None:  # a call: in order
+            task.queue.tasks.append(task)
+        self.when_ready(task, self.runtime.leases.enqueue)
+
+    def when_ready(self, task: Task, run: Callable[[Task], None]) -> None:
+        """Call `run` when the task's inputs are there.
+
+        An input that is an error is the task's result, and it is done.
+        """
+        entries = [ref.entry for ref in task.refs]
+        left = len(entries)
+        if not left:
+            run(task)
+            return
+
+        def ready(entry: Entry) -> None:
+            nonlocal left
+            left -= 1
+            failed = type(entry.value) is m.Failed
+            if task.waits and (failed or left == 0):
+                if failed:
+                    self.finish(task, entry.value)
+                run(task)
+
+        for entry in entries:
+            self.runtime.objects.watch(entry, ready)
+
+    def deps(self, task: Task) -> tuple[tuple[m.Name, Any], ...]:
+        """Give the inputs of a task as they are sent along."""
+        name = self.runtime.objects.name
+        return tuple((name(ref), ref.entry.value) for ref in task.refs)
+
+    def finish(self, task: Task, results: Any) -> None:
+        """Hand a task's results to its objects."""
+        task.waits = False
+        objects = self.runtime.objects
+        if task.returns < 0 and task.id in self.streams:
+            self.streams[task.id].ended(results)
+        if type(results) is list:
+            stored = any(type(value) is m.Stored for value in results)
+        else:  # one small value, or an error
+            results, stored = [results] * abs(task.returns), False
+        if not stored:
+            task.held = []
+        elif not task.inputs:
+            task.inputs = [ref.entry for ref in task.refs]
+            for _, entry in self.outcome(task):
+                if entry is not None:
+                    for needed in task.inputs:
+                        needed.uses += 1
+        task.refs = []
+        for (id, entry), value in zip(
+            self.outcome(task), results, strict=True
+        ):
+            if entry is not None:
+                objects.fulfil(entry, value)
+            elif isinstance(value, m.Stored):  # nobody waits for it any more
+                objects.free(id, value)
+
+    def outcome(self, task: Task) -> Iterable[tuple[bytes, Entry | None]]:
+        """Give the ids of a task's results, and the entries left of them."""
+        for index in range(abs(task.returns)):
+            id = object_id(task.id, index)
+            yield id, self.runtime.objects.table.get(id)
+
+    def _on_yielded(
+        self,
+        peer: Peer,
+        id: bytes,
+        number: int,
+        value: m.Value,
+        reply: Reply | None = None,
+    ) -> None:
+        stream = self.streams.get(id)
+        if stream is not None:
+            stream.arrived(number, value)
+        if reply is not None:  # it has references: until we count ours
+            self.runtime.objects.when_registered(partial(reply, None))
+
+    # ---- cancelling ----
+
+    def cancel(self, task: Task, force: bool, recursive: bool) -> None:
+        """Stop a task, wherever it is."""
+        if not task.waits:
+            return
+        if force and task.shape is None:
+            raise ValueError("force=True is not supported for actor tasks.")
+        task.cancelled = True
+        if task.lease is not None:
+            message = ("cancel", task.id, force, recursive)
+            task.lease.peer.post(message)
+            return
+        self.finish(task, self.cancelled(task))
+        if task.queue is not None:  # those behind it move up
+            self.runtime.leases.dispatch(task.queue)
+
+    def cancelled(self, task: Task) -> m.Failed:
+        """Give what `get` raises after `cancel`."""
+        return fail(TaskCancelledError(f"{task.name}() was cancelled"))
+
+    def _on_cancel(
+        self, peer: Peer, id: bytes, force: bool, recursive: bool
+    ) -> None:
+        entry = self.runtime.objects.table.get(id + FIRST)
+        if entry is not None and entry.task is not None:
+            self.cancel(entry.task, force, recursive)

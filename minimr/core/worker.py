@@ -1,0 +1,299 @@
+"""The worker: runs what is pushed to it.
+
+    push ──> queue ──> main thread: arguments, call, reply ──> done
+              (an actor: or a pool of threads, or an event loop)
+
+Rules:
+
+1. The main thread reads the sockets while it has no task, and runs user
+   code otherwise; the background thread reads while a task takes long.
+2. A task that waits gives its CPU back and returns the tasks that were
+   queued behind it: one of them may be what it waits for.
+3. Answers leave in batches: when the queue is empty, or after a
+   millisecond.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import mmap
+import os
+import signal
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import cloudpickle
+
+from minimr.core import messages as m
+from minimr.core.pool import PROGRESS
+from minimr.core.results import ActorExit, Attempt, Results
+from minimr.core.runtime import Running, Runtime, running
+from minimr.core.serialize import fail
+from minimr.exceptions import ActorDiedError, TaskCancelledError, task_error
+from minimr.net.endpoint import Reply
+from minimr.net.peer import Peer
+from minimr.net.pump import GRACE_S
+
+FLUSH_S = 0.001
+BATCH = 32
+Push = tuple[bytes, Any, bytes, Any, int, str, int]
+
+executor: Executor | None = None  # of this process, if it is a worker
+
+
+class Executor:
+    """Runs tasks and methods in this process.
+
+    Args:
+        progress: shared with the node: how many tasks were begun, so that
+            it can tell when this process has died.
+    """
+
+    def __init__(self, runtime: Runtime, progress: mmap.mmap) -> None:
+        self.runtime = runtime
+        self.progress = progress
+        self.functions: dict[bytes, Any] = {}  # pickled until the first use
+        self.queue: deque[tuple[Peer, Any]] = deque()
+        self.lease = 0
+        self.begun = 0  # tasks of this lease
+        self.gpus: tuple[int, ...] = ()
+        self.hold: m.Amounts = ()
+        self.spec: m.ActorSpec | None = None
+        self.actor: Any = None
+        self.restarts = 0  # of the actor
+        self.threads: ThreadPoolExecutor | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.coroutines: dict[bytes, asyncio.Task[Any]] = {}
+        self.results = Results(runtime)
+        self.cancelled: set[bytes] = set()
+        self.now: Running | None = None  # in the main thread
+        self._looked_at: Running | None = None  # by the background thread
+        self._waits = False  # the task in the main thread does
+        self._main = threading.get_ident()
+        self._flushed = 0.0
+        runtime.serve(self)
+        runtime.blocking = self._blocking
+        runtime.pump.taken_over = self._taking_long
+        signal.signal(signal.SIGINT, self._interrupted)
+
+    # ---- messages ----
+
+    def _on_granted(
+        self, peer: Peer, grant: m.Grant, hold: m.Amounts, job: m.Job
+    ) -> None:
+        self.lease, self.begun = grant.lease, 0
+        self.gpus, self.hold = grant.gpus, hold
+        PROGRESS.pack_into(self.progress, 0, self.lease, 0, b"")
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, self.gpus))
+        if not hasattr(self.runtime, "job"):
+            self.runtime.join(job)
+
+    def _on_push(
+        self, peer: Peer, id: bytes, function: Any, blob: Any, *rest: Any
+    ) -> None:
+        push = (id, function, *rest)
+        if blob is not None:
+            self.functions[function] = blob
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self._spawn, peer, push)
+        elif self.threads is not None:
+            self.threads.submit(self._run_and_flush, peer, push)
+        elif self._waits or (
+            self.runtime.pump.in_background
+            and self.now is not None
+            and self.spec is None
+        ):
+            peer.post(("returned", [id]))
+        else:
+            self.queue.append((peer, push))
+
+    def _on_become(
+        self, peer: Peer, spec: m.ActorSpec, restarts: int, reply: Reply
+    ) -> None:
+        self.queue.appendleft((peer, (b"", spec, restarts, reply)))
+
+    def _on_cancel(
+        self, peer: Peer, id: bytes, force: bool, recursive: bool
+    ) -> None:
+        for queued in list(self.queue):
+            if queued[1][0] == id:
+                self.queue.remove(queued)
+                error = TaskCancelledError("it was cancelled in the queue")
+                peer.post(("done", id, fail(error)))
+                return
+        if recursive:
+            self.runtime.leases.cancel_children(id, force)
+        if id in self.coroutines and self.loop is not None:
+            self.loop.call_soon_threadsafe(self.coroutines[id].cancel)
+        elif self.now is None or self.now.task != id:
+            self.runtime.tasks._on_cancel(peer, id, force, recursive)
+        elif force:
+            os._exit(1)
+        else:
+            self.cancelled.add(id)
+            if self.spec is None:  # a method only learns that it should end
+                signal.pthread_kill(self._main, signal.SIGINT)
+
+    def _on_stop(self, peer: Peer, why: str) -> None:
+        os._exit(0)
+
+    def _interrupted(self, *_: Any) -> None:
+        """Runs in: main thread, between two steps of user code."""
+        told = self.now is not None and self.now.task in self.cancelled
+        if told and not self.runtime.pump.interrupt():
+            raise KeyboardInterrupt
+
+    # ---- the loop ----
+
+    def run(self) -> None:
+        """Run tasks until this process ends."""
+        runtime, queue = self.runtime, self.queue
+        while True:
+            runtime.pump.wait(queue.__len__)
+            peer, push = queue.popleft()
+            if push[0]:
+                self._run(peer, push)
+            else:
+                self._become(*push[1:])
+            now = time.monotonic()
+            late = now - self._flushed > FLUSH_S
+            if not queue or late or peer.posted() >= BATCH:
+                self._flushed = now
+                runtime.hub.flush()
+
+    def _taking_long(self) -> float | None:
+        """Return what waits behind a long task. Runs in: background.
+
+        Looks again as long as tasks are queued: the next one may take long.
+        """
+        if not self.queue or self.spec is not None:
+            return None
+        if self.now is not None and self.now is self._looked_at:
+            with self.runtime.lock:
+                self._give_back()
+        self._looked_at = self.now
+        return GRACE_S
+
+    def _give_back(self) -> None:
+        back: defaultdict[Peer, deque[bytes]] = defaultdict(deque)
+        while self.queue:
+            peer, push = self.queue.pop()
+            back[peer].appendleft(push[0])
+        for peer, tasks in back.items():
+            peer.post(("returned", list(tasks)))
+
+    def _blocking(self) -> Any:
+        if self.spec is None and threading.get_ident() == self._main:
+            return self._blocked()
+        return None
+
+    @contextmanager
+    def _blocked(self) -> Iterator[None]:
+        node, self._waits = self.runtime.node, True
+        with self.runtime.lock:
+            self._give_back()
+        node.post(("blocked", True))
+        self.runtime.hub.flush()
+        try:
+            yield
+        finally:
+            self._waits = False
+            node.post(("blocked", False))
+
+    # ---- one task ----
+
+    def _run_and_flush(self, peer: Peer, push: Push) -> None:
+        self._run(peer, push)
+        self.runtime.hub.flush()
+
+    def _run(self, peer: Peer, push: Push) -> None:
+        id, function, args, deps, returns, name, attempt = push
+        with Attempt(self, peer, Running(id, name, attempt)):
+            call = self._function(function)
+            positional, named = self.results.arguments(args, deps)
+            result = call(*positional, **named)
+            if self.spec is not None and id in self.cancelled:
+                raise KeyboardInterrupt
+            self.results.reply(peer, id, returns, result)
+
+    def _spawn(self, peer: Peer, push: Push) -> None:
+        assert self.loop is not None
+        task = self.loop.create_task(self._run_async(peer, push))
+        self.coroutines[push[0]] = task
+        task.add_done_callback(lambda _: self.coroutines.pop(push[0], None))
+
+    async def _run_async(self, peer: Peer, push: Push) -> None:
+        id, function, args, deps, returns, name, attempt = push
+        async with self._room:
+            with Attempt(self, peer, Running(id, name, attempt)):
+                call = self._function(function)
+                positional, named = self.results.arguments(args, deps)
+                result = call(*positional, **named)
+                if inspect.isawaitable(result):
+                    result = await result
+                if inspect.isasyncgen(result):
+                    result = [item async for item in result]
+                self.results.reply(peer, id, returns, result)
+            asyncio.get_running_loop().call_soon(self.runtime.hub.flush)
+
+    def _function(self, function: bytes | str) -> Callable[..., Any]:
+        """Give what a task calls; unpickled at its first use."""
+        if function == "__ray_terminate__":
+            raise ActorExit
+        if isinstance(function, str):
+            method: Callable[..., Any] = getattr(self.actor, function)
+            return method
+        known = self.functions[function]
+        if isinstance(known, bytes):
+            known = self.functions[function] = cloudpickle.loads(known)
+        return known  # type: ignore[no-any-return]
+
+    # ---- actors ----
+
+    def _become(self, spec: m.ActorSpec, restarts: int, reply: Any) -> None:
+        """Construct the actor. Runs in: the main thread."""
+        self.spec, self.restarts, error = spec, restarts, None
+        name = f"{spec.class_name}.__init__"
+        token = running.set(Running(b"", name, restarts))
+        try:
+            cls = cloudpickle.loads(spec.blob)
+            args, kwargs = self.results.arguments(spec.args, spec.deps)
+            self.actor = cls.__new__(cls)
+            self.actor.__init__(*args, **kwargs)
+        except SystemExit as exit:
+            self.quit(exit)
+        except BaseException as raised:  # noqa: BLE001  # sent to the callers
+            text = task_error(name, raised, os.getpid()).traceback_str
+            died = ActorDiedError(f"the actor's constructor raised: {text}")
+            error = fail(died).error
+        finally:
+            running.reset(token)
+        if spec.is_async:
+            self.loop = asyncio.new_event_loop()
+            self._room = asyncio.Semaphore(spec.concurrency)
+            run = self.loop.run_forever
+            threading.Thread(target=run, daemon=True).start()
+        elif spec.concurrency > 1:
+            self.threads = ThreadPoolExecutor(spec.concurrency)
+        reply(error)
+
+    def leave(self) -> None:
+        """End this actor, with no restart: `exit_actor`."""
+        assert self.spec is not None
+        self.runtime.hub.flush()
+        question = ("end_actor", self.spec.id, True, "it called exit_actor()")
+        self.runtime.ask_head(*question)
+        self.runtime.hub.flush()
+        os._exit(0)
+
+    def quit(self, error: SystemExit) -> None:
+        """End this process as `sys.exit` in a task asks."""
+        self.runtime.hub.flush()
+        code = error.code
+        os._exit(code if isinstance(code, int) else int(code is not None))

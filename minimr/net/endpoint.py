@@ -1,0 +1,175 @@
+"""A process among others: messages by name, questions, timers.
+
+    other processes ══ hub ══> step() ──> _on_NAME(peer, *fields)
+                                    └───> answers to questions, timers
+
+A message is a tuple, its name first: ("done", task, results) calls the
+method `_on_done(peer, task, results)` of whoever serves it here. A question
+comes with one argument more, a function that takes the answer.
+
+Rules:
+
+1. One thread at a time runs `step`; handlers run in it and hold `lock`.
+   Nothing is sent or received while the lock is held: handlers post, and
+   `step` flushes afterwards.
+2. There is one link to an address, dialled at the first use.
+3. A question to somebody who is gone is answered with `GONE`.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from minimr.net.channel import Address
+from minimr.net.hub import Hub, Joined, Left, Received
+from minimr.net.peer import Peer
+
+Reply = Callable[[Any], None]
+
+GONE = "the other process is gone"
+
+
+class Hello(NamedTuple):
+    """The first message on every link: who is calling."""
+
+    kind: str
+    process: bytes  # random; prefix of the ids that it makes
+    address: Address
+    pid: int
+    home: Address  # of the node that it belongs to
+
+
+NOBODY = Hello("?", b"", ("", 0), 0, ("", 0))
+
+
+class Endpoint:
+    """One process's end of all its links.
+
+    Attributes:
+        handlers: {name of a message: called with (peer, *fields)}.
+        left: called with (peer, why) when one is gone; `peer.data` is its
+            Hello.
+    """
+
+    def __init__(self, kind: str, token: bytes, address: Address) -> None:
+        self.kind = kind
+        self.process = os.urandom(8)
+        self.hub = Hub(token, address)
+        self.address = self.hub.address
+        self.home = self.address  # of the node that this process belongs to
+        self.lock = threading.RLock()
+        self.handlers: dict[str, Callable[..., None]] = {}
+        self.left: list[Callable[[Peer, str], None]] = []
+        self.links: dict[Address, Peer] = {}
+        self._asked: dict[int, tuple[Peer, Reply]] = {}
+        self._numbers = itertools.count()
+        self._polling = False
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self.serve(self)
+
+    def serve(self, owner: object) -> None:
+        """Give messages to the `_on_` methods of an object."""
+        for name in dir(owner):
+            if name.startswith("_on_"):
+                self.handlers[name[4:]] = getattr(owner, name)
+
+    def link(self, address: Address) -> Peer:
+        """Give the link to an address, a new one at the first use."""
+        peer = self.links.get(address)
+        if peer is None or peer.closed:
+            peer = self.links[address] = self.hub.dial(address)
+            peer.data = NOBODY._replace(address=address, home=address)
+            me = (self.kind, self.process, self.address, os.getpid())
+            peer.post(("hello", *me, self.home))
+        return peer
+
+    def ask(self, peer: Peer, callback: Reply, *question: Any) -> None:
+        """Send a question; the callback gets the answer, or `GONE`."""
+        if peer.closed:
+            callback(GONE)
+            return
+        number = next(self._numbers)
+        self._asked[number] = (peer, callback)
+        peer.post(("ask", number, *question))
+
+    def later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Call a function in `step` when that time has passed."""
+        at = time.monotonic() + seconds
+        if self._polling and (not self._timers or at < self._timers[0][0]):
+            self.hub.wake()
+        heapq.heappush(self._timers, (at, next(self._numbers), function))
+
+    def step(self, timeout_s: float | None = None) -> None:
+        """Handle what comes next. Blocks: until something came."""
+        self.hub.flush()
+        if self._timers:
+            rest = max(0.0, self._timers[0][0] - time.monotonic())
+            timeout_s = rest if timeout_s is None else min(timeout_s, rest)
+        self._polling = True
+        events = self.hub.poll(timeout_s)
+        self._polling = False
+        with self.lock:
+            for event in events:
+                if type(event) is Received:
+                    for message in event.message:
+                        self.handlers[message[0]](event.peer, *message[1:])
+                elif isinstance(event, Left):
+                    self._lose(event.peer, event.why)
+                elif isinstance(event, Joined) and event.peer.data is None:
+                    event.peer.data = NOBODY
+            if self._timers:
+                self._run_timers()
+        self.hub.flush()
+
+    def _on_ask(self, peer: Peer, number: int, name: str, *body: Any) -> None:
+        # The answer may be given at once or later.
+        reply = partial(self._answer, peer, number)
+        self.handlers[name](peer, *body, reply)
+
+    def _answer(self, peer: Peer, number: int, body: Any) -> None:
+        peer.post(("answer", number, body))
+
+    def _on_answer(self, peer: Peer, number: int, body: Any) -> None:
+        if number in self._asked:
+            self._asked.pop(number)[1](body)
+
+    def _on_hello(self, peer: Peer, *hello: Any) -> None:
+        # Of two that dialled each other, both links stay; either will do.
+        peer.data = Hello(*hello)
+        self.links.setdefault(peer.data.address, peer)
+        peer.post(("home", self.home))
+
+    def _on_home(self, peer: Peer, home: Address) -> None:
+        peer.data = peer.data._replace(home=home)
+
+    def drop_node(self, address: Address, why: str) -> None:
+        """Hang up on a node that is dead, and on its processes.
+
+        Runs in: the thread that steps. A machine that is cut off says
+        nothing, and TCP would wait for a quarter of an hour.
+        """
+        for peer in self.hub.peers():
+            if peer.data is not None and peer.data.home == address:
+                self.hub.drop(peer)
+                self._lose(peer, why)
+
+    def _lose(self, peer: Peer, why: str) -> None:
+        if self.links.get(peer.data.address) is peer:
+            del self.links[peer.data.address]
+        asked = [n for n, (other, _) in self._asked.items() if other is peer]
+        for number in asked:
+            self._asked.pop(number)[1](GONE)
+        for left in self.left:
+            left(peer, why)
+
+    def _run_timers(self) -> None:
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            heapq.heappop(self._timers)[2]()
