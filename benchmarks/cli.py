@@ -18,6 +18,10 @@ COMMANDS = {  # name: (module:attribute, help)
         "benchmarks.wordcount:wordcount",
         "Time word count on every engine and on its peers.",
     ),
+    "dqn": (
+        "benchmarks.dqn:dqn",
+        "Time how soon learners land, and how soon a peer does.",
+    ),
     "memory": (
         "benchmarks.memory:memory",
         "Show how the memory of workers depends on the size of a file.",

@@ -23,6 +23,7 @@ PACKAGES = (
     "cloudpickle",
     "distributed",
     "polars",
+    "stable-baselines3",
 )
 
 

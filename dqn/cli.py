@@ -2,6 +2,9 @@
 
     python -m dqn train    several agents, on an engine
     python -m dqn single   one learner in one process
+    python -m dqn play     a trained network, watched
+    python -m dqn plot     the scores of runs, drawn
+    python -m dqn sweep    settings of the agents, compared
 
 Rules:
 
@@ -20,13 +23,17 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from dqn.board import Board
 from dqn.checkpoint import CheckpointFile, Latest
+from dqn.cli_play import play
+from dqn.cli_plot import plot
+from dqn.cli_sweep import sweep
 from dqn.engines import ENGINES, open_engine
 from dqn.errors import DQNError
 from dqn.gathering import make_team
 from dqn.learner import Learner
 from dqn.live import LiveLine, text
-from dqn.run import Log, Run, Trains
+from dqn.run import Log, Run, Status, Trains
 from dqn.settings import SHARE, Settings
 from minimr.console import note, say
 
@@ -44,6 +51,7 @@ SETTINGS = (
     ("--num-steps-agents-train", POSITIVE, "Or steps that it makes a round."),
     ("--target-score", float, "End when a test has this average."),
     ("--max-rounds", POSITIVE, "Or after so many rounds."),
+    ("--max-seconds", float, "Or after so much training."),
     ("--rounds-between-tests", POSITIVE, "A test after so many rounds."),
     ("--seed", click.IntRange(min=0), "All that is random follows from it."),
 )
@@ -61,6 +69,7 @@ def _options(*tables: Any) -> Callable[[Command], Command]:
         files = (
             click.option("--checkpoint", default=CHECKPOINT, metavar="FILE"),
             click.option("--log", metavar="FILE", help="Write run.jsonl."),
+            click.option("--tensorboard", metavar="DIR", help="Write to it."),
             click.option("--resume", is_flag=True, help="Go on from there."),
         )
         for option in reversed(files):
@@ -93,6 +102,7 @@ def train(
     address: str | None,
     checkpoint: str,
     log: str | None,
+    tensorboard: str | None,
     resume: bool,
     **chosen: Any,
 ) -> None:
@@ -100,6 +110,7 @@ def train(
     settings = Settings(**chosen)
     file, facts = _files(settings, checkpoint, log, engine)
     with ExitStack() as stack:
+        board = _board(stack, tensorboard, settings, engine)
         line = LiveLine(settings.max_rounds)
         verbs, make_server = stack.enter_context(
             open_engine(engine, address=address)
@@ -108,23 +119,31 @@ def train(
             settings, verbs, make_server, _latest(file, resume), line.note
         )
         stack.callback(team.close)
-        _run(settings, team, file, facts, line)
+        _run(settings, team, file, facts, line, board)
 
 
 @cli.command()
 @_options(SETTINGS)
 def single(
-    checkpoint: str, log: str | None, resume: bool, **chosen: Any
+    checkpoint: str,
+    log: str | None,
+    tensorboard: str | None,
+    resume: bool,
+    **chosen: Any,
 ) -> None:
     """Train by one learner in this process."""
     settings = Settings(num_agents=1, **chosen)
     file, facts = _files(settings, checkpoint, log, "single")
-    learner = Learner(settings, _latest(file, resume))
-    try:
+    with ExitStack() as stack:
+        board = _board(stack, tensorboard, settings, "single")
+        learner = Learner(settings, _latest(file, resume))
+        stack.callback(learner.close)
         line = LiveLine(settings.max_rounds)
-        _run(settings, learner, file, facts, line)
-    finally:
-        learner.close()
+        _run(settings, learner, file, facts, line, board)
+
+
+for command in (play, plot, sweep):
+    cli.add_command(command)
 
 
 def _files(
@@ -132,6 +151,14 @@ def _files(
 ) -> tuple[CheckpointFile, Log]:
     file = CheckpointFile(checkpoint, settings)
     return file, Log(log, {"engine": engine, **asdict(settings)})
+
+
+def _board(
+    stack: ExitStack, folder: str | None, settings: Settings, engine: str
+) -> Board:
+    board = Board(folder, {"engine": engine, **asdict(settings)})
+    stack.callback(board.close)
+    return board
 
 
 def _latest(file: CheckpointFile, resume: bool) -> Latest | None:
@@ -148,8 +175,13 @@ def _run(
     file: CheckpointFile,
     log: Log,
     line: LiveLine,
+    board: Board,
 ) -> None:
-    run = Run(settings, learner, file, log, line.show)
+    def show(status: Status) -> None:
+        line.show(status)
+        board.show(status)
+
+    run = Run(settings, learner, file, log, show)
     try:
         status = run.run()
     finally:

@@ -20,8 +20,9 @@ CLEAR = "\r\x1b[K"
 class LiveLine:
     """Shows how a run is doing; its `show` is what a run tells."""
 
-    def __init__(self, max_rounds: int) -> None:
+    def __init__(self, max_rounds: int, every_test: bool = True) -> None:
         self._max_rounds = max_rounds
+        self._every_test = every_test  # a line, where there is no terminal
         self._on_terminal = sys.stderr.isatty()
         self._tested = 0  # the round of the newest line that stays
 
@@ -30,7 +31,7 @@ class LiveLine:
         line = f"{text(status)} · round {status.round}/{self._max_rounds}"
         if self._on_terminal:
             click.echo(CLEAR + line, err=True, nl=False)
-        elif status.test_round > self._tested:
+        elif self._every_test and status.test_round > self._tested:
             self._tested = status.test_round
             click.echo(line, err=True)
 

@@ -140,14 +140,18 @@ class Run:
     def _is_over(self) -> bool:
         best = self.status.best_score
         done = best is not None and best >= self._settings.target_score
-        return done or self._learner.rounds >= self._settings.max_rounds
+        return done or self._is_time_up()
+
+    def _is_time_up(self) -> bool:
+        seconds = self._settings.max_seconds
+        return self._learner.rounds >= self._settings.max_rounds or (
+            seconds is not None and self.status.seconds >= seconds
+        )
 
     def _is_time_to_test(self) -> bool:
         rounds = self._learner.rounds
-        return (
-            rounds % self._settings.rounds_between_tests == 0
-            or rounds >= self._settings.max_rounds
-        )
+        every = self._settings.rounds_between_tests
+        return rounds % every == 0 or self._is_time_up()
 
     def _round(self) -> None:
         begin = time.perf_counter()

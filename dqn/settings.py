@@ -29,6 +29,7 @@ class Settings:
             in length, steps do not: so nobody waits for a long game.
         target_score: the run ends when a test reaches it.
         max_rounds: or after so many.
+        max_seconds: or after so much training, tests not counted.
         rounds_between_tests: a test takes as long as many rounds.
         test_games: greedy games whose average is the score of a test.
         num_cpus: processors that each actor asks its engine for.
@@ -73,6 +74,7 @@ class Settings:
     num_steps_agents_train: int = 100
     target_score: float = 100.0
     max_rounds: int = 1000
+    max_seconds: float | None = None
     rounds_between_tests: int = 10
     test_games: int = 20
     num_cpus: float = 2.0
@@ -107,6 +109,8 @@ class Settings:
         for name in _NOT_NEGATIVE:
             if getattr(self, name) < 0:
                 raise DQNError(f"{name} is negative: {getattr(self, name)}")
+        if self.max_seconds is not None and not self.max_seconds > 0:
+            raise DQNError(f"max_seconds is {self.max_seconds}: no time")
         for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise DQNError(

@@ -1,0 +1,76 @@
+"""One training run against the clock, whoever trains.
+
+    train ── seconds of training ──> Course.go_on ── due? ──> test, score
+      ^                                  │
+      └── not over ──────────────────────┘
+
+Rules, the same for everybody:
+
+1. The clock runs while training and stands still during tests and start.
+2. A test is due at fixed times of that clock, so a slow learner is not
+   tested more rarely, and all play the same test games.
+3. A run is over at the first test with the highest score that is asked
+   for, or when its time is up. Then it was not reached, which is a result.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import floor
+from typing import NamedTuple
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every run of the benchmark has in common."""
+
+    environment: str
+    scores: tuple[float, ...]  # average test scores, ascending
+    limit_s: float  # of training
+    test_every_s: float  # of training
+    test_games: int
+
+
+class Test(NamedTuple):
+    """A test, and what it had taken to get there."""
+
+    seconds: float  # of training, by the clock on the wall
+    cpu_seconds: float  # of training, of all processes that train
+    steps: int
+    score: float  # the average of the test games
+
+
+class Course:
+    """Decides when to test and when to end.
+
+    Args:
+        plan: by which rules.
+        test: plays the test games; gives the average score.
+    """
+
+    def __init__(self, plan: Plan, test: Callable[[], float]) -> None:
+        self._plan, self._test = plan, test
+        self._due = plan.test_every_s
+        self.tests: list[Test] = []
+        self.testing_seconds = 0.0  # the clock that learners subtract
+        self.testing_cpu_seconds = 0.0  # of this process
+
+    def go_on(self, seconds: float, cpu_seconds: float, steps: int) -> bool:
+        """Test if it is time; tell whether to train on.
+
+        Args:
+            seconds: of training until now. So are the others.
+        """
+        is_up = seconds >= self._plan.limit_s
+        if seconds < self._due and not is_up:
+            return True
+        every = self._plan.test_every_s
+        self._due = every * (floor(seconds / every) + 1)
+        begin, cpu = time.perf_counter(), time.process_time()
+        score = self._test()
+        self.testing_seconds += time.perf_counter() - begin
+        self.testing_cpu_seconds += time.process_time() - cpu
+        self.tests.append(Test(seconds, cpu_seconds, steps, score))
+        return score < self._plan.scores[-1] and not is_up
