@@ -108,7 +108,7 @@ def train(
 ) -> None:
     """Train by several agents whose weights are averaged."""
     settings = Settings(**chosen)
-    file, facts = _files(settings, checkpoint, log, engine)
+    file, facts = _files(settings, checkpoint, log, engine, resume)
     with ExitStack() as stack:
         board = _board(stack, tensorboard, settings, engine)
         line = LiveLine(settings.max_rounds)
@@ -133,7 +133,7 @@ def single(
 ) -> None:
     """Train by one learner in this process."""
     settings = Settings(num_agents=1, **chosen)
-    file, facts = _files(settings, checkpoint, log, "single")
+    file, facts = _files(settings, checkpoint, log, "single", resume)
     with ExitStack() as stack:
         board = _board(stack, tensorboard, settings, "single")
         learner = Learner(settings, _latest(file, resume))
@@ -147,10 +147,15 @@ for command in (play, plot, sweep):
 
 
 def _files(
-    settings: Settings, checkpoint: str, log: str | None, engine: str
+    settings: Settings,
+    checkpoint: str,
+    log: str | None,
+    engine: str,
+    resume: bool,
 ) -> tuple[CheckpointFile, Log]:
     file = CheckpointFile(checkpoint, settings)
-    return file, Log(log, {"engine": engine, **asdict(settings)})
+    facts = {"engine": engine, **asdict(settings)}
+    return file, Log(log, facts, resume)
 
 
 def _board(

@@ -71,13 +71,21 @@ class Log:
 
     The first line has the settings, so that a picture can name them.
 
+    Args:
+        path: where; None: nowhere.
+        facts: the first line.
+        resume: keep the lines that are there; the first is there as well.
+
     Raises:
         DQNError: the file cannot be written.
     """
 
-    def __init__(self, path: str | None, facts: dict[str, Any]) -> None:
+    def __init__(
+        self, path: str | None, facts: dict[str, Any], resume: bool = False
+    ) -> None:
         self._path = None if path is None else Path(path)
-        self._write("w", facts)
+        if not (resume and self._path and self._path.exists()):
+            self._write("w", facts)
 
     def add(self, status: Status) -> None:
         """Write one line."""

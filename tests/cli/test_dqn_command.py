@@ -36,6 +36,8 @@ def test_a_run_says_how_it_went_and_writes_its_files(
     assert run(["single", *QUICK, *files, *more]) == 0
     assert "160 steps" in capsys.readouterr().out  # those of two rounds
     assert read(model).latest.rounds == 6
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["round"] for line in lines[1:]] == [2, 4, 6]
 
 
 @pytest.mark.parametrize(
