@@ -328,3 +328,11 @@ def test_a_method_call_that_does_not_fit_raises_at_once(shared):
 def test_constructor_arguments_that_do_not_fit_raise_at_once(counter_class):
     with pytest.raises(TypeError):
         counter_class.remote(1, 2, 3)
+
+
+def test_an_actor_says_that_it_is_ready(api):
+    @api.remote
+    class Plain:
+        pass
+
+    assert api.get(Plain.remote().__ray_ready__.remote(), timeout=T) is True
