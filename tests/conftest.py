@@ -113,7 +113,9 @@ def _children() -> list[psutil.Process]:
             command = process.cmdline()
             if not _is_of_the_system(command):
                 found.append(process)
-                pending += process.children()
+                # A node starts and ends workers as it likes; they end with it.
+                if "minimr.core.main" not in command:
+                    pending += process.children()
         except psutil.ZombieProcess:  # it has ended, and nobody waited
             if "ray" not in sys.modules:
                 found.append(process)

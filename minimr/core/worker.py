@@ -36,6 +36,7 @@ from minimr.core.results import ActorExit, Attempt, Results
 from minimr.core.runtime import Running, Runtime, running
 from minimr.core.serialize import fail
 from minimr.exceptions import ActorDiedError, TaskCancelledError, task_error
+from minimr.interrupt import in_main_thread, knock, may_interrupt
 from minimr.net.endpoint import Reply
 from minimr.net.peer import Peer
 from minimr.net.pump import GRACE_S
@@ -75,7 +76,6 @@ class Executor:
         self.now: Running | None = None  # in the main thread
         self._looked_at: Running | None = None  # by the background thread
         self._waits = False  # the task in the main thread does
-        self._main = threading.get_ident()
         self._flushed = 0.0
         runtime.serve(self)
         runtime.blocking = self._blocking
@@ -138,15 +138,16 @@ class Executor:
         else:
             self.cancelled.add(id)
             if self.spec is None:  # a method only learns that it should end
-                signal.pthread_kill(self._main, signal.SIGINT)
+                knock(signal.SIGINT)
 
     def _on_stop(self, peer: Peer, why: str) -> None:
         os._exit(0)
 
-    def _interrupted(self, *_: Any) -> None:
+    def _interrupted(self, *event: Any) -> None:
         """Runs in: main thread, between two steps of user code."""
         told = self.now is not None and self.now.task in self.cancelled
-        if told and not self.runtime.pump.interrupt():
+        told = told and not self.runtime.pump.interrupt()
+        if told and may_interrupt(*event):
             raise KeyboardInterrupt
 
     # ---- the loop ----
@@ -189,7 +190,7 @@ class Executor:
             peer.post(("returned", list(tasks)))
 
     def _blocking(self) -> Any:
-        if self.spec is None and threading.get_ident() == self._main:
+        if self.spec is None and in_main_thread():
             return self._blocked()
         return None
 
@@ -278,8 +279,7 @@ class Executor:
         if spec.is_async:
             self.loop = asyncio.new_event_loop()
             self._room = asyncio.Semaphore(spec.concurrency)
-            run = self.loop.run_forever
-            threading.Thread(target=run, daemon=True).start()
+            threading.Thread(target=self.loop.run_forever, daemon=True).start()
         elif spec.concurrency > 1:
             self.threads = ThreadPoolExecutor(spec.concurrency)
         reply(error)

@@ -34,6 +34,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from minimr.interface import Job
+from minimr.interrupt import knock, may_interrupt
 from minimr.jobs.errors import remote_error
 from minimr.jobs.fetch import Fetcher, FetchError
 from minimr.jobs.messages import (
@@ -225,8 +226,9 @@ class Worker:
             ask.job_id, ask.question, ask.partition, pickled, failure
         )
 
-    def _interrupt(self, signum: int, frame: object) -> None:
-        if self._running is not None and self._running == self._cancelled:
+    def _interrupt(self, *event: Any) -> None:
+        told = self._running is not None and self._running == self._cancelled
+        if told and may_interrupt(*event):
             raise _CancelledError
 
     # ---- I/O thread
@@ -262,9 +264,7 @@ class Worker:
             self._fetcher.lose(message.worker_id)
         elif isinstance(message, Cancel):
             self._cancelled = (message.job_id, message.task, message.attempt)
-            main = threading.main_thread().ident
-            assert main is not None
-            signal.pthread_kill(main, signal.SIGUSR1)
+            knock(signal.SIGUSR1)
         else:
             self._orders.put(message)
 
