@@ -3,7 +3,34 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
+
+RAY_TOKEN = Path.home() / ".ray" / "auth_token"
+
+
+def load_ray(joining: bool = False) -> Any:
+    """Import Ray, and tell it to be quiet."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # What a task or an actor raised is told once, in our own error.
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+    if joining and RAY_TOKEN.exists():  # Ray looks at this when imported
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    import ray  # here, for it takes a second
+
+    return ray
+
+
+def is_ray(api: Any) -> bool:
+    """Tell whether this module with the verbs is Ray itself."""
+    return bool(api.__name__ == "ray")
+
+
+def quiet(api: Any) -> dict[str, Any]:
+    """Give the options of `init` that only Ray needs."""
+    if not is_ray(api):
+        return {}
+    return {"include_dashboard": False, "logging_level": "ERROR"}
 
 
 def open_cluster(api: Any) -> tuple[Any, bool]:
@@ -11,17 +38,11 @@ def open_cluster(api: Any) -> tuple[Any, bool]:
 
     Returns: the module, and whether it was us who started a cluster.
     """
-    if api is None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        # What an actor raised is told once, in our own error.
-        os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
-        import ray as api  # here, for it takes a second
+    api = api or load_ray()
     started = not api.is_initialized()
-    if started and api.__name__ == "ray":
+    if started and is_ray(api):
         # "local": not the cluster that may run on this machine already
-        api.init(
-            address="local", include_dashboard=False, logging_level="ERROR"
-        )
+        api.init(address="local", **quiet(api))
     elif started:
         api.init()
     return api, started

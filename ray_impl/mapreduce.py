@@ -21,11 +21,9 @@ The module that has the verbs is a parameter: on `minimr` this file is rung
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from minimr import interface
@@ -37,12 +35,12 @@ from minimr.tasks import (
     do_reduce_task,
     say_nothing,
 )
+from ray_impl.cluster import RAY_TOKEN, is_ray, load_ray, quiet
 
 MAX_RETRIES = 3  # of a task, by errors and by deaths
 STEPS = 20  # how often a phase reports progress
 WARM_UP_S = 0.05
 CONNECT_TIMEOUT_S = 3.0
-RAY_TOKEN = Path.home() / ".ray" / "auth_token"
 
 
 class MapReduce(interface.MapReduce):
@@ -66,15 +64,15 @@ class MapReduce(interface.MapReduce):
         address: tuple[str, int] | None = None,
         api: Any = None,
     ) -> None:
-        self._api = api = api or _ray(joining=address is not None)
-        if not _is_ray(api):
+        self._api = api = api or load_ray(joining=address is not None)
+        if not is_ray(api):
             self.name = f"{api.__name__}-tasks"
         self._started = not api.is_initialized()
         if self._started and address is not None:
             _join(api, address)
         elif self._started:
             # "local": not the cluster that may run on this machine already
-            api.init(address="local", num_cpus=num_workers, **_quiet(api))
+            api.init(address="local", num_cpus=num_workers, **quiet(api))
         warm = api.remote(say_nothing)
         api.get([warm.remote(WARM_UP_S) for _ in range(2 * num_workers)])
 
@@ -196,7 +194,7 @@ def _apply(function: Callable[[Any], Any], output: Any) -> Any:
 
 def _attempt_number(api: Any) -> int:
     context = api.get_runtime_context()
-    if not _is_ray(api):
+    if not is_ray(api):
         return int(context.get_attempt_number())
     # Ray has no public name for it.
     return int(context.worker.core_worker.get_current_task_attempt_number())
@@ -211,30 +209,9 @@ def _get(api: Any, refs: list[Any]) -> list[Any]:
         raise JobError(f"the job cannot finish: {error}") from error
 
 
-def _ray(joining: bool) -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # What a task raised is told once, in the JobError.
-    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
-    if joining and RAY_TOKEN.exists():  # Ray looks at this when imported
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-    import ray  # here, for it takes a second
-
-    return ray
-
-
-def _is_ray(api: Any) -> bool:
-    return bool(api.__name__ == "ray")
-
-
-def _quiet(api: Any) -> dict[str, Any]:
-    if not _is_ray(api):
-        return {}
-    return {"include_dashboard": False, "logging_level": "ERROR"}
-
-
 def _join(api: Any, address: tuple[str, int]) -> None:
     where = "{}:{}".format(*address)
-    if not _is_ray(api):
+    if not is_ray(api):
         api.init(address=where)
         return
     try:
@@ -243,7 +220,7 @@ def _join(api: Any, address: tuple[str, int]) -> None:
         why = error.strerror or str(error)
         raise ConnectionError(f"nobody answers at {where}: {why}") from error
     try:
-        api.init(address=where, **_quiet(api))
+        api.init(address=where, **quiet(api))
     except ConnectionError as error:
         raise ConnectionError(
             f"no Ray cluster takes us in at {where}; if it wants a token, "

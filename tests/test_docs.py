@@ -13,9 +13,11 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_program_of_the_readme_runs(tmp_path: Path) -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    path = tmp_path / "program.py"
+def run_program(language: str, folder: Path) -> str:
+    """Run the one program of the README in that language's fence."""
+    fence = rf"```{language}\n(.*?)```"
+    (program,) = re.findall(fence, README, re.DOTALL)
+    path = folder / "program.py"
     path.write_text(program)
     ended = subprocess.run(
         [sys.executable, path],
@@ -27,25 +29,18 @@ def test_the_program_of_the_readme_runs(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    assert re.fullmatch(r"\[\(\d+, \d+\)(, \(\d+, \d+\)){2}\]\n", ended.stdout)
+    return ended.stdout
+
+
+def test_the_program_of_the_readme_runs(tmp_path: Path) -> None:
+    told = run_program("python", tmp_path)
+    assert re.fullmatch(r"\[\(\d+, \d+\)(, \(\d+, \d+\)){2}\]\n", told)
 
 
 def test_the_parameter_server_of_the_readme_runs(tmp_path: Path) -> None:
-    (program,) = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
-    path = tmp_path / "program.py"
-    path.write_text(program)
-    ended = subprocess.run(
-        [sys.executable, path],
-        cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT), "MINIMR_TOKEN_FILE": f"{path}.token"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
     # -0.5 x -1, and then -0.5 x (0.5 - 1)
-    assert ended.stdout == "[0.75 0.75 0.75] {0: 2}\n"
+    told = run_program("py", tmp_path)
+    assert told == "[0.75 0.75 0.75] {0: 2}\n"
 
 
 @pytest.mark.parametrize(
