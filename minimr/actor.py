@@ -11,19 +11,19 @@ from typing import Any
 
 import cloudpickle
 
-from minimr.core import options as opts
-from minimr.core import worker
-from minimr.core.messages import ActorSpec
-from minimr.core.refs import ObjectRef
-from minimr.core.remote import (
+from minimr.api import options as opts
+from minimr.api.remote import (
     RemoteCall,
     is_generator,
     pack_arguments,
     refuse,
 )
+from minimr.api.session import session
+from minimr.core import worker
+from minimr.core.messages import ActorSpec
+from minimr.core.refs import ObjectRef
 from minimr.core.results import ActorExit
 from minimr.core.runtime import Runtime, current
-from minimr.core.session import session
 from minimr.exceptions import PendingCallsLimitExceeded
 
 ASYNC_CONCURRENCY = 1000  # of an actor with async methods, as in Ray

@@ -22,8 +22,8 @@ from typing import Any
 
 import click
 
-from minimr.core import api
-from minimr.core.session import (
+from minimr.api import verbs
+from minimr.api.session import (
     cluster_file,
     init,
     node_options,
@@ -146,8 +146,8 @@ ADDRESS = click.option(
 def status(address: str) -> None:
     """Show the nodes and what is in use."""
     init(address=address, log_to_driver=False)
-    total, free = api.cluster_resources(), api.available_resources()
-    for node in api.nodes():
+    total, free = verbs.cluster_resources(), verbs.available_resources()
+    for node in verbs.nodes():
         state = "alive" if node["Alive"] else "dead"
         where = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
         click.echo(f"{state:6} {node['NodeID'][:8]}  {where}")
@@ -184,7 +184,7 @@ def table(what: str) -> list[dict[str, Any]]:
     if what == "nodes":
         return [
             {"node_id": node["NodeID"], "alive": node["Alive"]}
-            for node in api.nodes()
+            for node in verbs.nodes()
         ]
     if what == "actors":
         return list(runtime.ask_head("query", what))
@@ -196,10 +196,10 @@ def table(what: str) -> list[dict[str, Any]]:
                 "seconds": round(row["dur"] / 1e6, 6),
                 "worker": row["tid"],
             }
-            for row in api.timeline() or []
+            for row in verbs.timeline() or []
         ]
     rows: list[dict[str, Any]] = []
-    for node in api.nodes():
+    for node in verbs.nodes():
         if node["Alive"]:
             address = (node["NodeManagerAddress"], node["NodeManagerPort"])
             with runtime.lock:
@@ -214,6 +214,6 @@ def table(what: str) -> list[dict[str, Any]]:
 def timeline(file: str, address: str) -> None:
     """Write what ran where and when, for Perfetto or chrome://tracing."""
     init(address=address, log_to_driver=False)
-    api.timeline(file)
+    verbs.timeline(file)
     shutdown()
     click.echo(f"wrote {file}: open it in https://ui.perfetto.dev")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from minimr.actor import ActorHandle
+from minimr.api.session import session
 from minimr.core import worker
 from minimr.core.runtime import running
-from minimr.core.session import session
 
 
 class RuntimeContext:

@@ -43,7 +43,11 @@ FORBIDDEN = {
     "minimr.update": (*ENGINES, "minimr.core", "minimr.net", "minimr.ps"),
     "minimr.mapreduce": ("minimr.core", "ray_impl", "dqn", "demos"),
     "minimr.parameter_server": ("minimr.core", "ray_impl", "dqn", "demos"),
-    "minimr.core": (*ENGINES, "minimr.jobs", "ray_impl", "dqn", "demos"),
+    "minimr.core": (
+        *ENGINES, "minimr.api", "minimr.actor", "minimr.jobs", "ray_impl",
+        "dqn", "demos",
+    ),
+    "minimr.api": (*ENGINES, "minimr.jobs", "ray_impl", "dqn", "demos"),
     "ray_impl": (
         *ENGINES, "minimr.core", "minimr.net", "minimr.jobs", "dqn",
         "demos", "benchmarks", "tests",
@@ -62,7 +66,7 @@ OWN = (
 
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 WITH_NUMPY = (
-    "minimr.core", "minimr.ps", "minimr.rounds", "minimr.update",
+    "minimr.core", "minimr.api", "minimr.ps", "minimr.rounds", "minimr.update",
     "minimr.weights", "minimr.serial_server", "minimr.parameter_server",
     "minimr.checkpoint", "minimr.digits", "minimr.training",
     "minimr.training_picture", "minimr.cli_parameter_server",
@@ -129,6 +133,8 @@ def test_nobody_knows_whom_it_should_not(module: str) -> None:
         ("minimr/core/node.py", "import minimr.mapreduce", False),
         ("minimr/core/node.py", "import minimr.net.hub", True),
         ("minimr/core/node.py", "import minimr.core.store", True),
+        ("minimr/core/worker.py", "import minimr.api.verbs", False),
+        ("minimr/api/verbs.py", "import minimr.core.runtime", True),
         ("minimr/cli.py", "import benchmarks.wordcount", False),
         ("minimr/cli.py", "import ray_impl.mapreduce", True),
         ("ray_impl/mapreduce.py", "from minimr.net.hub import Hub", False),

@@ -35,6 +35,7 @@ from minimr.net.endpoint import Endpoint
 from minimr.net.peer import Peer
 from minimr.net.pump import Pump
 
+SPIN_S = 0.0001  # before a wait sleeps
 GRACE_S = 0.002  # a shorter wait does not give a CPU back
 ATTACH_TIMEOUT_S = 30
 
@@ -131,6 +132,8 @@ class Runtime(Endpoint):
     def _step(self, timeout_s: float | None) -> None:
         if released or self.objects.to_borrow or self.unpinned:
             self.drain()
+        # The background thread would take the interpreter from user code.
+        self.hub.selector.spin_s = 0.0 if self.pump.in_background else SPIN_S
         self.step(timeout_s)
 
     def drain(self) -> None:

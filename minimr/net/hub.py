@@ -41,12 +41,12 @@ from minimr.net.peer import Left as Left
 from minimr.net.peer import Peer as Peer
 from minimr.net.peer import Posted as Posted
 from minimr.net.peer import Received as Received
+from minimr.net.spin import SpinningSelector
 
 HANDSHAKE_TIMEOUT_S = 5.0
 HUNG_UP = "it hung up during the handshake"
 
 log = logging.getLogger(__name__)
-
 
 Event = Joined | Received | Left | Posted
 
@@ -69,9 +69,9 @@ class Hub:
         self._wake_out, self._wake_in = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
-        self._selector.register(self._wake_in, selectors.EVENT_READ)
+        self.selector = SpinningSelector()
+        self.selector.register(self._listener, selectors.EVENT_READ)
+        self.selector.register(self._wake_in, selectors.EVENT_READ)
         self._strangers: set[Peer] = set()  # handshake not done
         self._peers: set[Peer] = set()
         self._posted: deque[Any] = deque()  # appended by other threads
@@ -106,7 +106,7 @@ class Hub:
         peer = Peer(self, channel.sock, address, dialled=True)
         peer.reader = channel.reader
         self._peers.add(peer)
-        self._selector.register(peer.sock, selectors.EVENT_READ, peer)
+        self.selector.register(peer.sock, selectors.EVENT_READ, peer)
         self._take(peer, channel.waiting)
         return peer
 
@@ -123,7 +123,7 @@ class Hub:
         peer.handshake = Handshake(self._token, "client")
         peer.deadline = time.monotonic() + HANDSHAKE_TIMEOUT_S
         self._strangers.add(peer)
-        self._selector.register(sock, selectors.EVENT_READ, peer)
+        self.selector.register(sock, selectors.EVENT_READ, peer)
         peer.send_raw(peer.handshake.start())
         return peer
 
@@ -141,7 +141,7 @@ class Hub:
         until = None if timeout_s is None else time.monotonic() + timeout_s
         self._woken = False
         while not self._events and not self._woken:
-            for key, mask in self._selector.select(self._patience(until)):
+            for key, mask in self.selector.select(self._patience(until)):
                 if key.data is None:
                     self._accept_or_wake(key.fileobj)
                     continue
@@ -161,12 +161,12 @@ class Hub:
     def watch_file(self, descriptor: int, call: Callable[[], None]) -> None:
         """Call a function in `poll` whenever a file can be read."""
         self._files[descriptor] = call
-        self._selector.register(descriptor, selectors.EVENT_READ, call)
+        self.selector.register(descriptor, selectors.EVENT_READ, call)
 
     def unwatch_file(self, descriptor: int) -> None:
         """Watch a file no more; to be called before it is closed."""
         if self._files.pop(descriptor, None) is not None:
-            self._selector.unregister(descriptor)
+            self.selector.unregister(descriptor)
 
     def call_file(self, descriptor: int) -> None:
         """Call the function of a file, if it is still watched."""
@@ -183,7 +183,7 @@ class Hub:
         if not peer.closed:
             peer.closed = True
             self._watched.pop(peer.sock.fileno(), None)
-            self._selector.unregister(peer.sock)
+            self.selector.unregister(peer.sock)
             self._peers.discard(peer)
             self._strangers.discard(peer)
             peer.sock.close()
@@ -192,7 +192,7 @@ class Hub:
         """Close every connection and the port. May be called twice."""
         for peer in self.peers():
             self.drop(peer)
-        self._selector.close()
+        self.selector.close()
         for sock in (self._listener, self._wake_in, self._wake_out):
             sock.close()
 
@@ -207,7 +207,7 @@ class Hub:
             events |= selectors.EVENT_WRITE
         else:
             del self._watched[descriptor]
-        self._selector.modify(peer.sock, events, peer)
+        self.selector.modify(peer.sock, events, peer)
 
     def _accept_or_wake(self, sock: Any) -> None:
         if sock is self._wake_in:
@@ -234,7 +234,7 @@ class Hub:
         peer.handshake = Handshake(self._token, "server")
         peer.deadline = time.monotonic() + HANDSHAKE_TIMEOUT_S
         self._strangers.add(peer)
-        self._selector.register(connection, selectors.EVENT_READ, peer)
+        self.selector.register(connection, selectors.EVENT_READ, peer)
 
     def _read(self, peer: Peer) -> None:
         try:

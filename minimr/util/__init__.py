@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minimr.core.session import session
+from minimr.api.session import session
 from minimr.util.actor_pool import ActorPool
 
 __all__ = ["ActorPool", "get_node_ip_address", "list_named_actors"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from minimr.core import api
+from minimr.api import verbs
 from minimr.exceptions import GetTimeoutError
 
 
@@ -81,7 +81,7 @@ class ActorPool:
                 "get_next_unordered()."
             )
         ref = self._refs[self._returned]
-        done, _ = api.wait([ref], timeout=timeout)
+        done, _ = verbs.wait([ref], timeout=timeout)
         message = "Timed out waiting for result"
         if not done:
             if not ignore_if_timedout:
@@ -90,7 +90,7 @@ class ActorPool:
         del self._refs[self._returned]
         self._returned += 1
         self._free(ref)
-        return api.get(ref)
+        return verbs.get(ref)
 
     def get_next_unordered(
         self, timeout: float | None = None, ignore_if_timedout: bool = False
@@ -103,7 +103,7 @@ class ActorPool:
         """
         if not self.has_next():
             raise StopIteration("No more results to get")
-        done, _ = api.wait(list(self._under_way), timeout=timeout)
+        done, _ = verbs.wait(list(self._under_way), timeout=timeout)
         if not done:
             raise TimeoutError("Timed out waiting for result")
         ref = done[0]
@@ -111,7 +111,7 @@ class ActorPool:
         del self._refs[index]
         self._returned = max(self._returned, index + 1)
         self._free(ref)
-        return api.get(ref)
+        return verbs.get(ref)
 
     def _free(self, ref: Any) -> None:
         _, actor = self._under_way.pop(ref)

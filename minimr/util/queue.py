@@ -7,8 +7,8 @@ import queue
 from collections.abc import Iterable
 from typing import Any
 
-from minimr.core import api
-from minimr.core.remote import remote
+from minimr.api import verbs
+from minimr.api.remote import remote
 
 
 class Empty(queue.Empty):
@@ -40,17 +40,17 @@ class Queue:
 
     def size(self) -> int:
         """Count what is in the queue."""
-        return int(api.get(self.actor.qsize.remote()))
+        return int(verbs.get(self.actor.qsize.remote()))
 
     qsize = size
 
     def empty(self) -> bool:
         """Tell whether nothing is in it."""
-        return bool(api.get(self.actor.empty.remote()))
+        return bool(verbs.get(self.actor.empty.remote()))
 
     def full(self) -> bool:
         """Tell whether there is no room."""
-        return bool(api.get(self.actor.full.remote()))
+        return bool(verbs.get(self.actor.full.remote()))
 
     def put(
         self, item: Any, block: bool = True, timeout: float | None = None
@@ -65,7 +65,7 @@ class Queue:
             timeout = None
         method = self.actor.put if block else self.actor.put_nowait
         args = (item, timeout) if block else (item,)
-        if not api.get(method.remote(*args)):
+        if not verbs.get(method.remote(*args)):
             raise Full
 
     async def put_async(
@@ -87,7 +87,7 @@ class Queue:
         _check(timeout)
         method = self.actor.get if block else self.actor.get_nowait
         args = (timeout,) if block else ()
-        found, item = api.get(method.remote(*args))
+        found, item = verbs.get(method.remote(*args))
         if not found:
             raise Empty
         return item
@@ -117,7 +117,7 @@ class Queue:
         if not isinstance(items, Iterable):
             raise TypeError("Argument 'items' must be an Iterable")
         items = list(items)
-        if not api.get(self.actor.put_nowait_batch.remote(items)):
+        if not verbs.get(self.actor.put_nowait_batch.remote(items)):
             raise Full(
                 f"Cannot add {len(items)} items to queue of size "
                 f"{self.size()} and maxsize {self.maxsize}."
@@ -129,7 +129,7 @@ class Queue:
             raise TypeError("Argument 'num_items' must be an int")
         if num_items < 0:
             raise ValueError("'num_items' must be nonnegative")
-        found, items = api.get(self.actor.get_nowait_batch.remote(num_items))
+        found, items = verbs.get(self.actor.get_nowait_batch.remote(num_items))
         if not found:
             raise Empty(
                 f"Cannot get {num_items} items from queue of size "
@@ -142,8 +142,8 @@ class Queue:
         if self.actor:
             if not force:
                 ended = self.actor.__ray_terminate__.remote()
-                api.wait([ended], timeout=grace_period_s)
-            api.kill(self.actor)
+                verbs.wait([ended], timeout=grace_period_s)
+            verbs.kill(self.actor)
         self.actor = None
 
 

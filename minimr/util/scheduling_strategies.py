@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minimr.core.options import NodeAffinitySchedulingStrategy
+from minimr.api.options import NodeAffinitySchedulingStrategy
 
 __all__ = [
     "NodeAffinitySchedulingStrategy",

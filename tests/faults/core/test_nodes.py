@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import minimr as ray
-from minimr.core.session import node_options, spawn_node
+from minimr.api.session import node_options, spawn_node
 from minimr.net.channel import Address
 
 T = 60

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import minimr as ray
-from minimr.core import session
+from minimr.api import session
 from minimr.exceptions import ActorDiedError, RayTaskError
 
 

@@ -16,12 +16,12 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
+from minimr.api.local import LocalRuntime
+from minimr.api.options import shape
 from minimr.core import messages as m
 from minimr.core import runtime as runtimes
-from minimr.core.options import shape
 from minimr.core.runtime import Runtime, set_current
 from minimr.exceptions import RaySystemError
-from minimr.local import LocalRuntime
 from minimr.net.channel import Address, connect, parse_address
 from minimr.net.token import load_token
 

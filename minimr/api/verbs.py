@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from minimr.actor import ActorHandle, find_actor
-from minimr.core.generator import ObjectRefGenerator
+from minimr.api.generator import ObjectRefGenerator
+from minimr.api.local import LocalActor, LocalRuntime
+from minimr.api.session import session
 from minimr.core.refs import ObjectRef
 from minimr.core.runtime import Runtime, current
-from minimr.core.session import session
 from minimr.core.tasks import FIRST, Task
-from minimr.local import LocalActor, LocalRuntime
 
 
 def get(refs: Any, *, timeout: float | None = None) -> Any:

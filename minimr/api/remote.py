@@ -18,14 +18,14 @@ from typing import Any
 
 import cloudpickle
 
-from minimr.core import options as opts
+from minimr.api import options as opts
+from minimr.api.generator import ObjectRefGenerator
+from minimr.api.session import session
 from minimr.core import serialize
-from minimr.core.generator import ObjectRefGenerator
 from minimr.core.messages import Shape
 from minimr.core.refs import ObjectRef, released
 from minimr.core.runtime import Runtime, running
 from minimr.core.serialize import Slot
-from minimr.core.session import session
 from minimr.core.tasks import FIRST, Queue, Task, object_id
 
 DEFAULT_RETRIES = 3

@@ -1,0 +1,80 @@
+"""When a selector spins, and when it sleeps at once."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from minimr.net.spin import SpinningSelector
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Give a clock: [now, what passes with each look at it]."""
+    clock = [0.0, 0.25]
+
+    def monotonic() -> float:
+        clock[0] += clock[1]
+        return clock[0]
+
+    monkeypatch.setattr("minimr.net.spin.time.monotonic", monotonic)
+    return clock
+
+
+@pytest.fixture
+def selector(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SpinningSelector]:
+    waits: list[float | None] = []
+    base = selectors.DefaultSelector
+    real = base.select
+
+    def select(self: selectors.DefaultSelector, timeout: float | None) -> list:
+        waits.append(timeout)
+        return real(self, 0)
+
+    monkeypatch.setattr(base, "select", select)
+    with SpinningSelector() as selector:
+        selector.waits = waits
+        yield selector
+
+
+def test_without_a_time_to_spin_it_sleeps_at_once(
+    selector: SpinningSelector,
+) -> None:
+    selector.select(7)
+    assert selector.waits == [7]
+
+
+def test_it_looks_around_before_it_sleeps(selector: SpinningSelector) -> None:
+    selector.spin_s = 1.0
+    selector.select(7)
+    assert selector.waits == [0, 0, 0, 0, 7]
+
+
+def test_what_is_ready_needs_no_sleep(selector: SpinningSelector) -> None:
+    selector.spin_s = 1.0
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        selector.register(ours, selectors.EVENT_READ)
+        theirs.send(b"x")
+        (ready,) = selector.select(7)
+    assert ready[0].fileobj is ours
+    assert selector.waits == [0]
+
+
+def test_after_a_long_wait_it_sleeps_at_once_and_after_a_short_one_not(
+    selector: SpinningSelector, clock: list[float]
+) -> None:
+    selector.spin_s = 1.0
+    clock[1] = 4.0
+    selector.select(7)  # it took 8 s, by this clock
+    clock[1] = 0.25
+    del selector.waits[:]
+    selector.select(7)
+    assert selector.waits == [0, 7]
+    selector.select(7)
+    assert selector.waits == [0, 7, 0, 0, 0, 0, 7]
