@@ -43,17 +43,16 @@ def pack_arguments(
     refs: list[ObjectRef] = []
 
     def slot(arg: Any) -> Any:
-        if isinstance(arg, ObjectRef):
-            refs.append(arg)
-        elif getattr(arg, "nbytes", 0) > serialize.INLINE_BYTES:
-            refs.append(runtime.values.put(arg))
-        else:
+        if not isinstance(arg, ObjectRef):
             return arg
+        refs.append(arg)
         return Slot(len(refs) - 1)
 
     slotted = [slot(arg) for arg in args]
     named = {key: slot(arg) for key, arg in kwargs.items()}
     packed = serialize.pack((slotted, named))
+    if packed.size() > serialize.INLINE_BYTES:  # all of them: one object
+        return b"", [*refs, runtime.values.keep(packed)], []
     data = packed.data
     if packed.buffers:  # small arrays: they travel in the pickle
         data = cloudpickle.dumps((slotted, named), 5)

@@ -52,11 +52,11 @@ class Results:
 
         Blocks: until large values are in this node's store.
         """
-        if not blob:
+        if not blob and not deps:
             return (), {}
-        args, kwargs = pickle.loads(blob)
-        if deps:
-            values = self._values(deps)
+        values = self._values(deps) if deps else []
+        args, kwargs = pickle.loads(blob) if blob else values.pop()
+        if values:
             args = [values[a.number] if type(a) is Slot else a for a in args]
             for key, arg in kwargs.items():
                 if type(arg) is Slot:

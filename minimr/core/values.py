@@ -63,7 +63,10 @@ class Values:
 
     def put(self, value: Any) -> ObjectRef:
         """Own a value. Blocks: a large one until the node has made room."""
-        packed = serialize.pack(value)
+        return self.keep(serialize.pack(value))
+
+    def keep(self, packed: serialize.Packed) -> ObjectRef:
+        """Own a value that is pickled. Blocks: as `put` does."""
         id = self.runtime.new_id() + FIRST
         sent = self.encode(id, packed, self.runtime.address)
         with self.runtime.lock:

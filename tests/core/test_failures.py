@@ -92,14 +92,15 @@ def test_max_retries_minus_one_is_no_limit(api, attempt):
 
 def test_a_retried_task_gets_its_arguments_again(api, attempt):
     @api.remote
-    def dies(array, text, attempt):
+    def dies(array, table, attempt):
         if attempt() == 1:
             os._exit(1)
-        return array.sum(), text
+        return array.sum(), table["w"].sum(), table["text"]
 
     ref = api.put(np.ones(200_000))
-    got = api.get(dies.remote(ref, "text", attempt), timeout=T)
-    assert got == (200_000, "text")
+    table = {"w": np.ones(100_000), "text": "text"}
+    got = api.get(dies.remote(ref, table, attempt), timeout=T)
+    assert got == (200_000, 100_000, "text")
 
 
 def test_a_death_does_not_disturb_other_tasks(api, gate, mailbox, attempt):

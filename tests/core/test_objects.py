@@ -162,6 +162,29 @@ def test_an_argument_array_is_read_in_place_and_read_only(api):
     assert api.get(look.remote(ref), timeout=T) == (False, False, MEGABYTE)
 
 
+def test_arrays_inside_a_large_argument_are_read_in_place(api):
+    @api.remote
+    def look(number, table, *, factor):
+        array = table["w"]
+        owns = array.flags.owndata, array.flags.writeable
+        return *owns, array.sum() * factor + number
+
+    call = look.remote(api.put(3), {"w": np.ones(MEGABYTE)}, factor=api.put(2))
+    got = api.get(call, timeout=T)
+    assert got == (False, False, 2 * MEGABYTE + 3)
+
+
+def test_a_reference_inside_a_large_argument_stays_a_reference(api):
+    @api.remote
+    def look(table):
+        return api.get(table["ref"]) + len(table["text"])
+
+    table = {"ref": api.put(1), "text": "x" * MEGABYTE}
+    ref = look.remote(table)
+    del table
+    assert api.get(ref, timeout=T) == MEGABYTE + 1
+
+
 def test_a_copy_of_a_read_array_is_writable(api):
     got = api.get(api.put(np.zeros(10)), timeout=T).copy()
     got += 1
