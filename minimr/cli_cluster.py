@@ -31,6 +31,7 @@ from minimr.api.session import (
     shutdown,
     spawn_node,
 )
+from minimr.api.trace import task_rows
 from minimr.net.channel import connect, parse_address
 from minimr.net.token import load_token
 
@@ -189,15 +190,7 @@ def table(what: str) -> list[dict[str, Any]]:
     if what == "actors":
         return list(runtime.ask_head("query", what))
     if what == "tasks":
-        return [
-            {
-                "task_id": row["args"]["task_id"],
-                "name": row["name"],
-                "seconds": round(row["dur"] / 1e6, 6),
-                "worker": row["tid"],
-            }
-            for row in verbs.timeline() or []
-        ]
+        return task_rows(runtime.ask_head("query", "events"))
     rows: list[dict[str, Any]] = []
     for node in verbs.nodes():
         if node["Alive"]:

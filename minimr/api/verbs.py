@@ -6,7 +6,6 @@ Each checks its arguments as Ray does and leaves the work to the runtime.
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from minimr.actor import ActorHandle, find_actor
 from minimr.api.generator import ObjectRefGenerator
 from minimr.api.local import LocalActor, LocalRuntime
 from minimr.api.session import session
+from minimr.api.trace import chrome_trace
 from minimr.core.refs import ObjectRef
 from minimr.core.runtime import Runtime, current
 from minimr.core.tasks import FIRST, Task
@@ -221,21 +221,3 @@ def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
         return rows
     Path(filename).write_text(json.dumps(rows))
     return None
-
-
-def chrome_trace(blobs: list[bytes]) -> list[dict[str, Any]]:
-    """Give what ran as Chrome's trace format has it."""
-    return [
-        {
-            "cat": f"task::{name}",
-            "name": name,
-            "ph": "X",
-            "ts": start * 1e6,
-            "dur": (end - start) * 1e6,
-            "pid": f"node {node[:8]}",
-            "tid": f"worker {pid}",
-            "args": {"task_id": task.hex()},
-        }
-        for node, pid, events in map(pickle.loads, blobs)
-        for task, name, start, end in events
-    ]

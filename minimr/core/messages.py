@@ -144,6 +144,16 @@ class ActorSpec(NamedTuple):
     max_pending_calls: int
 
 
+class Event(NamedTuple):
+    """Something that took a while, for the timeline and for `list`."""
+
+    kind: str  # "task" or "object"
+    id: bytes
+    name: str
+    times: tuple[float, ...]  # of a task: start, and the end of each phase
+    succeeded: bool
+
+
 class Inline(NamedTuple):
     """A small value that travels itself. Plain `bytes` is its short form."""
 

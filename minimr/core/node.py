@@ -11,6 +11,7 @@ Rule: one thread, no user code, nothing that waits: the node only decides.
 from __future__ import annotations
 
 import os
+import pickle
 import time
 from collections.abc import Callable
 from typing import Any
@@ -79,6 +80,11 @@ class Node(Endpoint):
         self._reported = None
         self.report()
         self._trim()
+        if self.store.events:
+            events = [tuple(event) for event in self.store.events]
+            self.store.events.clear()
+            blob = pickle.dumps((self.id, "object store", events))
+            self.link(self.head).post(("events", blob))
         self.later(REPORT_S, self._tick)
 
     def report(self) -> None:
@@ -151,6 +157,7 @@ class Node(Endpoint):
                 "pid": worker.pid,
                 "node_id": self.id,
                 "state": _state(worker),
+                "runs": worker.running() if worker.lease else "",
             }
             for worker in self.workers.workers.values()
         ]

@@ -15,6 +15,7 @@ import pickle
 import time
 from typing import TYPE_CHECKING, Any
 
+from minimr.core import messages as m
 from minimr.core import serialize
 from minimr.core.pool import PROGRESS
 from minimr.core.refs import Entry
@@ -45,7 +46,7 @@ class Results:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self._events: list[tuple[bytes, str, float, float]] = []
+        self._events: list[m.Event] = []
 
     def arguments(self, blob: bytes, deps: Any) -> tuple[Any, Any]:
         """Unpickle arguments, values in the place of references.
@@ -114,8 +115,8 @@ class Results:
         with runtime.lock:
             runtime.objects.when_registered(send)
 
-    def record(self, *event: Any) -> None:
-        """Note that a task has run: (task, name, start, end)."""
+    def record(self, event: m.Event) -> None:
+        """Note that a task has run."""
         self._events.append(event)
         if len(self._events) == 1:
             with self.runtime.lock:
@@ -127,19 +128,20 @@ class Results:
     def _tell(self) -> None:
         events, self._events = self._events, []
         if events:
-            row = (self.runtime.welcome.node, os.getpid(), events)
-            self.runtime.head().post(("events", pickle.dumps(row)))
+            node, row = self.runtime.welcome.node, f"worker {os.getpid()}"
+            blob = pickle.dumps((node, row, [tuple(e) for e in events]))
+            self.runtime.head().post(("events", blob))
 
 
 class Attempt:
     """One run of a task: what is noted of it, and what ends it."""
 
-    __slots__ = ("executor", "now", "peer", "start", "token")
+    __slots__ = ("executor", "now", "peer", "times", "token")
 
     def __init__(self, executor: Executor, peer: Peer, now: Running) -> None:
         self.executor, self.peer, self.now = executor, peer, now
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Attempt:
         executor = self.executor
         executor.begun += 1
         about = (executor.lease, executor.begun, self.now.name.encode())
@@ -147,14 +149,21 @@ class Attempt:
         self.token = running.set(self.now)
         if executor.threads is None and executor.loop is None:
             executor.now = self.now
-        self.start = time.time()
+        self.times = [time.time()]
+        return self
+
+    def mark(self) -> None:
+        """A phase of the task has ended."""
+        self.times.append(time.time())
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
         executor, (id, name, _) = self.executor, self.now
         executor.now = None
         executor.cancelled.discard(id)
         running.reset(self.token)
-        executor.results.record(id, name, self.start, time.time())
+        self.mark()
+        event = m.Event("task", id, name, tuple(self.times), error is None)
+        executor.results.record(event)
         if error is None:
             return True
         if isinstance(error, ActorExit | AsyncioActorExit):

@@ -18,14 +18,17 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+import time
 from bisect import bisect_left, insort
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from minimr.core.messages import Event
 from minimr.net.channel import Address
 
 ALIGN = 4096
+MAX_EVENTS = 1000
 
 
 class Arena:
@@ -95,6 +98,8 @@ class Store:
         self.arena = Arena(size)
         self.objects: OrderedDict[bytes, Object] = OrderedDict()  # by use
         self._directory = spill_directory
+        # What took a while, until the node tells the control store.
+        self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
 
     def create(
         self, id: bytes, size: int, owner: Address, primary: bool = True
@@ -204,7 +209,14 @@ class Store:
                 offset = self.arena.allocate(size)
         return offset
 
+    def note(self, what: str, id: bytes, size: int, begin: float) -> None:
+        """Note that something has ended that began at that `time.time()`."""
+        times = (begin, time.time())
+        name = f"{what} {size / 1e6:.1f} MB"
+        self.events.append(Event("object", id, name, times, True))
+
     def _spill(self, stored: Object) -> None:
+        begin = time.time()
         view, written, descriptor = self._view(stored), 0, -1
         try:
             descriptor, path = tempfile.mkstemp(dir=self._directory)
@@ -218,8 +230,10 @@ class Store:
         assert stored.offset is not None
         self.arena.free(stored.offset, stored.size)
         stored.file, stored.offset = descriptor, None
+        self.note("spill", stored.id, stored.size, begin)
 
     def _restore(self, stored: Object) -> bool:
+        begin = time.time()
         offset = self._allocate(stored.size)
         if offset is None:
             return False
@@ -228,6 +242,7 @@ class Store:
         while read < stored.size:
             read += os.preadv(stored.file, [view[read:]], read)
         os.close(stored.file)
+        self.note("restore", stored.id, stored.size, begin)
         return True
 
     def _full(self, size: int) -> str:

@@ -37,6 +37,7 @@ class Coming:
     owner: Address
     next: int = 0  # first byte that was not asked for
     here: int = 0  # bytes that have come
+    begin: float = field(default_factory=time.time)
     readers: list[tuple[Peer, Reply]] = field(default_factory=list)
 
 
@@ -181,6 +182,7 @@ class Transfers:
         if failed:
             self.store.free(id)
         else:
+            self.store.note("fetch", id, coming.size, coming.begin)
             owner = self.endpoint.link(coming.owner)
             owner.post(("copied", id, self.endpoint.address))
         for peer, reply in coming.readers:

@@ -97,18 +97,14 @@ class Executor:
     def _on_push(
         self, peer: Peer, id: bytes, function: Any, blob: Any, *rest: Any
     ) -> None:
-        push = (id, function, *rest)
+        push, runs = (id, function, *rest), self.now and not self.spec
         if blob is not None:
             self.functions[function] = blob
         if self.loop is not None:
             self.loop.call_soon_threadsafe(self._spawn, peer, push)
         elif self.threads is not None:
             self.threads.submit(self._run_and_flush, peer, push)
-        elif self._waits or (
-            self.runtime.pump.in_background
-            and self.now is not None
-            and self.spec is None
-        ):
+        elif self._waits or (runs and self.runtime.pump.in_background):
             peer.post(("returned", [id]))
         else:
             self.queue.append((peer, push))
@@ -215,10 +211,12 @@ class Executor:
 
     def _run(self, peer: Peer, push: Push) -> None:
         id, function, args, deps, returns, name, attempt = push
-        with Attempt(self, peer, Running(id, name, attempt)):
+        with Attempt(self, peer, Running(id, name, attempt)) as phases:
             call = self._function(function)
             positional, named = self.results.arguments(args, deps)
+            phases.mark()
             result = call(*positional, **named)
+            phases.mark()
             if self.spec is not None and id in self.cancelled:
                 raise KeyboardInterrupt
             self.results.reply(peer, id, returns, result)
@@ -232,14 +230,16 @@ class Executor:
     async def _run_async(self, peer: Peer, push: Push) -> None:
         id, function, args, deps, returns, name, attempt = push
         async with self._room:
-            with Attempt(self, peer, Running(id, name, attempt)):
+            with Attempt(self, peer, Running(id, name, attempt)) as phases:
                 call = self._function(function)
                 positional, named = self.results.arguments(args, deps)
+                phases.mark()
                 result = call(*positional, **named)
                 if inspect.isawaitable(result):
                     result = await result
                 if inspect.isasyncgen(result):
                     result = [item async for item in result]
+                phases.mark()
                 self.results.reply(peer, id, returns, result)
             asyncio.get_running_loop().call_soon(self.runtime.hub.flush)
 
