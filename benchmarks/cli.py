@@ -34,6 +34,10 @@ COMMANDS = {  # name: (module:attribute, help)
         "benchmarks.parameter_server:parameter_server",
         "Time pushes, pulls and rounds of parameter servers.",
     ),
+    "endurance": (
+        "benchmarks.endurance:endurance",
+        "Show what holds after a million tasks and a thousand actors.",
+    ),
     "startup": (
         "benchmarks.startup:startup",
         "Time from a command to its first map task.",

@@ -2,7 +2,7 @@
 
 for each size:      round 0, 1, ...: bare socket, minimr, ray, in an
                     order of its own; one array, one worker, one server
-for each N and K:   time of a synchronous round of N worker processes
+for each N and K:   the same for a synchronous round of N worker processes
                     on K servers
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
-from statistics import median
 from typing import Any
 
 import click
@@ -28,7 +27,7 @@ from benchmarks.parameter_server_cases import (
     start_clusters,
     time_rounds,
 )
-from benchmarks.timing import Outcome, Sample, interleave
+from benchmarks.timing import Outcome, Sample, Spread, interleave
 
 SIZES = {
     "4KB": 2**12,
@@ -39,15 +38,15 @@ SIZES = {
     "256MB": 2**28,
 }
 HEADS = (
-    "array", "who", "pushes/s", "MB/s", "of bare", "pulls/s", "MB/s",
-    "of bare",
+    "array", "who", "pushes/s", "min-max", "MB/s", "of bare",
+    "pulls/s", "min-max", "MB/s", "of bare",
 )  # fmt: skip
 ARRAYS, ARRAY_BYTES = 8, 2**19  # the weights of the rounds
 
 
 @click.command()
-@click.option("--rounds", default=3, show_default=True, type=AT_LEAST_ONE)
-@click.option("--seconds", default=0.5, show_default=True, help="A sample.")
+@click.option("--rounds", default=5, show_default=True, type=AT_LEAST_ONE)
+@click.option("--seconds", default=0.3, show_default=True, help="A sample.")
 @click.option(
     "--rungs",
     default=",".join(RUNGS),
@@ -120,14 +119,19 @@ def _rows(size: str, outcome: Outcome) -> list[list[str]]:
     for name in sorted(names, key=[BARE, *RUNGS].index):
         row = [size if name == BARE else "", name]
         for what in ("push", "pull"):
-            took = outcome.spread(name, what).median
+            took = outcome.spread(name, what)
             row += [
-                f"{1 / took:,.0f}" if took < 0.1 else f"{1 / took:,.1f}",
-                f"{SIZES[size] / took / 1e6:,.0f}",
-                tables.ratio(bare[what] / took),
+                _rate(took.median),
+                f"{_rate(took.high)}-{_rate(took.low)}",
+                f"{SIZES[size] / took.median / 1e6:,.0f}",
+                tables.ratio(bare[what] / took.median),
             ]
         rows.append(row)
     return rows
+
+
+def _rate(seconds: float) -> str:
+    return f"{1 / seconds:,.0f}" if seconds < 0.1 else f"{1 / seconds:,.1f}"
 
 
 def _time_all_rounds(chosen: dict[str, Any]) -> list[dict[str, Any]]:
@@ -137,32 +141,46 @@ def _time_all_rounds(chosen: dict[str, Any]) -> list[dict[str, Any]]:
         for number in range(ARRAYS)
     }
     found: list[dict[str, Any]] = []
-    cells: dict[tuple[int, int], list[str]] = {}
+    rows = []
     for workers in _doubling(chosen["workers"]):
         for shards in _doubling(chosen["shards"]):
+            tell(f"{workers} workers, {shards} servers")
+            contenders: dict[str, Callable[[], Sample]] = {
+                rung: partial(time_rounds, rung, weights, workers, shards)
+                for rung in chosen["rungs"]
+            }
+            outcome = interleave(
+                contenders, chosen["rounds"], chosen["seed"], tell
+            )
+            row = [str(workers), str(shards)]
             for rung in chosen["rungs"]:
-                times = [
-                    time_rounds(rung, weights, workers, shards, 10)
-                    for _ in range(chosen["rounds"])
-                ]
-                tell(f"{workers} workers, {shards} servers, {rung}")
+                took = outcome.spread(rung, "round")
+                row.append(_milliseconds(took))
+                samples = outcome.samples(rung)
                 found.append(
                     {
                         "workers": workers,
                         "servers": shards,
                         "who": rung,
-                        "seconds": times,
+                        "seconds": [x.seconds["round"] for x in samples],
                     }
                 )
-                cell = f"{median(times) * 1e3:,.1f}"
-                cells.setdefault((workers, shards), []).append(cell)
+            rows.append(row)
     tables.show(
-        f"ms of a synchronous round, {ARRAYS} arrays of "
+        f"ms of a synchronous round (min-max), {ARRAYS} arrays of "
         f"{ARRAY_BYTES // 2**10} KB, worker processes",
         ("workers", "servers", *chosen["rungs"]),
-        [[str(w), str(k), *row] for (w, k), row in cells.items()],
+        rows,
     )
     return found
+
+
+def _milliseconds(took: Spread) -> str:
+    low, middle, high = (
+        f"{seconds * 1e3:,.1f}"
+        for seconds in (took.low, took.median, took.high)
+    )
+    return f"{middle} ({low}-{high})"
 
 
 def _doubling(limit: int) -> list[int]:

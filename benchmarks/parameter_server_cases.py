@@ -33,6 +33,7 @@ RUNGS = {
     "ray": ("ray_impl.parameter_server", "ray"),
 }
 BARE = "bare socket"
+ROUNDS = 10  # of a worker, in one sample
 
 
 def start_clusters(rungs: tuple[str, ...]) -> list[Any]:
@@ -153,9 +154,9 @@ def seconds_each(move: Callable[[], None], seconds: float) -> float:
 
 
 def time_rounds(
-    rung: str, weights: Weights, num_workers: int, shards: int, rounds: int
-) -> float:
-    """Give the seconds of a synchronous round, the slowest worker's."""
+    rung: str, weights: Weights, num_workers: int, shards: int
+) -> Sample:
+    """Time synchronous rounds; give the slowest worker's seconds of one."""
     with open_servers(
         rung, weights, num_workers, num_servers=shards, timeout_s=60.0
     ) as servers:
@@ -164,18 +165,19 @@ def time_rounds(
             api = import_module(api_name)
             task = api.remote(work).options(num_cpus=0)
             refs = [
-                task.remote(servers, worker, rounds)
+                task.remote(servers, worker, ROUNDS)
                 for worker in range(num_workers)
             ]
-            return max(api.get(refs))
+            return Sample({"round": max(api.get(refs))})
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(num_workers, mp_context=context) as pool:
             travels = pickle.dumps(servers)
             futures = [
-                pool.submit(work_for, travels, worker, rounds)
+                pool.submit(work_for, travels, worker, ROUNDS)
                 for worker in range(num_workers)
             ]
-            return max(future.result() for future in futures)
+            took = max(future.result() for future in futures)
+            return Sample({"round": took})
 
 
 def work_for(travels: bytes, worker: int, rounds: int) -> float:

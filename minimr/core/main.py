@@ -44,7 +44,9 @@ def serve(options: dict[str, Any]) -> None:
         node.hub.watch_file(gone, lambda: node._on_stop(None, why))
     head = options.get("head")
     if head is None:
-        node.serve(Control(node))
+        control = Control(node)
+        control.nodes[node.id] = node.info()  # known to the first who asks
+        node.serve(control)
     sys.stdout.write(json.dumps(node.address) + "\n")
     sys.stdout.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

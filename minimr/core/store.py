@@ -82,6 +82,7 @@ class Object:
     size: int
     owner: Address
     primary: bool  # not a copy that can be fetched again
+    maker: Any  # the process that writes it
     sealed: bool = False
     freed: bool = False
     pins: Counter[Any] = field(default_factory=Counter)  # {reader: how often}
@@ -102,7 +103,12 @@ class Store:
         self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
 
     def create(
-        self, id: bytes, size: int, owner: Address, primary: bool = True
+        self,
+        id: bytes,
+        size: int,
+        owner: Address,
+        primary: bool = True,
+        maker: Any = None,
     ) -> int | str:
         """Make room for an object; give its offset, or say why not."""
         self.seal(id)  # of an attempt before this one, whose worker died
@@ -112,7 +118,7 @@ class Store:
         offset = self._allocate(size)
         if offset is None:
             return self._full(size)
-        self.objects[id] = Object(id, offset, size, owner, primary)
+        self.objects[id] = Object(id, offset, size, owner, primary, maker)
         return offset
 
     def seal(self, id: bytes) -> None:
@@ -154,10 +160,11 @@ class Store:
             self._forget_if_over(stored)
 
     def process_left(self, reader: Any, address: Address) -> None:
-        """A process is gone, with its pins and with what it owned."""
+        """A process is gone, with its pins, what it owned and had begun."""
         for stored in list(self.objects.values()):
             stored.pins.pop(reader, None)
-            if stored.owner == address:
+            begun = stored.maker is reader and not stored.sealed
+            if begun or stored.owner == address:
                 stored.freed = stored.sealed = True
             self._forget_if_over(stored)
 

@@ -65,7 +65,7 @@ class Transfers:
     ) -> None:
         if owner != peer.data.address:
             self.endpoint.link(owner)  # to learn when the owner dies
-        offset = self.store.create(id, size, owner)
+        offset = self.store.create(id, size, owner, maker=peer)
         again = partial(self._on_create, peer, id, size, owner, reply)
         if isinstance(offset, int) or not self._wait(size, until, again):
             reply(offset)

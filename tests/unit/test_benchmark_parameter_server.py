@@ -25,7 +25,7 @@ def test_each_rung_stands_beside_the_bare_socket(tmp_path: Path) -> None:
     assert moves["bare socket", 1]["push"] < moves["minimr", 1]["push"]
     assert [r["workers"] for r in found["rounds"]] == [1, 2]
     row = next(x for x in result.stdout.splitlines() if " minimr  " in x)
-    assert len(row.split()) == 7
+    assert len(row.split()) == 9
 
 
 def test_a_size_that_is_not_in_the_table_is_refused() -> None:

@@ -144,3 +144,14 @@ def test_what_can_never_fit_is_refused_and_nothing_is_spilled(
     fill(store, "a")
     assert "no room" in str(store.create(b"b", 5 * MB, OWNER))
     assert in_memory(store) == "a"
+
+
+def test_what_a_process_had_begun_goes_with_it(store: Store) -> None:
+    for name, maker in (("a", "dies"), ("b", "lives")):
+        store.create(name.encode(), MB, OWNER, maker=maker)
+    store.create(b"c", MB, OWNER, maker="dies")
+    store.seal(b"c")
+    store.process_left("dies", ("127.0.0.1", 2))
+    assert in_memory(store) == "bc"
+    store.seal(b"b")
+    assert store.arena.used == 2 * MB
