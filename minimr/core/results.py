@@ -1,7 +1,7 @@
-"""One run of a task: what it is given, what it gives, and how it ends.
+"""What a task is given, what it gives, and how it fails.
 
-    args, deps ─> arguments() ─> the call ─> reply() ─> done, to the owner
-                                    └─ it raises ─> Attempt ─> done, failed
+    args, deps ─> arguments() ─> the call ─┬─> reply() ────> done, to the
+                                           └─> failure() ──>  owner
 
 Rule: a reference that travels in a result is kept here until the owner has
 registered as its borrower, and so answers.
@@ -12,13 +12,12 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from minimr.core import messages as m
 from minimr.core import serialize
-from minimr.core.pool import PROGRESS
 from minimr.core.refs import Entry
-from minimr.core.runtime import Running, Runtime, running
+from minimr.core.runtime import Runtime
 from minimr.core.serialize import Slot, fail
 from minimr.core.tasks import object_id
 from minimr.exceptions import (
@@ -27,10 +26,6 @@ from minimr.exceptions import (
     task_error,
 )
 from minimr.net.peer import Peer
-
-if TYPE_CHECKING:
-    from minimr.core.worker import Executor
-
 
 EVENTS_S = 0.5  # what ran is told to the control store
 MAX_EVENTS = 1000
@@ -114,6 +109,23 @@ class Results:
         with runtime.lock:
             runtime.objects.when_registered(send)
 
+    def failure(
+        self, actor: m.ActorSpec | None, name: str, error: BaseException
+    ) -> m.Failed:
+        """Give the answer when a task has raised; some end the process."""
+        self.runtime.hub.flush()
+        if isinstance(error, ActorExit | AsyncioActorExit):
+            assert actor is not None
+            why = "it called exit_actor()"
+            self.runtime.ask_head("end_actor", actor.id, True, why)
+            error = SystemExit()
+        if isinstance(error, SystemExit):
+            code = error.code
+            os._exit(code if isinstance(code, int) else int(code is not None))
+        if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+            return fail(TaskCancelledError(f"{name}() was cancelled"))
+        return fail(task_error(name, error, os.getpid()))
+
     def record(self, *event: Any) -> None:
         """Note that a task has run: (task, name, start, end)."""
         self._events.append(event)
@@ -129,41 +141,3 @@ class Results:
         if events:
             row = (self.runtime.welcome.node, os.getpid(), events)
             self.runtime.head().post(("events", pickle.dumps(row)))
-
-
-class Attempt:
-    """One run of a task: what is noted of it, and what ends it."""
-
-    __slots__ = ("executor", "now", "peer", "start", "token")
-
-    def __init__(self, executor: Executor, peer: Peer, now: Running) -> None:
-        self.executor, self.peer, self.now = executor, peer, now
-
-    def __enter__(self) -> None:
-        executor = self.executor
-        executor.begun += 1
-        about = (executor.lease, executor.begun, self.now.name.encode())
-        PROGRESS.pack_into(executor.progress, 0, *about)
-        self.token = running.set(self.now)
-        if executor.threads is None and executor.loop is None:
-            executor.now = self.now
-        self.start = time.time()
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        executor, (id, name, _) = self.executor, self.now
-        executor.now = None
-        executor.cancelled.discard(id)
-        running.reset(self.token)
-        executor.results.record(id, name, self.start, time.time())
-        if error is None:
-            return True
-        if isinstance(error, ActorExit | AsyncioActorExit):
-            executor.leave()
-        if isinstance(error, SystemExit):
-            executor.quit(error)
-        if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
-            error = TaskCancelledError(f"{name}() was cancelled")
-        else:
-            error = task_error(name, error, os.getpid())
-        self.peer.post(("done", id, fail(error)))
-        return True

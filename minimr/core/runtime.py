@@ -17,7 +17,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -99,8 +99,7 @@ class Runtime(Endpoint):
         self.unpinned: deque[bytes] = deque()  # filled by the collector
         self.show_prints = False
         # A worker's task that waits gives its CPU back meanwhile.
-        self.blocking: Callable[[], AbstractContextManager[None] | None]
-        self.blocking = lambda: None
+        self.blocked: Callable[[], AbstractContextManager[None]] = nullcontext
         self._counter = itertools.count(1)
         parts = (self.objects, self.tasks, self.leases, self.actors)
         for part in (*parts, self.recovery):
@@ -207,14 +206,12 @@ class Runtime(Endpoint):
     ) -> bool:
         """Wait, and give this task's CPU back if that takes long."""
         self.hub.flush()
-        blocked = self.blocking()
-        short = timeout_s is not None and timeout_s <= GRACE_S
-        if blocked is None or short:
+        if timeout_s is not None and timeout_s <= GRACE_S:
             return self.pump.wait(ready, timeout_s)
         if self.pump.wait(ready, GRACE_S):
             return True
-        rest = None if timeout_s is None else timeout_s - GRACE_S
-        with blocked:
+        with self.blocked():
+            rest = None if timeout_s is None else timeout_s - GRACE_S
             return self.pump.wait(ready, rest)
 
     def close(self) -> None:

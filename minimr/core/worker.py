@@ -19,23 +19,24 @@ import asyncio
 import inspect
 import mmap
 import os
+import pickle
 import signal
 import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import cloudpickle
 
 from minimr.core import messages as m
 from minimr.core.pool import PROGRESS
-from minimr.core.results import ActorExit, Attempt, Results
+from minimr.core.results import ActorExit, Results
 from minimr.core.runtime import Running, Runtime, running
 from minimr.core.serialize import fail
-from minimr.exceptions import ActorDiedError, TaskCancelledError, task_error
+from minimr.exceptions import ActorDiedError, TaskCancelledError
 from minimr.interrupt import in_main_thread, knock, may_interrupt
 from minimr.net.endpoint import Reply
 from minimr.net.peer import Peer
@@ -71,6 +72,7 @@ class Executor:
         self.threads: ThreadPoolExecutor | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self.coroutines: dict[bytes, asyncio.Task[Any]] = {}
+        self.room: Any = nullcontext()  # for so many coroutines at once
         self.results = Results(runtime)
         self.cancelled: set[bytes] = set()
         self.now: Running | None = None  # in the main thread
@@ -78,7 +80,7 @@ class Executor:
         self._waits = False  # the task in the main thread does
         self._flushed = 0.0
         runtime.serve(self)
-        runtime.blocking = self._blocking
+        runtime.blocked = self._blocked
         runtime.pump.taken_over = self._taking_long
         signal.signal(signal.SIGINT, self._interrupted)
 
@@ -103,7 +105,7 @@ class Executor:
         if self.loop is not None:
             self.loop.call_soon_threadsafe(self._spawn, peer, push)
         elif self.threads is not None:
-            self.threads.submit(self._run_and_flush, peer, push)
+            self.threads.submit(self._run_here, peer, push)
         elif self._waits or (
             self.runtime.pump.in_background
             and self.now is not None
@@ -159,7 +161,7 @@ class Executor:
             runtime.pump.wait(queue.__len__)
             peer, push = queue.popleft()
             if push[0]:
-                self._run(peer, push)
+                self._run_here(peer, push)
             else:
                 self._become(*push[1:])
             now = time.monotonic()
@@ -189,13 +191,12 @@ class Executor:
         for peer, tasks in back.items():
             peer.post(("returned", list(tasks)))
 
-    def _blocking(self) -> Any:
-        if self.spec is None and in_main_thread():
-            return self._blocked()
-        return None
-
     @contextmanager
     def _blocked(self) -> Iterator[None]:
+        """Give the CPU of a task back while it waits."""
+        if self.spec is not None or not in_main_thread():
+            yield
+            return
         node, self._waits = self.runtime.node, True
         with self.runtime.lock:
             self._give_back()
@@ -209,39 +210,57 @@ class Executor:
 
     # ---- one task ----
 
-    def _run_and_flush(self, peer: Peer, push: Push) -> None:
-        self._run(peer, push)
-        self.runtime.hub.flush()
-
-    def _run(self, peer: Peer, push: Push) -> None:
-        id, function, args, deps, returns, name, attempt = push
-        with Attempt(self, peer, Running(id, name, attempt)):
-            call = self._function(function)
-            positional, named = self.results.arguments(args, deps)
-            result = call(*positional, **named)
-            if self.spec is not None and id in self.cancelled:
-                raise KeyboardInterrupt
-            self.results.reply(peer, id, returns, result)
+    def _run_here(self, peer: Peer, push: Push) -> None:
+        """Run a task in this thread."""
+        with suppress(StopIteration):
+            self._run(peer, push).send(None)  # without a loop: to its end
 
     def _spawn(self, peer: Peer, push: Push) -> None:
         assert self.loop is not None
-        task = self.loop.create_task(self._run_async(peer, push))
+        task = self.loop.create_task(self._run(peer, push))
         self.coroutines[push[0]] = task
         task.add_done_callback(lambda _: self.coroutines.pop(push[0], None))
 
-    async def _run_async(self, peer: Peer, push: Push) -> None:
+    async def _run(self, peer: Peer, push: Push) -> None:
+        """Run a task and answer. Awaits something only in a loop."""
         id, function, args, deps, returns, name, attempt = push
-        async with self._room:
-            with Attempt(self, peer, Running(id, name, attempt)):
+        start, now = time.time(), Running(id, name, attempt)
+        token = running.set(now)
+        try:
+            async with self.room:
+                start = self._begin(now)
                 call = self._function(function)
                 positional, named = self.results.arguments(args, deps)
                 result = call(*positional, **named)
-                if inspect.isawaitable(result):
-                    result = await result
-                if inspect.isasyncgen(result):
-                    result = [item async for item in result]
+                if self.loop is not None:
+                    if inspect.isawaitable(result):
+                        result = await result
+                    if inspect.isasyncgen(result):
+                        result = [item async for item in result]
+                if self.spec is not None and id in self.cancelled:
+                    raise KeyboardInterrupt
                 self.results.reply(peer, id, returns, result)
-            asyncio.get_running_loop().call_soon(self.runtime.hub.flush)
+        except BaseException as error:  # noqa: BLE001  # sent to the owner
+            self.now = None
+            peer.post(
+                ("done", id, self.results.failure(self.spec, name, error))
+            )
+        self.now = None
+        self.cancelled.discard(id)
+        running.reset(token)
+        self.results.record(id, name, start, time.time())
+        if self.loop is not None:
+            self.loop.call_soon(self.runtime.hub.flush)
+        elif self.threads is not None:
+            self.runtime.hub.flush()
+
+    def _begin(self, now: Running) -> float:
+        self.begun += 1
+        name = now.name.encode()
+        PROGRESS.pack_into(self.progress, 0, self.lease, self.begun, name)
+        if self.threads is None and self.loop is None:
+            self.now = now
+        return time.time()
 
     def _function(self, function: bytes | str) -> Callable[..., Any]:
         """Give what a task calls; unpickled at its first use."""
@@ -268,33 +287,18 @@ class Executor:
             args, kwargs = self.results.arguments(spec.args, spec.deps)
             self.actor = cls.__new__(cls)
             self.actor.__init__(*args, **kwargs)
-        except SystemExit as exit:
-            self.quit(exit)
         except BaseException as raised:  # noqa: BLE001  # sent to the callers
-            text = task_error(name, raised, os.getpid()).traceback_str
-            died = ActorDiedError(f"the actor's constructor raised: {text}")
+            raised = pickle.loads(
+                self.results.failure(spec, name, raised).error
+            )
+            died = ActorDiedError(f"the actor's constructor raised: {raised}")
             error = fail(died).error
         finally:
             running.reset(token)
         if spec.is_async:
             self.loop = asyncio.new_event_loop()
-            self._room = asyncio.Semaphore(spec.concurrency)
+            self.room = asyncio.Semaphore(spec.concurrency)
             threading.Thread(target=self.loop.run_forever, daemon=True).start()
         elif spec.concurrency > 1:
             self.threads = ThreadPoolExecutor(spec.concurrency)
         reply(error)
-
-    def leave(self) -> None:
-        """End this actor, with no restart: `exit_actor`."""
-        assert self.spec is not None
-        self.runtime.hub.flush()
-        question = ("end_actor", self.spec.id, True, "it called exit_actor()")
-        self.runtime.ask_head(*question)
-        self.runtime.hub.flush()
-        os._exit(0)
-
-    def quit(self, error: SystemExit) -> None:
-        """End this process as `sys.exit` in a task asks."""
-        self.runtime.hub.flush()
-        code = error.code
-        os._exit(code if isinstance(code, int) else int(code is not None))
