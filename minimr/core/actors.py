@@ -20,13 +20,12 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core.refs import ObjectRef
-from minimr.core.serialize import fail
 from minimr.core.tasks import ALL, FIRST, Lease, Queue, Task
-from minimr.exceptions import ActorUnavailableError
 from minimr.net.channel import Address
 from minimr.net.peer import Peer
 
@@ -112,9 +111,10 @@ class Actors:
         if queue is None or state == "PENDING":
             return
         for lease in queue.leases:
-            if not lease.lost and (worker is None or lease.news):
-                lease.expiring = True
-                lease.news.append((id, state, worker, why, error))
+            if not lease.lost and (worker is None or lease.then):
+                lease.window = 0
+                news = (peer, id, state, worker, why, error)
+                lease.then.append(partial(self._on_actor, *news))
                 return
         link = self.runtime.link(worker) if worker is not None else None
         if any(lease.peer is link for lease in queue.leases):
@@ -122,30 +122,10 @@ class Actors:
         if state == "DEAD":
             del self.queues[id]
             queue.error = m.Failed(error or b"")
-        self._interrupt(queue, why)
+        for lease in [*queue.leases]:
+            self.runtime.recovery.end(lease, why, ALL)
         if link is not None:
             lease = Lease(queue, link, 0, None, ALL)
             queue.leases.append(lease)
             self.runtime.leases.by_peer[link] = lease
         self.runtime.leases.dispatch(queue)
-
-    def _interrupt(self, queue: Queue, why: str) -> None:
-        """The process is gone: what was sent is sent again, or fails."""
-        tasks = [t for lease in queue.leases for t in lease.inflight.values()]
-        for lease in queue.leases:
-            self.runtime.leases.by_peer.pop(lease.peer, None)
-        queue.leases.clear()
-        again = []
-        for task in tasks:
-            task.lease = None
-            if queue.error is None and task.retries != 0:
-                task.count_retry()
-                again.append(task)
-                continue
-            text = (
-                f"{task.name}() did not come back: the actor's process is "
-                f"gone and it is being restarted ({why})"
-            )
-            error = queue.error or fail(ActorUnavailableError(text))
-            self.runtime.tasks.finish(task, error)
-        queue.tasks.extendleft(reversed(again))

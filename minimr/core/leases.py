@@ -94,9 +94,7 @@ class Leases:
             best, least = None, ALL
             for lease in queue.leases:
                 under_way = len(lease.inflight)
-                over = lease.expiring or lease.spent
-                room = under_way < lease.window and not over
-                if room and under_way < least:
+                if under_way < lease.window and under_way < least:
                     best, least = lease, under_way
             if best is None or not task.ready:
                 break
@@ -123,7 +121,7 @@ class Leases:
         if type(task.function) is bytes:
             assert task.shape is not None
             if task.shape.strategy == ("SPREAD",):
-                lease.spent = True  # the next one goes to another node
+                lease.window = 0  # the next one goes to another node
             if task.function not in self.defined[peer]:
                 self.defined[peer].add(task.function)
                 blob = task.blob
@@ -207,7 +205,7 @@ class Leases:
     def _on_reclaim(self, peer: Peer, busy: bool) -> None:
         for lease in list(self.by_peer.values()):
             if lease.node == peer.data.address:
-                lease.expiring = lease.expiring or busy
+                lease.window = 0 if busy else lease.window
                 if not lease.inflight:
                     self._release(lease)
 
@@ -221,28 +219,26 @@ class Leases:
         if task is not None and lease is not None:
             task.lease = None
             lease.done += 1
-            slow = lease.window != ALL and self._adapt(lease)
+            if lease.window != ALL:
+                self._adapt(lease)
             if type(results) is m.Failed and task.wants_retry(results):
                 self.again(task)
             else:
                 self.runtime.tasks.finish(task, results)
             if lease.queue.tasks:
-                # Who was asked has had time to answer, and has no room.
-                lease.spent = lease.spent and not (slow and lease.queue.asked)
                 self.dispatch(lease.queue)
             if not lease.inflight:
                 self._rest(lease)
         if reply is not None:  # it has references: until we count ours
             self.runtime.objects.when_registered(partial(reply, None))
 
-    def _adapt(self, lease: Lease) -> bool:
+    def _adapt(self, lease: Lease) -> None:
         now = time.monotonic()
         took, lease.last = now - lease.last, now
         if took < QUICK_S:
             lease.window = min(2 * lease.window, MAX_WINDOW)
         elif took > SLOW_S:
-            lease.window = 1
-        return took > SLOW_S
+            lease.window = min(lease.window, 1)
 
     def again(self, task: Task) -> None:
         """Run a task once more, and count that."""
@@ -255,7 +251,7 @@ class Leases:
         lease = self.by_peer.get(peer)
         if lease is None:
             return
-        lease.window = 1
+        lease.window = min(lease.window, 1)
         back = [lease.inflight.pop(id) for id in ids if id in lease.inflight]
         for task in back:
             task.lease = None
@@ -265,9 +261,9 @@ class Leases:
     # ---- the end of a lease ----
 
     def _rest(self, lease: Lease) -> None:
-        if lease.inflight or lease.queue.shape is None:
+        if lease.inflight or lease.node is None:
             return
-        if (lease.expiring or lease.spent) and not lease.lost:
+        if not lease.window and not lease.lost:
             self._release(lease)
         elif not self._sweeping:
             self._sweeping = True
@@ -283,11 +279,11 @@ class Leases:
                 self._rest(lease)
 
     def _release(self, lease: Lease) -> None:
-        if lease.queue.shape is None or lease.node is None:
-            return
-        self.forget(lease)
-        node = self.runtime.link(lease.node)
-        node.post(("release", lease.number, LOST if lease.lost else ""))
+        if lease.node is not None:
+            self.forget(lease)
+            why = LOST if lease.lost else ""
+            node = self.runtime.link(lease.node)
+            node.post(("release", lease.number, why))
 
     def forget(self, lease: Lease) -> None:
         """A lease is ours no more."""

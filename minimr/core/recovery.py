@@ -1,6 +1,6 @@
 """When a task has to run again: its worker died, or what it made is lost.
 
-    a worker is gone: left, died ─> bury: charge the begun, queue the rest
+    a worker is gone: left, died ─> end: what it had begun is charged
     an object is lost: recover ─> its task again, its inputs' tasks before
 
 Rule: a worker that dies is charged to the tasks that it had begun, not to
@@ -10,6 +10,7 @@ link has closed, and so all its answers are read.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from minimr.core import messages as m
@@ -17,6 +18,7 @@ from minimr.core.refs import Entry, ObjectRef
 from minimr.core.serialize import fail
 from minimr.core.tasks import ALL, LOST, Lease, Task
 from minimr.exceptions import (
+    ActorUnavailableError,
     ObjectLostError,
     ObjectReconstructionFailedError,
     WorkerCrashedError,
@@ -36,57 +38,56 @@ class Recovery:
 
     def left(self, peer: Peer, why: str) -> None:
         """A worker or a node is gone."""
-        self.runtime.leases.defined.pop(peer, None)
-        lease = self.runtime.leases.by_peer.get(peer)
+        leases = self.runtime.leases
+        leases.defined.pop(peer, None)
+        lease = leases.by_peer.get(peer)
         if lease is not None:
-            lease.expiring = lease.lost = True
-            if lease.death is not None:
-                self._bury(lease, *lease.death)
-            elif lease.node is not None:  # which tells us how it died
-                node = self.runtime.link(lease.node)
+            lease.window, lease.lost = 0, True
+            for told in lease.then:
+                told()
+            if not lease.then and lease.node is not None:
+                node = self.runtime.link(lease.node)  # knows how it died
                 node.post(("release", lease.number, LOST))
-            for news in lease.news:
-                self.runtime.actors._on_actor(peer, *news)
         self.node_lost(peer.data.address)
 
     def node_lost(self, address: Address) -> None:
         """No worker of that node answers any more."""
-        for lease in list(self.runtime.leases.by_peer.values()):
-            if lease.node == address:
-                where = "{}:{}".format(*address)
-                why = f"the node {where} that it ran on has died"
-                self._bury(lease, why, ALL)
+        leases = self.runtime.leases
         here = self.runtime.node.data.address
-        for queue in self.runtime.leases.queues:
+        for queue in leases.queues:
             if queue.home == address:
                 queue.home = here
             if queue.asked.pop(address, None) and address != here:
-                self.runtime.leases.demand(queue)
+                leases.demand(queue)
+        why = "its node {}:{} has died".format(*address)
+        for lease in [*leases.by_peer.values()]:
+            if lease.node == address:
+                self.end(lease, why, ALL)
 
     def _on_died(self, peer: Peer, lease: int, why: str, begun: int) -> None:
-        for ours in list(self.runtime.leases.by_peer.values()):
+        for ours in [*self.runtime.leases.by_peer.values()]:
             if (ours.node, ours.number) == (peer.data.address, lease):
-                ours.expiring, ours.death = True, (why, begun)
+                ours.window = 0
+                ours.then.append(partial(self.end, ours, why, begun))
                 if ours.lost:
-                    self._bury(ours, why, begun)
+                    self.end(ours, why, begun)
 
-    def _bury(self, lease: Lease, why: str, begun: int) -> None:
-        """Run again what a dead worker had."""
+    def end(self, lease: Lease, why: str, begun: int) -> None:
+        """Run again what a worker had that is gone, or let it fail."""
+        queue, tasks = lease.queue, self.runtime.tasks
         self.runtime.leases.forget(lease)
-        tasks, lease.inflight = list(lease.inflight.values()), {}
-        for index, task in enumerate(tasks):
+        sent = [*enumerate(lease.inflight.values(), lease.done)]
+        for number, task in reversed(sent):
             task.lease = None
             if task.cancelled:
-                error = self.runtime.tasks.cancelled(task)
-                self.runtime.tasks.finish(task, error)
-            elif index + lease.done >= begun:
-                self.runtime.leases.enqueue(task)
-            elif task.retries != 0:
-                self.runtime.leases.again(task)
+                tasks.finish(task, tasks.cancelled(task))
+            elif number < begun and task.retries == 0:
+                tasks.finish(task, queue.error or _crash(task, why))
             else:
-                text = f"the worker died while it ran {task.name}(): {why}"
-                self.runtime.tasks.finish(task, fail(WorkerCrashedError(text)))
-        self.runtime.leases.dispatch(lease.queue)
+                if number < begun:
+                    task.count_retry()
+                queue.tasks.appendleft(task)
+        self.runtime.leases.dispatch(queue)
 
     def recover(self, entry: Entry) -> None:
         """Run the task again that made a lost object."""
@@ -115,6 +116,18 @@ class Recovery:
             if _is_lost(entry):
                 self.runtime.objects.missing(entry, None)
         self.runtime.tasks.submit(task)
+
+
+def _crash(task: Task, why: str) -> m.Failed:
+    if task.shape is not None:
+        text = f"the worker died while it ran {task.name}(): {why}"
+        return fail(WorkerCrashedError(text))
+    return fail(
+        ActorUnavailableError(
+            f"{task.name}() did not come back: the actor's process is "
+            f"gone and it is being restarted ({why})"
+        )
+    )
 
 
 def _is_lost(entry: Entry) -> bool:

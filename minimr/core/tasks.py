@@ -109,17 +109,14 @@ class Lease:
     peer: Peer
     number: int
     node: Address | None
-    window: int = 1
+    window: int = 1  # so many at once; 0: no more, others wait or it is gone
     # In the order they were sent.
     inflight: dict[bytes, Task] = field(default_factory=dict)
     done: int = 0
     last: float = field(default_factory=time.monotonic)  # when it did a thing
-    expiring: bool = False  # others wait, or it is gone: no new tasks
-    spent: bool = False  # SPREAD: it has had its task
     lost: bool = False  # the worker hung up, and all it said is read
-    death: tuple[str, int] | None = None  # how, tasks begun
-    # Of an actor: what the control store has told of its end.
-    news: list[tuple[Any, ...]] = field(default_factory=list)
+    # What we were told of its end, to be believed when it is lost.
+    then: list[Callable[[], None]] = field(default_factory=list)
 
 
 class Tasks:
