@@ -24,17 +24,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core import serialize
 from minimr.core.refs import Entry, ObjectRef
 from minimr.core.tasks import FIRST
-from minimr.exceptions import (
-    GetTimeoutError,
-    ObjectStoreFullError,
-    RayTaskError,
-)
+from minimr.exceptions import GetTimeoutError, ObjectStoreFullError
 from minimr.net.channel import Address
 
 if TYPE_CHECKING:
@@ -81,7 +78,7 @@ class Values:
         Raises:
             ObjectStoreFullError: the node cannot make room.
         """
-        small = packed.size() <= serialize.INLINE_BYTES
+        small = sum(packed.sizes()) <= serialize.INLINE_BYTES
         if small and not packed.refs and not packed.buffers:
             return packed.data
         names = tuple(map(self.runtime.objects.name, packed.refs))
@@ -149,19 +146,13 @@ class Values:
 
     def load(self, entry: Entry, block: Block | m.Failed | None) -> Any:
         """Unpickle a value that is there, or raise its error."""
-        value = block if isinstance(block, m.Failed) else entry.value
-        if type(value) is bytes:
-            return pickle.loads(value)
-        if isinstance(value, m.Failed):
-            error = pickle.loads(value.error)
-            if isinstance(error, RayTaskError):
-                error = error.as_instanceof_cause()
-            raise error
+        if type(entry.value) is bytes:
+            return pickle.loads(entry.value)
         if isinstance(block, memoryview):
             loaded = serialize.read(block)
         else:
-            assert isinstance(value, m.Inline)
-            loaded = pickle.loads(value.data, buffers=value.buffers)
+            small: Any = entry.value if block is None else block
+            loaded = serialize.load(small)
         if self.runtime.objects.to_borrow:
             self.runtime.drain()
         return loaded
@@ -271,26 +262,17 @@ class Values:
         timeout_s: float | None,
     ) -> tuple[list[ObjectRef], list[ObjectRef]]:
         """Split into ready and not ready. Blocks: until enough are ready."""
-        found = self._ready(refs, num_returns)
-        if len(found) < num_returns:
-            self._want([ref.entry for ref in refs])
-
-            def ready() -> bool:
-                found[:] = self._ready(refs, num_returns)
-                return len(found) == num_returns
-
-            self.runtime.wait_for(ready, timeout_s)
-        if found == list(range(len(found))):  # the first ones, mostly
-            return list(refs[: len(found)]), list(refs[len(found) :])
-        chosen = set(found)
-        rest = [ref for i, ref in enumerate(refs) if i not in chosen]
-        return [refs[index] for index in found], rest
-
-    def _ready(self, refs: Sequence[ObjectRef], count: int) -> list[int]:
         found: list[int] = []
-        for index, ref in enumerate(refs):
-            if ref.entry.value is not None:
-                found.append(index)
-                if len(found) == count:
-                    break
-        return found
+
+        def ready() -> bool:
+            values = (ref.entry.value for ref in refs)
+            there = (i for i, v in enumerate(values) if v is not None)
+            found[:] = islice(there, num_returns)
+            return len(found) == num_returns
+
+        if not ready():
+            self._want([ref.entry for ref in refs])
+            self.runtime.wait_for(ready, timeout_s)
+        rest = list(refs)
+        taken = [rest.pop(index) for index in reversed(found)]
+        return taken[::-1], rest
