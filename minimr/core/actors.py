@@ -41,7 +41,7 @@ class Actors:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.queues: dict[bytes, Queue] = {}
-        self._detached: list[Task] = []  # creations, kept to the end
+        self._detached: list[ObjectRef] = []  # anchors, kept to the end
 
     def create(
         self,
@@ -52,13 +52,14 @@ class Actors:
     ) -> ObjectRef:
         """Have an actor made when its inputs are there; give its anchor."""
         name = f"{spec.class_name}.__init__"
-        of = (spec.id, name, "__init__", b"", b"", refs, held, 1, None, None)
-        task = Task(*of, 0, False)
+        task = Task(spec.id, name, "__init__", b"", b"", refs, held, 1)
         anchor = self.runtime.objects.new(spec.id + FIRST, task)
         anchor.entry.value = NONE
         if spec.owner is None:
-            self._detached.append(task)
-        queue = self.queues[spec.id] = Queue(0, None)
+            self._detached.append(anchor)
+        head = self.runtime.head()
+        self.runtime.ask(head, answered, "create_actor", spec)
+        queue = self.queue(spec.id)
 
         def start(task: Task) -> None:
             if isinstance(anchor.entry.value, m.Failed):  # so is an input
@@ -67,11 +68,8 @@ class Actors:
                 self.end(spec.id, True, "an argument of it is an error")
             else:
                 deps = self.runtime.tasks.deps(task)
-                self.runtime.head().post(("start_actor", spec.id, deps))
+                head.post(("start_actor", spec.id, deps))
 
-        head = self.runtime.head()
-        self.runtime.ask(head, answered, "create_actor", spec)
-        self.follow(spec.id)
         self.runtime.tasks.when_ready(task, start)
         return anchor
 
@@ -79,18 +77,13 @@ class Actors:
         """Give the queue of an actor; follow it from now on."""
         if actor not in self.queues:
             self.queues[actor] = Queue(0, None)
-            self.follow(actor)
+            self.runtime.urgent = True
+            self.runtime.head().post(("follow", actor))
         return self.queues[actor]
-
-    def follow(self, actor: bytes) -> None:
-        """Ask the control store to tell us of the actor's changes."""
-        self.runtime.urgent = True
-        self.runtime.head().post(("follow", actor))
 
     def unreachable(self, creation: Task) -> None:
         """No handle is left anywhere to an actor of ours."""
-        is_actor = creation.function == "__init__" and creation.shape is None
-        if is_actor and creation not in self._detached:
+        if creation.function == "__init__" and creation.shape is None:
             self.end(creation.id, True, "no handle to it is left")
 
     def end(self, actor: bytes, no_restart: bool, why: str) -> None:

@@ -175,10 +175,8 @@ class Objects:
 
     def left(self, peer: Peer, why: str) -> None:
         """A process is gone, and so are the references that it had."""
-        ids = self.lent.get(peer.data.process)
-        if ids:
-            self._on_unborrow(peer, list(ids))
-        self.lent.pop(peer.data.process, None)
+        self._on_unborrow(peer, [*self.lent[peer.data.process]])
+        del self.lent[peer.data.process]
 
     # ---- the borrower's side ----
 
@@ -206,7 +204,8 @@ class Objects:
     # ---- counting ----
 
     def drain(self) -> None:
-        """Count down for the references that have gone."""
+        """Count the references that have come, and those that have gone."""
+        self.register()
         while released:
             entry = released.popleft()
             entry.handles -= 1
@@ -218,10 +217,7 @@ class Objects:
             return  # of a runtime that was shut down
         if entry.owner is not None:
             del self.table[entry.id]
-            waiting = self.to_borrow.get(entry.owner, [])
-            if entry.id in waiting:
-                waiting.remove(entry.id)
-            elif entry.owner in self.runtime.links:
+            if entry.owner in self.runtime.links:
                 link = self.runtime.link(entry.owner)
                 link.post(("unborrow", [entry.id]))
             return

@@ -136,13 +136,10 @@ class Runtime(Endpoint):
         self.step(timeout_s)
 
     def drain(self) -> None:
-        """Count down for references and arrays that have gone."""
+        """Count references that have come or gone, and arrays gone."""
         with self.lock:
             self.objects.drain()
-            if self.objects.to_borrow:
-                self.objects.register()
-            if self.unpinned:
-                self.values.unpin()
+            self.values.unpin()
 
     def flush(self) -> None:
         """Send what should not wait. Lock not held."""

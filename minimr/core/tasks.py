@@ -58,10 +58,10 @@ class Task:
     refs: list[ObjectRef]  # top-level arguments, to be resolved
     held: list[ObjectRef]  # references inside other arguments
     returns: int  # -1: a generator
-    shape: m.Shape | None  # None: a method
-    queue: Queue | None  # of a method: from the start
-    retries: int  # -1: without end
-    retry_exceptions: bool | tuple[type, ...]
+    shape: m.Shape | None = None  # None: a method
+    queue: Queue | None = None  # of a method: from the start
+    retries: int = 0  # -1: without end
+    retry_exceptions: bool | tuple[type, ...] = False
     parent: bytes | None = None  # the task that submitted it
     lease: Lease | None = None  # while it is under way
     inputs: Sequence[Entry] = ()  # of the refs, once they were let go
