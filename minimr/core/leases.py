@@ -20,8 +20,7 @@ Rules:
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from functools import partial
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
@@ -144,21 +143,20 @@ class Leases:
 
     def demand(self, queue: Queue) -> None:
         """Ask nodes for as many workers as there are tasks for."""
-        need = min(len(queue.tasks), MAX_DEMAND)
-        asked = sum(queue.asked.values())
-        if need and asked and need < 2 * asked:
-            return
-        assert queue.home is not None
-        if need:
-            elsewhere = asked - queue.asked.get(queue.home, 0)
-            queue.asked[queue.home] = need - elsewhere
-            self._ask(queue, queue.home, need - elsewhere, 0)
-        else:
-            for node in queue.asked:
-                self._ask(queue, node, 0, 0)
-            queue.asked.clear()
+        need, asked = min(len(queue.tasks), MAX_DEMAND), queue.asked.total()
+        if not need:
+            for node in [*queue.asked]:
+                self._ask(queue, node, 0)
+        elif need >= 2 * asked:
+            assert queue.home is not None
+            elsewhere = asked - queue.asked[queue.home]
+            self._ask(queue, queue.home, need - elsewhere)
 
-    def _ask(self, queue: Queue, node: Address, count: int, hops: int) -> None:
+    def _ask(
+        self, queue: Queue, node: Address, count: int, hops: int = 0
+    ) -> None:
+        queue.asked[node] = count
+        queue.asked += Counter()  # without those at zero
         self.runtime.urgent = True
         assert queue.shape is not None
         wanted = (queue.number, queue.shape, None, self.runtime.job.id)
@@ -182,17 +180,15 @@ class Leases:
     ) -> None:
         queue = self._answered(peer, number)
         if node is not None and queue.tasks:
-            queue.asked[node] = queue.asked.get(node, 0) + 1
-            self._ask(queue, node, queue.asked[node], 1)
+            self._ask(queue, node, queue.asked[node] + 1, 1)
         elif node is None:
             queue.asked.clear()
             self.fail_all(queue, fail(TaskUnschedulableError(why)))
 
     def _answered(self, peer: Peer, number: int) -> Queue:
-        queue, node = self.queues[number], peer.data.address
-        queue.asked[node] = queue.asked.get(node, 0) - 1
-        if queue.asked[node] <= 0:
-            del queue.asked[node]
+        queue = self.queues[number]
+        queue.asked[peer.data.address] -= 1
+        queue.asked += Counter()
         return queue
 
     def fail_all(self, queue: Queue, error: m.Failed) -> None:
@@ -229,8 +225,7 @@ class Leases:
                 self.dispatch(lease.queue)
             if not lease.inflight:
                 self._rest(lease)
-        if reply is not None:  # it has references: until we count ours
-            self.runtime.objects.when_registered(partial(reply, None))
+        self.runtime.objects.received(reply)
 
     def _adapt(self, lease: Lease) -> None:
         now = time.monotonic()

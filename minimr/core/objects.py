@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
@@ -47,7 +48,7 @@ class Objects:
         self.failures = 0  # values that were errors
         self.lent: defaultdict[bytes, set[bytes]] = defaultdict(set)
         self.to_borrow: defaultdict[Address, list[bytes]] = defaultdict(list)
-        self._registering = 0  # questions to owners under way
+        self.registering = 0  # questions to owners under way
         self._after: list[Callable[[], None]] = []  # when none is
 
     def new(self, id: bytes, task: Task | None) -> ObjectRef:
@@ -184,19 +185,24 @@ class Objects:
         """Tell the owners of references that we received."""
         while self.to_borrow:
             owner, ids = self.to_borrow.popitem()
-            self._registering += 1
+            self.registering += 1
             link = self.runtime.link(owner)
             self.runtime.ask(link, self._registered, "borrow", ids)
 
     def _registered(self, _: Any) -> None:
-        self._registering -= 1
-        while self._after and not self._registering:
+        self.registering -= 1
+        while self._after and not self.registering:
             self._after.pop(0)()
+
+    def received(self, reply: Reply | None) -> None:
+        """Answer, if we are asked to, when we count what was received."""
+        if reply is not None:
+            self.when_registered(partial(reply, None))
 
     def when_registered(self, function: Callable[[], None]) -> None:
         """Call it when every reference that we hold is known to its owner."""
         self.register()
-        if self._registering:
+        if self.registering:
             self._after.append(function)
         else:
             function()

@@ -78,23 +78,18 @@ class Results:
         if returns < 0:
             count = 0
             for count, item in enumerate(result, 1):
-                packed = serialize.pack(item)
-                value = encode(object_id(id, count), packed, owner)
-                self._send(peer, packed.refs, "yielded", id, count, value)
+                value, refs = encode(object_id(id, count), item, owner)
+                self._send(peer, refs, "yielded", id, count, value)
                 self.runtime.hub.flush()
-            self._send(peer, [], "done", id, serialize.pack(count).data)
-            return
+            result, returns = count, 1
         parts = [result] if returns == 1 else serialize.split(result, returns)
-        all_packed = [serialize.pack(part) for part in parts]
-        values = [
-            encode(object_id(id, index), packed, owner)
-            for index, packed in enumerate(all_packed)
-        ]
-        if returns == 1 and type(values[0]) is bytes:
-            peer.post(("done", id, values[0]))
-            return
-        refs = [ref for packed in all_packed for ref in packed.refs]
-        self._send(peer, refs, "done", id, values)
+        values, refs = [], []
+        for index, part in enumerate(parts):
+            value, inside = encode(object_id(id, index), part, owner)
+            values.append(value)
+            refs += inside
+        small = returns == 1 and type(value) is bytes
+        self._send(peer, refs, "done", id, value if small else values)
 
     def _send(self, peer: Peer, refs: list[Any], *message: Any) -> None:
         """Send after all before it, when our references are registered."""
@@ -106,8 +101,11 @@ class Results:
             else:
                 peer.post(message)
 
-        with runtime.lock:
-            runtime.objects.when_registered(send)
+        if refs or runtime.objects.registering:
+            with runtime.lock:
+                runtime.objects.when_registered(send)
+        else:
+            peer.post(message)
 
     def failure(
         self, actor: m.ActorSpec | None, name: str, error: BaseException
@@ -129,12 +127,10 @@ class Results:
     def record(self, *event: Any) -> None:
         """Note that a task has run: (task, name, start, end)."""
         self._events.append(event)
-        if len(self._events) == 1:
+        if len(self._events) in (1, MAX_EVENTS):
+            wait_s = EVENTS_S if len(self._events) == 1 else 0.0
             with self.runtime.lock:
-                self.runtime.later(EVENTS_S, self._tell)
-        elif len(self._events) >= MAX_EVENTS:
-            with self.runtime.lock:
-                self._tell()
+                self.runtime.later(wait_s, self._tell)
 
     def _tell(self) -> None:
         events, self._events = self._events, []

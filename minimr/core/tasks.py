@@ -16,10 +16,9 @@ import pickle
 import sys
 import time
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
@@ -96,8 +95,7 @@ class Queue:
     home: Address | None = None  # the node that is asked first
     tasks: deque[Task] = field(default_factory=deque)
     leases: list[Lease] = field(default_factory=list)
-    # {node: workers not yet given}
-    asked: dict[Address, int] = field(default_factory=dict)
+    asked: Counter[Address] = field(default_factory=Counter)
     error: m.Failed | None = None  # of a dead actor
 
 
@@ -168,10 +166,9 @@ class Tasks:
         objects = self.runtime.objects
         if task.returns < 0 and task.id in self.streams:
             self.streams[task.id].ended(results)
-        if type(results) is list:
-            stored = any(type(value) is m.Stored for value in results)
-        else:  # one small value, or an error
-            results, stored = [results] * abs(task.returns), False
+        if type(results) is not list:  # one small value, or an error
+            results = [results] * abs(task.returns)
+        stored = any(type(value) is m.Stored for value in results)
         if not stored:
             task.held = []
         elif not task.inputs:
@@ -206,8 +203,7 @@ class Tasks:
         stream = self.streams.get(id)
         if stream is not None:
             stream.arrived(number, value)
-        if reply is not None:  # it has references: until we count ours
-            self.runtime.objects.when_registered(partial(reply, None))
+        self.runtime.objects.received(reply)
 
     # ---- cancelling ----
 

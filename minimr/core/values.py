@@ -60,30 +60,33 @@ class Values:
 
     def put(self, value: Any) -> ObjectRef:
         """Own a value. Blocks: a large one until the node has made room."""
-        packed = serialize.pack(value)
         id = self.runtime.new_id() + FIRST
-        sent = self.encode(id, packed, self.runtime.address)
+        sent, refs = self.encode(id, value, self.runtime.address)
         with self.runtime.lock:
             ref = self.runtime.objects.new(id, None)
             ref.entry.value = sent
-            ref.entry.contained = packed.refs or None
+            ref.entry.contained = refs or None
             self.runtime.objects.drain()
         return ref
 
     def encode(
-        self, id: bytes, packed: serialize.Packed, owner: Address
-    ) -> m.Value:
-        """Choose how a value is kept: here, or in the object store.
+        self, id: bytes, value: Any, owner: Address
+    ) -> tuple[m.Value, list[ObjectRef]]:
+        """Pickle a value, to be kept here or, if large, in the object store.
+
+        Returns: the value as it travels, and the references inside of it.
 
         Raises:
             ObjectStoreFullError: the node cannot make room.
         """
+        packed = serialize.pack(value)
         small = sum(packed.sizes()) <= serialize.INLINE_BYTES
         if small and not packed.refs and not packed.buffers:
-            return packed.data
+            return packed.data, packed.refs
         names = tuple(map(self.runtime.objects.name, packed.refs))
         if small:
-            return m.Inline(packed.data, packed.copied(), names)
+            inline = m.Inline(packed.data, packed.copied(), names)
+            return inline, packed.refs
         size, node = serialize.stored_size(packed), self.runtime.node
         self.runtime.drain()  # what we have let go of makes room
         offset = self.runtime.call(node, "create", id, size, owner)
@@ -92,7 +95,7 @@ class Values:
         with memoryview(self.arena)[offset : offset + size] as memory:
             serialize.write(memory, packed)
         node.post(("seal", id))
-        return m.Stored(size, [node.data.address], names)
+        return m.Stored(size, [node.data.address], names), packed.refs
 
     # ---- get ----
 
