@@ -97,13 +97,6 @@ class Leases:
                     best, least = lease, under_way
             if best is None or not task.ready:
                 break
-            if any(ref.entry.value is None for ref in task.refs):
-                # It was lost meanwhile. A call keeps its place.
-                task.ready = False
-                if task.shape is not None:
-                    tasks.popleft()
-                self.runtime.tasks.when_ready(task, self.enqueue)
-                continue
             tasks.popleft()
             self._push(best, task)
         if queue.shape is not None and (tasks or queue.asked):

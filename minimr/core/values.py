@@ -181,14 +181,15 @@ class Values:
         self, entries: Sequence[Entry], timeout_s: float | None
     ) -> dict[Entry, Any]:
         """Bring large values here. Blocks: until they are."""
-        stored = {e for e in entries if type(e.value) is m.Stored}
         blocks: dict[Entry, Any] = {}
-        if not stored:
+        small = (bytes, m.Inline)
+        coming = {e for e in entries if type(e.value) not in small}
+        if not coming:
             return blocks
         with self.runtime.lock:
-            for entry in stored:
+            for entry in coming:
                 self._fetch(entry, partial(blocks.__setitem__, entry))
-        there = lambda: len(blocks) == len(stored)  # noqa: E731
+        there = lambda: len(blocks) == len(coming)  # noqa: E731
         if not self.runtime.wait_for(there, timeout_s):
             raise GetTimeoutError(f"get() timed out after {timeout_s} s")
         return blocks
