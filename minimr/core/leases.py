@@ -72,12 +72,11 @@ class Leases:
     def _nearest(self, task: Task) -> Address:
         """Give the node that has most of a task's large inputs."""
         here: Address = self.runtime.node.data.address
-        weights = {here: LOCALITY_BYTES}
+        weights = Counter({here: LOCALITY_BYTES})
         for ref in task.refs:
             if isinstance(ref.entry.value, m.Stored):
-                size = ref.entry.value.size
                 for place in ref.entry.value.places:
-                    weights[place] = weights.get(place, 0) + size
+                    weights[place] += ref.entry.value.size
         return max(weights, key=weights.__getitem__) if task.refs else here
 
     def dispatch(self, queue: Queue) -> None:
@@ -211,7 +210,8 @@ class Leases:
             if lease.window != ALL:
                 self._adapt(lease)
             if type(results) is m.Failed and task.wants_retry(results):
-                self.again(task)
+                task.count_retry()
+                lease.queue.tasks.append(task)
             else:
                 self.runtime.tasks.finish(task, results)
             if lease.queue.tasks:
@@ -227,13 +227,6 @@ class Leases:
             lease.window = min(2 * lease.window, MAX_WINDOW)
         elif took > SLOW_S:
             lease.window = min(lease.window, 1)
-
-    def again(self, task: Task) -> None:
-        """Run a task once more, and count that."""
-        task.count_retry()
-        if task.shape is None and task.queue is not None:
-            task.queue.tasks.append(task)
-        self.enqueue(task)
 
     def _on_returned(self, peer: Peer, ids: list[bytes]) -> None:
         lease = self.by_peer.get(peer)

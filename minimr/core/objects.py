@@ -13,7 +13,8 @@ Rules (after Wang et al., "Ownership", NSDI 2021):
 3. A process that receives a reference borrows it from the owner. Who sent
    it keeps its own until that borrowing is registered (`when_registered`).
 4. An object made by a task keeps the task (its lineage), and the task
-   keeps its inputs' entries, so that what is lost can be made again.
+   keeps its inputs' entries, even those that nobody can reach any more: so
+   what is lost can be made again.
 """
 
 from __future__ import annotations
@@ -46,7 +47,6 @@ class Objects:
         self.runtime = runtime
         self.table: dict[bytes, Entry] = {}
         self.failures = 0  # values that were errors
-        self.lent: defaultdict[bytes, set[bytes]] = defaultdict(set)
         self.to_borrow: defaultdict[Address, list[bytes]] = defaultdict(list)
         self.registering = 0  # questions to owners under way
         self._after: list[Callable[[], None]] = []  # when none is
@@ -84,7 +84,7 @@ class Objects:
         elif type(value) is m.Failed:
             self.failures += 1
         if entry.task is not None and type(value) is not m.Stored:
-            self._forget_lineage(entry)  # it is not going to be lost
+            entry.task = None  # it is not going to be lost
         waiters, entry.waiters = entry.waiters, None
         for waiter in waiters or ():
             waiter(entry)
@@ -154,12 +154,10 @@ class Objects:
             entry = self.table.get(id)
             if entry is not None:
                 entry.borrowers = (entry.borrowers or set()) | {process}
-                self.lent[process].add(id)
         reply(None)
 
     def _on_unborrow(self, peer: Peer, ids: list[bytes]) -> None:
         process = peer.data.process
-        self.lent[process].difference_update(ids)
         for id in ids:
             entry = self.table.get(id)
             if entry is not None and entry.borrowers:
@@ -176,8 +174,7 @@ class Objects:
 
     def left(self, peer: Peer, why: str) -> None:
         """A process is gone, and so are the references that it had."""
-        self._on_unborrow(peer, [*self.lent[peer.data.process]])
-        del self.lent[peer.data.process]
+        self._on_unborrow(peer, [*self.table])
 
     # ---- the borrower's side ----
 
@@ -221,8 +218,8 @@ class Objects:
     def _drop(self, entry: Entry) -> None:  # nobody has a reference
         if self.table.get(entry.id) is not entry:
             return  # of a runtime that was shut down
+        del self.table[entry.id]
         if entry.owner is not None:
-            del self.table[entry.id]
             if entry.owner in self.runtime.links:
                 link = self.runtime.link(entry.owner)
                 link.post(("unborrow", [entry.id]))
@@ -233,22 +230,8 @@ class Objects:
         entry.contained = None
         if entry.task is not None:
             self.runtime.actors.unreachable(entry.task)
-        if not entry.uses:
-            self._bury(entry)
 
     def free(self, id: bytes, value: m.Stored) -> None:
         """Let the stores forget a value."""
         for place in value.places:
             self.runtime.link(place).post(("free", [id]))
-
-    def _bury(self, entry: Entry) -> None:
-        self.table.pop(entry.id, None)
-        self._forget_lineage(entry)
-
-    def _forget_lineage(self, entry: Entry) -> None:
-        task, entry.task = entry.task, None
-        for needed in task.inputs if task is not None else ():
-            needed.uses -= 1
-            unused = needed.uses <= 0 and needed.handles <= 0
-            if unused and not needed.borrowers:
-                self._bury(needed)

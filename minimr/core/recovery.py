@@ -113,6 +113,8 @@ class Recovery:
             if other is not None and _is_lost(other):
                 other.value = None
         for entry in task.inputs:
+            if entry.owner is None:  # it may have been out of reach
+                self.runtime.objects.table[entry.id] = entry
             if _is_lost(entry):
                 self.runtime.objects.missing(entry, None)
         self.runtime.tasks.submit(task)

@@ -37,7 +37,6 @@ class Entry:
     waiters: list[Callable[[Entry], None]] | None = None
     borrowers: set[bytes] | None = None  # {process}
     contained: list[ObjectRef] | None = None  # inside the value
-    uses: int = 0  # entries whose lineage needs this one
     asked: bool = False  # the owner was asked for the value
 
 

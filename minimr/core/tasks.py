@@ -171,13 +171,7 @@ class Tasks:
         stored = any(type(value) is m.Stored for value in results)
         if not stored:
             task.held = []
-        elif not task.inputs:
-            task.inputs = [ref.entry for ref in task.refs]
-            for _, entry in self.outcome(task):
-                if entry is not None:
-                    for needed in task.inputs:
-                        needed.uses += 1
-        task.refs = []
+        task.inputs, task.refs = [ref.entry for ref in task.refs], []
         for (id, entry), value in zip(
             self.outcome(task), results, strict=True
         ):

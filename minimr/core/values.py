@@ -56,7 +56,9 @@ class Values:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self._pinned: dict[bytes, weakref.ref[Any]] = {}
+        # {object: the array that it is here}
+        self._pinned: weakref.WeakValueDictionary[bytes, Any]
+        self._pinned = weakref.WeakValueDictionary()
 
     def put(self, value: Any) -> ObjectRef:
         """Own a value. Blocks: a large one until the node has made room."""
@@ -206,8 +208,7 @@ class Values:
         if not isinstance(value, m.Stored):
             done(None)
             return
-        known = self._pinned.get(entry.id)
-        array = known() if known is not None else None
+        array = self._pinned.get(entry.id)
         if array is not None:
             done(memoryview(array).toreadonly().cast("B"))
             return
@@ -234,22 +235,19 @@ class Values:
     def _pin(self, id: bytes, offset: int, size: int) -> Block:
         array = (ctypes.c_char * size).from_buffer(self.arena, offset)
 
-        def gone(_: object) -> None:
+        def gone() -> None:
             self.runtime.unpinned.append(id)
             self.runtime.pump.nudge()
 
-        self._pinned[id] = weakref.ref(array, gone)
+        self._pinned[id] = array
+        weakref.finalize(array, gone).atexit = False
         return memoryview(array).toreadonly().cast("B")
 
     def unpin(self) -> None:
         """Tell the node what nobody here reads any more. Lock held."""
-        ids, unpinned = [], self.runtime.unpinned
-        while unpinned:
-            ids.append(unpinned.popleft())
-            known = self._pinned.get(ids[-1])
-            if known is not None and known() is None:
-                del self._pinned[ids[-1]]
-        if ids:
+        unpinned = self.runtime.unpinned
+        if unpinned:
+            ids = [unpinned.popleft() for _ in range(len(unpinned))]
             self.runtime.node.post(("unpin", ids))
 
     def close(self) -> None:

@@ -70,7 +70,7 @@ class Executor:
         self.actor: Any = None
         self.restarts = 0  # of the actor
         self.threads: ThreadPoolExecutor | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self.loop: Any = None  # asyncio's, of an actor with async methods
         self.coroutines: dict[bytes, asyncio.Task[Any]] = {}
         self.room: Any = nullcontext()  # for so many coroutines at once
         self.results = Results(runtime)
@@ -131,7 +131,7 @@ class Executor:
                 return
         if recursive:
             self.runtime.leases.cancel_children(id, force)
-        if id in self.coroutines and self.loop is not None:
+        if id in self.coroutines:
             self.loop.call_soon_threadsafe(self.coroutines[id].cancel)
         elif self.now is None or self.now.task != id:
             self.runtime.tasks._on_cancel(peer, id, force, recursive)
@@ -211,12 +211,10 @@ class Executor:
     # ---- one task ----
 
     def _run_here(self, peer: Peer, push: Push) -> None:
-        """Run a task in this thread."""
-        with suppress(StopIteration):
-            self._run(peer, push).send(None)  # without a loop: to its end
+        with suppress(StopIteration):  # it awaits nothing outside of a loop
+            self._run(peer, push).send(None)
 
     def _spawn(self, peer: Peer, push: Push) -> None:
-        assert self.loop is not None
         task = self.loop.create_task(self._run(peer, push))
         self.coroutines[push[0]] = task
         task.add_done_callback(lambda _: self.coroutines.pop(push[0], None))
@@ -278,7 +276,6 @@ class Executor:
     # ---- actors ----
 
     def _become(self, spec: m.ActorSpec, restarts: int, reply: Any) -> None:
-        """Construct the actor. Runs in: the main thread."""
         self.spec, self.restarts, error = spec, restarts, None
         name = f"{spec.class_name}.__init__"
         token = running.set(Running(b"", name, restarts))
