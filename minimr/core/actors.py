@@ -118,7 +118,5 @@ class Actors:
         for lease in [*queue.leases]:
             self.runtime.recovery.end(lease, why, ALL)
         if link is not None:
-            lease = Lease(queue, link, 0, None, ALL)
-            queue.leases.append(lease)
-            self.runtime.leases.by_peer[link] = lease
+            self.runtime.leases.add(Lease(queue, link, 0, None, ALL))
         self.runtime.leases.dispatch(queue)

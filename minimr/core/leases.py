@@ -107,7 +107,6 @@ class Leases:
             lease.last = time.monotonic()
             self.runtime.urgent = True
         lease.inflight[task.id] = task
-        task.lease = lease
         blob = None
         if type(task.function) is bytes:
             assert task.shape is not None
@@ -159,13 +158,9 @@ class Leases:
         queue = self._answered(peer, number)
         assert queue.shape is not None
         link = self.runtime.link(grant.worker)
-        new = Lease(queue, link, grant.lease, peer.data.address)
-        queue.leases.append(new)
-        self.by_peer[link] = new
         hold = queue.shape.resources
         link.post(("granted", grant, hold, self.runtime.job))
-        self.dispatch(queue)
-        self._rest(new)
+        self.add(Lease(queue, link, grant.lease, peer.data.address))
 
     def _on_refused(
         self, peer: Peer, number: int, node: Address | None, why: str
@@ -191,11 +186,11 @@ class Leases:
                 self.runtime.tasks.finish(task, error)
 
     def _on_reclaim(self, peer: Peer, busy: bool) -> None:
-        for lease in list(self.by_peer.values()):
-            if lease.node == peer.data.address:
-                lease.window = 0 if busy else lease.window
-                if not lease.inflight:
-                    self._release(lease)
+        for lease in [*self.by_peer.values()]:
+            mine = lease.node == peer.data.address
+            if mine and (busy or not lease.inflight):
+                lease.window = 0
+                self._rest(lease)
 
     # ---- workers ----
 
@@ -205,7 +200,6 @@ class Leases:
         lease = self.by_peer.get(peer)
         task = lease.inflight.pop(id, None) if lease is not None else None
         if task is not None and lease is not None:
-            task.lease = None
             lease.done += 1
             if lease.window != ALL:
                 self._adapt(lease)
@@ -234,37 +228,35 @@ class Leases:
             return
         lease.window = min(lease.window, 1)
         back = [lease.inflight.pop(id) for id in ids if id in lease.inflight]
-        for task in back:
-            task.lease = None
         lease.queue.tasks.extendleft(reversed(back))
         self.dispatch(lease.queue)
 
     # ---- the end of a lease ----
 
     def _rest(self, lease: Lease) -> None:
+        """Give a lease back that has no task, if it may not get one soon."""
         if lease.inflight or lease.node is None:
             return
-        if not lease.window and not lease.lost:
-            self._release(lease)
+        if not lease.window or lease.last <= time.monotonic() - IDLE_S:
+            self.forget(lease)
+            why = LOST if lease.lost else ""
+            node = self.runtime.link(lease.node)
+            node.post(("release", lease.number, why))
         elif not self._sweeping:
             self._sweeping = True
             self.runtime.later(IDLE_S, self._sweep)
 
     def _sweep(self) -> None:
         self._sweeping = False
-        horizon = time.monotonic() - IDLE_S
-        for lease in list(self.by_peer.values()):
-            if not lease.inflight and lease.last <= horizon:
-                self._release(lease)
-            else:
-                self._rest(lease)
+        for lease in [*self.by_peer.values()]:
+            self._rest(lease)
 
-    def _release(self, lease: Lease) -> None:
-        if lease.node is not None:
-            self.forget(lease)
-            why = LOST if lease.lost else ""
-            node = self.runtime.link(lease.node)
-            node.post(("release", lease.number, why))
+    def add(self, lease: Lease) -> None:
+        """A worker is ours, for the tasks of a queue."""
+        lease.queue.leases.append(lease)
+        self.by_peer[lease.peer] = lease
+        self.dispatch(lease.queue)
+        self._rest(lease)
 
     def forget(self, lease: Lease) -> None:
         """A lease is ours no more."""

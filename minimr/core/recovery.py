@@ -78,7 +78,6 @@ class Recovery:
         self.runtime.leases.forget(lease)
         sent = [*enumerate(lease.inflight.values(), lease.done)]
         for number, task in reversed(sent):
-            task.lease = None
             if task.cancelled:
                 tasks.finish(task, tasks.cancelled(task))
             elif number < begun and task.retries == 0:
@@ -91,13 +90,13 @@ class Recovery:
 
     def recover(self, entry: Entry) -> None:
         """Run the task again that made a lost object."""
-        task, id = entry.task, entry.id.hex()
+        task, lost = entry.task, f"object {entry.id.hex()} is lost"
         error: Exception
         if task is None:
-            text = "its node died, and only results of tasks can be made again"
-            error = ObjectLostError(f"object {id} is lost: {text}")
+            why = "its node died, and only results of tasks can be made again"
+            error = ObjectLostError(f"{lost}: {why}")
         elif task.retries == 0:
-            text = f"object {id} is lost, and {task.name}() has no retry left"
+            text = f"{lost}, and {task.name}() has no retry left"
             error = ObjectReconstructionFailedError(text)
         else:
             if not task.waits:

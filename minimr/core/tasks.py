@@ -62,7 +62,6 @@ class Task:
     retries: int = 0  # -1: without end
     retry_exceptions: bool | tuple[type, ...] = False
     parent: bytes | None = None  # the task that submitted it
-    lease: Lease | None = None  # while it is under way
     inputs: Sequence[Entry] = ()  # of the refs, once they were let go
     attempt: int = 0
     cancelled: bool = False
@@ -208,10 +207,10 @@ class Tasks:
         if force and task.shape is None:
             raise ValueError("force=True is not supported for actor tasks.")
         task.cancelled = True
-        if task.lease is not None:
-            message = ("cancel", task.id, force, recursive)
-            task.lease.peer.post(message)
-            return
+        for lease in task.queue.leases if task.queue is not None else ():
+            if task.id in lease.inflight:
+                lease.peer.post(("cancel", task.id, force, recursive))
+                return
         self.finish(task, self.cancelled(task))
         if task.queue is not None:  # those behind it move up
             self.runtime.leases.dispatch(task.queue)

@@ -37,8 +37,6 @@ from minimr.net.channel import Address
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime
 
-Block = memoryview  # a pinned object; unpinned when nobody has it any more
-
 
 def map_arena(pid: int, descriptor: int, size: int) -> mmap.mmap:
     """Map the arena of this node: a file that has no name."""
@@ -61,7 +59,7 @@ class Values:
         self._pinned = weakref.WeakValueDictionary()
 
     def put(self, value: Any) -> ObjectRef:
-        """Own a value. Blocks: a large one until the node has made room."""
+        """Own a value. memoryviews: a large one until the node has made room."""
         id = self.runtime.new_id() + FIRST
         sent, refs = self.encode(id, value, self.runtime.address)
         with self.runtime.lock:
@@ -104,7 +102,7 @@ class Values:
     def get(
         self, refs: Sequence[ObjectRef], timeout_s: float | None
     ) -> list[Any]:
-        """Give the values. Blocks: until they are here."""
+        """Give the values. memoryviews: until they are here."""
         entries = [ref.entry for ref in refs]
         until = None if timeout_s is None else time.monotonic() + timeout_s
         waiting = [entry for entry in entries if entry.value is None]
@@ -149,7 +147,7 @@ class Values:
                 for entry in borrowed:
                     self.runtime.objects.want(entry)
 
-    def load(self, entry: Entry, block: Block | m.Failed | None) -> Any:
+    def load(self, entry: Entry, block: memoryview | m.Failed | None) -> Any:
         """Unpickle a value that is there, or raise its error."""
         if type(entry.value) is bytes:
             return pickle.loads(entry.value)
@@ -182,7 +180,7 @@ class Values:
     def fetch(
         self, entries: Sequence[Entry], timeout_s: float | None
     ) -> dict[Entry, Any]:
-        """Bring large values here. Blocks: until they are."""
+        """Bring large values here. memoryviews: until they are."""
         blocks: dict[Entry, Any] = {}
         small = (bytes, m.Inline)
         coming = {e for e in entries if type(e.value) not in small}
@@ -232,7 +230,7 @@ class Values:
         owner = entry.owner or self.runtime.address
         self.runtime.ask(self.runtime.node, answered, "fetch", *what, owner)
 
-    def _pin(self, id: bytes, offset: int, size: int) -> Block:
+    def _pin(self, id: bytes, offset: int, size: int) -> memoryview:
         array = (ctypes.c_char * size).from_buffer(self.arena, offset)
 
         def gone() -> None:
@@ -263,7 +261,7 @@ class Values:
         num_returns: int,
         timeout_s: float | None,
     ) -> tuple[list[ObjectRef], list[ObjectRef]]:
-        """Split into ready and not ready. Blocks: until enough are ready."""
+        """Split into ready and not ready. memoryviews: until enough are ready."""
         found: list[int] = []
 
         def ready() -> bool:
