@@ -59,9 +59,7 @@ def current() -> Runtime:
         RaySystemError: `init` was not called.
     """
     if _current is None:
-        raise RaySystemError(
-            "minimr is not initialised: call minimr.init() first"
-        )
+        raise RaySystemError("minimr is not initialised: call init() first")
     return _current
 
 

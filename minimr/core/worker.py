@@ -7,7 +7,7 @@ Rules:
 
 1. The main thread reads the sockets while it has no task, and runs user
    code otherwise; the background thread reads while a task takes long.
-2. A task that waits gives its CPU back and returns the tasks that were
+2. A task that waits gives its CPU back and returns the tasks that are
    queued behind it: one of them may be what it waits for.
 3. Answers leave in batches: when the queue is empty, or after a
    millisecond.
@@ -23,7 +23,7 @@ import pickle
 import signal
 import threading
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
@@ -77,7 +77,7 @@ class Executor:
         self.cancelled: set[bytes] = set()
         self.now: Running | None = None  # in the main thread
         self._looked_at: Running | None = None  # by the background thread
-        self._waits = False  # the task in the main thread does
+        self._stuck: Running | None = None  # nothing waits behind this one
         self._flushed = 0.0
         runtime.serve(self)
         runtime.blocked = self._blocked
@@ -106,14 +106,10 @@ class Executor:
             self.loop.call_soon_threadsafe(self._spawn, peer, push)
         elif self.threads is not None:
             self.threads.submit(self._run_here, peer, push)
-        elif self._waits or (
-            self.runtime.pump.in_background
-            and self.now is not None
-            and self.spec is None
-        ):
-            peer.post(("returned", [id]))
         else:
             self.queue.append((peer, push))
+            if self.now is not None and self.now is self._stuck:
+                self._give_back()
 
     def _on_become(
         self, peer: Peer, spec: m.ActorSpec, restarts: int, reply: Reply
@@ -179,17 +175,19 @@ class Executor:
             return None
         if self.now is not None and self.now is self._looked_at:
             with self.runtime.lock:
+                self._stuck = self._looked_at
                 self._give_back()
         self._looked_at = self.now
         return GRACE_S
 
     def _give_back(self) -> None:
-        back: defaultdict[Peer, deque[bytes]] = defaultdict(deque)
-        while self.queue:
-            peer, push = self.queue.pop()
-            back[peer].appendleft(push[0])
-        for peer, tasks in back.items():
-            peer.post(("returned", list(tasks)))
+        ids: list[bytes] = []
+        with suppress(IndexError):  # the main thread takes from it, too
+            while True:
+                peer, push = self.queue.pop()
+                ids.insert(0, push[0])
+        if ids:  # all of one owner: who has the lease
+            peer.post(("returned", ids))
 
     @contextmanager
     def _blocked(self) -> Iterator[None]:
@@ -197,15 +195,15 @@ class Executor:
         if self.spec is not None or not in_main_thread():
             yield
             return
-        node, self._waits = self.runtime.node, True
+        node = self.runtime.node
         with self.runtime.lock:
+            self._stuck = self.now
             self._give_back()
         node.post(("blocked", True))
         self.runtime.hub.flush()
         try:
             yield
         finally:
-            self._waits = False
             node.post(("blocked", False))
 
     # ---- one task ----
