@@ -121,15 +121,6 @@ class Leases:
         if peer.posted() >= BATCH:
             self.runtime.urgent = True
 
-    def cancel_children(self, parent: bytes, force: bool) -> None:
-        """Stop the tasks that a task of this process has submitted."""
-        running = [lease.inflight.values() for lease in self.by_peer.values()]
-        queued = [queue.tasks for queue in self.queues]
-        for task in [t for tasks in (*running, *queued) for t in tasks]:
-            if task.parent == parent:
-                force = force and task.shape is not None
-                self.runtime.tasks.cancel(task, force, True)
-
     # ---- nodes ----
 
     def demand(self, queue: Queue) -> None:
@@ -210,8 +201,7 @@ class Leases:
                 self.runtime.tasks.finish(task, results)
             if lease.queue.tasks:
                 self.dispatch(lease.queue)
-            if not lease.inflight:
-                self._rest(lease)
+            self._rest(lease)
         self.runtime.objects.received(reply)
 
     def _adapt(self, lease: Lease) -> None:

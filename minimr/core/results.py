@@ -64,11 +64,9 @@ class Results:
         runtime, entries = self.runtime, []
         for (id, owner), value in deps:
             mine = owner == runtime.address
-            entry = runtime.objects.table.get(id) if mine else None
-            if entry is None:
-                # Not in the table: who sent the task keeps it for us.
-                entry = Entry(id, owner, None, value)
-            entries.append(entry)
+            known = runtime.objects.table.get(id) if mine else None
+            # Not in the table: who sent the task keeps it for us.
+            entries.append(known or Entry(id, owner, None, value))
         blocks, load = runtime.values.fetch(entries, None), runtime.values.load
         return [load(entry, blocks.get(entry)) for entry in entries]
 

@@ -121,12 +121,14 @@ class Tasks:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self.live: dict[bytes, Task] = {}  # submitted, and without results
         # {task: the generator of references to what it yields}
         self.streams: weakref.WeakValueDictionary[bytes, Any]
         self.streams = weakref.WeakValueDictionary()
 
     def submit(self, task: Task) -> None:
         """Run a task as soon as its inputs are there."""
+        self.live[task.id] = task
         if task.shape is None and task.queue is not None:  # a call: in order
             task.queue.tasks.append(task)
         self.when_ready(task, self.runtime.leases.enqueue)
@@ -136,11 +138,7 @@ class Tasks:
 
         An input that is an error is the task's result, and it is done.
         """
-        entries = [ref.entry for ref in task.refs]
-        left = len(entries)
-        if not left:
-            run(task)
-            return
+        left = len(task.refs)
 
         def ready(entry: Entry) -> None:
             nonlocal left
@@ -151,8 +149,10 @@ class Tasks:
                     self.finish(task, entry.value)
                 run(task)
 
-        for entry in entries:
-            self.runtime.objects.watch(entry, ready)
+        if not left:
+            run(task)
+        for ref in [*task.refs]:
+            self.runtime.objects.watch(ref.entry, ready)
 
     def deps(self, task: Task) -> tuple[tuple[m.Name, Any], ...]:
         """Give the inputs of a task as they are sent along."""
@@ -162,6 +162,7 @@ class Tasks:
     def finish(self, task: Task, results: Any) -> None:
         """Hand a task's results to its objects."""
         task.waits = False
+        self.live.pop(task.id, None)
         objects = self.runtime.objects
         if task.returns < 0 and task.id in self.streams:
             self.streams[task.id].ended(results)
@@ -222,6 +223,11 @@ class Tasks:
     def _on_cancel(
         self, peer: Peer, id: bytes, force: bool, recursive: bool
     ) -> None:
-        entry = self.runtime.objects.table.get(id + FIRST)
-        if entry is not None and entry.task is not None:
-            self.cancel(entry.task, force, recursive)
+        if id in self.live:
+            self.cancel(self.live[id], force, recursive)
+
+    def cancel_children(self, parent: bytes, force: bool) -> None:
+        """Stop what a task of this process has submitted."""
+        for task in [*self.live.values()]:
+            if task.parent == parent:
+                self.cancel(task, force and task.shape is not None, True)

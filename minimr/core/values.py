@@ -17,7 +17,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-import pickle
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -59,7 +58,7 @@ class Values:
         self._pinned = weakref.WeakValueDictionary()
 
     def put(self, value: Any) -> ObjectRef:
-        """Own a value. memoryviews: a large one until the node has made room."""
+        """Own a value. Blocks: a large one until the node has made room."""
         id = self.runtime.new_id() + FIRST
         sent, refs = self.encode(id, value, self.runtime.address)
         with self.runtime.lock:
@@ -102,7 +101,7 @@ class Values:
     def get(
         self, refs: Sequence[ObjectRef], timeout_s: float | None
     ) -> list[Any]:
-        """Give the values. memoryviews: until they are here."""
+        """Give the values. Blocks: until they are here."""
         entries = [ref.entry for ref in refs]
         until = None if timeout_s is None else time.monotonic() + timeout_s
         waiting = [entry for entry in entries if entry.value is None]
@@ -117,16 +116,16 @@ class Values:
         self, entries: list[Entry], waiting: list[Entry], timeout_s: Any
     ) -> None:
         seen, objects = -1, self.runtime.objects
+        failed: list[Entry] = []
 
         def ready() -> bool:
             nonlocal seen
             while waiting and waiting[-1].value is not None:
                 waiting.pop()
-            if seen == objects.failures:
-                return not waiting
-            seen = objects.failures  # an error ends the wait, as in Ray
-            failed = any(type(entry.value) is m.Failed for entry in entries)
-            return failed or not waiting
+            if seen != objects.failures:  # an error ends the wait, as in Ray
+                seen = objects.failures
+                failed[:] = [e for e in entries if type(e.value) is m.Failed]
+            return bool(failed) or not waiting
 
         self._want(waiting)
         if not self.runtime.wait_for(ready, timeout_s):
@@ -135,9 +134,8 @@ class Values:
                 f"get() timed out after {timeout_s} s: {missing} of "
                 f"{len(entries)} objects are not there yet"
             )
-        for entry in entries:
-            if type(entry.value) is m.Failed:
-                self.load(entry, None)
+        for entry in failed:
+            self.load(entry, None)
 
     def _want(self, entries: Sequence[Entry]) -> None:
         """Ask the owners of borrowed objects for their values."""
@@ -149,16 +147,10 @@ class Values:
 
     def load(self, entry: Entry, block: memoryview | m.Failed | None) -> Any:
         """Unpickle a value that is there, or raise its error."""
-        if type(entry.value) is bytes:
-            return pickle.loads(entry.value)
         if isinstance(block, memoryview):
-            loaded = serialize.read(block)
-        else:
-            small: Any = entry.value if block is None else block
-            loaded = serialize.load(small)
-        if self.runtime.objects.to_borrow:
-            self.runtime.drain()
-        return loaded
+            return serialize.read(block)
+        small: Any = entry.value if block is None else block
+        return serialize.load(small)
 
     def future(self, ref: ObjectRef) -> Future[Any]:
         """Give a future of a value; it is set by the pumping thread."""
@@ -180,7 +172,7 @@ class Values:
     def fetch(
         self, entries: Sequence[Entry], timeout_s: float | None
     ) -> dict[Entry, Any]:
-        """Bring large values here. memoryviews: until they are."""
+        """Bring large values here. Blocks: until they are."""
         blocks: dict[Entry, Any] = {}
         small = (bytes, m.Inline)
         coming = {e for e in entries if type(e.value) not in small}
@@ -261,7 +253,7 @@ class Values:
         num_returns: int,
         timeout_s: float | None,
     ) -> tuple[list[ObjectRef], list[ObjectRef]]:
-        """Split into ready and not ready. memoryviews: until enough are ready."""
+        """Split into ready and not ready. Blocks: until enough are ready."""
         found: list[int] = []
 
         def ready() -> bool:

@@ -126,7 +126,7 @@ class Executor:
                 peer.post(("done", id, fail(error)))
                 return
         if recursive:
-            self.runtime.leases.cancel_children(id, force)
+            self.runtime.tasks.cancel_children(id, force)
         if id in self.coroutines:
             self.loop.call_soon_threadsafe(self.coroutines[id].cancel)
         elif self.now is None or self.now.task != id:
