@@ -116,7 +116,7 @@ class Actors:
             del self.queues[id]
             queue.error = m.Failed(error or b"")
         for lease in [*queue.leases]:
-            self.runtime.recovery.end(lease, why, ALL)
+            self.runtime.leases.end(lease, why)
         if link is not None:
             self.runtime.leases.add(Lease(queue, link, 0, None, ALL))
         self.runtime.leases.dispatch(queue)

@@ -15,17 +15,20 @@ Rules:
 3. A lease is given back when it has been idle for a moment, or when the
    node says that others wait. That of an actor (`actors.py`) is not ours
    to give back, and has no window: its worker keeps the order.
+4. The node tells how a worker died, and how many tasks it had begun; that
+   counts when its link has closed, and so all its answers are read.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core.serialize import fail
-from minimr.core.tasks import ALL, LOST, Lease, Queue, Task
+from minimr.core.tasks import ALL, Lease, Queue, Task
 from minimr.exceptions import TaskUnschedulableError
 from minimr.net.channel import Address
 from minimr.net.endpoint import Reply
@@ -82,10 +85,10 @@ class Leases:
     def dispatch(self, queue: Queue) -> None:
         """Send tasks to workers with room."""
         tasks = queue.tasks
-        if queue.error is not None:
-            self.fail_all(queue, queue.error)
         while tasks:
             task = tasks[0]
+            if queue.error is not None and task.waits:
+                self.runtime.tasks.finish(task, queue.error)
             if not task.waits:  # cancelled, or one of its inputs is an error
                 tasks.popleft()
                 continue
@@ -161,20 +164,15 @@ class Leases:
             self._ask(queue, node, queue.asked[node] + 1, 1)
         elif node is None:
             queue.asked.clear()
-            self.fail_all(queue, fail(TaskUnschedulableError(why)))
+            queue.error = fail(TaskUnschedulableError(why))
+            self.dispatch(queue)
+            queue.error = None  # a node may join
 
     def _answered(self, peer: Peer, number: int) -> Queue:
         queue = self.queues[number]
         queue.asked[peer.data.address] -= 1
         queue.asked += Counter()
         return queue
-
-    def fail_all(self, queue: Queue, error: m.Failed) -> None:
-        """No task of a queue is going to run."""
-        while queue.tasks:
-            task = queue.tasks.popleft()
-            if task.waits:
-                self.runtime.tasks.finish(task, error)
 
     def _on_reclaim(self, peer: Peer, busy: bool) -> None:
         for lease in [*self.by_peer.values()]:
@@ -228,10 +226,8 @@ class Leases:
         if lease.inflight or lease.node is None:
             return
         if not lease.window or lease.last <= time.monotonic() - IDLE_S:
-            self.forget(lease)
-            why = LOST if lease.lost else ""
-            node = self.runtime.link(lease.node)
-            node.post(("release", lease.number, why))
+            self._forget(lease)
+            self._release(lease)
         elif not self._sweeping:
             self._sweeping = True
             self.runtime.later(IDLE_S, self._sweep)
@@ -248,8 +244,51 @@ class Leases:
         self.dispatch(lease.queue)
         self._rest(lease)
 
-    def forget(self, lease: Lease) -> None:
-        """A lease is ours no more."""
+    def _release(self, lease: Lease) -> None:
+        if lease.node is not None:
+            why = "its owner has lost it" if lease.lost else ""
+            node = self.runtime.link(lease.node)
+            node.post(("release", lease.number, why))
+
+    def _forget(self, lease: Lease) -> None:
         if self.by_peer.get(lease.peer) is lease:
             del self.by_peer[lease.peer]
         lease.queue.leases.remove(lease)
+
+    def left(self, peer: Peer, why: str) -> None:
+        """A worker or a node is gone, and all that it said is read."""
+        self.defined.pop(peer, None)
+        lease = self.by_peer.get(peer)
+        if lease is not None:
+            lease.window, lease.lost = 0, True
+            for told in lease.then:
+                told()
+            if not lease.then:
+                self._release(lease)  # the node tells how it died
+        self.node_lost(peer.data.address)
+
+    def node_lost(self, address: Address) -> None:
+        """No worker of that node answers any more."""
+        here = self.runtime.node.data.address
+        for queue in self.queues:
+            if queue.home == address:
+                queue.home = here
+            if queue.asked.pop(address, None) and address != here:
+                self.demand(queue)
+        for lease in [*self.by_peer.values()]:
+            if lease.node == address:
+                self.end(lease, "its node {}:{} has died".format(*address))
+
+    def _on_died(self, peer: Peer, lease: int, why: str, begun: int) -> None:
+        for ours in [*self.by_peer.values()]:
+            if (ours.node, ours.number) == (peer.data.address, lease):
+                ours.window = 0
+                ours.then.append(partial(self.end, ours, why, begun))
+                if ours.lost:
+                    self.end(ours, why, begun)
+
+    def end(self, lease: Lease, why: str, begun: int = ALL) -> None:
+        """A worker is gone that had begun so many tasks."""
+        self._forget(lease)
+        self.runtime.tasks.interrupted(lease, why, begun)
+        self.dispatch(lease.queue)

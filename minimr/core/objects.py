@@ -27,7 +27,11 @@ from typing import TYPE_CHECKING, Any
 from minimr.core import messages as m
 from minimr.core.refs import Entry, ObjectRef, released
 from minimr.core.serialize import fail
-from minimr.exceptions import ObjectLostError, OwnerDiedError
+from minimr.exceptions import (
+    ObjectLostError,
+    ObjectReconstructionFailedError,
+    OwnerDiedError,
+)
 from minimr.net.channel import Address
 from minimr.net.endpoint import GONE, Reply
 from minimr.net.peer import Peer
@@ -115,6 +119,8 @@ class Objects:
         owner = self.runtime.link(entry.owner)
         self.runtime.ask(owner, answered, "locate", entry.id, missing_at)
 
+    # ---- what is lost ----
+
     def missing(self, entry: Entry, place: Address | None) -> None:
         """A node has no copy any more: find another, or make it again."""
         if entry.owner is not None:
@@ -125,7 +131,7 @@ class Objects:
                 entry.value.places.remove(place)
             if not entry.value.places:
                 entry.value = None
-                self.runtime.recovery.recover(entry)
+                self._recover(entry)
 
     def node_lost(self, place: Address) -> None:
         """A node is dead: its copies are gone."""
@@ -133,6 +139,36 @@ class Objects:
             value = entry.value
             if isinstance(value, m.Stored) and place in value.places:
                 value.places.remove(place)
+
+    def _recover(self, entry: Entry) -> None:
+        """Run the task again that made a lost object."""
+        task, lost = entry.task, f"object {entry.id.hex()} is lost"
+        error: Exception
+        if task is None:
+            why = "its node died, and only results of tasks can be made again"
+            error = ObjectLostError(f"{lost}: {why}")
+        elif task.retries == 0:
+            text = f"{lost}, and {task.name}() has no retry left"
+            error = ObjectReconstructionFailedError(text)
+        else:
+            if not task.waits:
+                self._rerun(task)
+            return
+        self.fulfil(entry, fail(error))
+
+    def _rerun(self, task: Task) -> None:
+        task.count_retry()
+        task.waits, task.ready = True, False
+        task.refs = [ObjectRef(entry) for entry in task.inputs]
+        for _, other in self.runtime.tasks.outcome(task):
+            if other is not None and _is_lost(other):
+                other.value = None
+        for entry in task.inputs:
+            if entry.owner is None:  # it may have been out of reach
+                self.table[entry.id] = entry
+            if _is_lost(entry):
+                self.missing(entry, None)
+        self.runtime.tasks.submit(task)
 
     # ---- the owner's side of borrowing ----
 
@@ -235,3 +271,7 @@ class Objects:
         """Let the stores forget a value."""
         for place in value.places:
             self.runtime.link(place).post(("free", [id]))
+
+
+def _is_lost(entry: Entry) -> bool:
+    return isinstance(entry.value, m.Stored) and not entry.value.places

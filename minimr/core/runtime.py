@@ -25,7 +25,6 @@ from minimr.core import messages as m
 from minimr.core.actors import Actors
 from minimr.core.leases import Leases
 from minimr.core.objects import Objects
-from minimr.core.recovery import Recovery
 from minimr.core.refs import ObjectRef, released, wake_up
 from minimr.core.tasks import Tasks
 from minimr.core.values import Values, map_arena
@@ -92,17 +91,15 @@ class Runtime(Endpoint):
         self.tasks = Tasks(self)
         self.leases = Leases(self)
         self.actors = Actors(self)
-        self.recovery = Recovery(self)
         self.pump = Pump(self._step, self.hub.wake)
         self.unpinned: deque[bytes] = deque()  # filled by the collector
         self.show_prints = False
         # A worker's task that waits gives its CPU back meanwhile.
         self.blocked: Callable[[], AbstractContextManager[None]] = nullcontext
         self._counter = itertools.count(1)
-        parts = (self.objects, self.tasks, self.leases, self.actors)
-        for part in (*parts, self.recovery):
+        for part in (self.objects, self.tasks, self.leases, self.actors):
             self.serve(part)
-        self.left += [self.objects.left, self.recovery.left, self._left]
+        self.left += [self.objects.left, self.leases.left, self._left]
 
     def attach(self, address: Address) -> None:
         """Join a node. Blocks: until it has answered."""
@@ -155,7 +152,7 @@ class Runtime(Endpoint):
         for address in {node.address for node in nodes} - alive:
             self.objects.node_lost(address)
             self.drop_node(address, "its node is dead")
-            self.recovery.node_lost(address)
+            self.leases.node_lost(address)
 
     def _on_printed(
         self,

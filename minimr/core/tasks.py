@@ -25,8 +25,10 @@ from minimr.core import messages as m
 from minimr.core.refs import Entry, ObjectRef
 from minimr.core.serialize import fail
 from minimr.exceptions import (
+    ActorUnavailableError,
     RayTaskError,
     TaskCancelledError,
+    WorkerCrashedError,
 )
 from minimr.net.channel import Address
 from minimr.net.endpoint import Reply
@@ -35,7 +37,6 @@ from minimr.net.peer import Peer
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime
 
-LOST = "its owner has lost it"
 ALL = sys.maxsize
 FIRST = (0).to_bytes(4, "big")  # of the object that a task returns
 
@@ -199,6 +200,23 @@ class Tasks:
             stream.arrived(number, value)
         self.runtime.objects.received(reply)
 
+    def interrupted(self, lease: Lease, why: str, begun: int) -> None:
+        """A worker is gone: run its tasks again, or let them fail.
+
+        Those that it had begun are charged, not those behind them.
+        """
+        queue = lease.queue
+        sent = [*enumerate(lease.inflight.values(), lease.done)]
+        for number, task in reversed(sent):
+            if task.cancelled:
+                self.finish(task, self.cancelled(task))
+            elif number < begun and task.retries == 0:
+                self.finish(task, queue.error or _crash(task, why))
+            else:
+                if number < begun:
+                    task.count_retry()
+                queue.tasks.appendleft(task)
+
     # ---- cancelling ----
 
     def cancel(self, task: Task, force: bool, recursive: bool) -> None:
@@ -231,3 +249,15 @@ class Tasks:
         for task in [*self.live.values()]:
             if task.parent == parent:
                 self.cancel(task, force and task.shape is not None, True)
+
+
+def _crash(task: Task, why: str) -> m.Failed:
+    if task.shape is not None:
+        text = f"the worker died while it ran {task.name}(): {why}"
+        return fail(WorkerCrashedError(text))
+    return fail(
+        ActorUnavailableError(
+            f"{task.name}() did not come back: the actor's process is "
+            f"gone and it is being restarted ({why})"
+        )
+    )
