@@ -198,8 +198,7 @@ class Objects:
             entry = self.table.get(id)
             if entry is not None and entry.borrowers:
                 entry.borrowers.discard(process)
-                if not entry.borrowers and entry.handles <= 0:
-                    self._drop(entry)
+                self._drop_unused(entry)
 
     def _on_copied(self, peer: Peer, id: bytes, place: Address) -> None:
         entry = self.table.get(id)
@@ -248,12 +247,12 @@ class Objects:
         while released:
             entry = released.popleft()
             entry.handles -= 1
-            if entry.handles <= 0 and not entry.borrowers:
-                self._drop(entry)
+            self._drop_unused(entry)
 
-    def _drop(self, entry: Entry) -> None:  # nobody has a reference
-        if self.table.get(entry.id) is not entry:
-            return  # of a runtime that was shut down
+    def _drop_unused(self, entry: Entry) -> None:
+        mine = self.table.get(entry.id) is entry  # not of an earlier runtime
+        if entry.handles > 0 or entry.borrowers or not mine:
+            return
         del self.table[entry.id]
         if entry.owner is not None:
             if entry.owner in self.runtime.links:
