@@ -55,7 +55,7 @@ class Leases:
         self.by_peer: dict[Peer, Lease] = {}
         self._by_shape: dict[tuple[m.Shape, Address], Queue] = {}
         # {worker: keys of the functions that it has}
-        self.defined: defaultdict[Peer, set[bytes]] = defaultdict(set)
+        self.defined: defaultdict[Peer, set[Any]] = defaultdict(set)
         self._sweeping = False
 
     def enqueue(self, task: Task) -> None:
@@ -110,14 +110,12 @@ class Leases:
             lease.last = time.monotonic()
             self.runtime.urgent = True
         lease.inflight[task.id] = task
-        blob = None
-        if type(task.function) is bytes:
-            assert task.shape is not None
-            if task.shape.strategy == ("SPREAD",):
-                lease.window = 0  # the next one goes to another node
-            if task.function not in self.defined[peer]:
-                self.defined[peer].add(task.function)
-                blob = task.blob
+        blob, shape = None, task.shape
+        if shape is not None and shape.strategy == ("SPREAD",):
+            lease.window = 0  # the next one goes to another node
+        if task.blob and task.function not in self.defined[peer]:
+            self.defined[peer].add(task.function)
+            blob = task.blob
         deps = self.runtime.tasks.deps(task) if task.refs else ()
         what = (task.id, task.function, blob, task.args, deps)
         peer.post(("push", *what, task.returns, task.name, task.attempt))

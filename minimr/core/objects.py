@@ -87,7 +87,7 @@ class Objects:
                 entry.contained = [self.ref(*name) for name in value.refs]
         elif type(value) is m.Failed:
             self.failures += 1
-        if entry.task is not None and type(value) is not m.Stored:
+        if type(value) is not m.Stored:
             entry.task = None  # it is not going to be lost
         waiters, entry.waiters = entry.waiters, None
         for waiter in waiters or ():

@@ -69,7 +69,7 @@ class ObjectRef:
     def __reduce__(self) -> tuple[Any, ...]:
         from minimr.core.runtime import current, revive
 
-        outgoing.refs.append(self)
+        getattr(outgoing, "refs", []).append(self)
         return revive, (self.entry.id, self.entry.owner or current().address)
 
     def __await__(self) -> Any:

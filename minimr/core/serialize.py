@@ -30,14 +30,7 @@ INLINE_BYTES = 100 * 1024  # larger values go to the object store
 ALIGN = 64
 
 
-class _Outgoing(threading.local):
-    """References met by the pickling that this thread is doing."""
-
-    def __init__(self) -> None:
-        self.refs: list[Any] = []
-
-
-outgoing = _Outgoing()
+outgoing = threading.local()  # .refs: met by the pickling under way
 
 
 class Slot(NamedTuple):

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-import os
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -39,11 +38,8 @@ if TYPE_CHECKING:
 
 def map_arena(pid: int, descriptor: int, size: int) -> mmap.mmap:
     """Map the arena of this node: a file that has no name."""
-    opened = os.open(f"/proc/{pid}/fd/{descriptor}", os.O_RDWR)
-    try:
-        return mmap.mmap(opened, size)
-    finally:
-        os.close(opened)
+    with open(f"/proc/{pid}/fd/{descriptor}", "r+b", buffering=0) as file:
+        return mmap.mmap(file.fileno(), size)
 
 
 class Values:
