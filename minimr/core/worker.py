@@ -127,9 +127,9 @@ class Executor:
                 return
         if recursive:
             self.runtime.tasks.cancel_children(id, force)
-        if id in self.coroutines:
-            self.loop.call_soon_threadsafe(self.coroutines[id].cancel)
-        elif self.now is None or self.now.task != id:
+        if self.loop is not None:  # when the call has made its first step
+            self.loop.call_soon_threadsafe(self.loop.call_soon, self._stop, id)
+        if self.now is None or self.now.task != id:
             self.runtime.tasks._on_cancel(peer, id, force, recursive)
         elif force:
             os._exit(1)
@@ -160,10 +160,9 @@ class Executor:
                 self._run_here(peer, push)
             else:
                 self._become(*push[1:])
-            now = time.monotonic()
-            late = now - self._flushed > FLUSH_S
+            late = time.monotonic() - self._flushed > FLUSH_S
             if not queue or late or peer.posted() >= BATCH:
-                self._flushed = now
+                self._flushed = time.monotonic()
                 runtime.hub.flush()
 
     def _taking_long(self) -> float | None:
@@ -215,7 +214,10 @@ class Executor:
     def _spawn(self, peer: Peer, push: Push) -> None:
         task = self.loop.create_task(self._run(peer, push))
         self.coroutines[push[0]] = task
-        task.add_done_callback(lambda _: self.coroutines.pop(push[0], None))
+
+    def _stop(self, id: bytes) -> None:
+        if id in self.coroutines:
+            self.coroutines[id].cancel()
 
     async def _run(self, peer: Peer, push: Push) -> None:
         """Run a task and answer. Awaits something only in a loop."""
@@ -243,6 +245,7 @@ class Executor:
             )
         self.now = None
         self.cancelled.discard(id)
+        self.coroutines.pop(id, None)
         running.reset(token)
         self.results.record(id, name, start, time.time())
         if self.loop is not None:
@@ -270,8 +273,6 @@ class Executor:
         if isinstance(known, bytes):
             known = self.functions[function] = cloudpickle.loads(known)
         return known  # type: ignore[no-any-return]
-
-    # ---- actors ----
 
     def _become(self, spec: m.ActorSpec, restarts: int, reply: Any) -> None:
         self.spec, self.restarts, error = spec, restarts, None
