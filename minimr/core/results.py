@@ -19,7 +19,7 @@ from minimr.core import serialize
 from minimr.core.refs import Entry
 from minimr.core.runtime import Runtime
 from minimr.core.serialize import Slot, fail
-from minimr.core.tasks import object_id
+from minimr.core.tasks import FIRST, object_id
 from minimr.exceptions import (
     AsyncioActorExit,
     TaskCancelledError,
@@ -80,14 +80,16 @@ class Results:
                 self._send(peer, refs, "yielded", id, count, value)
                 self.runtime.hub.flush()
             result, returns = count, 1
-        parts = [result] if returns == 1 else serialize.split(result, returns)
+        if returns == 1:
+            value, refs = encode(id + FIRST, result, owner)
+            self._send(peer, refs, "done", id, value)
+            return
         values, refs = [], []
-        for index, part in enumerate(parts):
+        for index, part in enumerate(serialize.split(result, returns)):
             value, inside = encode(object_id(id, index), part, owner)
             values.append(value)
             refs += inside
-        small = returns == 1 and type(value) is bytes
-        self._send(peer, refs, "done", id, value if small else values)
+        self._send(peer, refs, "done", id, values)
 
     def _send(self, peer: Peer, refs: list[Any], *message: Any) -> None:
         """Send after all before it, when our references are registered."""

@@ -169,10 +169,10 @@ class Tasks:
             self.streams[task.id].ended(results)
         if type(results) is not list:  # one small value, or an error
             results = [results] * abs(task.returns)
-        stored = any(type(value) is m.Stored for value in results)
-        if not stored:
+        if m.Stored not in map(type, results):
             task.held = []
-        task.inputs, task.refs = [ref.entry for ref in task.refs], []
+        if task.refs:
+            task.inputs, task.refs = [ref.entry for ref in task.refs], []
         for (id, entry), value in zip(
             self.outcome(task), results, strict=True
         ):

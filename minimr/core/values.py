@@ -75,11 +75,11 @@ class Values:
             ObjectStoreFullError: the node cannot make room.
         """
         packed = serialize.pack(value)
-        small = sum(packed.sizes()) <= serialize.INLINE_BYTES
-        if small and not packed.refs and not packed.buffers:
+        plain = not packed.refs and not packed.buffers
+        if plain and len(packed.data) <= serialize.INLINE_BYTES:
             return packed.data, packed.refs
         names = tuple(map(self.runtime.objects.name, packed.refs))
-        if small:
+        if sum(packed.sizes()) <= serialize.INLINE_BYTES:
             inline = m.Inline(packed.data, packed.copied(), names)
             return inline, packed.refs
         size, node = serialize.stored_size(packed), self.runtime.node

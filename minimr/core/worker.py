@@ -9,8 +9,7 @@ Rules:
    code otherwise; the background thread reads while a task takes long.
 2. A task that waits gives its CPU back and returns the tasks that are
    queued behind it: one of them may be what it waits for.
-3. Answers leave in batches: when the queue is empty, or after a
-   millisecond.
+3. Answers leave in batches: when the queue is empty, or after 1 ms.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import cloudpickle
@@ -72,7 +71,7 @@ class Executor:
         self.threads: ThreadPoolExecutor | None = None
         self.loop: Any = None  # asyncio's, of an actor with async methods
         self.coroutines: dict[bytes, asyncio.Task[Any]] = {}
-        self.room: Any = nullcontext()  # for so many coroutines at once
+        self.room: Any = None  # a semaphore, for so many of them at once
         self.results = Results(runtime)
         self.cancelled: set[bytes] = set()
         self.now: Running | None = None  # in the main thread
@@ -208,8 +207,8 @@ class Executor:
     # ---- one task ----
 
     def _run_here(self, peer: Peer, push: Push) -> None:
-        with suppress(StopIteration):  # it awaits nothing outside of a loop
-            self._run(peer, push).send(None)
+        for _ in self._run(peer, push).__await__():
+            raise RuntimeError("it awaits something without a loop")
 
     def _spawn(self, peer: Peer, push: Push) -> None:
         task = self.loop.create_task(self._run(peer, push))
@@ -222,32 +221,34 @@ class Executor:
     async def _run(self, peer: Peer, push: Push) -> None:
         """Run a task and answer. Awaits something only in a loop."""
         id, function, args, deps, returns, name, attempt = push
-        start, now = time.time(), Running(id, name, attempt)
+        start, turn, now = time.time(), False, Running(id, name, attempt)
         token = running.set(now)
         try:
-            async with self.room:
-                start = self._begin(now)
-                call = self._function(function)
-                positional, named = self.results.arguments(args, deps)
-                result = call(*positional, **named)
-                if self.loop is not None:
-                    if inspect.isawaitable(result):
-                        result = await result
-                    if inspect.isasyncgen(result):
-                        result = [item async for item in result]
-                if self.spec is not None and id in self.cancelled:
-                    raise KeyboardInterrupt
-                self.results.reply(peer, id, returns, result)
+            if self.loop is not None:
+                turn = await self.room.acquire()
+            start = self._begin(now)
+            call = self._function(function)
+            positional, named = self.results.arguments(args, deps)
+            result = call(*positional, **named)
+            if self.loop is not None:
+                if inspect.isawaitable(result):
+                    result = await result
+                if inspect.isasyncgen(result):
+                    result = [item async for item in result]
+            if self.spec is not None and id in self.cancelled:
+                raise KeyboardInterrupt
+            self.results.reply(peer, id, returns, result)
         except BaseException as error:  # noqa: BLE001  # sent to the owner
             self.now = None
-            peer.post(
-                ("done", id, self.results.failure(self.spec, name, error))
-            )
+            failed = self.results.failure(self.spec, name, error)
+            peer.post(("done", id, failed))
         self.now = None
         self.cancelled.discard(id)
         self.coroutines.pop(id, None)
         running.reset(token)
         self.results.record(id, name, start, time.time())
+        if turn:
+            self.room.release()
         if self.loop is not None:
             self.loop.call_soon(self.runtime.hub.flush)
         elif self.threads is not None:
@@ -284,10 +285,11 @@ class Executor:
             self.actor = cls.__new__(cls)
             self.actor.__init__(*args, **kwargs)
         except BaseException as raised:  # noqa: BLE001  # sent to the callers
-            raised = pickle.loads(
-                self.results.failure(spec, name, raised).error
+            failed = self.results.failure(spec, name, raised)
+            text = (
+                f"the actor's constructor raised: {pickle.loads(failed.error)}"
             )
-            died = ActorDiedError(f"the actor's constructor raised: {raised}")
+            died = ActorDiedError(text)
             error = fail(died).error
         finally:
             running.reset(token)
