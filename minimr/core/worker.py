@@ -193,16 +193,15 @@ class Executor:
         if self.spec is not None or not in_main_thread():
             yield
             return
-        node = self.runtime.node
         with self.runtime.lock:
             self._stuck = self.now
             self._give_back()
-        node.post(("blocked", True))
+        self.runtime.node.post(("blocked", True))
         self.runtime.hub.flush()
         try:
             yield
         finally:
-            node.post(("blocked", False))
+            self.runtime.node.post(("blocked", False))
 
     # ---- one task ----
 
@@ -211,8 +210,7 @@ class Executor:
             raise RuntimeError("it awaits something without a loop")
 
     def _spawn(self, peer: Peer, push: Push) -> None:
-        task = self.loop.create_task(self._run(peer, push))
-        self.coroutines[push[0]] = task
+        self.coroutines[push[0]] = self.loop.create_task(self._run(peer, push))
 
     def _stop(self, id: bytes) -> None:
         if id in self.coroutines:
@@ -286,10 +284,8 @@ class Executor:
             self.actor.__init__(*args, **kwargs)
         except BaseException as raised:  # noqa: BLE001  # sent to the callers
             failed = self.results.failure(spec, name, raised)
-            text = (
-                f"the actor's constructor raised: {pickle.loads(failed.error)}"
-            )
-            died = ActorDiedError(text)
+            raised = pickle.loads(failed.error)
+            died = ActorDiedError(f"the actor's constructor raised: {raised}")
             error = fail(died).error
         finally:
             running.reset(token)
