@@ -67,8 +67,7 @@ class Results:
             known = runtime.objects.table.get(id) if mine else None
             # Not in the table: who sent the task keeps it for us.
             entries.append(known or Entry(id, owner, None, value))
-        blocks, load = runtime.values.fetch(entries, None), runtime.values.load
-        return [load(entry, blocks.get(entry)) for entry in entries]
+        return runtime.values.fetch(entries, None)
 
     def reply(self, peer: Peer, id: bytes, returns: int, result: Any) -> None:
         """Answer with a result. Blocks: a large one, for room."""

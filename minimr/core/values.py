@@ -105,8 +105,7 @@ class Values:
             self._await(entries, waiting, timeout_s)
         if until is not None:
             timeout_s = max(0.0, until - time.monotonic())
-        blocks = self.fetch(entries, timeout_s)
-        return [self.load(entry, blocks.get(entry)) for entry in entries]
+        return self.fetch(entries, timeout_s)
 
     def _await(
         self, entries: list[Entry], waiting: list[Entry], timeout_s: Any
@@ -131,7 +130,7 @@ class Values:
                 f"{len(entries)} objects are not there yet"
             )
         for entry in failed:
-            self.load(entry, None)
+            self._load(entry, None)
 
     def _want(self, entries: Sequence[Entry]) -> None:
         """Ask the owners of borrowed objects for their values."""
@@ -141,7 +140,7 @@ class Values:
                 for entry in borrowed:
                     self.runtime.objects.want(entry)
 
-    def load(self, entry: Entry, block: memoryview | m.Failed | None) -> Any:
+    def _load(self, entry: Entry, block: memoryview | m.Failed | None) -> Any:
         """Unpickle a value that is there, or raise its error."""
         if isinstance(block, memoryview):
             return serialize.read(block)
@@ -154,7 +153,7 @@ class Values:
 
         def fetched(block: Any) -> None:
             try:
-                future.set_result(self.load(ref.entry, block))
+                future.set_result(self._load(ref.entry, block))
             except BaseException as error:  # noqa: BLE001  # the task's
                 future.set_exception(error)
 
@@ -167,20 +166,19 @@ class Values:
 
     def fetch(
         self, entries: Sequence[Entry], timeout_s: float | None
-    ) -> dict[Entry, Any]:
-        """Bring large values here. Blocks: until they are."""
+    ) -> list[Any]:
+        """Give values that are there. Blocks: until large ones are here."""
         blocks: dict[Entry, Any] = {}
         small = (bytes, m.Inline)
         coming = {e for e in entries if type(e.value) not in small}
-        if not coming:
-            return blocks
-        with self.runtime.lock:
-            for entry in coming:
-                self._fetch(entry, partial(blocks.__setitem__, entry))
-        there = lambda: len(blocks) == len(coming)  # noqa: E731
-        if not self.runtime.wait_for(there, timeout_s):
-            raise GetTimeoutError(f"get() timed out after {timeout_s} s")
-        return blocks
+        if coming:
+            with self.runtime.lock:
+                for entry in coming:
+                    self._fetch(entry, partial(blocks.__setitem__, entry))
+            there = lambda: len(blocks) == len(coming)  # noqa: E731
+            if not self.runtime.wait_for(there, timeout_s):
+                raise GetTimeoutError(f"get() timed out after {timeout_s} s")
+        return [self._load(entry, blocks.get(entry)) for entry in entries]
 
     def _fetch(self, entry: Entry, done: Callable[[Any], None]) -> None:
         """Bring an object here. Lock held.
