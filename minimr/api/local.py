@@ -91,8 +91,7 @@ class LocalRuntime:
         return ObjectRef(Entry(id, None, None, value))
 
     def _load(self, ref: ObjectRef) -> Any:
-        value: Any = ref.entry.value
-        return serialize.load(value)
+        return serialize.load(ref.entry.value)
 
 
 class _Dead:

@@ -197,7 +197,8 @@ class Leases:
                 self.runtime.tasks.finish(task, results)
             if lease.queue.tasks:
                 self.dispatch(lease.queue)
-            self._rest(lease)
+            if not lease.inflight:
+                self._rest(lease)
         self.runtime.objects.received(reply)
 
     def _adapt(self, lease: Lease) -> None:

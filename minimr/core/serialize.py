@@ -121,13 +121,12 @@ def _layout(sizes: Sequence[int]) -> list[slice]:
     return places
 
 
-def load(value: bytes | Inline | Failed) -> Any:
+def load(value: Any) -> Any:
     """Unpickle a small value, or raise its error."""
     if type(value) is bytes:
         return pickle.loads(value)
     if isinstance(value, Inline):
         return pickle.loads(value.data, buffers=value.buffers)
-    assert isinstance(value, Failed)
     error = pickle.loads(value.error)
     if isinstance(error, RayTaskError):
         error = error.as_instanceof_cause()

@@ -140,6 +140,9 @@ class Tasks:
         An input that is an error is the task's result, and it is done.
         """
         left = len(task.refs)
+        if not left:
+            run(task)
+            return
 
         def ready(entry: Entry) -> None:
             nonlocal left
@@ -150,8 +153,6 @@ class Tasks:
                     self.finish(task, entry.value)
                 run(task)
 
-        if not left:
-            run(task)
         for ref in [*task.refs]:
             self.runtime.objects.watch(ref.entry, ready)
 
@@ -167,10 +168,9 @@ class Tasks:
         objects = self.runtime.objects
         if task.returns < 0 and task.id in self.streams:
             self.streams[task.id].ended(results)
+            task.held = []  # the generator keeps the task itself
         if type(results) is not list:  # one small value, or an error
             results = [results] * abs(task.returns)
-        if m.Stored not in map(type, results):
-            task.held = []
         if task.refs:
             task.inputs, task.refs = [ref.entry for ref in task.refs], []
         for (id, entry), value in zip(

@@ -144,8 +144,7 @@ class Values:
         """Unpickle a value that is there, or raise its error."""
         if isinstance(block, memoryview):
             return serialize.read(block)
-        small: Any = entry.value if block is None else block
-        return serialize.load(small)
+        return serialize.load(entry.value if block is None else block)
 
     def future(self, ref: ObjectRef) -> Future[Any]:
         """Give a future of a value; it is set by the pumping thread."""
@@ -168,16 +167,17 @@ class Values:
         self, entries: Sequence[Entry], timeout_s: float | None
     ) -> list[Any]:
         """Give values that are there. Blocks: until large ones are here."""
-        blocks: dict[Entry, Any] = {}
         small = (bytes, m.Inline)
         coming = {e for e in entries if type(e.value) not in small}
-        if coming:
-            with self.runtime.lock:
-                for entry in coming:
-                    self._fetch(entry, partial(blocks.__setitem__, entry))
-            there = lambda: len(blocks) == len(coming)  # noqa: E731
-            if not self.runtime.wait_for(there, timeout_s):
-                raise GetTimeoutError(f"get() timed out after {timeout_s} s")
+        if not coming:
+            return [serialize.load(entry.value) for entry in entries]
+        blocks: dict[Entry, Any] = {}
+        with self.runtime.lock:
+            for entry in coming:
+                self._fetch(entry, partial(blocks.__setitem__, entry))
+        there = lambda: len(blocks) == len(coming)  # noqa: E731
+        if not self.runtime.wait_for(there, timeout_s):
+            raise GetTimeoutError(f"get() timed out after {timeout_s} s")
         return [self._load(entry, blocks.get(entry)) for entry in entries]
 
     def _fetch(self, entry: Entry, done: Callable[[Any], None]) -> None:
