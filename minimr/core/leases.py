@@ -87,10 +87,10 @@ class Leases:
         tasks = queue.tasks
         while tasks:
             task = tasks[0]
-            if queue.error is not None and task.waits:
-                self.runtime.tasks.finish(task, queue.error)
-            if not task.waits:  # cancelled, or one of its inputs is an error
-                tasks.popleft()
+            if not task.waits or queue.error is not None:
+                tasks.popleft()  # first: what waits for it may come next
+                if task.waits:
+                    self.runtime.tasks.finish(task, queue.error)
                 continue
             best, least = None, ALL
             for lease in queue.leases:
