@@ -90,6 +90,7 @@ class Values:
         with memoryview(self.arena)[offset : offset + size] as memory:
             serialize.write(memory, packed)
         node.post(("seal", id))
+        node.flush()  # before anybody hears of it: we may die in between
         return m.Stored(size, [node.data.address], names), packed.refs
 
     # ---- get ----
