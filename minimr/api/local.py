@@ -5,14 +5,13 @@ Rule: the same verbs, no process, no socket, no parallelism.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Sequence
 from typing import Any
 
 from minimr.core import serialize
-from minimr.core.messages import Failed, Inline
+from minimr.core.messages import Inline
 from minimr.core.refs import Entry, ObjectRef
-from minimr.exceptions import ActorDiedError, RayTaskError, task_error
+from minimr.exceptions import ActorDiedError, task_error
 
 
 class LocalRuntime:
@@ -92,13 +91,7 @@ class LocalRuntime:
         return ObjectRef(Entry(id, None, None, value))
 
     def _load(self, ref: ObjectRef) -> Any:
-        value: Any = ref.entry.value
-        if not isinstance(value, Failed):
-            return pickle.loads(value.data, buffers=value.buffers)
-        error = pickle.loads(value.error)
-        if isinstance(error, RayTaskError):
-            error = error.as_instanceof_cause()
-        raise error
+        return serialize.load(ref.entry.value)
 
 
 class _Dead:

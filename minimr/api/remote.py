@@ -51,8 +51,8 @@ def pack_arguments(
     slotted = [slot(arg) for arg in args]
     named = {key: slot(arg) for key, arg in kwargs.items()}
     packed = serialize.pack((slotted, named))
-    if packed.size() > serialize.INLINE_BYTES:  # all of them: one object
-        return b"", [*refs, runtime.values.keep(packed)], []
+    if sum(packed.sizes()) > serialize.INLINE_BYTES:  # all of them: one object
+        return b"", [*refs, runtime.values.put(packed)], []
     data = packed.data
     if packed.buffers:  # small arrays: they travel in the pickle
         data = cloudpickle.dumps((slotted, named), 5)

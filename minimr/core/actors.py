@@ -20,13 +20,12 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core.refs import ObjectRef
-from minimr.core.serialize import fail
 from minimr.core.tasks import ALL, FIRST, Lease, Queue, Task
-from minimr.exceptions import ActorUnavailableError
 from minimr.net.channel import Address
 from minimr.net.peer import Peer
 
@@ -42,7 +41,7 @@ class Actors:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.queues: dict[bytes, Queue] = {}
-        self._detached: list[Task] = []  # creations, kept to the end
+        self._detached: list[ObjectRef] = []  # anchors, kept to the end
 
     def create(
         self,
@@ -53,13 +52,14 @@ class Actors:
     ) -> ObjectRef:
         """Have an actor made when its inputs are there; give its anchor."""
         name = f"{spec.class_name}.__init__"
-        of = (spec.id, name, "__init__", b"", b"", refs, held, 1, None, None)
-        task = Task(*of, 0, False)
+        task = Task(spec.id, name, "__init__", b"", b"", refs, held, 1)
         anchor = self.runtime.objects.new(spec.id + FIRST, task)
         anchor.entry.value = NONE
         if spec.owner is None:
-            self._detached.append(task)
-        queue = self.queues[spec.id] = Queue(0, None)
+            self._detached.append(anchor)
+        head = self.runtime.head()
+        self.runtime.ask(head, answered, "create_actor", spec)
+        queue = self.queue(spec.id)
 
         def start(task: Task) -> None:
             if isinstance(anchor.entry.value, m.Failed):  # so is an input
@@ -68,11 +68,8 @@ class Actors:
                 self.end(spec.id, True, "an argument of it is an error")
             else:
                 deps = self.runtime.tasks.deps(task)
-                self.runtime.head().post(("start_actor", spec.id, deps))
+                head.post(("start_actor", spec.id, deps))
 
-        head = self.runtime.head()
-        self.runtime.ask(head, answered, "create_actor", spec)
-        self.follow(spec.id)
         self.runtime.tasks.when_ready(task, start)
         return anchor
 
@@ -80,18 +77,13 @@ class Actors:
         """Give the queue of an actor; follow it from now on."""
         if actor not in self.queues:
             self.queues[actor] = Queue(0, None)
-            self.follow(actor)
+            self.runtime.urgent = True
+            self.runtime.head().post(("follow", actor))
         return self.queues[actor]
-
-    def follow(self, actor: bytes) -> None:
-        """Ask the control store to tell us of the actor's changes."""
-        self.runtime.urgent = True
-        self.runtime.head().post(("follow", actor))
 
     def unreachable(self, creation: Task) -> None:
         """No handle is left anywhere to an actor of ours."""
-        is_actor = creation.function == "__init__" and creation.shape is None
-        if is_actor and creation not in self._detached:
+        if creation.function == "__init__" and creation.shape is None:
             self.end(creation.id, True, "no handle to it is left")
 
     def end(self, actor: bytes, no_restart: bool, why: str) -> None:
@@ -112,9 +104,10 @@ class Actors:
         if queue is None or state == "PENDING":
             return
         for lease in queue.leases:
-            if not lease.lost and (worker is None or lease.news):
-                lease.expiring = True
-                lease.news.append((id, state, worker, why, error))
+            if not lease.lost and (worker is None or lease.then):
+                lease.window = 0
+                news = (peer, id, state, worker, why, error)
+                lease.then.append(partial(self._on_actor, *news))
                 return
         link = self.runtime.link(worker) if worker is not None else None
         if any(lease.peer is link for lease in queue.leases):
@@ -122,30 +115,8 @@ class Actors:
         if state == "DEAD":
             del self.queues[id]
             queue.error = m.Failed(error or b"")
-        self._interrupt(queue, why)
+        for lease in [*queue.leases]:
+            self.runtime.leases.end(lease, why)
         if link is not None:
-            lease = Lease(queue, link, 0, None, ALL)
-            queue.leases.append(lease)
-            self.runtime.leases.by_peer[link] = lease
+            self.runtime.leases.add(Lease(queue, link, 0, None, ALL))
         self.runtime.leases.dispatch(queue)
-
-    def _interrupt(self, queue: Queue, why: str) -> None:
-        """The process is gone: what was sent is sent again, or fails."""
-        tasks = [t for lease in queue.leases for t in lease.inflight.values()]
-        for lease in queue.leases:
-            self.runtime.leases.by_peer.pop(lease.peer, None)
-        queue.leases.clear()
-        again = []
-        for task in tasks:
-            task.lease = None
-            if queue.error is None and task.retries != 0:
-                task.count_retry()
-                again.append(task)
-                continue
-            text = (
-                f"{task.name}() did not come back: the actor's process is "
-                f"gone and it is being restarted ({why})"
-            )
-            error = queue.error or fail(ActorUnavailableError(text))
-            self.runtime.tasks.finish(task, error)
-        queue.tasks.extendleft(reversed(again))

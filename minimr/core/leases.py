@@ -15,18 +15,20 @@ Rules:
 3. A lease is given back when it has been idle for a moment, or when the
    node says that others wait. That of an actor (`actors.py`) is not ours
    to give back, and has no window: its worker keeps the order.
+4. The node tells how a worker died, and how many tasks it had begun; that
+   counts when its link has closed, and so all its answers are read.
 """
 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core.serialize import fail
-from minimr.core.tasks import ALL, LOST, Lease, Queue, Task
+from minimr.core.tasks import ALL, Lease, Queue, Task
 from minimr.exceptions import TaskUnschedulableError
 from minimr.net.channel import Address
 from minimr.net.endpoint import Reply
@@ -53,7 +55,7 @@ class Leases:
         self.by_peer: dict[Peer, Lease] = {}
         self._by_shape: dict[tuple[m.Shape, Address], Queue] = {}
         # {worker: keys of the functions that it has}
-        self.defined: defaultdict[Peer, set[bytes]] = defaultdict(set)
+        self.defined: defaultdict[Peer, set[Any]] = defaultdict(set)
         self._sweeping = False
 
     def enqueue(self, task: Task) -> None:
@@ -73,40 +75,30 @@ class Leases:
     def _nearest(self, task: Task) -> Address:
         """Give the node that has most of a task's large inputs."""
         here: Address = self.runtime.node.data.address
-        weights = {here: LOCALITY_BYTES}
+        weights = Counter({here: LOCALITY_BYTES})
         for ref in task.refs:
             if isinstance(ref.entry.value, m.Stored):
-                size = ref.entry.value.size
                 for place in ref.entry.value.places:
-                    weights[place] = weights.get(place, 0) + size
+                    weights[place] += ref.entry.value.size
         return max(weights, key=weights.__getitem__) if task.refs else here
 
     def dispatch(self, queue: Queue) -> None:
         """Send tasks to workers with room."""
         tasks = queue.tasks
-        if queue.error is not None:
-            self.fail_all(queue, queue.error)
         while tasks:
             task = tasks[0]
-            if not task.waits:  # cancelled, or one of its inputs is an error
-                tasks.popleft()
+            if not task.waits or queue.error is not None:
+                tasks.popleft()  # first: what waits for it may come next
+                if task.waits:
+                    self.runtime.tasks.finish(task, queue.error)
                 continue
             best, least = None, ALL
             for lease in queue.leases:
                 under_way = len(lease.inflight)
-                over = lease.expiring or lease.spent
-                room = under_way < lease.window and not over
-                if room and under_way < least:
+                if under_way < lease.window and under_way < least:
                     best, least = lease, under_way
             if best is None or not task.ready:
                 break
-            if any(ref.entry.value is None for ref in task.refs):
-                # It was lost meanwhile. A call keeps its place.
-                task.ready = False
-                if task.shape is not None:
-                    tasks.popleft()
-                self.runtime.tasks.when_ready(task, self.enqueue)
-                continue
             tasks.popleft()
             self._push(best, task)
         if queue.shape is not None and (tasks or queue.asked):
@@ -118,49 +110,36 @@ class Leases:
             lease.last = time.monotonic()
             self.runtime.urgent = True
         lease.inflight[task.id] = task
-        task.lease = lease
-        blob = None
-        if type(task.function) is bytes:
-            assert task.shape is not None
-            if task.shape.strategy == ("SPREAD",):
-                lease.spent = True  # the next one goes to another node
-            if task.function not in self.defined[peer]:
-                self.defined[peer].add(task.function)
-                blob = task.blob
+        blob, shape = None, task.shape
+        if shape is not None and shape.strategy == ("SPREAD",):
+            lease.window = 0  # the next one goes to another node
+        if task.blob and task.function not in self.defined[peer]:
+            self.defined[peer].add(task.function)
+            blob = task.blob
         deps = self.runtime.tasks.deps(task) if task.refs else ()
         what = (task.id, task.function, blob, task.args, deps)
         peer.post(("push", *what, task.returns, task.name, task.attempt))
         if peer.posted() >= BATCH:
             self.runtime.urgent = True
 
-    def cancel_children(self, parent: bytes, force: bool) -> None:
-        """Stop the tasks that a task of this process has submitted."""
-        running = [lease.inflight.values() for lease in self.by_peer.values()]
-        queued = [queue.tasks for queue in self.queues]
-        for task in [t for tasks in (*running, *queued) for t in tasks]:
-            if task.parent == parent:
-                force = force and task.shape is not None
-                self.runtime.tasks.cancel(task, force, True)
-
     # ---- nodes ----
 
     def demand(self, queue: Queue) -> None:
         """Ask nodes for as many workers as there are tasks for."""
-        need = min(len(queue.tasks), MAX_DEMAND)
-        asked = sum(queue.asked.values())
-        if need and asked and need < 2 * asked:
-            return
-        assert queue.home is not None
-        if need:
-            elsewhere = asked - queue.asked.get(queue.home, 0)
-            queue.asked[queue.home] = need - elsewhere
-            self._ask(queue, queue.home, need - elsewhere, 0)
-        else:
-            for node in queue.asked:
-                self._ask(queue, node, 0, 0)
-            queue.asked.clear()
+        need, asked = min(len(queue.tasks), MAX_DEMAND), queue.asked.total()
+        if not need:
+            for node in [*queue.asked]:
+                self._ask(queue, node, 0)
+        elif need >= 2 * asked:
+            assert queue.home is not None
+            elsewhere = asked - queue.asked[queue.home]
+            self._ask(queue, queue.home, need - elsewhere)
 
-    def _ask(self, queue: Queue, node: Address, count: int, hops: int) -> None:
+    def _ask(
+        self, queue: Queue, node: Address, count: int, hops: int = 0
+    ) -> None:
+        queue.asked[node] = count
+        queue.asked += Counter()  # without those at zero
         self.runtime.urgent = True
         assert queue.shape is not None
         wanted = (queue.number, queue.shape, None, self.runtime.job.id)
@@ -171,45 +150,34 @@ class Leases:
         queue = self._answered(peer, number)
         assert queue.shape is not None
         link = self.runtime.link(grant.worker)
-        new = Lease(queue, link, grant.lease, peer.data.address)
-        queue.leases.append(new)
-        self.by_peer[link] = new
         hold = queue.shape.resources
         link.post(("granted", grant, hold, self.runtime.job))
-        self.dispatch(queue)
-        self._rest(new)
+        self.add(Lease(queue, link, grant.lease, peer.data.address))
 
     def _on_refused(
         self, peer: Peer, number: int, node: Address | None, why: str
     ) -> None:
         queue = self._answered(peer, number)
         if node is not None and queue.tasks:
-            queue.asked[node] = queue.asked.get(node, 0) + 1
-            self._ask(queue, node, queue.asked[node], 1)
+            self._ask(queue, node, queue.asked[node] + 1, 1)
         elif node is None:
             queue.asked.clear()
-            self.fail_all(queue, fail(TaskUnschedulableError(why)))
+            queue.error = fail(TaskUnschedulableError(why))
+            self.dispatch(queue)
+            queue.error = None  # a node may join
 
     def _answered(self, peer: Peer, number: int) -> Queue:
-        queue, node = self.queues[number], peer.data.address
-        queue.asked[node] = queue.asked.get(node, 0) - 1
-        if queue.asked[node] <= 0:
-            del queue.asked[node]
+        queue = self.queues[number]
+        queue.asked[peer.data.address] -= 1
+        queue.asked += Counter()
         return queue
 
-    def fail_all(self, queue: Queue, error: m.Failed) -> None:
-        """No task of a queue is going to run."""
-        while queue.tasks:
-            task = queue.tasks.popleft()
-            if task.waits:
-                self.runtime.tasks.finish(task, error)
-
     def _on_reclaim(self, peer: Peer, busy: bool) -> None:
-        for lease in list(self.by_peer.values()):
-            if lease.node == peer.data.address:
-                lease.expiring = lease.expiring or busy
-                if not lease.inflight:
-                    self._release(lease)
+        for lease in [*self.by_peer.values()]:
+            mine = lease.node == peer.data.address
+            if mine and (busy or not lease.inflight):
+                lease.window = 0
+                self._rest(lease)
 
     # ---- workers ----
 
@@ -219,55 +187,45 @@ class Leases:
         lease = self.by_peer.get(peer)
         task = lease.inflight.pop(id, None) if lease is not None else None
         if task is not None and lease is not None:
-            task.lease = None
             lease.done += 1
-            slow = lease.window != ALL and self._adapt(lease)
+            if lease.window != ALL:
+                self._adapt(lease)
             if type(results) is m.Failed and task.wants_retry(results):
-                self.again(task)
+                task.count_retry()
+                lease.queue.tasks.append(task)
             else:
                 self.runtime.tasks.finish(task, results)
             if lease.queue.tasks:
-                # Who was asked has had time to answer, and has no room.
-                lease.spent = lease.spent and not (slow and lease.queue.asked)
                 self.dispatch(lease.queue)
             if not lease.inflight:
                 self._rest(lease)
-        if reply is not None:  # it has references: until we count ours
-            self.runtime.objects.when_registered(partial(reply, None))
+        self.runtime.objects.received(reply)
 
-    def _adapt(self, lease: Lease) -> bool:
+    def _adapt(self, lease: Lease) -> None:
         now = time.monotonic()
         took, lease.last = now - lease.last, now
         if took < QUICK_S:
             lease.window = min(2 * lease.window, MAX_WINDOW)
         elif took > SLOW_S:
-            lease.window = 1
-        return took > SLOW_S
-
-    def again(self, task: Task) -> None:
-        """Run a task once more, and count that."""
-        task.count_retry()
-        if task.shape is None and task.queue is not None:
-            task.queue.tasks.append(task)
-        self.enqueue(task)
+            lease.window = min(lease.window, 1)
 
     def _on_returned(self, peer: Peer, ids: list[bytes]) -> None:
         lease = self.by_peer.get(peer)
         if lease is None:
             return
-        lease.window = 1
+        lease.window = min(lease.window, 1)
         back = [lease.inflight.pop(id) for id in ids if id in lease.inflight]
-        for task in back:
-            task.lease = None
         lease.queue.tasks.extendleft(reversed(back))
         self.dispatch(lease.queue)
 
     # ---- the end of a lease ----
 
     def _rest(self, lease: Lease) -> None:
-        if lease.inflight or lease.queue.shape is None:
+        """Give a lease back that has no task, if it may not get one soon."""
+        if lease.inflight or lease.node is None:
             return
-        if (lease.expiring or lease.spent) and not lease.lost:
+        if not lease.window or lease.last <= time.monotonic() - IDLE_S:
+            self._forget(lease)
             self._release(lease)
         elif not self._sweeping:
             self._sweeping = True
@@ -275,22 +233,61 @@ class Leases:
 
     def _sweep(self) -> None:
         self._sweeping = False
-        horizon = time.monotonic() - IDLE_S
-        for lease in list(self.by_peer.values()):
-            if not lease.inflight and lease.last <= horizon:
-                self._release(lease)
-            else:
-                self._rest(lease)
+        for lease in [*self.by_peer.values()]:
+            self._rest(lease)
+
+    def add(self, lease: Lease) -> None:
+        """A worker is ours, for the tasks of a queue."""
+        lease.queue.leases.append(lease)
+        self.by_peer[lease.peer] = lease
+        self.dispatch(lease.queue)
+        self._rest(lease)
 
     def _release(self, lease: Lease) -> None:
-        if lease.queue.shape is None or lease.node is None:
-            return
-        self.forget(lease)
-        node = self.runtime.link(lease.node)
-        node.post(("release", lease.number, LOST if lease.lost else ""))
+        if lease.node is not None:
+            why = "its owner has lost it" if lease.lost else ""
+            node = self.runtime.link(lease.node)
+            node.post(("release", lease.number, why))
 
-    def forget(self, lease: Lease) -> None:
-        """A lease is ours no more."""
+    def _forget(self, lease: Lease) -> None:
         if self.by_peer.get(lease.peer) is lease:
             del self.by_peer[lease.peer]
         lease.queue.leases.remove(lease)
+
+    def left(self, peer: Peer, why: str) -> None:
+        """A worker or a node is gone, and all that it said is read."""
+        self.defined.pop(peer, None)
+        lease = self.by_peer.get(peer)
+        if lease is not None:
+            lease.window, lease.lost = 0, True
+            for told in lease.then:
+                told()
+            if not lease.then:
+                self._release(lease)  # the node tells how it died
+        self.node_lost(peer.data.address)
+
+    def node_lost(self, address: Address) -> None:
+        """No worker of that node answers any more."""
+        here = self.runtime.node.data.address
+        for queue in self.queues:
+            if queue.home == address:
+                queue.home = here
+            if queue.asked.pop(address, None) and address != here:
+                self.demand(queue)
+        for lease in [*self.by_peer.values()]:
+            if lease.node == address:
+                self.end(lease, "its node {}:{} has died".format(*address))
+
+    def _on_died(self, peer: Peer, lease: int, why: str, begun: int) -> None:
+        for ours in [*self.by_peer.values()]:
+            if (ours.node, ours.number) == (peer.data.address, lease):
+                ours.window = 0
+                ours.then.append(partial(self.end, ours, why, begun))
+                if ours.lost:
+                    self.end(ours, why, begun)
+
+    def end(self, lease: Lease, why: str, begun: int = ALL) -> None:
+        """A worker is gone that had begun so many tasks."""
+        self._forget(lease)
+        self.runtime.tasks.interrupted(lease, why, begun)
+        self.dispatch(lease.queue)

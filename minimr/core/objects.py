@@ -13,19 +13,25 @@ Rules (after Wang et al., "Ownership", NSDI 2021):
 3. A process that receives a reference borrows it from the owner. Who sent
    it keeps its own until that borrowing is registered (`when_registered`).
 4. An object made by a task keeps the task (its lineage), and the task
-   keeps its inputs' entries, so that what is lost can be made again.
+   keeps its inputs' entries, even those that nobody can reach any more: so
+   what is lost can be made again.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core.refs import Entry, ObjectRef, released
 from minimr.core.serialize import fail
-from minimr.exceptions import ObjectLostError, OwnerDiedError
+from minimr.exceptions import (
+    ObjectLostError,
+    ObjectReconstructionFailedError,
+    OwnerDiedError,
+)
 from minimr.net.channel import Address
 from minimr.net.endpoint import GONE, Reply
 from minimr.net.peer import Peer
@@ -45,9 +51,8 @@ class Objects:
         self.runtime = runtime
         self.table: dict[bytes, Entry] = {}
         self.failures = 0  # values that were errors
-        self.lent: defaultdict[bytes, set[bytes]] = defaultdict(set)
         self.to_borrow: defaultdict[Address, list[bytes]] = defaultdict(list)
-        self._registering = 0  # questions to owners under way
+        self.registering = 0  # questions to owners under way
         self._after: list[Callable[[], None]] = []  # when none is
 
     def new(self, id: bytes, task: Task | None) -> ObjectRef:
@@ -82,8 +87,8 @@ class Objects:
                 entry.contained = [self.ref(*name) for name in value.refs]
         elif type(value) is m.Failed:
             self.failures += 1
-        if entry.task is not None and type(value) is not m.Stored:
-            self._forget_lineage(entry)  # it is not going to be lost
+        if type(value) is not m.Stored:
+            entry.task = None  # it is not going to be lost
         waiters, entry.waiters = entry.waiters, None
         for waiter in waiters or ():
             waiter(entry)
@@ -114,6 +119,8 @@ class Objects:
         owner = self.runtime.link(entry.owner)
         self.runtime.ask(owner, answered, "locate", entry.id, missing_at)
 
+    # ---- what is lost ----
+
     def missing(self, entry: Entry, place: Address | None) -> None:
         """A node has no copy any more: find another, or make it again."""
         if entry.owner is not None:
@@ -124,7 +131,7 @@ class Objects:
                 entry.value.places.remove(place)
             if not entry.value.places:
                 entry.value = None
-                self.runtime.recovery.recover(entry)
+                self._recover(entry)
 
     def node_lost(self, place: Address) -> None:
         """A node is dead: its copies are gone."""
@@ -132,6 +139,36 @@ class Objects:
             value = entry.value
             if isinstance(value, m.Stored) and place in value.places:
                 value.places.remove(place)
+
+    def _recover(self, entry: Entry) -> None:
+        """Run the task again that made a lost object."""
+        task, lost = entry.task, f"object {entry.id.hex()} is lost"
+        error: Exception
+        if task is None:
+            why = "its node died, and only results of tasks can be made again"
+            error = ObjectLostError(f"{lost}: {why}")
+        elif task.retries == 0:
+            text = f"{lost}, and {task.name}() has no retry left"
+            error = ObjectReconstructionFailedError(text)
+        else:
+            if not task.waits:
+                self._rerun(task)
+            return
+        self.fulfil(entry, fail(error))
+
+    def _rerun(self, task: Task) -> None:
+        task.count_retry()
+        task.waits, task.ready = True, False
+        task.refs = [ObjectRef(entry) for entry in task.inputs]
+        for _, other in self.runtime.tasks.outcome(task):
+            if other is not None and _is_lost(other):
+                other.value = None
+        for entry in task.inputs:
+            if entry.owner is None:  # it may have been out of reach
+                self.table[entry.id] = entry
+            if _is_lost(entry):
+                self.missing(entry, None)
+        self.runtime.tasks.submit(task)
 
     # ---- the owner's side of borrowing ----
 
@@ -153,18 +190,15 @@ class Objects:
             entry = self.table.get(id)
             if entry is not None:
                 entry.borrowers = (entry.borrowers or set()) | {process}
-                self.lent[process].add(id)
         reply(None)
 
     def _on_unborrow(self, peer: Peer, ids: list[bytes]) -> None:
         process = peer.data.process
-        self.lent[process].difference_update(ids)
         for id in ids:
             entry = self.table.get(id)
             if entry is not None and entry.borrowers:
                 entry.borrowers.discard(process)
-                if not entry.borrowers and entry.handles <= 0:
-                    self._drop(entry)
+                self._drop_unused(entry)
 
     def _on_copied(self, peer: Peer, id: bytes, place: Address) -> None:
         entry = self.table.get(id)
@@ -175,10 +209,7 @@ class Objects:
 
     def left(self, peer: Peer, why: str) -> None:
         """A process is gone, and so are the references that it had."""
-        ids = self.lent.get(peer.data.process)
-        if ids:
-            self._on_unborrow(peer, list(ids))
-        self.lent.pop(peer.data.process, None)
+        self._on_unborrow(peer, [*self.table])
 
     # ---- the borrower's side ----
 
@@ -186,19 +217,24 @@ class Objects:
         """Tell the owners of references that we received."""
         while self.to_borrow:
             owner, ids = self.to_borrow.popitem()
-            self._registering += 1
+            self.registering += 1
             link = self.runtime.link(owner)
             self.runtime.ask(link, self._registered, "borrow", ids)
 
     def _registered(self, _: Any) -> None:
-        self._registering -= 1
-        while self._after and not self._registering:
+        self.registering -= 1
+        while self._after and not self.registering:
             self._after.pop(0)()
+
+    def received(self, reply: Reply | None) -> None:
+        """Answer, if we are asked to, when we count what was received."""
+        if reply is not None:
+            self.when_registered(partial(reply, None))
 
     def when_registered(self, function: Callable[[], None]) -> None:
         """Call it when every reference that we hold is known to its owner."""
         self.register()
-        if self._registering:
+        if self.registering:
             self._after.append(function)
         else:
             function()
@@ -206,22 +242,20 @@ class Objects:
     # ---- counting ----
 
     def drain(self) -> None:
-        """Count down for the references that have gone."""
+        """Count the references that have come, and those that have gone."""
+        self.register()
         while released:
             entry = released.popleft()
             entry.handles -= 1
-            if entry.handles <= 0 and not entry.borrowers:
-                self._drop(entry)
+            self._drop_unused(entry)
 
-    def _drop(self, entry: Entry) -> None:  # nobody has a reference
-        if self.table.get(entry.id) is not entry:
-            return  # of a runtime that was shut down
+    def _drop_unused(self, entry: Entry) -> None:
+        mine = self.table.get(entry.id) is entry  # not of an earlier runtime
+        if entry.handles > 0 or entry.borrowers or not mine:
+            return
+        del self.table[entry.id]
         if entry.owner is not None:
-            del self.table[entry.id]
-            waiting = self.to_borrow.get(entry.owner, [])
-            if entry.id in waiting:
-                waiting.remove(entry.id)
-            elif entry.owner in self.runtime.links:
+            if entry.owner in self.runtime.links:
                 link = self.runtime.link(entry.owner)
                 link.post(("unborrow", [entry.id]))
             return
@@ -231,22 +265,12 @@ class Objects:
         entry.contained = None
         if entry.task is not None:
             self.runtime.actors.unreachable(entry.task)
-        if not entry.uses:
-            self._bury(entry)
 
     def free(self, id: bytes, value: m.Stored) -> None:
         """Let the stores forget a value."""
         for place in value.places:
             self.runtime.link(place).post(("free", [id]))
 
-    def _bury(self, entry: Entry) -> None:
-        self.table.pop(entry.id, None)
-        self._forget_lineage(entry)
 
-    def _forget_lineage(self, entry: Entry) -> None:
-        task, entry.task = entry.task, None
-        for needed in task.inputs if task is not None else ():
-            needed.uses -= 1
-            unused = needed.uses <= 0 and needed.handles <= 0
-            if unused and not needed.borrowers:
-                self._bury(needed)
+def _is_lost(entry: Entry) -> bool:
+    return isinstance(entry.value, m.Stored) and not entry.value.places

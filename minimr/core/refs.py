@@ -37,7 +37,6 @@ class Entry:
     waiters: list[Callable[[Entry], None]] | None = None
     borrowers: set[bytes] | None = None  # {process}
     contained: list[ObjectRef] | None = None  # inside the value
-    uses: int = 0  # entries whose lineage needs this one
     asked: bool = False  # the owner was asked for the value
 
 
@@ -70,7 +69,7 @@ class ObjectRef:
     def __reduce__(self) -> tuple[Any, ...]:
         from minimr.core.runtime import current, revive
 
-        outgoing.refs.append(self)
+        getattr(outgoing, "refs", []).append(self)
         return revive, (self.entry.id, self.entry.owner or current().address)
 
     def __await__(self) -> Any:

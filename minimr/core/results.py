@@ -1,7 +1,7 @@
-"""One run of a task: what it is given, what it gives, and how it ends.
+"""What a task is given, what it gives, and how it fails.
 
-    args, deps ─> arguments() ─> the call ─> reply() ─> done, to the owner
-                                    └─ it raises ─> Attempt ─> done, failed
+    args, deps ─> arguments() ─> the call ─┬─> reply() ────> done, to the
+                                           └─> failure() ──>  owner
 
 Rule: a reference that travels in a result is kept here until the owner has
 registered as its borrower, and so answers.
@@ -13,25 +13,23 @@ import asyncio
 import os
 import pickle
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
+
+import cloudpickle
 
 from minimr.core import messages as m
 from minimr.core import serialize
-from minimr.core.pool import PROGRESS
 from minimr.core.refs import Entry
-from minimr.core.runtime import Running, Runtime, running
+from minimr.core.runtime import Runtime
 from minimr.core.serialize import Slot, fail
-from minimr.core.tasks import object_id
+from minimr.core.tasks import FIRST, object_id
 from minimr.exceptions import (
     AsyncioActorExit,
     TaskCancelledError,
     task_error,
 )
 from minimr.net.peer import Peer
-
-if TYPE_CHECKING:
-    from minimr.core.worker import Executor
-
 
 EVENTS_S = 0.5  # what ran is told to the control store
 MAX_EVENTS = 1000
@@ -46,7 +44,21 @@ class Results:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self.functions: dict[bytes, Any] = {}  # pickled until the first use
         self._events: list[m.Event] = []
+
+    def function(self, key: bytes | str, actor: Any) -> Callable[..., Any]:
+        """Give what a task calls; a function is unpickled at its first use."""
+        if key == "__ray_terminate__":
+            raise ActorExit
+        if key == "__ray_ready__":
+            return lambda: True
+        if isinstance(key, str):
+            return getattr(actor, key)  # type: ignore[no-any-return]
+        known = self.functions[key]
+        if isinstance(known, bytes):
+            known = self.functions[key] = cloudpickle.loads(known)
+        return known  # type: ignore[no-any-return]
 
     def arguments(self, blob: bytes, deps: Any) -> tuple[Any, Any]:
         """Unpickle arguments, values in the place of references.
@@ -70,13 +82,10 @@ class Results:
         runtime, entries = self.runtime, []
         for (id, owner), value in deps:
             mine = owner == runtime.address
-            entry = runtime.objects.table.get(id) if mine else None
-            if entry is None:
-                # Not in the table: who sent the task keeps it for us.
-                entry = Entry(id, owner, None, value)
-            entries.append(entry)
-        blocks, load = runtime.values.fetch(entries, None), runtime.values.load
-        return [load(entry, blocks.get(entry)) for entry in entries]
+            known = runtime.objects.table.get(id) if mine else None
+            # Not in the table: who sent the task keeps it for us.
+            entries.append(known or Entry(id, owner, None, value))
+        return runtime.values.fetch(entries, None)
 
     def reply(self, peer: Peer, id: bytes, returns: int, result: Any) -> None:
         """Answer with a result. Blocks: a large one, for room."""
@@ -84,22 +93,19 @@ class Results:
         if returns < 0:
             count = 0
             for count, item in enumerate(result, 1):
-                packed = serialize.pack(item)
-                value = encode(object_id(id, count), packed, owner)
-                self._send(peer, packed.refs, "yielded", id, count, value)
+                value, refs = encode(object_id(id, count), item, owner)
+                self._send(peer, refs, "yielded", id, count, value)
                 self.runtime.hub.flush()
-            self._send(peer, [], "done", id, serialize.pack(count).data)
+            result, returns = count, 1
+        if returns == 1:
+            value, refs = encode(id + FIRST, result, owner)
+            self._send(peer, refs, "done", id, value)
             return
-        parts = [result] if returns == 1 else serialize.split(result, returns)
-        all_packed = [serialize.pack(part) for part in parts]
-        values = [
-            encode(object_id(id, index), packed, owner)
-            for index, packed in enumerate(all_packed)
-        ]
-        if returns == 1 and type(values[0]) is bytes:
-            peer.post(("done", id, values[0]))
-            return
-        refs = [ref for packed in all_packed for ref in packed.refs]
+        values, refs = [], []
+        for index, part in enumerate(serialize.split(result, returns)):
+            value, inside = encode(object_id(id, index), part, owner)
+            values.append(value)
+            refs += inside
         self._send(peer, refs, "done", id, values)
 
     def _send(self, peer: Peer, refs: list[Any], *message: Any) -> None:
@@ -112,18 +118,39 @@ class Results:
             else:
                 peer.post(message)
 
-        with runtime.lock:
-            runtime.objects.when_registered(send)
+        if refs or runtime.objects.registering:
+            with runtime.lock:
+                runtime.objects.when_registered(send)
+        else:
+            peer.post(message)
 
-    def record(self, event: m.Event) -> None:
-        """Note that a task has run."""
-        self._events.append(event)
-        if len(self._events) == 1:
+    def failure(
+        self, actor: m.ActorSpec | None, name: str, error: BaseException
+    ) -> m.Failed:
+        """Give the answer when a task has raised; some end the process."""
+        self.runtime.hub.flush()
+        if isinstance(error, ActorExit | AsyncioActorExit):
+            assert actor is not None
+            why = "it called exit_actor()"
+            self.runtime.ask_head("end_actor", actor.id, True, why)
+            error = SystemExit()
+        if isinstance(error, SystemExit):
+            code = error.code
+            os._exit(code if isinstance(code, int) else int(code is not None))
+        if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+            return fail(TaskCancelledError(f"{name}() was cancelled"))
+        return fail(task_error(name, error, os.getpid()))
+
+    def record(
+        self, id: bytes, name: str, times: list[float], succeeded: bool
+    ) -> None:
+        """Note that a task has run; `times`: its start, ends of phases."""
+        now = (*times, time.time())
+        self._events.append(m.Event("task", id, name, now, succeeded))
+        if len(self._events) in (1, MAX_EVENTS):
+            wait_s = EVENTS_S if len(self._events) == 1 else 0.0
             with self.runtime.lock:
-                self.runtime.later(EVENTS_S, self._tell)
-        elif len(self._events) >= MAX_EVENTS:
-            with self.runtime.lock:
-                self._tell()
+                self.runtime.later(wait_s, self._tell)
 
     def _tell(self) -> None:
         events, self._events = self._events, []
@@ -131,48 +158,3 @@ class Results:
             node, row = self.runtime.welcome.node, f"worker {os.getpid()}"
             blob = pickle.dumps((node, row, [tuple(e) for e in events]))
             self.runtime.head().post(("events", blob))
-
-
-class Attempt:
-    """One run of a task: what is noted of it, and what ends it."""
-
-    __slots__ = ("executor", "now", "peer", "times", "token")
-
-    def __init__(self, executor: Executor, peer: Peer, now: Running) -> None:
-        self.executor, self.peer, self.now = executor, peer, now
-
-    def __enter__(self) -> Attempt:
-        executor = self.executor
-        executor.begun += 1
-        about = (executor.lease, executor.begun, self.now.name.encode())
-        PROGRESS.pack_into(executor.progress, 0, *about)
-        self.token = running.set(self.now)
-        if executor.threads is None and executor.loop is None:
-            executor.now = self.now
-        self.times = [time.time()]
-        return self
-
-    def mark(self) -> None:
-        """A phase of the task has ended."""
-        self.times.append(time.time())
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        executor, (id, name, _) = self.executor, self.now
-        executor.now = None
-        executor.cancelled.discard(id)
-        running.reset(self.token)
-        self.mark()
-        event = m.Event("task", id, name, tuple(self.times), error is None)
-        executor.results.record(event)
-        if error is None:
-            return True
-        if isinstance(error, ActorExit | AsyncioActorExit):
-            executor.leave()
-        if isinstance(error, SystemExit):
-            executor.quit(error)
-        if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
-            error = TaskCancelledError(f"{name}() was cancelled")
-        else:
-            error = task_error(name, error, os.getpid())
-        self.peer.post(("done", id, fail(error)))
-        return True

@@ -17,7 +17,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -25,7 +25,6 @@ from minimr.core import messages as m
 from minimr.core.actors import Actors
 from minimr.core.leases import Leases
 from minimr.core.objects import Objects
-from minimr.core.recovery import Recovery
 from minimr.core.refs import ObjectRef, released, wake_up
 from minimr.core.tasks import Tasks
 from minimr.core.values import Values, map_arena
@@ -59,9 +58,7 @@ def current() -> Runtime:
         RaySystemError: `init` was not called.
     """
     if _current is None:
-        raise RaySystemError(
-            "minimr is not initialised: call minimr.init() first"
-        )
+        raise RaySystemError("minimr is not initialised: call init() first")
     return _current
 
 
@@ -94,18 +91,15 @@ class Runtime(Endpoint):
         self.tasks = Tasks(self)
         self.leases = Leases(self)
         self.actors = Actors(self)
-        self.recovery = Recovery(self)
         self.pump = Pump(self._step, self.hub.wake)
         self.unpinned: deque[bytes] = deque()  # filled by the collector
         self.show_prints = False
         # A worker's task that waits gives its CPU back meanwhile.
-        self.blocking: Callable[[], AbstractContextManager[None] | None]
-        self.blocking = lambda: None
+        self.blocked: Callable[[], AbstractContextManager[None]] = nullcontext
         self._counter = itertools.count(1)
-        parts = (self.objects, self.tasks, self.leases, self.actors)
-        for part in (*parts, self.recovery):
+        for part in (self.objects, self.tasks, self.leases, self.actors):
             self.serve(part)
-        self.left += [self.objects.left, self.recovery.left, self._left]
+        self.left += [self.objects.left, self.leases.left, self._left]
 
     def attach(self, address: Address) -> None:
         """Join a node. Blocks: until it has answered."""
@@ -137,13 +131,10 @@ class Runtime(Endpoint):
         self.step(timeout_s)
 
     def drain(self) -> None:
-        """Count down for references and arrays that have gone."""
+        """Count references that have come or gone, and arrays gone."""
         with self.lock:
             self.objects.drain()
-            if self.objects.to_borrow:
-                self.objects.register()
-            if self.unpinned:
-                self.values.unpin()
+            self.values.unpin()
 
     def flush(self) -> None:
         """Send what should not wait. Lock not held."""
@@ -161,7 +152,7 @@ class Runtime(Endpoint):
         for address in {node.address for node in nodes} - alive:
             self.objects.node_lost(address)
             self.drop_node(address, "its node is dead")
-            self.recovery.node_lost(address)
+            self.leases.node_lost(address)
 
     def _on_printed(
         self,
@@ -207,14 +198,12 @@ class Runtime(Endpoint):
     ) -> bool:
         """Wait, and give this task's CPU back if that takes long."""
         self.hub.flush()
-        blocked = self.blocking()
-        short = timeout_s is not None and timeout_s <= GRACE_S
-        if blocked is None or short:
+        if timeout_s is not None and timeout_s <= GRACE_S:
             return self.pump.wait(ready, timeout_s)
         if self.pump.wait(ready, GRACE_S):
             return True
-        rest = None if timeout_s is None else timeout_s - GRACE_S
-        with blocked:
+        with self.blocked():
+            rest = None if timeout_s is None else timeout_s - GRACE_S
             return self.pump.wait(ready, rest)
 
     def close(self) -> None:

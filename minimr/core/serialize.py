@@ -18,26 +18,19 @@ from __future__ import annotations
 import pickle
 import struct
 import threading
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import cloudpickle
 
-from minimr.core.messages import Failed
+from minimr.core.messages import Failed, Inline
+from minimr.exceptions import RayTaskError
 
 INLINE_BYTES = 100 * 1024  # larger values go to the object store
 ALIGN = 64
 
-_HEAD = struct.Struct("<II")  # sizes of the pickled data and buffer count
 
-
-class _Outgoing(threading.local):
-    """References met by the pickling that this thread is doing."""
-
-    def __init__(self) -> None:
-        self.refs: list[Any] = []
-
-
-outgoing = _Outgoing()
+outgoing = threading.local()  # .refs: met by the pickling under way
 
 
 class Slot(NamedTuple):
@@ -53,10 +46,9 @@ class Packed(NamedTuple):
     buffers: list[memoryview]
     refs: list[Any]  # the ObjectRefs inside; they keep what they name alive
 
-    def size(self) -> int:
-        """Give the bytes of data and buffers together."""
-        size = len(self.data)
-        return size + sum([part.nbytes for part in self.buffers])
+    def sizes(self) -> list[int]:
+        """Give the bytes of the data and of each buffer."""
+        return [len(self.data), *[part.nbytes for part in self.buffers]]
 
     def copied(self) -> tuple[bytes, ...]:
         """Give copies of the buffers, to be sent or kept."""
@@ -100,37 +92,45 @@ def split(result: Any, count: int) -> list[Any]:
 
 def stored_size(packed: Packed) -> int:
     """Give the bytes that `write` needs."""
-    size = _up(_HEAD.size + 8 * len(packed.buffers) + len(packed.data))
-    return size + sum(_up(part.nbytes) for part in packed.buffers)
+    return int(_layout(packed.sizes())[-1].stop)
 
 
 def write(memory: memoryview, packed: Packed) -> None:
-    """Lay a value out: sizes, data, then each buffer, aligned."""
-    count = len(packed.buffers)
-    _HEAD.pack_into(memory, 0, len(packed.data), count)
-    sizes = [part.nbytes for part in packed.buffers]
-    struct.pack_into(f"<{count}Q", memory, _HEAD.size, *sizes)
-    begin = _HEAD.size + 8 * count
-    end = begin + len(packed.data)
-    memory[begin:end] = packed.data
-    for part in packed.buffers:
-        begin = _up(end)
-        end = begin + part.nbytes
-        memory[begin:end] = part
+    """Lay a value out: how many parts, their sizes, the parts, aligned."""
+    sizes = packed.sizes()
+    struct.pack_into(f"<{1 + len(sizes)}Q", memory, 0, len(sizes), *sizes)
+    parts: list[Any] = [packed.data, *packed.buffers]
+    for place, part in zip(_layout(sizes), parts, strict=True):
+        memory[place] = part
 
 
 def read(memory: memoryview) -> Any:
     """Make a value from what `write` laid out, without copying buffers."""
-    length, count = _HEAD.unpack_from(memory, 0)
-    sizes = struct.unpack_from(f"<{count}Q", memory, _HEAD.size)
-    begin = _HEAD.size + 8 * count
-    end = begin + length
-    data, buffers = memory[begin:end], []
-    for size in sizes:
-        begin = _up(end)
-        end = begin + size
-        buffers.append(memory[begin:end])
+    (count,) = struct.unpack_from("<Q", memory)
+    sizes = struct.unpack_from(f"<{count}Q", memory, 8)
+    data, *buffers = [memory[place] for place in _layout(sizes)]
     return pickle.loads(data, buffers=buffers)
+
+
+def _layout(sizes: Sequence[int]) -> list[slice]:
+    places, end = [], 8 * (1 + len(sizes))
+    for size in sizes:
+        begin = -(-end // ALIGN) * ALIGN
+        end = begin + size
+        places.append(slice(begin, end))
+    return places
+
+
+def load(value: Any) -> Any:
+    """Unpickle a small value, or raise its error."""
+    if type(value) is bytes:
+        return pickle.loads(value)
+    if isinstance(value, Inline):
+        return pickle.loads(value.data, buffers=value.buffers)
+    error = pickle.loads(value.error)
+    if isinstance(error, RayTaskError):
+        error = error.as_instanceof_cause()
+    raise error
 
 
 def fail(error: BaseException) -> Failed:
@@ -139,20 +139,10 @@ def fail(error: BaseException) -> Failed:
         blob = cloudpickle.dumps(error, 5)
         pickle.loads(blob)  # some exceptions only break on the way back
     except Exception:  # noqa: BLE001  # a user's exception
-        from minimr.exceptions import RayTaskError
-
-        text = f"{type(error).__name__}: {error}"
+        cause = error.cause if isinstance(error, RayTaskError) else error
+        text = RuntimeError(f"{type(cause).__name__}: {cause}")
         if isinstance(error, RayTaskError):
-            text = f"{type(error.cause).__name__}: {error.cause}"
-            cause = RuntimeError(text)
-            error = RayTaskError(
-                error.function_name, error.traceback_str, cause
-            )
-        else:
-            error = RuntimeError(text)
-        blob = cloudpickle.dumps(error, 5)
+            about = (error.function_name, error.traceback_str)
+            return fail(RayTaskError(*about, text))
+        return fail(text)
     return Failed(blob)
-
-
-def _up(size: int) -> int:
-    return -(-size // ALIGN) * ALIGN

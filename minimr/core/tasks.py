@@ -16,18 +16,19 @@ import pickle
 import sys
 import time
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core.refs import Entry, ObjectRef
 from minimr.core.serialize import fail
 from minimr.exceptions import (
+    ActorUnavailableError,
     RayTaskError,
     TaskCancelledError,
+    WorkerCrashedError,
 )
 from minimr.net.channel import Address
 from minimr.net.endpoint import Reply
@@ -36,7 +37,6 @@ from minimr.net.peer import Peer
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime
 
-LOST = "its owner has lost it"
 ALL = sys.maxsize
 FIRST = (0).to_bytes(4, "big")  # of the object that a task returns
 
@@ -58,12 +58,11 @@ class Task:
     refs: list[ObjectRef]  # top-level arguments, to be resolved
     held: list[ObjectRef]  # references inside other arguments
     returns: int  # -1: a generator
-    shape: m.Shape | None  # None: a method
-    queue: Queue | None  # of a method: from the start
-    retries: int  # -1: without end
-    retry_exceptions: bool | tuple[type, ...]
+    shape: m.Shape | None = None  # None: a method
+    queue: Queue | None = None  # of a method: from the start
+    retries: int = 0  # -1: without end
+    retry_exceptions: bool | tuple[type, ...] = False
     parent: bytes | None = None  # the task that submitted it
-    lease: Lease | None = None  # while it is under way
     inputs: Sequence[Entry] = ()  # of the refs, once they were let go
     attempt: int = 0
     cancelled: bool = False
@@ -96,8 +95,7 @@ class Queue:
     home: Address | None = None  # the node that is asked first
     tasks: deque[Task] = field(default_factory=deque)
     leases: list[Lease] = field(default_factory=list)
-    # {node: workers not yet given}
-    asked: dict[Address, int] = field(default_factory=dict)
+    asked: Counter[Address] = field(default_factory=Counter)
     error: m.Failed | None = None  # of a dead actor
 
 
@@ -109,17 +107,14 @@ class Lease:
     peer: Peer
     number: int
     node: Address | None
-    window: int = 1
+    window: int = 1  # so many at once; 0: no more, others wait or it is gone
     # In the order they were sent.
     inflight: dict[bytes, Task] = field(default_factory=dict)
     done: int = 0
     last: float = field(default_factory=time.monotonic)  # when it did a thing
-    expiring: bool = False  # others wait, or it is gone: no new tasks
-    spent: bool = False  # SPREAD: it has had its task
     lost: bool = False  # the worker hung up, and all it said is read
-    death: tuple[str, int] | None = None  # how, tasks begun
-    # Of an actor: what the control store has told of its end.
-    news: list[tuple[Any, ...]] = field(default_factory=list)
+    # What we were told of its end, to be believed when it is lost.
+    then: list[Callable[[], None]] = field(default_factory=list)
 
 
 class Tasks:
@@ -127,12 +122,14 @@ class Tasks:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self.live: dict[bytes, Task] = {}  # submitted, and without results
         # {task: the generator of references to what it yields}
         self.streams: weakref.WeakValueDictionary[bytes, Any]
         self.streams = weakref.WeakValueDictionary()
 
     def submit(self, task: Task) -> None:
         """Run a task as soon as its inputs are there."""
+        self.live[task.id] = task
         if task.shape is None and task.queue is not None:  # a call: in order
             task.queue.tasks.append(task)
         self.when_ready(task, self.runtime.leases.enqueue)
@@ -142,8 +139,7 @@ class Tasks:
 
         An input that is an error is the task's result, and it is done.
         """
-        entries = [ref.entry for ref in task.refs]
-        left = len(entries)
+        left = len(task.refs)
         if not left:
             run(task)
             return
@@ -157,8 +153,8 @@ class Tasks:
                     self.finish(task, entry.value)
                 run(task)
 
-        for entry in entries:
-            self.runtime.objects.watch(entry, ready)
+        for ref in [*task.refs]:
+            self.runtime.objects.watch(ref.entry, ready)
 
     def deps(self, task: Task) -> tuple[tuple[m.Name, Any], ...]:
         """Give the inputs of a task as they are sent along."""
@@ -168,22 +164,15 @@ class Tasks:
     def finish(self, task: Task, results: Any) -> None:
         """Hand a task's results to its objects."""
         task.waits = False
+        self.live.pop(task.id, None)
         objects = self.runtime.objects
         if task.returns < 0 and task.id in self.streams:
             self.streams[task.id].ended(results)
-        if type(results) is list:
-            stored = any(type(value) is m.Stored for value in results)
-        else:  # one small value, or an error
-            results, stored = [results] * abs(task.returns), False
-        if not stored:
-            task.held = []
-        elif not task.inputs:
-            task.inputs = [ref.entry for ref in task.refs]
-            for _, entry in self.outcome(task):
-                if entry is not None:
-                    for needed in task.inputs:
-                        needed.uses += 1
-        task.refs = []
+            task.held = []  # the generator keeps the task itself
+        if type(results) is not list:  # one small value, or an error
+            results = [results] * abs(task.returns)
+        if task.refs:
+            task.inputs, task.refs = [ref.entry for ref in task.refs], []
         for (id, entry), value in zip(
             self.outcome(task), results, strict=True
         ):
@@ -209,8 +198,24 @@ class Tasks:
         stream = self.streams.get(id)
         if stream is not None:
             stream.arrived(number, value)
-        if reply is not None:  # it has references: until we count ours
-            self.runtime.objects.when_registered(partial(reply, None))
+        self.runtime.objects.received(reply)
+
+    def interrupted(self, lease: Lease, why: str, begun: int) -> None:
+        """A worker is gone: run its tasks again, or let them fail.
+
+        Those that it had begun are charged, not those behind them.
+        """
+        queue = lease.queue
+        sent = [*enumerate(lease.inflight.values(), lease.done)]
+        for number, task in reversed(sent):
+            if task.cancelled:
+                self.finish(task, self.cancelled(task))
+            elif number < begun and task.retries == 0:
+                self.finish(task, queue.error or _crash(task, why))
+            else:
+                if number < begun:
+                    task.count_retry()
+                queue.tasks.appendleft(task)
 
     # ---- cancelling ----
 
@@ -221,10 +226,10 @@ class Tasks:
         if force and task.shape is None:
             raise ValueError("force=True is not supported for actor tasks.")
         task.cancelled = True
-        if task.lease is not None:
-            message = ("cancel", task.id, force, recursive)
-            task.lease.peer.post(message)
-            return
+        for lease in task.queue.leases if task.queue is not None else ():
+            if task.id in lease.inflight:
+                lease.peer.post(("cancel", task.id, force, recursive))
+                return
         self.finish(task, self.cancelled(task))
         if task.queue is not None:  # those behind it move up
             self.runtime.leases.dispatch(task.queue)
@@ -236,6 +241,23 @@ class Tasks:
     def _on_cancel(
         self, peer: Peer, id: bytes, force: bool, recursive: bool
     ) -> None:
-        entry = self.runtime.objects.table.get(id + FIRST)
-        if entry is not None and entry.task is not None:
-            self.cancel(entry.task, force, recursive)
+        if id in self.live:
+            self.cancel(self.live[id], force, recursive)
+
+    def cancel_children(self, parent: bytes, force: bool) -> None:
+        """Stop what a task of this process has submitted."""
+        for task in [*self.live.values()]:
+            if task.parent == parent:
+                self.cancel(task, force and task.shape is not None, True)
+
+
+def _crash(task: Task, why: str) -> m.Failed:
+    if task.shape is not None:
+        text = f"the worker died while it ran {task.name}(): {why}"
+        return fail(WorkerCrashedError(text))
+    return fail(
+        ActorUnavailableError(
+            f"{task.name}() did not come back: the actor's process is "
+            f"gone and it is being restarted ({why})"
+        )
+    )

@@ -16,40 +16,30 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-import os
-import pickle
 import time
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core import serialize
 from minimr.core.refs import Entry, ObjectRef
 from minimr.core.tasks import FIRST
-from minimr.exceptions import (
-    GetTimeoutError,
-    ObjectStoreFullError,
-    RayTaskError,
-)
+from minimr.exceptions import GetTimeoutError, ObjectStoreFullError
 from minimr.net.channel import Address
 
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime
 
-Block = memoryview  # a pinned object; unpinned when nobody has it any more
-
 
 def map_arena(pid: int, descriptor: int, size: int) -> mmap.mmap:
     """Map the arena of this node: a file that has no name."""
-    opened = os.open(f"/proc/{pid}/fd/{descriptor}", os.O_RDWR)
-    try:
-        return mmap.mmap(opened, size)
-    finally:
-        os.close(opened)
+    with open(f"/proc/{pid}/fd/{descriptor}", "r+b", buffering=0) as file:
+        return mmap.mmap(file.fileno(), size)
 
 
 class Values:
@@ -59,37 +49,44 @@ class Values:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self._pinned: dict[bytes, weakref.ref[Any]] = {}
+        # {object: the array that it is here}
+        self._pinned: weakref.WeakValueDictionary[bytes, Any]
+        self._pinned = weakref.WeakValueDictionary()
 
     def put(self, value: Any) -> ObjectRef:
-        """Own a value. Blocks: a large one until the node has made room."""
-        return self.keep(serialize.pack(value))
+        """Own a value. Blocks: a large one until the node has made room.
 
-    def keep(self, packed: serialize.Packed) -> ObjectRef:
-        """Own a value that is pickled. Blocks: as `put` does."""
+        Args:
+            value: what `pack` has made of one is taken as that value.
+        """
         id = self.runtime.new_id() + FIRST
-        sent = self.encode(id, packed, self.runtime.address)
+        sent, refs = self.encode(id, value, self.runtime.address)
         with self.runtime.lock:
             ref = self.runtime.objects.new(id, None)
             ref.entry.value = sent
-            ref.entry.contained = packed.refs or None
+            ref.entry.contained = refs or None
             self.runtime.objects.drain()
         return ref
 
     def encode(
-        self, id: bytes, packed: serialize.Packed, owner: Address
-    ) -> m.Value:
-        """Choose how a value is kept: here, or in the object store.
+        self, id: bytes, value: Any, owner: Address
+    ) -> tuple[m.Value, list[ObjectRef]]:
+        """Pickle a value, to be kept here or, if large, in the object store.
+
+        Returns: the value as it travels, and the references inside of it.
 
         Raises:
             ObjectStoreFullError: the node cannot make room.
         """
-        small = packed.size() <= serialize.INLINE_BYTES
-        if small and not packed.refs and not packed.buffers:
-            return packed.data
+        is_packed = type(value) is serialize.Packed
+        packed = value if is_packed else serialize.pack(value)
+        plain = not packed.refs and not packed.buffers
+        if plain and len(packed.data) <= serialize.INLINE_BYTES:
+            return packed.data, packed.refs
         names = tuple(map(self.runtime.objects.name, packed.refs))
-        if small:
-            return m.Inline(packed.data, packed.copied(), names)
+        if sum(packed.sizes()) <= serialize.INLINE_BYTES:
+            inline = m.Inline(packed.data, packed.copied(), names)
+            return inline, packed.refs
         size, node = serialize.stored_size(packed), self.runtime.node
         self.runtime.drain()  # what we have let go of makes room
         offset = self.runtime.call(node, "create", id, size, owner)
@@ -98,7 +95,8 @@ class Values:
         with memoryview(self.arena)[offset : offset + size] as memory:
             serialize.write(memory, packed)
         node.post(("seal", id))
-        return m.Stored(size, [node.data.address], names)
+        node.flush()  # before anybody hears of it: we may die in between
+        return m.Stored(size, [node.data.address], names), packed.refs
 
     # ---- get ----
 
@@ -113,23 +111,22 @@ class Values:
             self._await(entries, waiting, timeout_s)
         if until is not None:
             timeout_s = max(0.0, until - time.monotonic())
-        blocks = self.fetch(entries, timeout_s)
-        return [self.load(entry, blocks.get(entry)) for entry in entries]
+        return self.fetch(entries, timeout_s)
 
     def _await(
         self, entries: list[Entry], waiting: list[Entry], timeout_s: Any
     ) -> None:
         seen, objects = -1, self.runtime.objects
+        failed: list[Entry] = []
 
         def ready() -> bool:
             nonlocal seen
             while waiting and waiting[-1].value is not None:
                 waiting.pop()
-            if seen == objects.failures:
-                return not waiting
-            seen = objects.failures  # an error ends the wait, as in Ray
-            failed = any(type(entry.value) is m.Failed for entry in entries)
-            return failed or not waiting
+            if seen != objects.failures:  # an error ends the wait, as in Ray
+                seen = objects.failures
+                failed[:] = [e for e in entries if type(e.value) is m.Failed]
+            return bool(failed) or not waiting
 
         self._want(waiting)
         if not self.runtime.wait_for(ready, timeout_s):
@@ -138,9 +135,8 @@ class Values:
                 f"get() timed out after {timeout_s} s: {missing} of "
                 f"{len(entries)} objects are not there yet"
             )
-        for entry in entries:
-            if type(entry.value) is m.Failed:
-                self.load(entry, None)
+        for entry in failed:
+            self._load(entry, None)
 
     def _want(self, entries: Sequence[Entry]) -> None:
         """Ask the owners of borrowed objects for their values."""
@@ -150,24 +146,11 @@ class Values:
                 for entry in borrowed:
                     self.runtime.objects.want(entry)
 
-    def load(self, entry: Entry, block: Block | m.Failed | None) -> Any:
+    def _load(self, entry: Entry, block: memoryview | m.Failed | None) -> Any:
         """Unpickle a value that is there, or raise its error."""
-        value = block if isinstance(block, m.Failed) else entry.value
-        if type(value) is bytes:
-            return pickle.loads(value)
-        if isinstance(value, m.Failed):
-            error = pickle.loads(value.error)
-            if isinstance(error, RayTaskError):
-                error = error.as_instanceof_cause()
-            raise error
         if isinstance(block, memoryview):
-            loaded = serialize.read(block)
-        else:
-            assert isinstance(value, m.Inline)
-            loaded = pickle.loads(value.data, buffers=value.buffers)
-        if self.runtime.objects.to_borrow:
-            self.runtime.drain()
-        return loaded
+            return serialize.read(block)
+        return serialize.load(entry.value if block is None else block)
 
     def future(self, ref: ObjectRef) -> Future[Any]:
         """Give a future of a value; it is set by the pumping thread."""
@@ -175,7 +158,7 @@ class Values:
 
         def fetched(block: Any) -> None:
             try:
-                future.set_result(self.load(ref.entry, block))
+                future.set_result(self._load(ref.entry, block))
             except BaseException as error:  # noqa: BLE001  # the task's
                 future.set_exception(error)
 
@@ -188,19 +171,20 @@ class Values:
 
     def fetch(
         self, entries: Sequence[Entry], timeout_s: float | None
-    ) -> dict[Entry, Any]:
-        """Bring large values here. Blocks: until they are."""
-        stored = {e for e in entries if type(e.value) is m.Stored}
+    ) -> list[Any]:
+        """Give values that are there. Blocks: until large ones are here."""
+        small = (bytes, m.Inline)
+        coming = {e for e in entries if type(e.value) not in small}
+        if not coming:
+            return [serialize.load(entry.value) for entry in entries]
         blocks: dict[Entry, Any] = {}
-        if not stored:
-            return blocks
         with self.runtime.lock:
-            for entry in stored:
+            for entry in coming:
                 self._fetch(entry, partial(blocks.__setitem__, entry))
-        there = lambda: len(blocks) == len(stored)  # noqa: E731
+        there = lambda: len(blocks) == len(coming)  # noqa: E731
         if not self.runtime.wait_for(there, timeout_s):
             raise GetTimeoutError(f"get() timed out after {timeout_s} s")
-        return blocks
+        return [self._load(entry, blocks.get(entry)) for entry in entries]
 
     def _fetch(self, entry: Entry, done: Callable[[Any], None]) -> None:
         """Bring an object here. Lock held.
@@ -214,8 +198,7 @@ class Values:
         if not isinstance(value, m.Stored):
             done(None)
             return
-        known = self._pinned.get(entry.id)
-        array = known() if known is not None else None
+        array = self._pinned.get(entry.id)
         if array is not None:
             done(memoryview(array).toreadonly().cast("B"))
             return
@@ -239,25 +222,22 @@ class Values:
         owner = entry.owner or self.runtime.address
         self.runtime.ask(self.runtime.node, answered, "fetch", *what, owner)
 
-    def _pin(self, id: bytes, offset: int, size: int) -> Block:
+    def _pin(self, id: bytes, offset: int, size: int) -> memoryview:
         array = (ctypes.c_char * size).from_buffer(self.arena, offset)
 
-        def gone(_: object) -> None:
+        def gone() -> None:
             self.runtime.unpinned.append(id)
             self.runtime.pump.nudge()
 
-        self._pinned[id] = weakref.ref(array, gone)
+        self._pinned[id] = array
+        weakref.finalize(array, gone).atexit = False
         return memoryview(array).toreadonly().cast("B")
 
     def unpin(self) -> None:
         """Tell the node what nobody here reads any more. Lock held."""
-        ids, unpinned = [], self.runtime.unpinned
-        while unpinned:
-            ids.append(unpinned.popleft())
-            known = self._pinned.get(ids[-1])
-            if known is not None and known() is None:
-                del self._pinned[ids[-1]]
-        if ids:
+        unpinned = self.runtime.unpinned
+        if unpinned:
+            ids = [unpinned.popleft() for _ in range(len(unpinned))]
             self.runtime.node.post(("unpin", ids))
 
     def close(self) -> None:
@@ -274,26 +254,17 @@ class Values:
         timeout_s: float | None,
     ) -> tuple[list[ObjectRef], list[ObjectRef]]:
         """Split into ready and not ready. Blocks: until enough are ready."""
-        found = self._ready(refs, num_returns)
-        if len(found) < num_returns:
-            self._want([ref.entry for ref in refs])
-
-            def ready() -> bool:
-                found[:] = self._ready(refs, num_returns)
-                return len(found) == num_returns
-
-            self.runtime.wait_for(ready, timeout_s)
-        if found == list(range(len(found))):  # the first ones, mostly
-            return list(refs[: len(found)]), list(refs[len(found) :])
-        chosen = set(found)
-        rest = [ref for i, ref in enumerate(refs) if i not in chosen]
-        return [refs[index] for index in found], rest
-
-    def _ready(self, refs: Sequence[ObjectRef], count: int) -> list[int]:
         found: list[int] = []
-        for index, ref in enumerate(refs):
-            if ref.entry.value is not None:
-                found.append(index)
-                if len(found) == count:
-                    break
-        return found
+
+        def ready() -> bool:
+            values = (ref.entry.value for ref in refs)
+            there = (i for i, v in enumerate(values) if v is not None)
+            found[:] = islice(there, num_returns)
+            return len(found) == num_returns
+
+        if not ready():
+            self._want([ref.entry for ref in refs])
+            self.runtime.wait_for(ready, timeout_s)
+        rest = list(refs)
+        taken = [rest.pop(index) for index in reversed(found)]
+        return taken[::-1], rest

@@ -7,10 +7,9 @@ Rules:
 
 1. The main thread reads the sockets while it has no task, and runs user
    code otherwise; the background thread reads while a task takes long.
-2. A task that waits gives its CPU back and returns the tasks that were
+2. A task that waits gives its CPU back and returns the tasks that are
    queued behind it: one of them may be what it waits for.
-3. Answers leave in batches: when the queue is empty, or after a
-   millisecond.
+3. Answers leave in batches: when the queue is empty, or after 1 ms.
 """
 
 from __future__ import annotations
@@ -19,23 +18,24 @@ import asyncio
 import inspect
 import mmap
 import os
+import pickle
 import signal
 import threading
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import cloudpickle
 
 from minimr.core import messages as m
 from minimr.core.pool import PROGRESS
-from minimr.core.results import ActorExit, Attempt, Results
+from minimr.core.results import Results
 from minimr.core.runtime import Running, Runtime, running
 from minimr.core.serialize import fail
-from minimr.exceptions import ActorDiedError, TaskCancelledError, task_error
+from minimr.exceptions import ActorDiedError, TaskCancelledError
 from minimr.interrupt import in_main_thread, knock, may_interrupt
 from minimr.net.endpoint import Reply
 from minimr.net.peer import Peer
@@ -59,7 +59,6 @@ class Executor:
     def __init__(self, runtime: Runtime, progress: mmap.mmap) -> None:
         self.runtime = runtime
         self.progress = progress
-        self.functions: dict[bytes, Any] = {}  # pickled until the first use
         self.queue: deque[tuple[Peer, Any]] = deque()
         self.lease = 0
         self.begun = 0  # tasks of this lease
@@ -69,16 +68,17 @@ class Executor:
         self.actor: Any = None
         self.restarts = 0  # of the actor
         self.threads: ThreadPoolExecutor | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self.loop: Any = None  # asyncio's, of an actor with async methods
         self.coroutines: dict[bytes, asyncio.Task[Any]] = {}
+        self.room: Any = None  # a semaphore, for so many of them at once
         self.results = Results(runtime)
         self.cancelled: set[bytes] = set()
         self.now: Running | None = None  # in the main thread
         self._looked_at: Running | None = None  # by the background thread
-        self._waits = False  # the task in the main thread does
+        self._stuck: Running | None = None  # nothing waits behind this one
         self._flushed = 0.0
         runtime.serve(self)
-        runtime.blocking = self._blocking
+        runtime.blocked = self._blocked
         runtime.pump.taken_over = self._taking_long
         signal.signal(signal.SIGINT, self._interrupted)
 
@@ -97,17 +97,17 @@ class Executor:
     def _on_push(
         self, peer: Peer, id: bytes, function: Any, blob: Any, *rest: Any
     ) -> None:
-        push, runs = (id, function, *rest), self.now and not self.spec
+        push = (id, function, *rest)
         if blob is not None:
-            self.functions[function] = blob
+            self.results.functions[function] = blob
         if self.loop is not None:
             self.loop.call_soon_threadsafe(self._spawn, peer, push)
         elif self.threads is not None:
-            self.threads.submit(self._run_and_flush, peer, push)
-        elif self._waits or (runs and self.runtime.pump.in_background):
-            peer.post(("returned", [id]))
+            self.threads.submit(self._run_here, peer, push)
         else:
             self.queue.append((peer, push))
+            if self.now is not None and self.now is self._stuck:
+                self._give_back()
 
     def _on_become(
         self, peer: Peer, spec: m.ActorSpec, restarts: int, reply: Reply
@@ -124,10 +124,10 @@ class Executor:
                 peer.post(("done", id, fail(error)))
                 return
         if recursive:
-            self.runtime.leases.cancel_children(id, force)
-        if id in self.coroutines and self.loop is not None:
-            self.loop.call_soon_threadsafe(self.coroutines[id].cancel)
-        elif self.now is None or self.now.task != id:
+            self.runtime.tasks.cancel_children(id, force)
+        if self.loop is not None:  # when the call has made its first step
+            self.loop.call_soon_threadsafe(self.loop.call_soon, self._stop, id)
+        if self.now is None or self.now.task != id:
             self.runtime.tasks._on_cancel(peer, id, force, recursive)
         elif force:
             os._exit(1)
@@ -153,15 +153,17 @@ class Executor:
         runtime, queue = self.runtime, self.queue
         while True:
             runtime.pump.wait(queue.__len__)
-            peer, push = queue.popleft()
+            try:
+                peer, push = queue.popleft()
+            except IndexError:  # the background thread gave it back
+                continue
             if push[0]:
-                self._run(peer, push)
+                self._run_here(peer, push)
             else:
                 self._become(*push[1:])
-            now = time.monotonic()
-            late = now - self._flushed > FLUSH_S
+            late = time.monotonic() - self._flushed > FLUSH_S
             if not queue or late or peer.posted() >= BATCH:
-                self._flushed = now
+                self._flushed = time.monotonic()
                 runtime.hub.flush()
 
     def _taking_long(self) -> float | None:
@@ -173,93 +175,98 @@ class Executor:
             return None
         if self.now is not None and self.now is self._looked_at:
             with self.runtime.lock:
+                self._stuck = self._looked_at
                 self._give_back()
         self._looked_at = self.now
         return GRACE_S
 
     def _give_back(self) -> None:
-        back: defaultdict[Peer, deque[bytes]] = defaultdict(deque)
-        while self.queue:
-            peer, push = self.queue.pop()
-            back[peer].appendleft(push[0])
-        for peer, tasks in back.items():
-            peer.post(("returned", list(tasks)))
-
-    def _blocking(self) -> Any:
-        if self.spec is None and in_main_thread():
-            return self._blocked()
-        return None
+        ids: list[bytes] = []
+        with suppress(IndexError):  # the main thread takes from it, too
+            while True:
+                peer, push = self.queue.pop()
+                ids.insert(0, push[0])
+        if ids:  # all of one owner: who has the lease
+            peer.post(("returned", ids))
 
     @contextmanager
     def _blocked(self) -> Iterator[None]:
-        node, self._waits = self.runtime.node, True
+        """Give the CPU of a task back while it waits."""
+        if self.spec is not None or not in_main_thread():
+            yield
+            return
         with self.runtime.lock:
+            self._stuck = self.now
             self._give_back()
-        node.post(("blocked", True))
+        self.runtime.node.post(("blocked", True))
         self.runtime.hub.flush()
         try:
             yield
         finally:
-            self._waits = False
-            node.post(("blocked", False))
+            self.runtime.node.post(("blocked", False))
 
     # ---- one task ----
 
-    def _run_and_flush(self, peer: Peer, push: Push) -> None:
-        self._run(peer, push)
-        self.runtime.hub.flush()
-
-    def _run(self, peer: Peer, push: Push) -> None:
-        id, function, args, deps, returns, name, attempt = push
-        with Attempt(self, peer, Running(id, name, attempt)) as phases:
-            call = self._function(function)
-            positional, named = self.results.arguments(args, deps)
-            phases.mark()
-            result = call(*positional, **named)
-            phases.mark()
-            if self.spec is not None and id in self.cancelled:
-                raise KeyboardInterrupt
-            self.results.reply(peer, id, returns, result)
+    def _run_here(self, peer: Peer, push: Push) -> None:
+        for _ in self._run(peer, push).__await__():
+            raise RuntimeError("it awaits something without a loop")
 
     def _spawn(self, peer: Peer, push: Push) -> None:
-        assert self.loop is not None
-        task = self.loop.create_task(self._run_async(peer, push))
-        self.coroutines[push[0]] = task
-        task.add_done_callback(lambda _: self.coroutines.pop(push[0], None))
+        self.coroutines[push[0]] = self.loop.create_task(self._run(peer, push))
 
-    async def _run_async(self, peer: Peer, push: Push) -> None:
+    def _stop(self, id: bytes) -> None:
+        if id in self.coroutines:
+            self.coroutines[id].cancel()
+
+    async def _run(self, peer: Peer, push: Push) -> None:
+        """Run a task and answer. Awaits something only in a loop."""
         id, function, args, deps, returns, name, attempt = push
-        async with self._room:
-            with Attempt(self, peer, Running(id, name, attempt)) as phases:
-                call = self._function(function)
-                positional, named = self.results.arguments(args, deps)
-                phases.mark()
-                result = call(*positional, **named)
+        turn, now, times = False, Running(id, name, attempt), [time.time()]
+        token = running.set(now)
+        try:
+            if self.loop is not None:
+                turn = await self.room.acquire()
+                times = [time.time()]
+            self._begin(now)
+            call = self.results.function(function, self.actor)
+            positional, named = self.results.arguments(args, deps)
+            times.append(time.time())
+            result = call(*positional, **named)
+            if self.loop is not None:
                 if inspect.isawaitable(result):
                     result = await result
                 if inspect.isasyncgen(result):
                     result = [item async for item in result]
-                phases.mark()
-                self.results.reply(peer, id, returns, result)
-            asyncio.get_running_loop().call_soon(self.runtime.hub.flush)
+            times.append(time.time())
+            if self.spec is not None and id in self.cancelled:
+                raise KeyboardInterrupt
+            self.results.reply(peer, id, returns, result)
+            succeeded = True
+        except BaseException as error:  # noqa: BLE001  # sent to the owner
+            self.now = None
+            failed = self.results.failure(self.spec, name, error)
+            peer.post(("done", id, failed))
+            succeeded = False
+        self.now = None
+        self.cancelled.discard(id)
+        self.coroutines.pop(id, None)
+        running.reset(token)
+        self.results.record(id, name, times, succeeded)
+        if turn:
+            self.room.release()
+        if self.loop is not None:
+            self.loop.call_soon(self.runtime.hub.flush)
+        elif self.threads is not None:
+            self.runtime.hub.flush()
 
-    def _function(self, function: bytes | str) -> Callable[..., Any]:
-        """Give what a task calls; unpickled at its first use."""
-        if function == "__ray_terminate__":
-            raise ActorExit
-        if function == "__ray_ready__":
-            return lambda: True
-        if isinstance(function, str):
-            return getattr(self.actor, function)  # type: ignore[no-any-return]
-        known = self.functions[function]
-        if isinstance(known, bytes):
-            known = self.functions[function] = cloudpickle.loads(known)
-        return known  # type: ignore[no-any-return]
-
-    # ---- actors ----
+    def _begin(self, now: Running) -> None:
+        self.begun += 1
+        name = now.name.encode()
+        PROGRESS.pack_into(self.progress, 0, self.lease, self.begun, name)
+        if self.threads is None and self.loop is None:
+            self.now = now
 
     def _become(self, spec: m.ActorSpec, restarts: int, reply: Any) -> None:
-        """Construct the actor. Runs in: the main thread."""
         self.spec, self.restarts, error = spec, restarts, None
         name = f"{spec.class_name}.__init__"
         token = running.set(Running(b"", name, restarts))
@@ -268,33 +275,17 @@ class Executor:
             args, kwargs = self.results.arguments(spec.args, spec.deps)
             self.actor = cls.__new__(cls)
             self.actor.__init__(*args, **kwargs)
-        except SystemExit as exit:
-            self.quit(exit)
         except BaseException as raised:  # noqa: BLE001  # sent to the callers
-            text = task_error(name, raised, os.getpid()).traceback_str
-            died = ActorDiedError(f"the actor's constructor raised: {text}")
+            failed = self.results.failure(spec, name, raised)
+            raised = pickle.loads(failed.error)
+            died = ActorDiedError(f"the actor's constructor raised: {raised}")
             error = fail(died).error
         finally:
             running.reset(token)
         if spec.is_async:
             self.loop = asyncio.new_event_loop()
-            self._room = asyncio.Semaphore(spec.concurrency)
+            self.room = asyncio.Semaphore(spec.concurrency)
             threading.Thread(target=self.loop.run_forever, daemon=True).start()
         elif spec.concurrency > 1:
             self.threads = ThreadPoolExecutor(spec.concurrency)
         reply(error)
-
-    def leave(self) -> None:
-        """End this actor, with no restart: `exit_actor`."""
-        assert self.spec is not None
-        self.runtime.hub.flush()
-        question = ("end_actor", self.spec.id, True, "it called exit_actor()")
-        self.runtime.ask_head(*question)
-        self.runtime.hub.flush()
-        os._exit(0)
-
-    def quit(self, error: SystemExit) -> None:
-        """End this process as `sys.exit` in a task asks."""
-        self.runtime.hub.flush()
-        code = error.code
-        os._exit(code if isinstance(code, int) else int(code is not None))

@@ -99,6 +99,24 @@ def test_an_async_call_can_be_cancelled(api, station, mailbox):
     assert api.get(station.count.remote(), timeout=T) == 0
 
 
+def test_an_async_call_that_waits_for_its_turn_can_be_cancelled(api, mailbox):
+    @api.remote(max_concurrency=1)
+    class Narrow:
+        async def hold(self, send):
+            send("in")
+            await asyncio.Event().wait()
+
+    narrow = Narrow.remote()
+    refs = [narrow.hold.remote(mailbox.send) for _ in range(3)]
+    assert mailbox.receive() == ["in"]
+    for ref in refs[1:]:
+        api.cancel(ref)
+        with pytest.raises(api.exceptions.TaskCancelledError):
+            api.get(ref, timeout=T)
+    assert mailbox.empty()
+    api.kill(narrow)
+
+
 def test_an_async_generator_streams(api, station):
     stream = station.ticks.options(num_returns="streaming").remote(4)
     assert [api.get(ref, timeout=T) for ref in stream] == [0, 1, 2, 3]

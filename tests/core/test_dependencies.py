@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.timeout(60)
@@ -86,6 +87,19 @@ def test_a_chain_of_tasks_runs_in_order(api):
     for letter in "minimr":
         ref = add.remote(ref, letter)
     assert api.get(ref, timeout=T) == "minimr"
+
+
+def test_a_chain_of_large_results_is_as_long_as_it_likes(api):
+    @api.remote
+    def more(array):
+        return array + 1
+
+    ref = api.put(np.zeros(20_000))
+    for _ in range(800):
+        ref = more.remote(ref)
+    assert api.get(ref, timeout=T)[0] == 800
+    del ref
+    assert api.get(api.remote(lambda: "goes on").remote(), timeout=T)
 
 
 def test_a_diamond_of_tasks_computes_its_top_once(api, attempt):

@@ -22,7 +22,6 @@ RECEIVERS = [
     ("leasing", "Leasing"),
     ("node", "Node"),
     ("objects", "Objects"),
-    ("recovery", "Recovery"),
     ("runtime", "Runtime"),
     ("tasks", "Tasks"),
     ("transfer", "Transfers"),
