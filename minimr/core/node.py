@@ -134,8 +134,7 @@ class Node(Endpoint):
             self._on_stop(None, "the driver is gone")
         if peer.data.address == self.head != self.address:
             self._on_stop(None, "the head is gone")
-        self.store.process_left(peer, peer.data.address)
-        self.transfers.made_room()
+        self.transfers.process_left(peer, peer.data.address)
         self.leasing.owner_left(peer)
 
     def _on_view(self, peer: Peer, nodes: list[m.NodeInfo]) -> None:

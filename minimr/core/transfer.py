@@ -103,6 +103,14 @@ class Transfers:
         self._early[id].append(again)
         return True
 
+    def process_left(self, peer: Peer, address: Address) -> None:
+        """A process is gone, and so is what it had begun to write."""
+        self.store.process_left(peer, address)
+        for id in self._early.keys() - self.store.objects.keys():
+            for again in self._early.pop(id):
+                again()
+        self.made_room()
+
     def _on_unpin(self, peer: Peer, ids: list[bytes]) -> None:
         for id in ids:
             self.store.unpin(id, peer)

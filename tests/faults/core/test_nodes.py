@@ -9,7 +9,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
+import numpy as np
+import psutil
 import pytest
 
 import minimr as ray
@@ -85,6 +89,36 @@ def test_nodes_die_and_join_at_random_and_every_result_is_right(
     try:
         for _ in range(3):
             work_once(dice)
+    finally:
+        stop.set()
+        thread.join()
+
+
+@ray.remote(max_retries=-1, scheduling_strategy="SPREAD")
+def large(number: int) -> Any:
+    return np.full(600_000, number)
+
+
+@pytest.mark.parametrize("seed", range(min(SCHEDULES, 2)))
+def test_workers_die_while_they_write_large_results(
+    nodes: Nodes, seed: int
+) -> None:
+    dice, stop = random.Random(seed), threading.Event()
+
+    def die() -> None:
+        while not stop.wait(dice.uniform(0.05, 0.15)):
+            node = psutil.Process(dice.choice(nodes.processes).pid)
+            for worker in node.children()[:1]:
+                with suppress(psutil.NoSuchProcess):  # it has ended
+                    worker.kill()
+
+    thread = threading.Thread(target=die)
+    thread.start()
+    until = time.monotonic() + 4
+    try:
+        while time.monotonic() < until:
+            arrays = ray.get([large.remote(n) for n in range(6)], timeout=T)
+            assert [int(array[-1]) for array in arrays] == list(range(6))
     finally:
         stop.set()
         thread.join()

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,8 @@ class Deaths:
         node = psutil.Process(self.dice.choice(self.nodes.processes[:1]).pid)
         workers = node.children()
         if workers:
-            os.kill(self.dice.choice(workers).pid, signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):  # it has ended
+                self.dice.choice(workers).kill()
 
     def _node(self) -> None:
         for process in self.nodes.processes[1:]:

@@ -7,10 +7,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from minimr.core.store import Store
+from minimr.core.transfer import Transfers
 
 MB = 2**20
 OWNER = ("127.0.0.1", 1)
@@ -155,3 +158,18 @@ def test_what_a_process_had_begun_goes_with_it(store: Store) -> None:
     assert in_memory(store) == "bc"
     store.seal(b"b")
     assert store.arena.used == 2 * MB
+
+
+def test_who_waits_for_what_a_dead_process_had_begun_is_told(
+    store: Store,
+) -> None:
+    here, answers = ("127.0.0.1", 9), []
+    endpoint: Any = SimpleNamespace(address=here, link=lambda _: None)
+    maker: Any = SimpleNamespace(data=SimpleNamespace(address=here))
+    transfers = Transfers(endpoint, store)
+    transfers._on_create(maker, b"a", MB, OWNER, answers.append)
+    assert answers.pop() == 0
+    transfers._on_fetch(maker, b"a", MB, [here], OWNER, answers.append)
+    assert answers == []  # it is not complete
+    transfers.process_left(maker, here)
+    assert answers == [(here, "it is not here")]
