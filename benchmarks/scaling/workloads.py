@@ -33,7 +33,7 @@ class Size:
     short_tasks: int = 180
     long_tasks: int = 60
     shuffle_bytes: int = 128_000_000  # blocks that no engine sends inline
-    rounds: int = 5  # of the parameter server
+    rounds: int = 4  # of the parameter server
     dqn_rounds: int = 4
 
 
@@ -136,7 +136,7 @@ def _training(size: Size, nodes: int) -> dict[str, Any]:
     return {
         "workers": nodes,
         "rounds": size.rounds,
-        "units": 120,
+        "units": 180,
         "size": 100_000,
     }
 

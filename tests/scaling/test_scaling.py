@@ -71,6 +71,18 @@ def test_amdahls_law_is_found_again_in_points_that_follow_it() -> None:
     assert law.seconds(10) == pytest.approx(2.8)
 
 
+def test_no_part_of_a_fit_is_less_than_nothing_and_the_rest_fits_best() -> (
+    None
+):
+    better_than_ideal = summary.fit({1: 10.0, 5: 1.0})
+    assert better_than_ideal is not None
+    assert better_than_ideal.serial_seconds == 0.0
+    # b that makes (10 - b)² + (1 - b / 5)² least
+    assert better_than_ideal.parallel_seconds == pytest.approx(10.2 / 1.04)
+    slower = summary.fit({1: 1.0, 2: 2.0})
+    assert slower == summary.Fit(1.5, 0.0)
+
+
 def test_one_node_more_is_predicted_from_the_others_alone() -> None:
     seconds = {1: 10.0, 2: 6.0, 4: 4.0, 5: 99.0}
     assert summary.one_more(seconds) == pytest.approx((3.6, 99.0))
