@@ -23,7 +23,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from dqn.agent import Agent
-from dqn.placement import Placement, strategy
+from dqn.placement import Placement
 from dqn.settings import Settings
 from dqn.team import Team
 from dqn.trainer import Progress
@@ -53,8 +53,11 @@ class AtHome:
 
     def remote(self, cls: type) -> Any:
         """Give a class whose `options` name the node."""
+        name = f"{self._verbs.__name__}.util.scheduling_strategies"
         home = self._verbs.get_runtime_context().get_node_id()
-        where = strategy(self._verbs, home)
+        # Ray takes no notice of a soft one where no CPU is asked for.
+        affinity = import_module(name).NodeAffinitySchedulingStrategy
+        where = affinity(home, soft=False)
         options = self._verbs.remote(cls).options
         return SimpleNamespace(
             options=partial(options, scheduling_strategy=where)
