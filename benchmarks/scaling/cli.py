@@ -23,7 +23,7 @@ from benchmarks.scaling.workloads import ENGINES, USUAL, WORKLOADS, Size
 from minimr.corpus import InputError, find_files
 
 NAME = "mrscale"  # of the lab: another one than the user's own
-PART_BYTES = 3_000_000  # of the weak word count, a node
+PART_BYTES = 2_000_000  # of the weak word count, a node
 STORE_BYTES = 400_000_000  # of a node: a shuffle fits even into one
 
 
@@ -63,7 +63,7 @@ def numbers(
 @click.option("--bandwidth", default="1gbit", show_default=True)
 @click.option(
     "--text-mb",
-    default=12.0,
+    default=10.0,
     show_default=True,
     help="The first whole files of that size are counted; 0: all.",
 )

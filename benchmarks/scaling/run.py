@@ -8,7 +8,7 @@ Rules:
 
 1. What is on disk is not measured again.
 2. Starting is not measured: engines and actors start without the CPU
-   share, and a warm-up round of each point does not count.
+   share, and a tenth of the work of each point is done before, to warm up.
 3. When the time is up, the run ends between two points, and says so.
 """
 
@@ -118,19 +118,28 @@ class Run:
             raise OutOfTimeError
         work, point = WORKLOADS[key.workload], self.wanted.empty(key)
         arguments = point.arguments
-        calm = self._round(team, work, arguments)  # the warm-up
+        tenth = work.arguments(self.wanted.size.tenth(), key.nodes)
+        self._begin(team, work, tenth)
+        team.ask(work.call, **tenth)
         for _ in range(self.wanted.rounds_of(key)):
+            calm = self._round(team, work, arguments)
             if key.kind == "scaling":
-                point.rounds.append(self._round(team, work, arguments))
+                point.rounds.append(calm)
             else:
                 half = calm["seconds"] / 2
-                calm = self._round(team, work, arguments)
                 hurt = self._round(team, work, arguments, half)
                 point.rounds.append({**hurt, "calm_seconds": calm["seconds"]})
         if work.end:
             team.ask(work.end)
         self.store.save(point)
         self._tell(point)
+
+    def _begin(
+        self, team: Team, work: Workload, arguments: dict[str, Any]
+    ) -> None:
+        if work.begin:
+            with team.lab.unlimited():
+                team.ask(work.begin, **arguments)
 
     def _round(
         self,
@@ -139,9 +148,7 @@ class Run:
         arguments: dict[str, Any],
         kill_after_s: float | None = None,
     ) -> dict[str, Any]:
-        if work.begin:
-            with team.lab.unlimited():
-                team.ask(work.begin, **arguments)
+        self._begin(team, work, arguments)
         before = team.lab.usage()
         team.send(work.call, **arguments)
         last = team.lab.plan.all()[-1].name

@@ -30,11 +30,23 @@ class Size:
 
     words: tuple[str, ...]  # files, of the strong word count
     parts: tuple[str, ...]  # a file a node, of the weak one
-    short_tasks: int = 180
+    short_tasks: int = 120
     long_tasks: int = 60
     shuffle_bytes: int = 128_000_000  # blocks that no engine sends inline
     rounds: int = 4  # of the parameter server
     dqn_rounds: int = 4
+
+    def tenth(self) -> Size:
+        """Give a tenth of the work, or the least there is: to warm up."""
+        return Size(
+            self.words[: -(-len(self.words) // 10)],
+            self.parts,
+            max(self.short_tasks // 10, 5),
+            max(self.long_tasks // 10, 5),
+            self.shuffle_bytes // 10,
+            1,
+            1,
+        )
 
 
 @dataclass(frozen=True)
@@ -155,6 +167,7 @@ TRAINING = Workload(
     _training,
     lambda arguments: float(arguments["rounds"]),
     _trained,
+    begin="benchmarks.scaling.training:begin",
 )
 
 
