@@ -14,7 +14,7 @@ import click
 
 from benchmarks.generate import write_text
 from benchmarks.lab.cli import make_plan
-from benchmarks.lab.plan import LabError
+from benchmarks.lab.plan import LabError, Plan
 from benchmarks.options import AT_LEAST_ONE, comma_list, tell
 from benchmarks.scaling.run import OutOfTimeError, Run, Wanted, remove_lab
 from benchmarks.scaling.show import show
@@ -87,15 +87,7 @@ def scaling(context: click.Context, /, **chosen: Any) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     until = time.monotonic() + 60 * chosen["minutes"]
     store = Store(chosen["to"])
-    plan = make_plan(
-        NAME,
-        engine="none",
-        nodes=max(chosen["nodes"]),
-        cpu_share=chosen["cpu_share"],
-        bandwidth=chosen["bandwidth"],
-        loopback=chosen["loopback"],
-    )
-    plan = replace(plan, store_bytes=STORE_BYTES)
+    plan = plan_of(chosen)
     try:
         size = sizes(
             Path(chosen["to"]),
@@ -128,6 +120,19 @@ def scaling(context: click.Context, /, **chosen: Any) -> None:
     show(points)
     if not all(each["exact"] for p in points for each in p.rounds):
         context.exit(1)
+
+
+def plan_of(chosen: dict[str, Any]) -> Plan:
+    """Say what the nodes are to be, all of them."""
+    plan = make_plan(
+        NAME,
+        engine="none",
+        nodes=max(chosen["nodes"]),
+        cpu_share=chosen["cpu_share"],
+        bandwidth=chosen["bandwidth"],
+        loopback=chosen["loopback"],
+    )
+    return replace(plan, store_bytes=STORE_BYTES)
 
 
 def sizes(
