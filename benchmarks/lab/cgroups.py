@@ -8,6 +8,13 @@
 
 The quota holds for each period, so the period is short: a node that has
 used up its share is back within milliseconds, as a slower one would be.
+
+What the kernel asks for (Documentation/admin-guide/cgroup-v2.rst):
+
+1. A group has `cpu.max` if `cgroup.subtree_control` of the one above it
+   has `cpu`, and so on up to the root.
+2. Only the root of the machine may give shares and have processes of its
+   own. What is mounted in a container is not that root.
 """
 
 from __future__ import annotations
@@ -85,8 +92,25 @@ def find(mounts: str | None = None) -> Cgroups:
     if "cpu" in trees and "cpuacct" in trees:
         roots = dict.fromkeys((trees["cpu"], trees["cpuacct"]))
         return Cgroups(1, tuple(roots))
-    if "2" in trees:
-        known = (trees["2"] / "cgroup.controllers").read_text().split()
-        if "cpu" in known:
-            return Cgroups(2, (trees["2"],))
+    if "2" in trees and _can_share(trees["2"]):
+        return Cgroups(2, (trees["2"],))
     raise LabError("no cgroup of this system can limit the CPU")
+
+
+def shares(folder: Path) -> bool:
+    """Tell whether the groups below a folder have quotas (version 2)."""
+    return "cpu" in (folder / "cgroup.subtree_control").read_text().split()
+
+
+def _can_share(root: Path) -> bool:
+    if "cpu" not in (root / "cgroup.controllers").read_text().split():
+        return False
+    of_the_machine = not (root / "cgroup.type").exists()
+    if of_the_machine or shares(root):
+        return True
+    if (root / "cgroup.procs").read_text().split():
+        raise LabError(
+            f"processes stand in {root} itself, so there is no CPU share "
+            f"below it: move them into a group of their own, as {root}/init"
+        )
+    return True

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from benchmarks import tables
-from benchmarks.lab import engines, namespaces
+from benchmarks.lab import cgroups, engines, namespaces
 from benchmarks.lab.ground import Usage
 from benchmarks.lab.lab import Lab
 from benchmarks.lab.plan import ENGINES, LabError, Plan, read_hosts
@@ -140,6 +140,11 @@ def make_plan(name: str, hosts: Any = None, **chosen: Any) -> Plan:
             chosen["ports"] = free_ports()
     if why:
         chosen |= {"cpu_share": None, "bandwidth": None, "without": why}
+    elif chosen.get("cpu_share") is not None:
+        try:
+            cgroups.find()
+        except LabError as error:
+            chosen |= {"cpu_share": None, "without": str(error)}
     if chosen.get("bandwidth"):
         namespaces.burst_bytes(chosen["bandwidth"])
     return Plan(name=name, home=home(name), **chosen)

@@ -23,6 +23,12 @@ PORTS = {"minimr": 6390, "ray": 6379, "join": 7000}
 SERVERS = {"minimr": "minimr.core.main", "ray": "/raylet/raylet "}
 TOKEN_BYTES = 32
 NODE = "MINIMR_LAB_NODE"
+# A call to a node that is cut off would hang for the minutes of Ray's own
+# keep-alive: 300 s, and 120 s for the answer to it.
+RAY_PATIENCE = {
+    "RAY_grpc_client_keepalive_time_ms": "5000",
+    "RAY_grpc_client_keepalive_timeout_ms": "5000",
+}
 
 
 def start_command(engine: str, plan: Plan, node: Node) -> list[str]:
@@ -64,6 +70,7 @@ def environ(plan: Plan, node: Node) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(home / "ray-token"),
         "RAY_USAGE_STATS_ENABLED": "0",
+        **{k: os.environ.get(k, v) for k, v in RAY_PATIENCE.items()},
         **python_path(),
     }
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.lab import engines
@@ -131,6 +131,16 @@ class Lab:
         missing = [e for n, e in self._without_engine(plan) if n == node]
         self._start(plan, ground, [(node, engine) for engine in missing])
         return missing
+
+    @contextmanager
+    def unlimited(self) -> Iterator[None]:
+        """Lift the CPU shares for what is not to be measured."""
+        nodes, ground = self.plan.all(), self.ground
+        ground.limit(nodes, on=False)
+        try:
+            yield
+        finally:
+            ground.limit(nodes, on=True)
 
     def await_usage(
         self, name: str, ready: Callable[[Usage], bool], timeout_s: float

@@ -54,9 +54,10 @@ def in_namespace(path: Path) -> set[int]:
 def in_cgroup(folder: Path) -> set[int]:
     """Find the processes of a cgroup."""
     try:
-        return set(map(int, (folder / "cgroup.procs").read_text().split()))
+        found = set(map(int, (folder / "cgroup.procs").read_text().split()))
     except FileNotFoundError:
         return set()
+    return found - {0}  # one of another PID namespace; to `kill`, our own
 
 
 def end_all(find: Callable[[], Iterable[int]]) -> int:

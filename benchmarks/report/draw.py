@@ -16,6 +16,8 @@ DPI = 75
 COLOURS = {"minimr": "#d1622b", "minimr-tasks": "#1f5f9e", "ray": "#3f3f3f"}
 MARKERS = {"minimr": "o", "minimr-tasks": "s", "ray": "^"}
 OTHER = "#8a5aa8"
+LEAST_HEIGHT = 0.25  # of a bar with its value inside, of the highest
+NAME_HEIGHT = 0.075  # of the axes
 SHIFT = 0.06  # between the whiskers of engines, in nodes
 
 
@@ -42,7 +44,7 @@ def lines(panels: Sequence[Panel], title: str) -> bytes:
     with _figure(len(panels), title) as (axes, png):
         for ax, panel in zip(axes, panels, strict=True):
             _draw_lines(ax, panel)
-        axes[0].legend(frameon=False, handlelength=1.6)
+            _name_lines(ax, panel)
     return png.getvalue()
 
 
@@ -57,6 +59,7 @@ def bars(
         dict.fromkeys(e for group in groups.values() for e in group)
     )
     width = 0.8 / len(engines)
+    top = max(v.high for group in groups.values() for v in group.values())
     with _figure(1, title) as (axes, png):
         ax = axes[0]
         for number, engine in enumerate(engines):
@@ -66,7 +69,7 @@ def bars(
                 if engine in group
             ]
             values = [g[engine] for g in groups.values() if engine in g]
-            _draw_bars(ax, places, values, width, engine)
+            _draw_bars(ax, places, values, width, engine, top)
         if reference is not None:
             ax.axhline(reference, color="0.3", ls="--", lw=2)
         names = [name.replace(":", "\n") for name in groups]
@@ -95,7 +98,6 @@ def _draw_lines(ax: Any, panel: Panel) -> None:
             markersize=13,
             lw=3.5,
             capsize=7,
-            label=line.engine,
         )
         if line.law:
             ax.plot(
@@ -108,7 +110,7 @@ def _draw_lines(ax: Any, panel: Panel) -> None:
     if panel.ideal:
         ax.plot(
             list(panel.ideal), list(panel.ideal.values()), "--", color="0.55",
-            lw=2.5, label="ideal", zorder=0,
+            lw=2.5, zorder=0,
         )  # fmt: skip
     every = sorted({n for line in panel.lines for n in line.points})
     ax.set_xticks(every)
@@ -117,12 +119,38 @@ def _draw_lines(ax: Any, panel: Panel) -> None:
     ax.set_title(panel.title, fontsize=FONT_SIZE)
 
 
+def _name_lines(ax: Any, panel: Panel) -> None:
+    """Write the names beside the ends of the lines, one above another."""
+    ends = {
+        line.engine: (max(line.points), line.points[max(line.points)].median)
+        for line in panel.lines
+        if line.points
+    }
+    if panel.ideal:
+        ends["ideal"] = max(panel.ideal.items())
+    low, high = ax.get_ylim()
+    step, lowest = (high - low) * NAME_HEIGHT, low - high
+    for name, (x, y) in sorted(ends.items(), key=lambda end: end[1][1]):
+        lowest = max(y, lowest + step)
+        ax.annotate(
+            name,
+            (x, lowest),
+            (16, 0),
+            textcoords="offset points",
+            va="center",
+            annotation_clip=False,
+            color=COLOURS.get(name, "0.45" if name == "ideal" else OTHER),
+            fontweight="bold",
+        )
+
+
 def _draw_bars(
     ax: Any,
     places: Sequence[float],
     values: Sequence[Spread],
     width: float,
     engine: str,
+    top: float,
 ) -> None:
     medians = [value.median for value in values]
     ax.bar(
@@ -132,14 +160,16 @@ def _draw_bars(
     for place, value in zip(places, values, strict=True):
         if value.high > value.low:
             ax.plot([place] * 2, [value.low, value.high], "black", lw=2.5)
+        inside = value.median > LEAST_HEIGHT * top
         ax.annotate(
             f"{value.median:.2f}",
-            (place, value.high),
-            (0, 6),
+            (place, 0 if inside else value.high),
+            (0, 8),
             textcoords="offset points",
             ha="center",
-            fontsize=FONT_SIZE - 6,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            rotation=90,  # bars stand close to each other
+            color="white" if inside else "black",
+            fontweight="bold",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
+from benchmarks import tables
 from benchmarks.report import draw
 from benchmarks.report.content import Figure, Section, Table
 from benchmarks.scaling import show, summary
@@ -13,6 +14,13 @@ from benchmarks.scaling.summary import Row
 from benchmarks.scaling.workloads import WORKLOADS, Workload
 from benchmarks.timing import Spread
 
+LAW = (
+    "Amdahl's law, T(N) = a + b / N, through the points before the last: "
+    "what it says of the last node, what that brought, and what one more "
+    "would bring by the law through all points."
+)
+LAW_HEADS = ("workload", "engine", "a, s", "b, s", "a / (a + b)", "nodes",
+             "predicted s", "measured s", "one more s")  # fmt: skip
 LIMIT = 1.6  # times the undisturbed time, when one of five nodes dies
 
 
@@ -24,9 +32,14 @@ def sections(points: Sequence[Point]) -> Iterator[Section]:
     for name, workload in WORKLOADS.items():
         mine = [row for row in rows if row.workload == name]
         if mine:
-            yield _workload(workload, mine)
+            yield _workload(workload, mine, _work(points, name))
+    law = _one_node_more(rows)
+    if law.rows:
+        yield Section("One node more, and Amdahl's law", [LAW], tables=[law])
     failures = [point for point in points if point.key.kind == "failure"]
     if failures:
+        names = list(WORKLOADS)
+        failures.sort(key=lambda point: names.index(point.key.workload))
         yield _failures(failures)
 
 
@@ -42,14 +55,28 @@ def _overview(rows: Sequence[Row], points: Sequence[Point]) -> Section:
                 scale / row.seconds.high,
                 scale / row.seconds.low,
             )
-    labs = sorted({point.lab for point in points})
     section = Section(f"From one node to {most}")
-    section.notes = [f"The nodes: {'; '.join(labs)}."]
+    section.notes = [f"The ground: {ground}." for ground in _grounds(points)]
+    section.notes.append(
+        "Shown are medians; whiskers reach from the fastest round to the "
+        "slowest."
+    )
     if most > 1 and groups:
         title = f"Efficiency on {most} nodes (1 is ideal)"
         png = draw.bars(groups, title, "efficiency", 1.0)
         section.figures.append(Figure("efficiency", _best(groups, most), png))
     return section
+
+
+def _grounds(points: Sequence[Point]) -> list[str]:
+    """Say what the nodes were, once for all numbers of them."""
+    numbers: dict[str, set[int]] = {}
+    for point in points:
+        _, _, rest = point.lab.partition(" ")  # "5 network namespaces ..."
+        numbers.setdefault(rest, set()).add(point.key.nodes)
+    return [
+        f"{min(some)} to {max(some)} {rest}" for rest, some in numbers.items()
+    ]
 
 
 def _short(workload: str) -> str:
@@ -59,17 +86,40 @@ def _short(workload: str) -> str:
 
 
 def _best(groups: dict[str, dict[str, Spread]], most: int) -> str:
+    engines = dict.fromkeys(e for group in groups.values() for e in group)
     parts = []
-    for name, group in groups.items():
-        each = ", ".join(f"{e} {v.median:.2f}" for e, v in group.items())
-        parts.append(f"{name.replace(':', ' ')}: {each}")
-    return f"What is left of {most} nodes' speed; {'; '.join(parts)}."
+    for engine in engines:
+        mine = {w: g[engine].median for w, g in groups.items() if engine in g}
+        least = min(mine, key=lambda name: mine[name])
+        parts.append(
+            f"{engine} keeps {median(mine.values()):.0%} of the speed of "
+            f"{most} nodes in the median, and {mine[least]:.0%} at least "
+            f"({least.replace(':', ' ')})"
+        )
+    return f"The higher the better: {'; '.join(parts)}."
 
 
-def _workload(workload: Workload, rows: Sequence[Row]) -> Section:
+def _work(points: Sequence[Point], workload: str) -> str:
+    """Say how much there was to do, on the largest number of nodes."""
+    largest = max(
+        (p for p in points if p.key.workload == workload),
+        key=lambda point: point.key.nodes,
+    )
+    parts = [
+        f"{len(value)} files" if name == "paths"
+        else f"{name.replace('_', ' ')} {value:,}"
+        for name, value in largest.arguments.items()
+    ]  # fmt: skip
+    what = f"{largest.units:,.1f} {WORKLOADS[workload].unit}"
+    return (
+        f"The work on {largest.key.nodes} nodes: {what} ({', '.join(parts)})."
+    )
+
+
+def _workload(workload: Workload, rows: Sequence[Row], work: str) -> Section:
     kind = "weak scaling" if workload.weak else "strong scaling"
     title = f"{workload.title[0].upper()}{workload.title[1:]}: {kind}"
-    section = Section(title)
+    section = Section(title, [work])
     engines = list(dict.fromkeys(row.engine for row in rows))
     seconds = {e: {r.nodes: r.seconds for r in rows if r.engine == e}
                for e in engines}  # fmt: skip
@@ -92,7 +142,7 @@ def _panels(
 ) -> list[draw.Panel]:
     nodes = sorted({row.nodes for row in rows})
     time = draw.Panel(
-        "seconds (median, min-max)",
+        "seconds",
         [draw.Line(engine, points) for engine, points in seconds.items()],
     )
     faster = []
@@ -107,8 +157,8 @@ def _panels(
         faster.append(draw.Line(engine, {r.nodes: _speed(r) for r in mine},
                                 fitted))  # fmt: skip
     ideal = {n: float(n) for n in nodes}
-    dotted = "" if workload.weak else ", dotted: Amdahl"
-    title = f"speed-up (dashed: ideal{dotted})"
+    dotted = "" if workload.weak else " (dotted: Amdahl)"
+    title = f"speed-up{dotted}"
     return [time, draw.Panel(title, faster, ideal)]
 
 
@@ -126,8 +176,30 @@ def _sentence(workload: Workload, rows: Sequence[Row]) -> str:
     each = ", ".join(
         f"{row.engine} {row.speed_up:.2f} times as fast" for row in last
     )
-    what = "as one does a part of it" if workload.weak else "as one"
-    return f"{most} nodes against one: {each} ({what}); {most} is ideal."
+    what = ", each with as much work as the one" if workload.weak else ""
+    return f"{most} nodes against one{what}: {each}; {most} is ideal."
+
+
+def _one_node_more(rows: Sequence[Row]) -> Table:
+    cells = []
+    for workload, engine in dict.fromkeys(
+        (r.workload, r.engine) for r in rows
+    ):
+        seconds = summary.medians(rows, engine, workload)
+        law, more = summary.fit(seconds), None
+        if len(seconds) > 2 and not WORKLOADS[workload].weak:
+            more = summary.one_more(seconds)
+        if law is not None and more is not None:
+            last = max(seconds)
+            times = (*more, law.seconds(last + 1))
+            cells.append(
+                [WORKLOADS[workload].title, engine,
+                 tables.seconds(law.serial_seconds),
+                 tables.seconds(law.parallel_seconds),
+                 f"{law.serial_part:.1%}", str(last),
+                 *map(tables.seconds, times)]
+            )  # fmt: skip
+    return Table(LAW_HEADS, cells)
 
 
 def _law(rows: Sequence[Row], engine: str) -> str:
@@ -135,17 +207,10 @@ def _law(rows: Sequence[Row], engine: str) -> str:
     law = summary.fit(medians)
     if law is None:
         return ""
-    text = (
+    return (
         f"{engine}: Amdahl's law fits with {law.serial_seconds:.3f} s that "
-        f"do not shrink, {law.serial_part:.1%} of one node's time"
+        f"do not shrink, {law.serial_part:.1%} of one node's time."
     )
-    more = summary.one_more(medians) if len(medians) > 2 else None
-    if more is not None:
-        text += (
-            f"; from the points before, it predicts {more[0]:.2f} s for "
-            f"{max(medians)} nodes, and {more[1]:.2f} s were measured"
-        )
-    return f"{text}."
 
 
 def _failures(points: Sequence[Point]) -> Section:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +14,17 @@ import click
 
 from benchmarks.generate import write_text
 from benchmarks.lab.cli import make_plan
-from benchmarks.lab.plan import LabError
+from benchmarks.lab.plan import LabError, Plan
 from benchmarks.options import AT_LEAST_ONE, comma_list, tell
 from benchmarks.scaling.run import OutOfTimeError, Run, Wanted, remove_lab
 from benchmarks.scaling.show import show
 from benchmarks.scaling.store import Store
-from benchmarks.scaling.workloads import ENGINES, WORKLOADS, Size
+from benchmarks.scaling.workloads import ENGINES, USUAL, WORKLOADS, Size
 from minimr.corpus import InputError, find_files
 
 NAME = "mrscale"  # of the lab: another one than the user's own
-PART_BYTES = 8_000_000  # of the weak word count, a node
-WHOLE_BYTES = 50_000_000  # of the strong one, if no text is given
+PART_BYTES = 2_000_000  # of the weak word count, a node
+STORE_BYTES = 400_000_000  # of a node: a shuffle fits even into one
 
 
 def numbers(
@@ -50,7 +52,8 @@ def numbers(
 )
 @click.option(
     "--workloads",
-    default=",".join(WORKLOADS),
+    default=",".join(USUAL),
+    show_default=True,
     callback=comma_list(tuple(WORKLOADS)),
     help=f"Of {', '.join(WORKLOADS)}.",
 )
@@ -58,8 +61,20 @@ def numbers(
 @click.option("--minutes", default=30.0, show_default=True, help="In all.")
 @click.option("--cpu-share", default=0.3, show_default=True)
 @click.option("--bandwidth", default="1gbit", show_default=True)
+@click.option(
+    "--text-mb",
+    default=10.0,
+    show_default=True,
+    help="The first whole files of that size are counted; 0: all.",
+)
 @click.option("--small", is_flag=True, help="A tenth of the work.")
-@click.option("--failures/--no-failures", default=True)
+@click.option(
+    "--failures",
+    default=3,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Rounds with a node killed half-way.",
+)
 @click.option("--loopback", is_flag=True, help="Without namespaces.")
 @click.pass_context
 def scaling(context: click.Context, /, **chosen: Any) -> None:
@@ -72,16 +87,14 @@ def scaling(context: click.Context, /, **chosen: Any) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     until = time.monotonic() + 60 * chosen["minutes"]
     store = Store(chosen["to"])
-    plan = make_plan(
-        NAME,
-        engine="none",
-        nodes=max(chosen["nodes"]),
-        cpu_share=chosen["cpu_share"],
-        bandwidth=chosen["bandwidth"],
-        loopback=chosen["loopback"],
-    )
+    plan = plan_of(chosen)
     try:
-        size = sizes(Path(chosen["to"]), chosen["paths"], chosen["small"])
+        size = sizes(
+            Path(chosen["to"]),
+            chosen["paths"],
+            chosen["text_mb"] * 1e6,
+            chosen["small"],
+        )
     except InputError as error:
         raise click.UsageError(str(error)) from None
     wanted = Wanted(
@@ -109,7 +122,22 @@ def scaling(context: click.Context, /, **chosen: Any) -> None:
         context.exit(1)
 
 
-def sizes(folder: Path, paths: tuple[str, ...], small: bool) -> Size:
+def plan_of(chosen: dict[str, Any]) -> Plan:
+    """Say what the nodes are to be, all of them."""
+    plan = make_plan(
+        NAME,
+        engine="none",
+        nodes=max(chosen["nodes"]),
+        cpu_share=chosen["cpu_share"],
+        bandwidth=chosen["bandwidth"],
+        loopback=chosen["loopback"],
+    )
+    return replace(plan, store_bytes=STORE_BYTES)
+
+
+def sizes(
+    folder: Path, paths: tuple[str, ...], text_bytes: float, small: bool
+) -> Size:
     """Say how much there is to do, and generate what text is missing.
 
     Raises:
@@ -120,13 +148,22 @@ def sizes(folder: Path, paths: tuple[str, ...], small: bool) -> Size:
         text(folder / f"input/part-{number}.txt", PART_BYTES // tenth, number)
         for number in range(1, 6)
     )
-    whole = paths or (
-        text(folder / "input/whole.txt", WHOLE_BYTES // tenth, 0),
-    )
-    words = tuple(map(str, map(Path.absolute, map(Path, find_files(whole)))))
+    limit = text_bytes / tenth
+    whole = paths or (text(folder / "input/whole.txt", int(limit), 0),)
+    words = tuple(first_files(find_files(whole), limit))
     if small:
-        return Size(words, parts, 120, 30, 4_000_000, 3)
+        return Size(words, parts, 60, 30, 16_000_000, 3, 2)
     return Size(words, parts)
+
+
+def first_files(paths: Sequence[str], size: float) -> Iterator[str]:
+    """Give the first files, until they have that size; 0: all."""
+    there = 0
+    for path in map(Path, paths):
+        if size and there >= size:
+            return
+        yield str(path.absolute())
+        there += path.stat().st_size
 
 
 def text(path: Path, size: int, seed: int) -> str:

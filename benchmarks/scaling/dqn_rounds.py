@@ -7,8 +7,10 @@ Rules:
 
 1. N agents take an N-th of the steps in lockstep each, so the steps and
    the updates of a round are those of one agent, within a few.
-2. The clock runs while agents train. The team stays from one call to the
-   next, until `end`: actors take far longer to load torch than to train.
+2. The clock runs while agents train. The team stands from `begin` to `end`:
+   actors take far longer to load torch than to train.
+3. Nobody takes the place of an agent that dies, for the same reason: the
+   others make rounds until all steps are made.
 """
 
 from __future__ import annotations
@@ -17,19 +19,59 @@ import time
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
-from benchmarks.scaling.jobs import Check
 from dqn.agent import Agent
 from dqn.placement import Placement
 from dqn.settings import Settings
 from dqn.team import Team
+from dqn.trainer import Progress
 from minimr.engines import VERBS
 from minimr.interface import MapReduce
 from ray_impl.parameter_server import ParameterServer
 
 ENVIRONMENTS = 8  # that an agent steps together
 TIMEOUT_S = 60.0
+
+
+class AtHome:
+    """The verbs of an engine; actors stand in the driver's node.
+
+    Without it Ray may put the parameter server, which nothing replaces,
+    into the node that is about to die.
+    """
+
+    def __init__(self, verbs: Any) -> None:
+        self._verbs = verbs
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._verbs, name)
+
+    def __reduce__(self) -> Any:  # elsewhere it is the module itself
+        return import_module, (self._verbs.__name__,)
+
+    def remote(self, cls: type) -> Any:
+        """Give a class whose `options` name the node."""
+        name = f"{self._verbs.__name__}.util.scheduling_strategies"
+        home = self._verbs.get_runtime_context().get_node_id()
+        # Ray takes no notice of a soft one where no CPU is asked for.
+        affinity = import_module(name).NodeAffinitySchedulingStrategy
+        where = affinity(home, soft=False)
+        options = self._verbs.remote(cls).options
+        return SimpleNamespace(
+            options=partial(options, scheduling_strategy=where)
+        )
+
+
+class Nobody:
+    """In the place of GlobalNet, which only tests: it loads no torch."""
+
+    def __init__(self, *settings: Any) -> None:
+        pass
+
+    def ready(self) -> None:
+        """Say that it stands."""
 
 
 class StandingAgent(Agent):
@@ -44,7 +86,19 @@ class EvenTeam(Team):
     """A team with agents on all nodes, also on the driver's.
 
     Runs in: the driver. The arguments are those of `Team`.
+
+    Attributes:
+        lost: how many agents have died.
+        due: how many pushes there were, by those who say that they did.
     """
+
+    lost = due = 0
+
+    def train(self) -> Progress:
+        """Train for one round, as `Team.train`."""
+        progress = super().train()
+        self.due += len(self._agents)  # who died in the round is out of it
+        return progress
 
     def standing(self) -> int:
         """Count the nodes that agents stand on. Blocks: for their answer."""
@@ -52,10 +106,17 @@ class EvenTeam(Team):
         asked = [a.node.remote(name) for a in self._agents.values()]
         return len(set(self._verbs.get(asked)))
 
-    def counts(self) -> Check:
-        """Count what there was until now. Blocks: for the server."""
-        pushes = self._server.stats().pushes
-        return {"rounds": self.rounds, "steps": self.steps, "pushes": pushes}
+    def odd_pushes(self) -> int:
+        """Count the pushes too few or too many. Blocks: for the server."""
+        more = self._server.stats().pushes - self.due
+        return more if more < 0 else max(0, more - self.lost)
+
+    def _replace_agent(self, agent_id: int) -> None:
+        del self._agents[agent_id]
+        self.lost += 1
+
+    def _global_net_class(self) -> type:
+        return Nobody
 
     def _agent_class(self) -> type:
         return StandingAgent
@@ -71,25 +132,32 @@ class EvenTeam(Team):
 _teams: dict[tuple[int, int], EvenTeam] = {}  # {(agents, steps): its team}
 
 
+def begin(engine: MapReduce, agents: int, rounds: int, steps: int) -> None:
+    """Have a team that stands. Blocks: until every actor has started."""
+    if (agents, steps) not in _teams:
+        _teams[agents, steps] = _start(engine, agents, steps)
+
+
 def train(
     engine: MapReduce, agents: int, rounds: int, steps: int
 ) -> dict[str, Any]:
     """Train with an agent a node; `steps` in a round, of all of them."""
-    if (agents, steps) not in _teams:
-        _teams[agents, steps] = _start(engine, agents, steps)
+    begin(engine, agents, rounds, steps)
     team = _teams[agents, steps]
-    nodes, before = team.standing(), team.counts()
+    nodes, before, updates = team.standing(), team.steps, 0
     start, used = time.perf_counter(), time.process_time()
-    updates = sum(team.train().updates for _ in range(rounds))
+    while team.steps < before + rounds * steps:
+        updates += team.train().updates
     seconds = time.perf_counter() - start
     used = time.process_time() - used
-    after = team.counts()
-    made = {name: after[name] - before[name] for name in after}
+    made = min(team.steps - before, rounds * steps)
+    odd = team.odd_pushes()
     return {
         "seconds": seconds,
         "driver_cpu_seconds": used,
-        "check": {"nodes": nodes, **made},
+        "check": {"nodes": nodes, "steps": made, "odd_pushes": odd},
         "updates": updates,
+        "reruns": team.lost,
     }
 
 
@@ -104,10 +172,11 @@ def _start(engine: MapReduce, agents: int, steps: int) -> EvenTeam:
     settings = Settings(
         num_agents=agents,
         num_steps_agents_train=steps // (agents * ENVIRONMENTS),
-        num_cpus=1.0,  # all that a node has: two agents do not fit
+        num_cpus=0.5,
         num_envs=ENVIRONMENTS,
         learning_starts=1,  # or more agents would learn later
         share="weights",
     )
-    server = partial(ParameterServer, api=verbs, timeout_s=TIMEOUT_S)
+    home = AtHome(verbs)
+    server = partial(ParameterServer, api=home, timeout_s=TIMEOUT_S)
     return EvenTeam(settings, verbs, server)

@@ -141,7 +141,8 @@ def predicted(costs: Costs, check: dict[str, Any]) -> float:
     nodes, tasks = check["nodes"], check["tasks"]
     central = costs.driver(tasks, 1) + costs.at_head(nodes, tasks)
     ideal: float = check["ideal_seconds"]
-    return max(ideal, central / check["cpu_share"])
+    share: float = check["cpu_share"]
+    return max(ideal, central / share)
 
 
 def show(

@@ -7,8 +7,8 @@
 Rules:
 
 1. What is on disk is not measured again.
-2. Starting is not measured: engines start without the CPU share, and a
-   warm-up round of each point does not count.
+2. Starting is not measured: engines and actors start without the CPU
+   share, and a tenth of the work of each point is done before, to warm up.
 3. When the time is up, the run ends between two points, and says so.
 """
 
@@ -30,7 +30,7 @@ from benchmarks.scaling.store import Key, Point, Store
 from benchmarks.scaling.workloads import WORKLOADS, Size, Workload
 
 ANSWER_TIMEOUT_S = 300.0
-FAILING = ("words", "sleep-100ms")  # what is run while a node dies
+FAILING = ("words", "sleep-100ms", "dqn")  # what is run while a node dies
 
 
 class OutOfTimeError(RuntimeError):
@@ -47,7 +47,7 @@ class Wanted:
     nodes: Sequence[int]
     size: Size
     rounds: int
-    failures: bool
+    failures: int  # rounds with a death
     until: float  # time.monotonic()
 
     def keys(self, engine: str) -> list[Key]:
@@ -60,6 +60,17 @@ class Wanted:
                 Key("failure", engine, w, most) for w in FAILING if w in mine
             ]
         return keys
+
+    def rounds_of(self, key: Key) -> int:
+        """Tell how often a point is measured."""
+        return self.failures if key.kind == "failure" else self.rounds
+
+    def empty(self, key: Key) -> Point:
+        """Give a point before its first round."""
+        work = WORKLOADS[key.workload]
+        arguments = work.arguments(self.size, key.nodes)
+        lab = self.plan.with_nodes(key.nodes).in_words()
+        return Point(key, arguments, work.units(arguments), lab)
 
 
 class Run:
@@ -105,24 +116,30 @@ class Run:
     def _point(self, team: Team, key: Key) -> None:
         if time.monotonic() > self.wanted.until:
             raise OutOfTimeError
-        work = WORKLOADS[key.workload]
-        arguments = work.arguments(self.wanted.size, key.nodes)
-        point = Point(
-            key, arguments, work.units(arguments), team.lab.plan.in_words()
-        )
-        calm = self._round(team, work, arguments)  # the warm-up
-        for _ in range(self.wanted.rounds):
+        work, point = WORKLOADS[key.workload], self.wanted.empty(key)
+        arguments = point.arguments
+        tenth = work.arguments(self.wanted.size.tenth(), key.nodes)
+        self._begin(team, work, tenth)
+        team.ask(work.call, **tenth)
+        for _ in range(self.wanted.rounds_of(key)):
+            calm = self._round(team, work, arguments)
             if key.kind == "scaling":
-                point.rounds.append(self._round(team, work, arguments))
+                point.rounds.append(calm)
             else:
                 half = calm["seconds"] / 2
-                calm = self._round(team, work, arguments)
                 hurt = self._round(team, work, arguments, half)
                 point.rounds.append({**hurt, "calm_seconds": calm["seconds"]})
         if work.end:
             team.ask(work.end)
         self.store.save(point)
         self._tell(point)
+
+    def _begin(
+        self, team: Team, work: Workload, arguments: dict[str, Any]
+    ) -> None:
+        if work.begin:
+            with team.lab.unlimited():
+                team.ask(work.begin, **arguments)
 
     def _round(
         self,
@@ -131,6 +148,7 @@ class Run:
         arguments: dict[str, Any],
         kill_after_s: float | None = None,
     ) -> dict[str, Any]:
+        self._begin(team, work, arguments)
         before = team.lab.usage()
         team.send(work.call, **arguments)
         last = team.lab.plan.all()[-1].name
@@ -141,6 +159,8 @@ class Run:
         answer = team.receive(ANSWER_TIMEOUT_S)
         after = team.lab.usage()
         if kill_after_s is not None:
+            if work.end:  # its actors take the place of who comes back
+                team.ask(work.end)
             team.lab.heal(last)
             team.join()
             team.await_nodes()
@@ -171,7 +191,8 @@ class Run:
             lab.down()
 
     def _is_missing(self, key: Key) -> bool:
-        return not self.store.has(key, self.wanted.rounds)
+        rounds = self.wanted.rounds_of(key)
+        return not self.store.has(self.wanted.empty(key), rounds)
 
     def _tell(self, point: Point) -> None:
         self._done += 1

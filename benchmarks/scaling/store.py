@@ -47,12 +47,17 @@ class Store:
         """Tell where a point is, or will be."""
         return self.folder / f"{key}.json"
 
-    def has(self, key: Key, rounds: int) -> bool:
-        """Tell whether a point was measured as often as that."""
-        path = self.path(key)
+    def has(self, point: Point, rounds: int) -> bool:
+        """Tell whether it was measured as often as that, on such a lab."""
+        path = self.path(point.key)
         if not path.exists():
             return False
-        return len(json.loads(path.read_text())["rounds"]) >= rounds
+        there = json.loads(path.read_text())
+        same = (there["arguments"], there["lab"]) == (
+            json.loads(json.dumps(point.arguments)),
+            point.lab,
+        )
+        return same and len(there["rounds"]) >= rounds
 
     def save(self, point: Point) -> None:
         """Write a point, all of it or nothing."""

@@ -82,7 +82,13 @@ def fit(seconds: Mapping[int, float]) -> Fit | None:
         (x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)
     )
     slope /= spread
-    return Fit(max(0.0, mean_y - slope * mean_x), slope)
+    if slope < 0:  # more nodes take longer: nothing is shared
+        return Fit(mean_y, 0.0)
+    serial = mean_y - slope * mean_x
+    if serial < 0:  # faster than ideal: the best line through the origin
+        through = sum(x * y for x, y in zip(xs, ys, strict=True))
+        return Fit(0.0, through / sum(x * x for x in xs))
+    return Fit(serial, slope)
 
 
 def one_more(seconds: Mapping[int, float]) -> tuple[float, float] | None:

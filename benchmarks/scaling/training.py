@@ -48,12 +48,24 @@ class Worker:
         return {"rounds": self.rounds}
 
 
+_begun: list[ParameterServer] = []  # for the next `train`
+
+
+def begin(
+    engine: MapReduce, workers: int, rounds: int, units: int, size: int
+) -> None:
+    """Have a server that stands. Blocks: until it has started."""
+    weights = {"w": np.zeros(size // 4, np.float32)}
+    _begun.append(_servers(engine, weights, workers))
+
+
 def train(
     engine: MapReduce, workers: int, rounds: int, units: int, size: int
 ) -> dict[str, Any]:
     """Train with a worker a node; `size` is of the weights, in bytes."""
-    weights = {"w": np.zeros(size // 4, np.float32)}
-    with _servers(engine, weights, workers) as servers:
+    if not _begun:
+        begin(engine, workers, rounds, units, size)
+    with _begun.pop() as servers:
         job = Job("train", Worker(servers, rounds, units // workers), _total)
         start, used = time.perf_counter(), time.process_time()
         result = engine.run(job, range(workers), 1)

@@ -30,10 +30,23 @@ class Size:
 
     words: tuple[str, ...]  # files, of the strong word count
     parts: tuple[str, ...]  # a file a node, of the weak one
-    short_tasks: int = 300
+    short_tasks: int = 120
     long_tasks: int = 60
-    shuffle_bytes: int = 40_000_000
-    rounds: int = 10  # of the parameter server, and of DQN
+    shuffle_bytes: int = 128_000_000  # blocks that no engine sends inline
+    rounds: int = 4  # of the parameter server
+    dqn_rounds: int = 4
+
+    def tenth(self) -> Size:
+        """Give a tenth of the work, or the least there is: to warm up."""
+        return Size(
+            self.words[: -(-len(self.words) // 10)],
+            self.parts,
+            max(self.short_tasks // 10, 5),
+            max(self.long_tasks // 10, 5),
+            self.shuffle_bytes // 10,
+            1,
+            1,
+        )
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,7 @@ class Workload:
     expected: Callable[[dict[str, Any]], Check]  # of the arguments
     weak: bool = False
     engines: tuple[str, ...] = ENGINES
+    begin: str = ""  # module:function, called before the clock starts
     end: str = ""  # module:function, called when a point is measured
 
 
@@ -134,7 +148,7 @@ def _training(size: Size, nodes: int) -> dict[str, Any]:
     return {
         "workers": nodes,
         "rounds": size.rounds,
-        "units": 120,
+        "units": 180,
         "size": 100_000,
     }
 
@@ -153,17 +167,13 @@ TRAINING = Workload(
     _training,
     lambda arguments: float(arguments["rounds"]),
     _trained,
+    begin="benchmarks.scaling.training:begin",
 )
 
 
 def _played(arguments: dict[str, Any]) -> Check:
-    agents, rounds = arguments["agents"], arguments["rounds"]
-    return {
-        "nodes": agents,
-        "rounds": rounds,
-        "steps": rounds * arguments["steps"],
-        "pushes": rounds * agents,
-    }
+    steps = arguments["rounds"] * arguments["steps"]
+    return {"nodes": arguments["agents"], "steps": steps, "odd_pushes": 0}
 
 
 DQN = Workload(
@@ -173,12 +183,13 @@ DQN = Workload(
     "benchmarks.scaling.dqn_rounds:train",
     lambda size, nodes: {
         "agents": nodes,
-        "rounds": size.rounds,
-        "steps": 2_400,  # 300 in lockstep: a multiple of 1, 2, 3, 4 and 5
+        "rounds": size.dqn_rounds,
+        "steps": 480,  # 60 in lockstep: a multiple of 1, 2, 3, 4 and 5
     },
     lambda arguments: float(arguments["rounds"] * arguments["steps"]),
     _played,
     engines=WITH_ACTORS,
+    begin="benchmarks.scaling.dqn_rounds:begin",
     end="benchmarks.scaling.dqn_rounds:end",
 )
 
@@ -202,3 +213,4 @@ WORKLOADS = {
         _sleeping("empty", "tasks that do nothing", 0.0, "short_tasks"),
     )
 }
+USUAL = tuple(name for name in WORKLOADS if name != "empty")

@@ -13,6 +13,7 @@ from benchmarks.lab.journal import Journal
 from benchmarks.lab.lab import Lab
 from benchmarks.lab.namespaces import burst_bytes
 from benchmarks.lab.plan import LabError, Plan, read_hosts
+from benchmarks.lab.processes import in_cgroup
 
 HYBRID = """\
 31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw
@@ -111,6 +112,56 @@ def test_version_2_of_cgroups_is_found_and_read(tmp_path: Path) -> None:
     folder = Path("x")
     assert found.quota(folder, 0.3) == {folder / "cpu.max": "3000 10000"}
     assert found.quota(folder, None) == {folder / "cpu.max": "max 10000"}
+
+
+def container(
+    root: Path, processes: str, enabled: str = ""
+) -> cgroups.Cgroups:
+    """Look at a folder as the root of a container's cgroups shows itself."""
+    (root / "cgroup.controllers").write_text("cpu pids\n")
+    (root / "cgroup.type").write_text("domain\n")
+    (root / "cgroup.procs").write_text(processes)
+    (root / "cgroup.subtree_control").write_text(enabled)
+    return cgroups.find(f"41 31 0:38 / {root} rw - cgroup2 cgroup2 rw")
+
+
+def test_a_container_has_shares_unless_its_processes_stand_in_the_way(
+    tmp_path: Path,
+) -> None:
+    assert container(tmp_path, "").version == 2
+    assert container(tmp_path, "1\n", "cpu").version == 2
+    with pytest.raises(LabError, match="move them into a group"):
+        container(tmp_path, "1\n7\n")
+
+
+def test_a_lab_without_cgroups_has_no_share_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text("31 23 0:28 / / rw - ext4 /dev/sda rw")
+    monkeypatch.setattr(cgroups, "MOUNTS", mounts)
+    monkeypatch.setattr("benchmarks.lab.namespaces.why_not", lambda: "")
+    made = make_plan("lab", engine="none", nodes=2, cpu_share=0.3)
+    assert (made.ground, made.cpu_share) == ("namespaces", None)
+    assert "can limit the CPU" in made.in_words()
+
+
+def test_a_process_of_another_pid_namespace_is_never_ended(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "cgroup.procs").write_text("0\n12\n")
+    assert in_cgroup(tmp_path) == {12}
+
+
+def test_calls_of_ray_to_a_node_that_is_cut_end_in_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = "RAY_grpc_client_keepalive_time_ms"
+    monkeypatch.delenv(name, raising=False)
+    given = [engines.environ(plan(), node) for node in plan().all()]
+    assert {int(each[name]) <= 10_000 for each in given} == {True}
+    monkeypatch.setenv(name, "77")  # who sets it knows why
+    assert engines.environ(plan(), plan().head)[name] == "77"
 
 
 def test_without_a_cgroup_for_the_cpu_there_is_no_share(

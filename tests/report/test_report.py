@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from benchmarks.cli import main
 from benchmarks.machine import facts
-from benchmarks.report import draw
+from benchmarks.report import draw, scaling
 from benchmarks.scaling.store import Key, Point, Store
 from benchmarks.timing import Spread
 
@@ -50,7 +50,8 @@ def point(kind: str, engine: str, workload: str, nodes: int) -> Point:
         "usage": {f"n{k + 1}": USE for k in range(nodes)},
     }
     key = Key(kind, engine, workload, nodes)
-    return Point(key, {}, 50.0, "a lab of the test", [one_round] * 2, facts())
+    lab = f"{nodes} nodes of the test"
+    return Point(key, {}, 50.0, lab, [one_round] * 2, facts())
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -100,9 +101,28 @@ def test_the_page_has_the_numbers_and_how_they_were_made(runs: Path) -> None:
         assert "minimr 4.76 times as fast" in page
         assert "0.95" in page
         assert "1.2% of one node" in page
-        assert "a lab of the test" in page
+        assert "1 to 5 nodes of the test" in page
         assert "python -m it" in page
         assert f"numpy {facts()['packages']['numpy']}" in page
+
+
+def test_one_node_more_is_held_against_amdahls_law(runs: Path) -> None:
+    report(runs)
+    page = (runs / "report.md").read_text()
+    # T(N) = 0.1 + 8 / N: what fits 1 and 2 nodes holds for 5 and for 6
+    row = "| word count | minimr | 0.100 | 8.00 | 1.2% | 5 | 1.70 | 1.70 |"
+    assert f"{row} 1.43 |" in page
+
+
+def test_the_ground_is_told_once_for_all_numbers_of_nodes() -> None:
+    points = [
+        replace(
+            point("scaling", "ray", "words", n), lab=f"{n} loopback things"
+        )
+        for n in (1, 2, 5)
+    ]
+    notes = [n for section in scaling.sections(points) for n in section.notes]
+    assert notes[0] == "The ground: 1 to 5 loopback things."
 
 
 def test_what_runs_have_written_cannot_be_markup(runs: Path) -> None:

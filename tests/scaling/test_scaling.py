@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.scaling import dqn_rounds, summary
+from benchmarks.scaling.cli import first_files
 from benchmarks.scaling.jobs import check_counts, count_words, shuffle, sleep
 from benchmarks.scaling.store import Key, Point, Store
 from benchmarks.scaling.training import train
@@ -69,6 +71,18 @@ def test_amdahls_law_is_found_again_in_points_that_follow_it() -> None:
     assert law.seconds(10) == pytest.approx(2.8)
 
 
+def test_no_part_of_a_fit_is_less_than_nothing_and_the_rest_fits_best() -> (
+    None
+):
+    better_than_ideal = summary.fit({1: 10.0, 5: 1.0})
+    assert better_than_ideal is not None
+    assert better_than_ideal.serial_seconds == 0.0
+    # b that makes (10 - b)² + (1 - b / 5)² least
+    assert better_than_ideal.parallel_seconds == pytest.approx(10.2 / 1.04)
+    slower = summary.fit({1: 1.0, 2: 2.0})
+    assert slower == summary.Fit(1.5, 0.0)
+
+
 def test_one_node_more_is_predicted_from_the_others_alone() -> None:
     seconds = {1: 10.0, 2: 6.0, 4: 4.0, 5: 99.0}
     assert summary.one_more(seconds) == pytest.approx((3.6, 99.0))
@@ -80,11 +94,47 @@ def test_a_point_is_not_measured_again_unless_rounds_are_missing(
 ) -> None:
     store = Store(str(tmp_path / "new"))
     one = point(1, [1.0, 2.0])
-    assert not store.has(one.key, 1)
+    one.arguments["paths"] = ("a", "b")  # JSON has lists
+    assert not store.has(one, 1)
     store.save(one)
-    assert store.has(one.key, 2)
-    assert not store.has(one.key, 3)
-    assert list(store.points()) == [one]
+    assert store.has(one, 2)
+    assert not store.has(one, 3)
+    (again,) = store.points()
+    assert again.rounds == one.rounds
+
+
+@pytest.mark.parametrize(
+    "other", [{"arguments": {"paths": ["a"]}}, {"lab": "another lab"}]
+)
+def test_a_point_of_other_work_or_of_another_lab_is_measured_again(
+    tmp_path: Path, other: dict[str, Any]
+) -> None:
+    store, one = Store(str(tmp_path)), point(1, [1.0])
+    store.save(one)
+    assert store.has(one, 1)
+    assert not store.has(replace(one, **other), 1)
+
+
+def test_a_warm_up_is_a_tenth_and_has_work_for_each_node() -> None:
+    tenth = Size(("a",) * 12, ("p",) * 5).tenth()
+    assert tenth.words == ("a", "a")
+    assert tenth.shuffle_bytes == 12_800_000
+    assert Size(("a",), (), 60, 30).tenth().long_tasks == 5
+    for work in WORKLOADS.values():  # the same team, the same server
+        if work.begin:
+            whole = work.arguments(Size((), ()), 5)
+            assert {**work.arguments(tenth, 5), "rounds": 4} == whole
+
+
+def test_the_first_whole_files_are_counted_until_there_is_enough(
+    tmp_path: Path,
+) -> None:
+    paths = [str(tmp_path / name) for name in "abc"]
+    for path in paths:
+        Path(path).write_bytes(bytes(10))
+    assert list(first_files(paths, 11)) == paths[:2]
+    assert list(first_files(paths, 10)) == paths[:1]
+    assert list(first_files(paths, 0)) == paths
 
 
 @pytest.fixture
@@ -127,7 +177,7 @@ def test_every_round_of_the_parameter_server_counts_once() -> None:
 
 def test_every_step_of_dqn_counts_once_and_agents_stand_apart() -> None:
     work = WORKLOADS["dqn"]
-    arguments = {**work.arguments(Size((), (), rounds=2), 1), "steps": 80}
+    arguments = {**work.arguments(Size((), (), dqn_rounds=2), 1), "steps": 80}
     crowded = {**arguments, "agents": 2}
     with open_engine("minimr-tasks", Options(2)) as engine:
         try:
@@ -141,13 +191,30 @@ def test_every_step_of_dqn_counts_once_and_agents_stand_apart() -> None:
     assert both == {**work.expected(crowded), "nodes": 1}
 
 
+def test_agents_of_dqn_make_all_steps_when_one_of_them_dies() -> None:
+    work = WORKLOADS["dqn"]
+    arguments = {**work.arguments(Size((), (), dqn_rounds=3), 2), "steps": 80}
+    with open_engine("minimr-tasks", Options(2)) as engine:
+        try:
+            dqn_rounds.begin(engine, **arguments)
+            (team,) = dqn_rounds._teams.values()
+            team.kill_agent(1)
+            team.train()  # and is one less
+            answer = dqn_rounds.train(engine, **arguments)
+        finally:
+            dqn_rounds.end(engine)
+    assert answer["reruns"] == 1
+    check = {**answer["check"], "nodes": 2}  # both stand on the same one
+    assert check == work.expected(arguments)
+
+
 def test_as_many_steps_of_dqn_are_made_on_any_number_of_nodes() -> None:
     work = WORKLOADS["dqn"]
     for nodes in range(1, 6):
         arguments = work.arguments(Size((), ()), nodes)
         steps = nodes * dqn_rounds.ENVIRONMENTS
         assert arguments["agents"] == nodes
-        assert arguments["steps"] == 2400
+        assert arguments["steps"] == 480
         assert arguments["steps"] % steps == 0
 
 
@@ -166,7 +233,13 @@ def home() -> Iterator[str]:
 def run(home: str, *options: str) -> str:
     command = ["scaling", "--small", "--rounds", "1", "--nodes", "1,2"]
     command += ["--to", f"{home}/points", "--engines", "minimr"]
-    command += ["--workloads", "shuffle,empty", "--no-failures", "--loopback"]
+    command += [
+        "--workloads",
+        "shuffle,empty",
+        "--failures",
+        "0",
+        "--loopback",
+    ]
     ended = subprocess.run(
         [sys.executable, "-m", "benchmarks", *command, *options],
         cwd=ROOT,
