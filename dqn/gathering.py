@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 
 from dqn.dqn import DQN, layers_of
-from dqn.environment import shape_of
+from dqn.environment import Floats, shape_of
 from dqn.evaluation import Examiner
 from dqn.explorer import Explorer
-from dqn.n_step import Transitions
 from dqn.network import QNetwork, use_one_thread
+from dqn.replay_buffer import as_rows
 from dqn.settings import Settings
 from dqn.team import Team
 from dqn.trainer import Progress
@@ -41,7 +41,7 @@ from minimr.interface import ParameterServer
 class Experience:
     """What an agent has lived through in a round."""
 
-    transitions: Transitions | None  # of all steps, in their order
+    rows: Floats | None  # transitions of all steps, in their order
     steps: int  # in lockstep
 
 
@@ -86,8 +86,8 @@ class Player:
             at_once = self._num_envs * settings.num_agents
             made = steps_before + steps * at_once
             transitions = self._explorer.step(self._network, made)
-            if transitions is not None:  # the window writes to its own again
-                lived.append(Transitions(*(a.copy() for a in transitions)))
+            if transitions is not None:
+                lived.append(as_rows(transitions))
             steps += 1
         self._server.push(self._agent_id, {})
         self._progress = Progress(
@@ -96,18 +96,11 @@ class Player:
             tuple(finished),
             time.process_time() - cpu,
         )
-        return Experience(_joined(lived), steps)
+        return Experience(np.concatenate(lived) if lived else None, steps)
 
     def progress(self) -> Progress:
         """Tell what the newest round was."""
         return self._progress
-
-
-def _joined(parts: list[Transitions]) -> Transitions | None:
-    """Put those of several steps into one, so that one copy adds them."""
-    if not parts:
-        return None
-    return Transitions(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 class LearningNet:
@@ -137,10 +130,10 @@ class LearningNet:
             self._dqn.copy_to_target()
             self._is_new = False
         for experience in lived:
-            if experience.transitions is not None:
-                self._dqn.buffer.add(experience.transitions)
-        for _ in range(max((e.steps for e in lived), default=0)):
-            self._dqn.learn(None)
+            if experience.rows is not None:
+                self._dqn.buffer.add(experience.rows)
+        steps = max((each.steps for each in lived), default=0)
+        self._dqn.learn(steps * self._settings.updates_per_step)
         self._server.push(worker, self._dqn.weights())
         return Progress(
             updates=self._dqn.updates - updates,
