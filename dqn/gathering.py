@@ -15,11 +15,14 @@ Rules:
    only one that pushes weights. The others push nothing: the new weights
    appear when all have, so what an agent plays by never depends on who is
    faster.
+4. The driver holds the references of the newest rounds: a GlobalNet that
+   takes the place of a dead one gets its replay buffer again.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -129,9 +132,7 @@ class LearningNet:
             self._dqn.load(weights)
             self._dqn.copy_to_target()
             self._is_new = False
-        for experience in lived:
-            if experience.rows is not None:
-                self._dqn.buffer.add(experience.rows)
+        self.remember(*lived)
         steps = max((each.steps for each in lived), default=0)
         self._dqn.learn(steps * self._settings.updates_per_step)
         self._server.push(worker, self._dqn.weights())
@@ -139,6 +140,12 @@ class LearningNet:
             updates=self._dqn.updates - updates,
             cpu_seconds=time.process_time() - cpu,
         )
+
+    def remember(self, *lived: Experience) -> None:
+        """Take what agents have lived through into the buffer."""
+        for experience in lived:
+            if experience.rows is not None:
+                self._dqn.buffer.add(experience.rows)
 
     def test(self) -> float:
         """Play the test games with the newest weights; give the average."""
@@ -156,6 +163,8 @@ class GatheringTeam(Team):
         # Adam stays where the learning is
         settings = replace(settings, average_optimizer=False)
         self._played: dict[int, Any] = {}  # {agent: its newest experience}
+        # what GlobalNet has got in each round, and a new one gets again
+        self._told: deque[list[Any]] = deque()
         super().__init__(settings, *args, **kwargs)
 
     def train(self) -> Progress:
@@ -169,6 +178,10 @@ class GatheringTeam(Team):
         progress = super().train()
         for agent_id in self._dead:
             del self._played[agent_id]
+        self._told.append(lived)
+        room = self._settings.buffer_size
+        while (len(self._told) - 1) * progress.steps > room:
+            self._told.popleft()
         return progress + self._learned(learning)
 
     def _learned(self, learning: Any) -> Progress:
@@ -187,6 +200,12 @@ class GatheringTeam(Team):
         self._server.leave(self._settings.num_agents)
         super()._replace_global_net()
         self._server.join(self._settings.num_agents)
+        for lived in self._told:
+            try:
+                remembering = self._global_net.remember.remote(*lived)
+                self._verbs.get(remembering)
+            except self._verbs.exceptions.ObjectLostError:
+                continue  # with the node of an agent
 
     def _start_round(self) -> dict[int, Any]:
         told = {}
