@@ -40,7 +40,7 @@ def _names(
         if not is_known(name):
             raise click.BadParameter(
                 f"{name!r} is none: single, sb3, or an engine and a number "
-                "of agents, as minimr-2 or ray-4-weights"
+                "of agents, as minimr-2 or ray-4-weights-epochs5"
             )
     return names
 
@@ -61,7 +61,7 @@ def _scores(
     default=",".join(DEFAULT),
     callback=_names,
     help=f"Default: {','.join(DEFAULT)}, those that are installed; also "
-    "with other numbers of agents, and minimr-2-weights.",
+    "with other numbers of agents, and minimr-2-weights-epochs5.",
 )
 @click.option("--limit-s", default=300.0, show_default=True, type=POSITIVE)
 @click.option("--test-every-s", default=2.0, show_default=True, type=POSITIVE)

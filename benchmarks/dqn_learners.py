@@ -3,6 +3,7 @@
     single              one learner in one process
     minimr-2            2 agents on the engine minimr
     ray-4-weights       4 agents on Ray that average weights
+    minimr-2-weights-epochs5   the same of 2, and each round is 5 games
     sb3                 Stable-Baselines3's DQN
 
 Each run has a process of its own (`benchmarks/drivers.py`), and every
@@ -37,7 +38,7 @@ from dqn.settings import SHARE, Settings
 SINGLE, PEER = "single", "sb3"
 TEAM = re.compile(
     rf"(?P<engine>{'|'.join(ENGINES)})-(?P<agents>[1-9]\d?)"
-    rf"(-(?P<share>{'|'.join(SHARE)}))?"
+    rf"(-(?P<share>{'|'.join(SHARE)}))?(-epochs(?P<epochs>[1-9]\d?))?"
 )
 DEFAULT = (
     SINGLE,
@@ -87,6 +88,8 @@ class Ours(Contender):
             return
         if found["share"]:
             chosen["share"] = found["share"]
+        if found["epochs"]:
+            chosen["num_epochs_agents_train"] = int(found["epochs"])
         settings = Settings(num_agents=int(found["agents"]), **chosen)
         engine = self._stack.enter_context(open_engine(found["engine"]))
         team = make_team(settings, *engine)

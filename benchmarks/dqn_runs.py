@@ -48,6 +48,10 @@ class Run:
         """Tell the same in time of all processors."""
         return self._first(score, "cpu_seconds")
 
+    def steps_to(self, score: float) -> float:
+        """Tell the same in steps of single environments."""
+        return self._first(score, "steps")
+
     def _first(self, score: float, what: str) -> float:
         reached = (t for t in self.tests if t.score >= score)
         return next((getattr(t, what) for t in reached), float("inf"))

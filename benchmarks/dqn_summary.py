@@ -26,6 +26,7 @@ HEADS = (
     f"/{SINGLE}",
     f"/{PEER}",
     "median cpu s",
+    "median steps",
 )
 
 
@@ -38,6 +39,7 @@ class Way:
     reached: int  # of them
     seconds: Spread  # infinite where it was not reached
     cpu_seconds: Spread
+    steps: Spread
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def cells(row: Row, number: int, rows: Sequence[Row], plan: Plan) -> list[str]:
     """Write a row of the table for the score of this number."""
     way = row.ways[number]
     spread, cpu = way.seconds, way.cpu_seconds.median
+    steps = way.steps.median
     return [
         row.contender,
         _seconds(spread.median, plan),
@@ -72,6 +75,7 @@ def cells(row: Row, number: int, rows: Sequence[Row], plan: Plan) -> list[str]:
         ratio(row, SINGLE, number, rows, plan),
         ratio(row, PEER, number, rows, plan),
         f"{cpu:.1f}" if isfinite(cpu) else NOTHING,
+        f"{steps:,.0f}" if isfinite(steps) else NOTHING,
     ]
 
 
@@ -102,6 +106,7 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
                     "reached": way.reached,
                     "seconds": _numbers(way.seconds),
                     "cpu_seconds": _numbers(way.cpu_seconds),
+                    "steps": _numbers(way.steps),
                 }
                 for way in row.ways
             ],
@@ -141,6 +146,7 @@ def _way(runs: Sequence[Run], score: float) -> Way:
         sum(each < inf for each in seconds),
         Spread.of(seconds),
         Spread.of([run.cpu_seconds_to(score) for run in runs]),
+        Spread.of([run.steps_to(score) for run in runs]),
     )
 
 

@@ -2,7 +2,7 @@
 
     model_checkpoint.pth = { what the network is for,
                              best: weights and the score of their test,
-                             latest: weights, rounds, steps }
+                             latest: weights, rounds, steps, what was spent }
 
 Rules:
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import pickle
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Latest:
     weights: Weights  # with those of the optimiser
     rounds: int
     steps: int
+    # {what a run counts: how much}; a resumed run goes on from there
+    spent: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,12 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
         tuple(found["hidden"]),
         _arrays(found["best"]),
         found["score"],
-        Latest(_arrays(latest["weights"]), latest["rounds"], latest["steps"]),
+        Latest(
+            _arrays(latest["weights"]),
+            latest["rounds"],
+            latest["steps"],
+            latest.get("spent", {}),
+        ),
     )
 
 
@@ -160,6 +167,7 @@ def _write(path: Path, checkpoint: Checkpoint) -> None:
             "weights": _tensors(latest.weights),
             "rounds": latest.rounds,
             "steps": latest.steps,
+            "spent": latest.spent,
         },
     }
     try:

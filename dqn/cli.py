@@ -33,7 +33,7 @@ from dqn.errors import DQNError
 from dqn.gathering import make_team
 from dqn.learner import Learner
 from dqn.live import LiveLine, text
-from dqn.run import Log, Run, Status, Trains
+from dqn.run import Log, Run, Status
 from dqn.settings import SHARE, Settings
 from minimr.console import note, say
 
@@ -108,18 +108,18 @@ def train(
 ) -> None:
     """Train by several agents whose weights are averaged."""
     settings = Settings(**chosen)
-    file, facts = _files(settings, checkpoint, log, engine, resume)
+    file, log_ = _files(settings, checkpoint, log, engine, resume)
     with ExitStack() as stack:
         board = _board(stack, tensorboard, settings, engine)
         line = LiveLine(settings.max_rounds)
         verbs, make_server = stack.enter_context(
             open_engine(engine, address=address)
         )
-        team = make_team(
-            settings, verbs, make_server, _latest(file, resume), line.note
-        )
+        latest = _latest(file, resume)
+        team = make_team(settings, verbs, make_server, latest, line.note)
         stack.callback(team.close)
-        _run(settings, team, file, facts, line, board)
+        show = _show(line, board)
+        _run(Run(settings, team, file, log_, show, latest), line)
 
 
 @cli.command()
@@ -133,13 +133,15 @@ def single(
 ) -> None:
     """Train by one learner in this process."""
     settings = Settings(num_agents=1, **chosen)
-    file, facts = _files(settings, checkpoint, log, "single", resume)
+    file, log_ = _files(settings, checkpoint, log, "single", resume)
     with ExitStack() as stack:
         board = _board(stack, tensorboard, settings, "single")
-        learner = Learner(settings, _latest(file, resume))
+        latest = _latest(file, resume)
+        learner = Learner(settings, latest)
         stack.callback(learner.close)
         line = LiveLine(settings.max_rounds)
-        _run(settings, learner, file, facts, line, board)
+        show = _show(line, board)
+        _run(Run(settings, learner, file, log_, show, latest), line)
 
 
 for command in (play, plot, sweep):
@@ -174,19 +176,15 @@ def _latest(file: CheckpointFile, resume: bool) -> Latest | None:
     return file.checkpoint.latest
 
 
-def _run(
-    settings: Settings,
-    learner: Trains,
-    file: CheckpointFile,
-    log: Log,
-    line: LiveLine,
-    board: Board,
-) -> None:
+def _show(line: LiveLine, board: Board) -> Callable[[Status], None]:
     def show(status: Status) -> None:
         line.show(status)
         board.show(status)
 
-    run = Run(settings, learner, file, log, show)
+    return show
+
+
+def _run(run: Run, line: LiveLine) -> None:
     try:
         status = run.run()
     finally:

@@ -10,16 +10,16 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import huber_loss, mse_loss
 
+from dqn.adam import Adam
 from dqn.environment import Shape
-from dqn.n_step import Transitions
 from dqn.network import QNetwork, Weights, check_same
 from dqn.replay_buffer import Batch, ReplayBuffer
 from dqn.settings import Settings
 
 LAYERS = "q_network."  # what the names of layers begin with in `weights`
-REMEMBERED = ("exp_avg", "exp_avg_sq")  # torch's names of what Adam keeps
+AT_ONCE = 16  # updates; what they need stays in the processor's cache
+REMEMBERED = ("mean", "square")  # what Adam keeps
 
 
 class DQN:
@@ -41,16 +41,8 @@ class DQN:
         self.copy_to_target()
         self.buffer = ReplayBuffer(settings.buffer_size, shape.obs_dim)
         self.updates = 0
-        # fused: all layers in one call
-        self._adam = torch.optim.Adam(
-            self.q_network.parameters(), settings.learning_rate, fused=True
-        )
-        for layer in self.q_network.parameters():  # or the first step would
-            self._adam.state[layer] = {
-                "step": torch.tensor(0.0),
-                "exp_avg": torch.zeros_like(layer),
-                "exp_avg_sq": torch.zeros_like(layer),
-            }
+        self._adam = Adam(self.q_network.flat, settings.learning_rate)
+        self._gradient = torch.zeros_like(self.q_network.flat)
 
     def weights(self) -> Weights:
         """Give the layers, and what Adam remembers: views, not copies."""
@@ -59,9 +51,9 @@ class DQN:
             for name, array in self.q_network.weights().items()
         }
         if self._settings.average_optimizer:
-            for name, layer in self.q_network.named_parameters():
-                for what in REMEMBERED:
-                    array = self._adam.state[layer][what].numpy()
+            for what in REMEMBERED:
+                flat = getattr(self._adam, what)
+                for name, array in self.q_network.named(flat).items():
                     weights[f"adam.{what}.{name}"] = array
         return weights
 
@@ -78,43 +70,54 @@ class DQN:
 
     def copy_to_target(self) -> None:
         """Make the target network a copy of the network."""
-        self.target_network.load_state_dict(self.q_network.state_dict())
+        self.target_network.flat.copy_(self.q_network.flat)
 
-    def learn(self, new: Transitions | None) -> None:
-        """Remember transitions; update, if there are enough by now."""
-        if new is not None:
-            self.buffer.add(new)
-        if len(self.buffer) >= self._settings.learning_starts:
-            for _ in range(self._settings.updates_per_step):
-                self._update()
+    @torch.inference_mode()  # nothing here asks torch for a gradient
+    def learn(self, updates: int) -> None:
+        """Update so many times, if there is enough to learn from."""
+        if len(self.buffer) < self._settings.learning_starts:
+            return
+        end = self.updates + updates
+        every = self._settings.target_update_every
+        while self.updates < end:
+            until_copy = every - self.updates % every
+            self._update(min(end - self.updates, until_copy, AT_ONCE))
+            if self.updates % every == 0:
+                self.copy_to_target()
 
-    def _update(self) -> None:
-        """Move the network once, towards the returns of one batch."""
-        settings = self._settings
-        batch = self.buffer.sample(settings.batch_size, self._rng)
-        targets = self._targets(batch)
-        q = self.q_network(batch.obs).gather(1, batch.actions).squeeze(1)
-        if settings.huber:
-            loss = huber_loss(q, targets, delta=settings.huber)
+    def _update(self, times: int) -> None:
+        """Update several times, by one pass of the target network."""
+        size = self._settings.batch_size
+        drawn = self.buffer.sample(times * size, self._rng)
+        future = self.target_network(drawn.next_obs)
+        for begin in range(0, times * size, size):
+            rows = slice(begin, begin + size)
+            self._step(Batch(*(c[rows] for c in drawn)), future[rows])
+        self.updates += times
+
+    def _step(self, batch: Batch, future: Tensor) -> None:
+        """Move the network once, towards the returns of one batch.
+
+        Args:
+            batch: of B transitions.
+            future: `(B, num_actions)`, what the target network says of
+                next_obs.
+        """
+        if self._settings.double:
+            best = self.q_network(batch.next_obs).argmax(1, keepdim=True)
+            value = future.gather(1, best)
         else:
-            loss = mse_loss(q, targets) / 2
-        self._adam.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._adam.step()
-        self.updates += 1
-        if self.updates % settings.target_update_every == 0:
-            self.copy_to_target()
-
-    @torch.no_grad()
-    def _targets(self, batch: Batch) -> Tensor:
-        """Say what q of a batch should be: `(B,)`."""
-        future = self.target_network(batch.next_obs)
-        double = self._settings.double
-        chooser = self.q_network(batch.next_obs) if double else future
-        best = chooser.argmax(1, keepdim=True)
-        value = future.gather(1, best).squeeze(1)
-        targets: Tensor = batch.returns + batch.discounts * value
-        return targets
+            value = future.amax(1, keepdim=True)
+        targets = torch.addcmul(batch.returns, batch.discounts, value)
+        *inputs, q = self.q_network.trace(batch.obs)
+        error = q.gather(1, batch.actions).sub_(targets)
+        if self._settings.huber:
+            error.clamp_(-self._settings.huber, self._settings.huber)
+        slope = torch.zeros_like(q).scatter_(
+            1, batch.actions, error.div_(len(q))
+        )
+        self.q_network.backward(inputs, slope, self._gradient)
+        self._adam.step(self._gradient)
 
 
 def layers_of(weights: Weights) -> Weights:

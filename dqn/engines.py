@@ -5,7 +5,6 @@ Nothing of an engine is loaded before it is opened: `dqn` itself knows none.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -53,6 +52,8 @@ def open_engine(
     if name not in ENGINES:
         raise DQNError(f"no engine {name!r}: choose {', '.join(ENGINES)}")
     try:
+        if name == "ray":  # before it is imported: it looks about then
+            import_module("ray_impl.cluster").load_ray(address is not None)
         verbs, server = map(import_module, ENGINES[name])
     except ModuleNotFoundError as error:
         raise DQNError(
@@ -61,8 +62,6 @@ def open_engine(
     if name == "serial":
         yield Engine(verbs, server.ParameterServer)
         return
-    if name == "ray":
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     started = not verbs.is_initialized()
     if started:
         _start(verbs, num_cpus, address)

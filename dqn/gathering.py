@@ -15,22 +15,25 @@ Rules:
    only one that pushes weights. The others push nothing: the new weights
    appear when all have, so what an agent plays by never depends on who is
    faster.
+4. The driver holds the references of the newest rounds: a GlobalNet that
+   takes the place of a dead one gets its replay buffer again.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from dqn.dqn import DQN, layers_of
-from dqn.environment import shape_of
+from dqn.environment import Floats, shape_of
 from dqn.evaluation import Examiner
 from dqn.explorer import Explorer
-from dqn.n_step import Transitions
 from dqn.network import QNetwork, use_one_thread
+from dqn.replay_buffer import as_rows
 from dqn.settings import Settings
 from dqn.team import Team
 from dqn.trainer import Progress
@@ -41,7 +44,7 @@ from minimr.interface import ParameterServer
 class Experience:
     """What an agent has lived through in a round."""
 
-    transitions: Transitions | None  # of all steps, in their order
+    rows: Floats | None  # transitions of all steps, in their order
     steps: int  # in lockstep
 
 
@@ -86,8 +89,8 @@ class Player:
             at_once = self._num_envs * settings.num_agents
             made = steps_before + steps * at_once
             transitions = self._explorer.step(self._network, made)
-            if transitions is not None:  # the window writes to its own again
-                lived.append(Transitions(*(a.copy() for a in transitions)))
+            if transitions is not None:
+                lived.append(as_rows(transitions))
             steps += 1
         self._server.push(self._agent_id, {})
         self._progress = Progress(
@@ -96,18 +99,11 @@ class Player:
             tuple(finished),
             time.process_time() - cpu,
         )
-        return Experience(_joined(lived), steps)
+        return Experience(np.concatenate(lived) if lived else None, steps)
 
     def progress(self) -> Progress:
         """Tell what the newest round was."""
         return self._progress
-
-
-def _joined(parts: list[Transitions]) -> Transitions | None:
-    """Put those of several steps into one, so that one copy adds them."""
-    if not parts:
-        return None
-    return Transitions(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 class LearningNet:
@@ -136,16 +132,20 @@ class LearningNet:
             self._dqn.load(weights)
             self._dqn.copy_to_target()
             self._is_new = False
-        for experience in lived:
-            if experience.transitions is not None:
-                self._dqn.buffer.add(experience.transitions)
-        for _ in range(max((e.steps for e in lived), default=0)):
-            self._dqn.learn(None)
+        self.remember(*lived)
+        steps = max((each.steps for each in lived), default=0)
+        self._dqn.learn(steps * self._settings.updates_per_step)
         self._server.push(worker, self._dqn.weights())
         return Progress(
             updates=self._dqn.updates - updates,
             cpu_seconds=time.process_time() - cpu,
         )
+
+    def remember(self, *lived: Experience) -> None:
+        """Take what agents have lived through into the buffer."""
+        for experience in lived:
+            if experience.rows is not None:
+                self._dqn.buffer.add(experience.rows)
 
     def test(self) -> float:
         """Play the test games with the newest weights; give the average."""
@@ -163,6 +163,8 @@ class GatheringTeam(Team):
         # Adam stays where the learning is
         settings = replace(settings, average_optimizer=False)
         self._played: dict[int, Any] = {}  # {agent: its newest experience}
+        # what GlobalNet has got in each round, and a new one gets again
+        self._told: deque[list[Any]] = deque()
         super().__init__(settings, *args, **kwargs)
 
     def train(self) -> Progress:
@@ -176,6 +178,10 @@ class GatheringTeam(Team):
         progress = super().train()
         for agent_id in self._dead:
             del self._played[agent_id]
+        self._told.append(lived)
+        room = self._settings.buffer_size
+        while (len(self._told) - 1) * progress.steps > room:
+            self._told.popleft()
         return progress + self._learned(learning)
 
     def _learned(self, learning: Any) -> Progress:
@@ -194,6 +200,12 @@ class GatheringTeam(Team):
         self._server.leave(self._settings.num_agents)
         super()._replace_global_net()
         self._server.join(self._settings.num_agents)
+        for lived in self._told:
+            try:
+                remembering = self._global_net.remember.remote(*lived)
+                self._verbs.get(remembering)
+            except self._verbs.exceptions.ObjectLostError:
+                continue  # with the node of an agent
 
     def _start_round(self) -> dict[int, Any]:
         told = {}

@@ -13,17 +13,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dqn.environment import Floats
 from dqn.n_step import Transitions
 
 
 class Batch(NamedTuple):
-    """Transitions for one update, B of them."""
+    """Transitions to learn from, B of them."""
 
     obs: Tensor  # (B, obs_dim)
     next_obs: Tensor  # (B, obs_dim)
     actions: Tensor  # (B, 1) int64
-    returns: Tensor  # (B,)
-    discounts: Tensor  # (B,)
+    returns: Tensor  # (B, 1)
+    discounts: Tensor  # (B, 1)
+
+
+def as_rows(new: Transitions) -> Floats:
+    """Put transitions into rows of their own."""
+    dim = new.obs.shape[1]
+    rows = np.empty((len(new.obs), 2 * dim + 3), np.float32)
+    rows[:, :dim] = new.obs
+    rows[:, dim : 2 * dim] = new.next_obs
+    rows[:, -3] = new.actions
+    rows[:, -2] = new.returns
+    rows[:, -1] = new.discounts
+    return rows
 
 
 class ReplayBuffer:
@@ -39,29 +52,22 @@ class ReplayBuffer:
     def __len__(self) -> int:
         return self._size
 
-    def add(self, new: Transitions) -> None:
-        """Keep transitions, in the place of the oldest if it is full."""
-        dim, capacity = self._obs_dim, len(self._rows)
-        number = len(new.actions)
-        places = np.arange(self._next, self._next + number) % capacity
-        rows = np.empty((number, 2 * dim + 3), np.float32)
-        rows[:, :dim] = new.obs
-        rows[:, dim : 2 * dim] = new.next_obs
-        rows[:, -3] = new.actions
-        rows[:, -2] = new.returns
-        rows[:, -1] = new.discounts
+    def add(self, rows: Floats) -> None:
+        """Keep rows, in the place of the oldest if it is full."""
+        capacity = len(self._rows)
+        places = np.arange(self._next, self._next + len(rows)) % capacity
         self._as_numpy[places] = rows
-        self._next = (self._next + number) % capacity
-        self._size = min(self._size + number, capacity)
+        self._next = (self._next + len(rows)) % capacity
+        self._size = min(self._size + len(rows), capacity)
 
-    def sample(self, batch_size: int, rng: np.random.Generator) -> Batch:
+    def sample(self, number: int, rng: np.random.Generator) -> Batch:
         """Draw transitions, each as likely as the other, with repeats."""
-        places = torch.from_numpy(rng.integers(self._size, size=batch_size))
+        places = torch.from_numpy(rng.integers(self._size, size=number))
         rows, dim = self._rows.index_select(0, places), self._obs_dim
         return Batch(
             rows[:, :dim],
             rows[:, dim : 2 * dim],
-            rows[:, -3].long().unsqueeze(1),
-            rows[:, -2],
-            rows[:, -1],
+            rows[:, -3:-2].long(),
+            rows[:, -2:-1],
+            rows[:, -1:],
         )

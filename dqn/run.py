@@ -14,7 +14,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from dqn.settings import Settings
 from dqn.trainer import Progress
 
 NEWEST_GAMES = 100  # the average score while training is over so many
+SPENT = ("episodes", "updates", "seconds", "cpu_seconds")
 
 
 class Trains(Protocol):
@@ -62,7 +63,7 @@ class Status:
 
     @property
     def steps_per_second(self) -> float:
-        """How fast it has trained in this run."""
+        """How fast it has trained."""
         return self.steps / self.seconds if self.seconds else 0.0
 
 
@@ -112,6 +113,7 @@ class Run:
         file: keeps the best model and where the run is; None: nobody.
         log: takes a line a test.
         show: is told after every round.
+        latest: where the learner goes on; so do the counts of the log.
     """
 
     def __init__(
@@ -121,11 +123,19 @@ class Run:
         file: CheckpointFile | None = None,
         log: Log | None = None,
         show: Callable[[Status], None] = lambda status: None,
+        latest: Latest | None = None,
     ) -> None:
         self._settings, self._learner = settings, learner
         self._file, self._log, self._show = file, log, show
         self._scores: deque[float] = deque(maxlen=NEWEST_GAMES)
         self.status = Status()
+        if latest is not None:
+            self.status = Status(
+                latest.rounds,
+                steps=latest.steps,
+                **latest.spent,  # type: ignore[arg-type]
+            )
+        self._first_round = self.status.round
 
     def run(self) -> Status:
         """Train. Blocks: until the target or the last round is reached.
@@ -140,10 +150,17 @@ class Run:
                     self._test()
                 self._show(self.status)
         except BaseException:
-            if self._file is not None and self.status.round:
-                self._file.save(self._learner.latest())
+            if self._file is not None and self._has_trained():
+                self._file.save(self._latest())
             raise
         return self.status
+
+    def _has_trained(self) -> bool:
+        return self.status.round > self._first_round
+
+    def _latest(self) -> Latest:
+        spent = {name: getattr(self.status, name) for name in SPENT}
+        return replace(self._learner.latest(), spent=spent)
 
     def _is_over(self) -> bool:
         best = self.status.best_score
@@ -182,6 +199,6 @@ class Run:
         if status.best_score is None or score > status.best_score:
             status.best_score = score
         if self._file is not None:
-            self._file.save(self._learner.latest(), score)
+            self._file.save(self._latest(), score)
         if self._log is not None:
             self._log.add(status)

@@ -16,6 +16,7 @@ import numpy as np
 from dqn.dqn import DQN
 from dqn.explorer import Explorer
 from dqn.network import use_one_thread
+from dqn.replay_buffer import as_rows
 from dqn.settings import Settings
 
 
@@ -73,7 +74,10 @@ class Trainer:
         self._explorer.finished.clear()
         while not self._settings.is_over(steps, len(self._explorer.finished)):
             made = steps_before + steps * self._steps_at_once
-            self.dqn.learn(self._explorer.step(self.dqn.q_network, made))
+            new = self._explorer.step(self.dqn.q_network, made)
+            if new is not None:
+                self.dqn.buffer.add(as_rows(new))
+            self.dqn.learn(self._settings.updates_per_step)
             steps += 1
         return Progress(
             steps * self._settings.num_envs,

@@ -34,10 +34,13 @@ def test_a_run_says_how_it_went_and_writes_its_files(
     assert read(model).latest.rounds == 4
     more = ["--max-rounds", "6", "--resume"]
     assert run(["single", *QUICK, *files, *more]) == 0
-    assert "160 steps" in capsys.readouterr().out  # those of two rounds
+    assert "480 steps" in capsys.readouterr().out
     assert read(model).latest.rounds == 6
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["round"] for line in lines[1:]] == [2, 4, 6]
+    for count in ("steps", "seconds", "cpu_seconds", "episodes"):
+        before, then = (line[count] for line in lines[2:])
+        assert then > before > 0, count  # it went on from there
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,26 @@ def test_whoever_was_killed_is_replaced(
         team.close()
 
 
+def test_a_new_global_net_has_what_the_dead_one_remembered(
+    dqn_engine: Engine,
+) -> None:
+    per_round = QUICK.num_envs * QUICK.num_steps_agents_train
+    # too much for one round
+    settings = replace(
+        QUICK, share="experience", learning_starts=2 * per_round
+    )
+    with team_of(settings, dqn_engine) as team:
+        for _ in range(4):
+            updates = team.train().updates
+        assert updates > 0
+        kill(dqn_engine.verbs, team._global_net)
+        team.test()  # finds out
+        assert team.train().updates == updates
+        kill(dqn_engine.verbs, team._global_net)
+        assert team.train().updates == 0
+        assert team.train().updates == updates
+
+
 class Mortal(Agent):
     """Dies in the middle of a round when a file is there to be taken."""
 

@@ -25,6 +25,7 @@ from benchmarks.dqn_learners import (
 from benchmarks.dqn_runs import Folder, OtherRulesError, Run, measure_all
 from benchmarks.drivers import Contender
 from benchmarks.timing import ContenderError, Sample
+from dqn.settings import Settings
 from dqn.trainer import Progress
 
 PLAN = course.Plan("CartPole-v1", (30.0, 100.0), 10.0, 2.0, 3)
@@ -160,10 +161,12 @@ def test_a_run_that_did_not_get_there_counts_as_the_longest() -> None:
     assert (thirty.reached, thirty.runs) == (3, 3)
     assert hundred.seconds == dqn_summary.Spread(6.0, 6.0, inf)
     assert hundred.cpu_seconds.median == 9.0
+    assert hundred.steps.median == 300
     assert (hundred.reached, hundred.runs) == (2, 3)
     assert dqn_summary.cells(row, 1, [row], PLAN)[:4] == [
         *("single", "6.0", "6.0->10", "2/3"),
     ]
+    assert dqn_summary.cells(row, 1, [row], PLAN)[-1] == "300"
     assert dqn_summary.as_json([row])[0]["ways"][1]["seconds"] == {
         "median": 6.0,
         "low": 6.0,
@@ -304,10 +307,31 @@ def test_the_command_says_who_failed_and_ends_with_1(
     )
 
 
-@pytest.mark.parametrize("name", [*DEFAULT, "serial-9", "ray-12-experience"])
+@pytest.mark.parametrize(
+    "name",
+    [*DEFAULT, "serial-9", "ray-12-experience", "minimr-2-weights-epochs5"],
+)
 def test_contenders_are_known_by_their_names(name: str) -> None:
     assert is_known(name)
     assert not is_known(f"{name}-and-more")
+
+
+def test_a_name_says_how_agents_share_and_how_long_a_round_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = []
+
+    def make_team(settings: Settings, *engine: Any) -> Any:
+        made.append(settings)
+        return SimpleNamespace(close=lambda: None)
+
+    monkeypatch.setattr("benchmarks.dqn_learners.make_team", make_team)
+    contender = Ours("serial-3-weights-epochs5", PLAN, 7)
+    contender.start()
+    contender.close()
+    (settings,) = made
+    assert (settings.num_agents, settings.share) == (3, "weights")
+    assert (settings.num_epochs_agents_train, settings.seed) == (5, 7)
 
 
 def test_who_is_not_installed_is_named(

@@ -32,7 +32,7 @@ QUICK = Settings(
 
 def flat(network: QNetwork) -> torch.Tensor:
     """Give all weights of a network as one vector of their own."""
-    return torch.nn.utils.parameters_to_vector(network.parameters()).detach()
+    return network.flat.clone()
 
 
 def test_the_target_network_is_a_copy_after_every_so_many_updates() -> None:
@@ -107,7 +107,7 @@ def test_a_test_is_greedy_and_on_its_own_seeds() -> None:
         obs, _ = environment.reset(seed=FIRST_TEST_SEED + i)
         total, over = 0.0, False
         while not over:
-            q = network.forward(torch.from_numpy(obs[None]))
+            q = network(torch.from_numpy(obs[None]))
             obs, reward, terminated, truncated, _ = environment.step(
                 int(q.argmax())
             )
@@ -149,7 +149,6 @@ def test_a_game_that_is_cut_is_worth_more_than_one_that_ends() -> None:
     trainer = Trainer(replace(QUICK, environment=ID, n_step=1, num_envs=64))
     trainer.train(0)
     batch = trainer.dqn.buffer.sample(500, np.random.default_rng(0))
-    actions = batch.actions.squeeze(1)
-    assert set(batch.discounts[actions == 1].tolist()) == {0.0}
-    cut = batch.discounts[actions == 2]
+    assert set(batch.discounts[batch.actions == 1].tolist()) == {0.0}
+    cut = batch.discounts[batch.actions == 2]
     assert cut.numpy() == pytest.approx(np.full(len(cut), 0.99))

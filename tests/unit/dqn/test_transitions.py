@@ -9,7 +9,7 @@ import pytest
 
 from dqn.environment import Lockstep, Step
 from dqn.n_step import NStepWindow, Transitions
-from dqn.replay_buffer import ReplayBuffer
+from dqn.replay_buffer import ReplayBuffer, as_rows
 from tests.unit.dqn.scripted import END_CLOCK, END_GAME, GO_ON, ID
 
 Row = tuple[float, float, float, float]  # obs, return, next_obs, discount
@@ -92,21 +92,21 @@ def transitions(first: int, number: int) -> Transitions:
 
 def test_what_is_drawn_is_what_was_added() -> None:
     buffer = ReplayBuffer(50, 2)
-    buffer.add(transitions(0, 30))
+    buffer.add(as_rows(transitions(0, 30)))
     batch = buffer.sample(200, np.random.default_rng(0))
     numbers = batch.obs[:, 0]
     assert set(numbers.tolist()) <= set(range(30))
     assert len(set(numbers.tolist())) > 20
     assert batch.actions.tolist() == [[int(n) % 4] for n in numbers]
-    assert batch.returns.tolist() == (numbers * 10).tolist()
+    assert batch.returns[:, 0].tolist() == (numbers * 10).tolist()
     assert batch.next_obs[:, 0].tolist() == (numbers + 0.5).tolist()
-    assert batch.discounts.tolist() == (numbers / 100).tolist()
+    assert batch.discounts[:, 0].tolist() == (numbers / 100).tolist()
 
 
 def test_a_full_buffer_forgets_the_oldest() -> None:
     buffer = ReplayBuffer(10, 2)
     for first in range(0, 24, 4):  # 10 is no multiple of 4
-        buffer.add(transitions(first, 4))
+        buffer.add(as_rows(transitions(first, 4)))
     assert len(buffer) == 10
     batch = buffer.sample(500, np.random.default_rng(0))
     assert set(batch.obs[:, 0].tolist()) == set(range(14, 24))
@@ -121,7 +121,7 @@ def test_the_buffer_and_the_window_keep_no_view_of_what_changes() -> None:
             now, np.array([0]), Step(now, np.ones(1, np.float32), no, no)
         )
         assert made is not None
-        buffer.add(made)
+        buffer.add(as_rows(made))
         now[:] = -1
     batch = buffer.sample(50, np.random.default_rng(0))
     assert set(batch.obs[:, 0].tolist()) == {1.0, 2.0}

@@ -1,0 +1,101 @@
+"""Agents on other nodes than GlobalNet: the bits are those of a for loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import minimr
+from dqn.agent import Agent
+from dqn.engines import Engine, open_engine
+from dqn.gathering import Player, make_team
+from dqn.settings import Settings
+from minimr.core.session import node_options, spawn_node
+
+T = 60
+STORE_BYTES = 64 * 2**20
+NUM_NODES = 3
+SETTINGS = Settings(
+    environment="CartPole-v1",
+    num_agents=2,
+    num_cpus=1.0,
+    batch_size=16,
+    num_steps_agents_train=30,
+    num_envs=4,
+    hidden=(16, 16),
+    learning_starts=40,
+    target_update_every=25,
+    test_games=3,
+)
+
+
+@pytest.fixture
+def nodes() -> Iterator[Engine]:
+    """Start a head, where the driver is, and two more nodes."""
+    processes = []
+    head: Any = None
+    try:
+        for _ in range(NUM_NODES):
+            options = node_options(1, None, None, STORE_BYTES)
+            if head is not None:
+                options["head"] = head
+            process, address = spawn_node(options, None)
+            processes.append(process)
+            head = head or address
+        address = "{}:{}".format(*head)
+        with open_engine("minimr", address=address) as engine:
+            yield engine
+    finally:
+        for process in reversed(processes):
+            process.kill()
+            process.wait(T)
+
+
+class Telling:
+    """Tells where it is."""
+
+    def node(self) -> str:
+        return str(minimr.get_runtime_context().get_node_id())
+
+
+class TellingAgent(Telling, Agent):
+    pass
+
+
+class TellingPlayer(Telling, Player):
+    pass
+
+
+def trained(settings: Settings, engine: Engine) -> tuple[Any, list[str]]:
+    """Train; give the weights, and the node of each agent."""
+    team = make_team(settings, *engine)
+    try:
+        for _ in range(4):
+            team.train()
+        weights = team.latest().weights
+        if engine.verbs is not minimr:
+            return weights, []
+        where = [agent.node.remote() for agent in team._agents.values()]
+        return weights, minimr.get(where, timeout=T)
+    finally:
+        team.close()
+
+
+@pytest.mark.parametrize("share", ["weights", "experience"])
+def test_agents_on_other_nodes_end_with_the_bits_of_the_serial_loop(
+    share: str, nodes: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dqn.team.Agent", TellingAgent)
+    monkeypatch.setattr("dqn.gathering.Player", TellingPlayer)
+    settings = replace(SETTINGS, share=share)
+    with open_engine("serial") as engine:
+        expected, _ = trained(settings, engine)
+    weights, where = trained(settings, nodes)
+    head = minimr.get_runtime_context().get_node_id()
+    assert len({head, *where}) == NUM_NODES
+    assert weights.keys() == expected.keys()
+    for name, array in weights.items():
+        assert array.tobytes() == expected[name].tobytes(), name
