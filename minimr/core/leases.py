@@ -132,6 +132,8 @@ class Leases:
                 self._ask(queue, node, 0)
         elif need >= 2 * asked:
             assert queue.home is not None
+            if queue.shape and queue.shape.strategy:
+                self._sweep(at_once=True)  # or a node seems full that is idle
             elsewhere = asked - queue.asked[queue.home]
             self._ask(queue, queue.home, need - elsewhere)
 
@@ -143,7 +145,7 @@ class Leases:
         self.runtime.urgent = True
         assert queue.shape is not None
         wanted = (queue.number, queue.shape, None, self.runtime.job.id)
-        demand = m.Demand(*wanted, count, hops)
+        demand = m.Demand(*wanted, count, hops, queue.answers[node])
         self.runtime.link(node).post(("demand", demand))
 
     def _on_leased(self, peer: Peer, number: int, grant: m.Grant) -> None:
@@ -168,6 +170,7 @@ class Leases:
 
     def _answered(self, peer: Peer, number: int) -> Queue:
         queue = self.queues[number]
+        queue.answers[peer.data.address] += 1
         queue.asked[peer.data.address] -= 1
         queue.asked += Counter()
         return queue
@@ -231,9 +234,12 @@ class Leases:
             self._sweeping = True
             self.runtime.later(IDLE_S, self._sweep)
 
-    def _sweep(self) -> None:
-        self._sweeping = False
+    def _sweep(self, at_once: bool = False) -> None:
+        self._sweeping = self._sweeping and at_once
         for lease in [*self.by_peer.values()]:
+            idle = not lease.inflight and not lease.queue.tasks
+            if at_once and idle and lease.node is not None:
+                lease.window = 0
             self._rest(lease)
 
     def add(self, lease: Lease) -> None:

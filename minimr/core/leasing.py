@@ -16,6 +16,7 @@ Rules:
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -67,14 +68,16 @@ class Leasing:
         self.workers = node.workers
         self.leases: dict[int, Lease] = {}
         self._wants: dict[tuple[Peer, int], Want] = {}  # the oldest first
+        self._answers: Counter[tuple[Peer, int]] = Counter()
         self._number = 0  # of the last lease
-        self._turn = 0
+        self._turn = 0  # of SPREAD, round the nodes
         self._slicing = False
 
     def _on_demand(self, peer: Peer, demand: m.Demand) -> None:
-        want = Want(peer, demand, demand.workers)
-        known = self._wants.setdefault((peer, demand.number), want)
-        known.count = demand.workers
+        key = (peer, demand.number)
+        want = self._wants.setdefault(key, Want(peer, demand, 0))
+        under_way = self._answers[key] - demand.answers
+        want.count = max(0, demand.workers - under_way)
         self.schedule()
 
     def schedule(self) -> None:
@@ -82,6 +85,7 @@ class Leasing:
         for key, want in list(self._wants.items()):
             while want.count > 0 and self._serve(want):
                 want.count -= 1
+                self._count(want)
             if want.count <= 0:
                 self._wants.pop(key, None)
         self._hand_out()
@@ -93,26 +97,32 @@ class Leasing:
     def _serve(self, want: Want) -> bool:
         node = self.node
         others = [other for other in node.nodes if other.id != node.id]
-        nodes, turn = [node.info(), *others], self._turn + 1
+        nodes = [node.info(), *others]
         try:
             shape, hops = want.demand.shape, want.demand.hops
-            place = decide(shape, node.id, nodes, turn, hops)
+            about = (self._turn, hops, want.count)
+            place = decide(shape, node.id, nodes, *about)
         except NeverError as never:
             want.peer.post(("refused", want.demand.number, None, str(never)))
             want.count = 0
+            self._count(want)
             return False
         if place is None:
             if not want.reclaimed:
                 want.reclaimed = True
                 self._reclaim(want, busy=False)
             return False
-        self._turn = turn
+        self._turn += shape.strategy == ("SPREAD",) and not hops
         if place == node.address:
             self._grant(want)
         else:
             self._expect(place, want.demand.shape)
             want.peer.post(("refused", want.demand.number, place, ""))
         return True
+
+    def _count(self, want: Want) -> None:
+        if want.demand.hold is None:  # the number of an actor is used once
+            self._answers[want.peer, want.demand.number] += 1
 
     def _expect(self, address: Address, shape: m.Shape) -> None:
         """Count what we send to a node, until it reports the next time."""
@@ -190,8 +200,9 @@ class Leasing:
 
     def owner_left(self, peer: Peer) -> None:
         """An owner is gone, and its leases are over."""
-        for key in [key for key in self._wants if key[0] is peer]:
-            del self._wants[key]
+        for table in (self._wants, self._answers):
+            for key in [key for key in table if key[0] is peer]:
+                del table[key]
         for lease in list(self.leases.values()):
             if lease.want.peer is peer:
                 self._end(lease, "its owner is gone")

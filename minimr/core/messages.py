@@ -112,6 +112,7 @@ class Demand(NamedTuple):
     job: str
     workers: int
     hops: int  # 1: another node sent me here
+    answers: int = 0  # of that node that have come; others are on the way
 
 
 class Grant(NamedTuple):

@@ -50,7 +50,8 @@ class Node(Endpoint):
         self.workers = WorkerPool(
             self.hub, worker_main, self._printed, self._ended
         )
-        self.nodes: list[m.NodeInfo] = [self.info()]
+        self.nodes: list[m.NodeInfo] = [self.info()]  # what we expect
+        self._told: dict[str, m.NodeInfo] = {}  # what they have reported
         self.head = self.address
         self.driver: int | None = None  # process id; we end when it does
         self.leasing = Leasing(self)
@@ -78,6 +79,7 @@ class Node(Endpoint):
 
     def _tick(self) -> None:
         self._reported = None
+        self.nodes = [*map(_copy, self._told.values())] or self.nodes
         self.report()
         self._trim()
         if self.store.events:
@@ -138,9 +140,16 @@ class Node(Endpoint):
         self.leasing.owner_left(peer)
 
     def _on_view(self, peer: Peer, nodes: list[m.NodeInfo]) -> None:
-        known, self.nodes = self.nodes, [node for node in nodes if node.alive]
+        known = {node.id: node for node in self.nodes}
+        told, self._told = self._told, {n.id: n for n in nodes if n.alive}
+        # What we have sent there since is not undone by old news.
+        self.nodes = [
+            known[id] if id in known and told.get(id) == node else _copy(node)
+            for id, node in self._told.items()
+        ]
         alive = {node.address for node in self.nodes}
-        lost = {node.address for node in known} - alive - {self.address}
+        lost = {node.address for node in known.values()} - alive
+        lost.discard(self.address)
         if lost:
             for process in list(self.links.values()):
                 if process.data.kind in ("worker", "driver"):
@@ -171,6 +180,10 @@ class Node(Endpoint):
             for stored in self.store.objects.values()
         ]
         reply(workers if what == "workers" else objects)
+
+
+def _copy(node: m.NodeInfo) -> m.NodeInfo:
+    return node._replace(available=dict(node.available))
 
 
 def _state(worker: Worker) -> str:

@@ -4,6 +4,8 @@ Rules (Ray's, made smaller):
 
 1. DEFAULT fills this node first, then the node with most room; SPREAD goes
    round the nodes; affinity is a must, or a wish (soft).
+   Many SPREAD tasks queue at nodes that are full, so that none idles while
+   news travels; the last few wait for a node with room.
 2. A task that waits waits at a node that could ever run it.
 3. What no node of the cluster could ever run fails at once.
 """
@@ -15,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from minimr.core.messages import NodeInfo, Resources, Shape
 from minimr.net.channel import Address
 
+FEW = 8  # SPREAD tasks that wait for room
 UNIT = 10_000  # the smallest part of a resource is 1/UNIT
 
 
@@ -59,7 +62,12 @@ class Pool:
 
 
 def decide(
-    shape: Shape, here: str, nodes: Sequence[NodeInfo], turn: int, hops: int
+    shape: Shape,
+    here: str,
+    nodes: Sequence[NodeInfo],
+    turn: int,
+    hops: int,
+    left: int = FEW + 1,
 ) -> Address | None:
     """Say to which node a task of this shape goes; None: it waits here.
 
@@ -68,6 +76,7 @@ def decide(
         nodes: all nodes that live.
         turn: counts up with each SPREAD decision of this node.
         hops: how many nodes have sent it on already.
+        left: how many tasks like it want a place, this one included.
 
     Raises:
         NeverError: no node can ever run it.
@@ -85,6 +94,8 @@ def decide(
         raise NeverError(_explain(shape, nodes))
     ready = [node for node in able if _fits(node.available, shape)]
     if kind == "SPREAD" and not hops:
+        if not ready and left <= FEW:
+            return None
         ready = sorted(ready or able)
         best = ready[turn % len(ready)]
     else:

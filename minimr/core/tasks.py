@@ -96,6 +96,7 @@ class Queue:
     tasks: deque[Task] = field(default_factory=deque)
     leases: list[Lease] = field(default_factory=list)
     asked: Counter[Address] = field(default_factory=Counter)
+    answers: Counter[Address] = field(default_factory=Counter)
     error: m.Failed | None = None  # of a dead actor
 
 

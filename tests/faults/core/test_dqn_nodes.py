@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from minimr.core.session import node_options, spawn_node
+from minimr.api.session import node_options, spawn_node
 
 import minimr
 from dqn.agent import Agent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minimr.core.messages import NodeInfo, Shape
-from minimr.core.scheduler import NeverError, Pool, decide
+from minimr.core.scheduler import FEW, NeverError, Pool, decide
 
 
 def node(name: str, total: float, free: float, **extra: float) -> NodeInfo:
@@ -81,3 +81,13 @@ def test_gpus_are_shared_in_parts_and_given_whole() -> None:
     assert pool.take_gpus(0.5) == (0,)
     pool.give_gpus((0,), 0.5)
     assert pool.take_gpus(0.5) == (0,)
+
+
+def test_the_last_spread_tasks_wait_for_a_node_with_room() -> None:
+    nodes = [node("a", 1, 0), node("b", 1, 0), node("c", 1, 0)]
+    spread = shape(1, ("SPREAD",))
+    assert decide(spread, "a", nodes, 1, 0, left=FEW) is None
+    places = {decide(spread, "a", nodes, turn, 0) for turn in range(1, 3)}
+    assert places == {nodes[1].address, nodes[2].address}
+    nodes[2].available["CPU"] = 1.0
+    assert decide(spread, "a", nodes, 1, 0, left=FEW) == nodes[2].address
