@@ -225,7 +225,8 @@ class Leases:
 
     def _rest(self, lease: Lease) -> None:
         """Give a lease back that has no task, if it may not get one soon."""
-        if lease.inflight or lease.node is None:
+        is_mine = self.by_peer.get(lease.peer) is lease
+        if lease.inflight or lease.node is None or not is_mine:
             return
         if not lease.window or lease.last <= time.monotonic() - IDLE_S:
             self._forget(lease)

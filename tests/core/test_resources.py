@@ -240,3 +240,14 @@ def test_hard_affinity_to_an_unknown_node_fails_the_actor(api):
 @pytest.mark.parametrize("strategy", ["DEFAULT", "SPREAD"])
 def test_named_strategies_are_accepted(api, strategy):
     assert where(api, strategy) == api.nodes()[0]["NodeID"]
+
+
+def test_spread_tasks_run_however_many_there_are(api):
+    double = api.remote(lambda x: 2 * x)
+    spread = double.options(scheduling_strategy="SPREAD")
+    for count in (1, 2, 3, 5, 8, 30, 60):
+        refs = [spread.remote(i) for i in range(count)]
+        api.wait(refs, timeout=T)
+        again = [spread.remote(ref) for ref in refs]
+        assert api.get(double.remote(1), timeout=T) == 2
+        assert api.get(again, timeout=T) == [4 * i for i in range(count)]

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from minimr.api.session import node_options, spawn_node
 
 import minimr
 from dqn.agent import Agent
 from dqn.engines import Engine, open_engine
 from dqn.gathering import Player, make_team
 from dqn.settings import Settings
+from minimr.api.session import node_options, spawn_node
 
 T = 60
 STORE_BYTES = 64 * 2**20
