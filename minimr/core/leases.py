@@ -252,7 +252,7 @@ class Leases:
 
     def _release(self, lease: Lease) -> None:
         if lease.node is not None:
-            why = "its owner has lost it" if lease.lost else ""
+            why = m.LOST if lease.lost else ""
             node = self.runtime.link(lease.node)
             node.post(("release", lease.number, why))
 

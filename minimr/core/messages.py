@@ -60,6 +60,10 @@ from typing import Any, NamedTuple
 
 from minimr.net.channel import Address
 
+# Why an owner gives a lease back whose worker does not answer. It may have
+# died before anybody killed it for that.
+LOST = "its owner has lost it"
+
 Resources = dict[str, float]
 Amounts = tuple[tuple[str, float], ...]
 Environment = tuple[tuple[str, str], ...]

@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from minimr.core.messages import Environment
+from minimr.core.messages import LOST, Environment
 from minimr.net.channel import Address
 from minimr.net.hub import Hub
 from minimr.net.peer import Peer
@@ -70,10 +70,11 @@ class Worker:
         if os.WIFSIGNALED(status):
             number = signal.Signals(os.WTERMSIG(status))
             how, hint = f"killed by {number.name}", HINTS.get(number, "")
+            if number == signal.SIGKILL and self.why not in ("", LOST):
+                hint = self.why
         else:
             how = f"exited with code {os.WEXITSTATUS(status)}"
             hint = "it called sys.exit() or os._exit()"
-        hint = self.why or hint
         why = f"worker {self.pid} {how}" + (f" ({hint})" if hint else "")
         if self.last:
             why += "; its last output:\n  " + "\n  ".join(self.last)
