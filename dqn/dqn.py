@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import huber_loss, mse_loss
 
 from dqn.environment import Shape
 from dqn.network import QNetwork, Weights, check_same
@@ -41,16 +40,15 @@ class DQN:
         self.copy_to_target()
         self.buffer = ReplayBuffer(settings.buffer_size, shape.obs_dim)
         self.updates = 0
-        # fused: all layers in one call
+        flat = self.q_network.flat
+        flat.grad = self._gradient = torch.zeros_like(flat)
         self._adam = torch.optim.Adam(
-            self.q_network.parameters(), settings.learning_rate, fused=True
+            [flat], settings.learning_rate, fused=True
         )
-        for layer in self.q_network.parameters():  # or the first step would
-            self._adam.state[layer] = {
-                "step": torch.tensor(0.0),
-                "exp_avg": torch.zeros_like(layer),
-                "exp_avg_sq": torch.zeros_like(layer),
-            }
+        self._remembers = {  # or the first step would make it
+            what: torch.zeros_like(flat) for what in REMEMBERED
+        }
+        self._adam.state[flat] = {"step": torch.tensor(0.0), **self._remembers}
 
     def weights(self) -> Weights:
         """Give the layers, and what Adam remembers: views, not copies."""
@@ -59,9 +57,8 @@ class DQN:
             for name, array in self.q_network.weights().items()
         }
         if self._settings.average_optimizer:
-            for name, layer in self.q_network.named_parameters():
-                for what in REMEMBERED:
-                    array = self._adam.state[layer][what].numpy()
+            for what, flat in self._remembers.items():
+                for name, array in self.q_network.named(flat).items():
                     weights[f"adam.{what}.{name}"] = array
         return weights
 
@@ -78,8 +75,9 @@ class DQN:
 
     def copy_to_target(self) -> None:
         """Make the target network a copy of the network."""
-        self.target_network.load_state_dict(self.q_network.state_dict())
+        self.target_network.flat.copy_(self.q_network.flat)
 
+    @torch.inference_mode()  # nothing here asks torch for a gradient
     def learn(self, updates: int) -> None:
         """Update so many times, if there is enough to learn from."""
         if len(self.buffer) < self._settings.learning_starts:
@@ -96,8 +94,7 @@ class DQN:
         """Update several times, by one pass of the target network."""
         size = self._settings.batch_size
         drawn = self.buffer.sample(times * size, self._rng)
-        with torch.no_grad():
-            future = self.target_network(drawn.next_obs)
+        future = self.target_network(drawn.next_obs)
         for begin in range(0, times * size, size):
             rows = slice(begin, begin + size)
             self._step(Batch(*(c[rows] for c in drawn)), future[rows])
@@ -111,23 +108,21 @@ class DQN:
             future: `(B, num_actions)`, what the target network says of
                 next_obs.
         """
-        targets = batch.returns + batch.discounts * self._value(batch, future)
-        q = self.q_network(batch.obs).gather(1, batch.actions)
-        if self._settings.huber:
-            loss = huber_loss(q, targets, delta=self._settings.huber)
+        if self._settings.double:
+            best = self.q_network(batch.next_obs).argmax(1, keepdim=True)
+            value = future.gather(1, best)
         else:
-            loss = mse_loss(q, targets) / 2
-        self._adam.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+            value = future.amax(1, keepdim=True)
+        targets = torch.addcmul(batch.returns, batch.discounts, value)
+        *inputs, q = self.q_network.trace(batch.obs)
+        error = q.gather(1, batch.actions).sub_(targets)
+        if self._settings.huber:
+            error.clamp_(-self._settings.huber, self._settings.huber)
+        slope = torch.zeros_like(q).scatter_(
+            1, batch.actions, error.div_(len(q))
+        )
+        self.q_network.backward(inputs, slope, self._gradient)
         self._adam.step()
-
-    @torch.no_grad()
-    def _value(self, batch: Batch, future: Tensor) -> Tensor:
-        """Say what next_obs is worth: `(B, 1)`."""
-        if not self._settings.double:
-            return future.amax(1, keepdim=True)
-        best = self.q_network(batch.next_obs).argmax(1, keepdim=True)
-        return future.gather(1, best)
 
 
 def layers_of(weights: Weights) -> Weights:

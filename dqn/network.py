@@ -1,16 +1,27 @@
-"""The Q-network.
+"""The Q-network: rectified layers, and their gradient by hand.
 
-obs (B, obs_dim) ─> Linear, ReLU ─> ... ─> Linear ─> q (B, num_actions)
+    obs (B, obs_dim) ─> Linear, ReLU ─> .. ─> Linear ─> q (B, num_actions)
+    gradient         <─ Linear, ReLU <─ .. <─ Linear <─ slope of the loss
+
+Rules:
+
+1. All weights lie in one vector, and so does a gradient; the layers are
+   views of it. So Adam makes one step, not one a layer, and a copy of the
+   network is one copy.
+2. No autograd: for layers this small it takes longer than the arithmetic
+   (docs/dqn.md). A test compares the two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 Weights = dict[str, npt.NDArray[np.float32]]
 
@@ -24,40 +35,64 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-class QNetwork(nn.Module):
+class QNetwork:
     """Estimates what each action is worth.
 
     Args:
         obs_dim: numbers in an observation.
         num_actions: how many actions there are.
         hidden: the width of each hidden layer.
+
+    Attributes:
+        flat: all weights, in one vector.
     """
 
     def __init__(
         self, obs_dim: int, num_actions: int, hidden: Sequence[int]
     ) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        into = obs_dim
-        for width in hidden:
-            layers += [nn.Linear(into, width), nn.ReLU()]
-            into = width
-        self.layers = nn.Sequential(*layers, nn.Linear(into, num_actions))
+        self._shapes = list(pairwise((obs_dim, *hidden, num_actions)))
+        self.flat = torch.zeros(sum(o * (i + 1) for i, o in self._shapes))
+        self._layers = self._split(self.flat)
 
     def initialise(self, seed: int) -> None:
-        """Draw all weights as torch does, by a generator of our own."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            for layer in self.layers:
-                if isinstance(layer, nn.Linear):
-                    layer.reset_parameters()
+        """Draw all weights as `torch.nn.Linear` does."""
+        generator = torch.Generator().manual_seed(seed)
+        for weight, bias in self._layers:
+            bound = 1 / sqrt(weight.shape[1])
+            weight.uniform_(-bound, bound, generator=generator)
+            bias.uniform_(-bound, bound, generator=generator)
 
-    def forward(self, obs: Tensor) -> Tensor:
+    def __call__(self, obs: Tensor) -> Tensor:
         """Estimate `(B, num_actions)` from `(B, obs_dim)`."""
-        q: Tensor = self.layers(obs)
-        return q
+        return self.trace(obs)[-1]
 
-    @torch.no_grad()
+    def trace(self, obs: Tensor) -> list[Tensor]:
+        """Give what goes into each layer, and at the end the estimate."""
+        trace = [obs]
+        for weight, bias in self._layers[:-1]:
+            trace.append(torch.addmm(bias, trace[-1], weight.t()).relu_())
+        weight, bias = self._layers[-1]
+        return [*trace, torch.addmm(bias, trace[-1], weight.t())]
+
+    def backward(
+        self, inputs: Sequence[Tensor], slope: Tensor, gradient: Tensor
+    ) -> None:
+        """Say how a loss changes with each weight: the chain rule.
+
+        Args:
+            inputs: of each layer, from `trace`; they are overwritten.
+            slope: how it changes with each estimate: `(B, num_actions)`.
+            gradient: where to write it; a vector like `flat`.
+        """
+        slopes = self._split(gradient)
+        for i in reversed(range(len(self._layers))):
+            of_weight, of_bias = slopes[i]
+            torch.mm(slope.t(), inputs[i], out=of_weight)
+            torch.sum(slope, 0, out=of_bias)
+            if i > 0:
+                passed = inputs[i].sign_()  # by ReLU: 1 or 0
+                slope = slope.mm(self._layers[i][0]).mul_(passed)
+
     def act(self, obs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
         """Choose the best action of each row: `(B,)`."""
         best: npt.NDArray[np.int64]
@@ -66,9 +101,17 @@ class QNetwork(nn.Module):
 
     def weights(self) -> Weights:
         """Give the layers by name: views, not copies."""
+        return self.named(self.flat)
+
+    def named(self, flat: Tensor) -> Weights:
+        """Give a vector like `flat` layer by layer: views of it.
+
+        The names are those of layers and ReLUs in a `torch.nn.Sequential`.
+        """
         return {
-            name: parameter.detach().numpy()
-            for name, parameter in self.named_parameters()
+            f"layers.{2 * i}.{name}": part.numpy()
+            for i, layer in enumerate(self._split(flat))
+            for name, part in zip(("weight", "bias"), layer, strict=True)
         }
 
     def load(self, weights: Weights) -> None:
@@ -81,6 +124,12 @@ class QNetwork(nn.Module):
         check_same(mine, weights)
         for name, array in mine.items():
             array[...] = weights[name]
+
+    def _split(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Cut a vector into weight (out, in) and bias (out,) of each layer."""
+        sizes = [n for i, o in self._shapes for n in (o * i, o)]
+        parts = iter(torch.split(flat, sizes))
+        return [(next(parts).view(o, i), next(parts)) for i, o in self._shapes]
 
 
 def check_same(mine: Weights, theirs: Weights) -> None:

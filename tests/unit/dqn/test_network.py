@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from dqn.dqn import DQN
+from dqn.environment import Shape
 from dqn.network import QNetwork
+from dqn.replay_buffer import Batch
+from dqn.settings import Settings
 
 
 def made(seed: int, hidden: tuple[int, ...] = (16,)) -> QNetwork:
@@ -16,7 +20,82 @@ def made(seed: int, hidden: tuple[int, ...] = (16,)) -> QNetwork:
 
 
 def flat(network: QNetwork) -> torch.Tensor:
-    return torch.nn.utils.parameters_to_vector(network.parameters()).detach()
+    return network.flat.clone()
+
+
+def as_module(network: QNetwork) -> torch.nn.Sequential:
+    """Make what torch would have, with the same weights."""
+    layers: list[torch.nn.Module] = []
+    for name, array in network.weights().items():
+        if name.endswith("weight"):
+            layers += [torch.nn.Linear(*array.shape[::-1]), torch.nn.ReLU()]
+    module = torch.nn.Sequential(*layers[:-1])
+    tensors = {
+        name.removeprefix("layers."): torch.from_numpy(array.copy())
+        for name, array in network.weights().items()
+    }
+    module.load_state_dict(tensors)
+    return module
+
+
+@pytest.mark.parametrize("hidden", [(16,), (16, 16), (5, 7, 9)])
+def test_estimates_and_gradient_are_those_of_torch(
+    hidden: tuple[int, ...],
+) -> None:
+    network = made(1, hidden)
+    module = as_module(network)
+    obs, slope = torch.randn(30, 8), torch.randn(30, 4)
+    *inputs, q = network.trace(obs)
+    gradient = torch.full_like(network.flat, 7)
+    network.backward(inputs, slope, gradient)
+    expected = module(obs)
+    expected.backward(slope)
+    assert torch.allclose(q, expected, atol=1e-6)
+    found = network.named(gradient)
+    for name, parameter in module.named_parameters():
+        of_torch = parameter.grad
+        assert of_torch is not None
+        mine = torch.from_numpy(found[f"layers.{name}"])
+        assert torch.allclose(mine, of_torch, atol=1e-5), name
+
+
+@pytest.mark.parametrize("double", [True, False])
+@pytest.mark.parametrize("huber", [0.5, 0.0])
+def test_an_update_follows_the_gradient_that_torch_finds(
+    double: bool, huber: float
+) -> None:
+    settings = Settings(hidden=(16,), double=double, huber=huber)
+    dqn = DQN(settings, Shape(8, 4), np.random.default_rng(0))
+    dqn.q_network.initialise(1)  # the target network has other weights
+    of_q, of_target = map(as_module, (dqn.q_network, dqn.target_network))
+    obs, next_obs = torch.randn(2, 30, 8)
+    actions = torch.randint(4, (30, 1))
+    returns, discounts = torch.randn(30, 1), torch.rand(30, 1)
+    future = of_target(next_obs).detach()
+    chosen = of_q(next_obs) if double else future
+    value = future.gather(1, chosen.argmax(1, keepdim=True))
+    targets = returns + discounts * value
+    q = of_q(obs).gather(1, actions)
+    functional = torch.nn.functional
+    if huber:
+        functional.huber_loss(q, targets, delta=huber).backward()
+    else:
+        (functional.mse_loss(q, targets) / 2).backward()
+    with torch.inference_mode():
+        dqn._step(Batch(obs, next_obs, actions, returns, discounts), future)
+    found = dqn.q_network.named(dqn._gradient)
+    for name, parameter in of_q.named_parameters():
+        mine = torch.from_numpy(found[f"layers.{name}"])
+        assert parameter.grad is not None
+        assert torch.allclose(mine, parameter.grad, atol=1e-6), name
+
+
+def test_weights_are_drawn_as_torch_does() -> None:
+    network = made(4, (64, 64))
+    weights = {n: a for n, a in network.weights().items() if a.size > 4}
+    for name, array in weights.items():
+        bound = (8 if ".0." in name else 64) ** -0.5
+        assert 0.9 * bound < np.abs(array).max() <= bound, name
 
 
 def test_equal_seeds_give_equal_weights_whatever_was_drawn_before() -> None:

@@ -32,7 +32,7 @@ QUICK = Settings(
 
 def flat(network: QNetwork) -> torch.Tensor:
     """Give all weights of a network as one vector of their own."""
-    return torch.nn.utils.parameters_to_vector(network.parameters()).detach()
+    return network.flat.clone()
 
 
 def test_the_target_network_is_a_copy_after_every_so_many_updates() -> None:
