@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core.refs import ObjectRef
-from minimr.core.tasks import ALL, FIRST, Lease, Queue, Task
+from minimr.core.tasks import ALL, CLOSED, FIRST, Lease, Queue, Task
 from minimr.net.channel import Address
 from minimr.net.peer import Peer
 
@@ -105,7 +105,7 @@ class Actors:
             return
         for lease in queue.leases:
             if not lease.lost and (worker is None or lease.then):
-                lease.window = 0
+                lease.window = CLOSED
                 news = (peer, id, state, worker, why, error)
                 lease.then.append(partial(self._on_actor, *news))
                 return

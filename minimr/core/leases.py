@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core.serialize import fail
-from minimr.core.tasks import ALL, Lease, Queue, Task
+from minimr.core.tasks import ALL, CLOSED, USED_UP, Lease, Queue, Task
 from minimr.exceptions import TaskUnschedulableError
 from minimr.net.channel import Address
 from minimr.net.endpoint import Reply
@@ -112,7 +112,7 @@ class Leases:
         lease.inflight[task.id] = task
         blob, shape = None, task.shape
         if shape is not None and shape.strategy == ("SPREAD",):
-            lease.window = 0  # the next one goes to another node
+            lease.window = USED_UP  # the next one goes to another node
         if task.blob and task.function not in self.defined[peer]:
             self.defined[peer].add(task.function)
             blob = task.blob
@@ -152,8 +152,7 @@ class Leases:
         queue = self._answered(peer, number)
         assert queue.shape is not None
         link = self.runtime.link(grant.worker)
-        hold = queue.shape.resources
-        link.post(("granted", grant, hold, self.runtime.job))
+        link.post(("granted", grant, queue.shape.resources, self.runtime.job))
         self.add(Lease(queue, link, grant.lease, peer.data.address))
 
     def _on_refused(
@@ -179,7 +178,7 @@ class Leases:
         for lease in [*self.by_peer.values()]:
             mine = lease.node == peer.data.address
             if mine and (busy or not lease.inflight):
-                lease.window = 0
+                lease.window = CLOSED
                 self._rest(lease)
 
     # ---- workers ----
@@ -191,26 +190,28 @@ class Leases:
         task = lease.inflight.pop(id, None) if lease is not None else None
         if task is not None and lease is not None:
             lease.done += 1
-            if lease.window != ALL:
-                self._adapt(lease)
+            slow = lease.window != ALL and self._adapt(lease)
             if type(results) is m.Failed and task.wants_retry(results):
                 task.count_retry()
                 lease.queue.tasks.append(task)
             else:
                 self.runtime.tasks.finish(task, results)
             if lease.queue.tasks:
+                if slow and lease.queue.asked and lease.window == USED_UP:
+                    lease.window = 1  # who was asked in time has no room
                 self.dispatch(lease.queue)
             if not lease.inflight:
                 self._rest(lease)
         self.runtime.objects.received(reply)
 
-    def _adapt(self, lease: Lease) -> None:
+    def _adapt(self, lease: Lease) -> bool:
         now = time.monotonic()
         took, lease.last = now - lease.last, now
         if took < QUICK_S:
             lease.window = min(2 * lease.window, MAX_WINDOW)
         elif took > SLOW_S:
             lease.window = min(lease.window, 1)
+        return took > SLOW_S
 
     def _on_returned(self, peer: Peer, ids: list[bytes]) -> None:
         lease = self.by_peer.get(peer)
@@ -228,7 +229,7 @@ class Leases:
         is_mine = self.by_peer.get(lease.peer) is lease
         if lease.inflight or lease.node is None or not is_mine:
             return
-        if not lease.window or lease.last <= time.monotonic() - IDLE_S:
+        if lease.window <= 0 or lease.last <= time.monotonic() - IDLE_S:
             self._forget(lease)
             self._release(lease)
         elif not self._sweeping:
@@ -240,7 +241,7 @@ class Leases:
         for lease in [*self.by_peer.values()]:
             idle = not lease.inflight and not lease.queue.tasks
             if at_once and idle and lease.node is not None:
-                lease.window = 0
+                lease.window = CLOSED
             self._rest(lease)
 
     def add(self, lease: Lease) -> None:
@@ -252,9 +253,8 @@ class Leases:
 
     def _release(self, lease: Lease) -> None:
         if lease.node is not None:
-            why = m.LOST if lease.lost else ""
-            node = self.runtime.link(lease.node)
-            node.post(("release", lease.number, why))
+            node, why = self.runtime.link(lease.node), m.LOST
+            node.post(("release", lease.number, why if lease.lost else ""))
 
     def _forget(self, lease: Lease) -> None:
         if self.by_peer.get(lease.peer) is lease:
@@ -266,7 +266,7 @@ class Leases:
         self.defined.pop(peer, None)
         lease = self.by_peer.get(peer)
         if lease is not None:
-            lease.window, lease.lost = 0, True
+            lease.window, lease.lost = CLOSED, True
             for told in lease.then:
                 told()
             if not lease.then:
@@ -288,7 +288,7 @@ class Leases:
     def _on_died(self, peer: Peer, lease: int, why: str, begun: int) -> None:
         for ours in [*self.by_peer.values()]:
             if (ours.node, ours.number) == (peer.data.address, lease):
-                ours.window = 0
+                ours.window = CLOSED
                 ours.then.append(partial(self.end, ours, why, begun))
                 if ours.lost:
                     self.end(ours, why, begun)

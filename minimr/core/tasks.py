@@ -37,7 +37,10 @@ from minimr.net.peer import Peer
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime
 
-ALL = sys.maxsize
+# Windows of a lease.
+ALL = sys.maxsize  # an actor's
+USED_UP = 0  # the next SPREAD task had better go to another node
+CLOSED = -1  # others wait for the worker, or it is gone
 FIRST = (0).to_bytes(4, "big")  # of the object that a task returns
 
 
@@ -108,7 +111,7 @@ class Lease:
     peer: Peer
     number: int
     node: Address | None
-    window: int = 1  # so many at once; 0: no more, others wait or it is gone
+    window: int = 1  # so many at once
     # In the order they were sent.
     inflight: dict[bytes, Task] = field(default_factory=dict)
     done: int = 0
