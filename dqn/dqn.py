@@ -42,6 +42,7 @@ class DQN:
         self.updates = 0
         flat = self.q_network.flat
         flat.grad = self._gradient = torch.zeros_like(flat)
+        self._slopes = self.q_network.split(self._gradient)  # views of it
         self._adam = torch.optim.Adam(
             [flat], settings.learning_rate, fused=True
         )
@@ -121,7 +122,7 @@ class DQN:
         slope = torch.zeros_like(q).scatter_(
             1, batch.actions, error.div_(len(q))
         )
-        self.q_network.backward(inputs, slope, self._gradient)
+        self.q_network.backward(inputs, slope, self._slopes)
         self._adam.step()
 
 

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 Weights = dict[str, npt.NDArray[np.float32]]
+Layers = list[tuple[Tensor, Tensor]]  # weight (out, in), bias (out,)
 
 
 def use_one_thread() -> None:
@@ -52,7 +53,7 @@ class QNetwork:
     ) -> None:
         self._shapes = list(pairwise((obs_dim, *hidden, num_actions)))
         self.flat = torch.zeros(sum(o * (i + 1) for i, o in self._shapes))
-        self._layers = self._split(self.flat)
+        self._layers = self.split(self.flat)
 
     def initialise(self, seed: int) -> None:
         """Draw all weights as `torch.nn.Linear` does."""
@@ -75,18 +76,17 @@ class QNetwork:
         return [*trace, torch.addmm(bias, trace[-1], weight.t())]
 
     def backward(
-        self, inputs: Sequence[Tensor], slope: Tensor, gradient: Tensor
+        self, inputs: Sequence[Tensor], slope: Tensor, gradient: Layers
     ) -> None:
         """Say how a loss changes with each weight: the chain rule.
 
         Args:
             inputs: of each layer, from `trace`; they are overwritten.
             slope: how it changes with each estimate: `(B, num_actions)`.
-            gradient: where to write it; a vector like `flat`.
+            gradient: where to write it; a vector like `flat`, split.
         """
-        slopes = self._split(gradient)
         for i in reversed(range(len(self._layers))):
-            of_weight, of_bias = slopes[i]
+            of_weight, of_bias = gradient[i]
             torch.mm(slope.t(), inputs[i], out=of_weight)
             torch.sum(slope, 0, out=of_bias)
             if i > 0:
@@ -110,7 +110,7 @@ class QNetwork:
         """
         return {
             f"layers.{2 * i}.{name}": part.numpy()
-            for i, layer in enumerate(self._split(flat))
+            for i, layer in enumerate(self.split(flat))
             for name, part in zip(("weight", "bias"), layer, strict=True)
         }
 
@@ -125,7 +125,7 @@ class QNetwork:
         for name, array in mine.items():
             array[...] = weights[name]
 
-    def _split(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def split(self, flat: Tensor) -> Layers:
         """Cut a vector into weight (out, in) and bias (out,) of each layer."""
         sizes = [n for i, o in self._shapes for n in (o * i, o)]
         parts = iter(torch.split(flat, sizes))

@@ -52,7 +52,7 @@ def pack_arguments(
     named = {key: slot(arg) for key, arg in kwargs.items()}
     packed = serialize.pack((slotted, named))
     if sum(packed.sizes()) > serialize.INLINE_BYTES:  # all of them: one object
-        return b"", [*refs, runtime.values.put(packed)], []
+        return b"", [*refs, runtime.values.keep(packed)], []
     data = packed.data
     if packed.buffers:  # small arrays: they travel in the pickle
         data = cloudpickle.dumps((slotted, named), 5)

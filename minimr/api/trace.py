@@ -2,10 +2,10 @@
 
     workers, nodes ── events ──> control store ── timeline() ──> here
 
-A row is a process of the trace's "thread": each worker has one, and each
-node one for its object store, grouped by node. Within a task lie its
-phases. The numbers of rows and groups are small integers, with their names
-in metadata events: Perfetto does not read the texts that Ray writes there.
+Each worker has a row (a "thread" of the format), and each node one for its
+object store; rows are grouped by node. Within a task lie its phases. The
+numbers of rows and groups are small integers, with their names in metadata
+events: Perfetto does not read the texts that Ray writes there.
 """
 
 from __future__ import annotations

@@ -68,6 +68,10 @@ Resources = dict[str, float]
 Amounts = tuple[tuple[str, float], ...]
 Environment = tuple[tuple[str, str], ...]
 Name = tuple[bytes, Address]  # a reference on its way: its id, its owner
+# What took a while, for the timeline and for `list`: "task" or "object", its
+# id, a name, times (of a task: start, and the end of each phase), and whether
+# it succeeded.
+Event = tuple[str, bytes, str, tuple[float, ...], bool]
 
 
 class Shape(NamedTuple):
@@ -147,16 +151,6 @@ class ActorSpec(NamedTuple):
     job: Job
     owner: Address | None  # None: detached
     max_pending_calls: int
-
-
-class Event(NamedTuple):
-    """Something that took a while, for the timeline and for `list`."""
-
-    kind: str  # "task" or "object"
-    id: bytes
-    name: str
-    times: tuple[float, ...]  # of a task: start, and the end of each phase
-    succeeded: bool
 
 
 class Inline(NamedTuple):

@@ -83,10 +83,9 @@ class Node(Endpoint):
         self.report()
         self._trim()
         if self.store.events:
-            events = [tuple(event) for event in self.store.events]
+            row = (self.id, "object store", [*self.store.events])
             self.store.events.clear()
-            blob = pickle.dumps((self.id, "object store", events))
-            self.link(self.head).post(("events", blob))
+            self.link(self.head).post(("events", pickle.dumps(row)))
         self.later(REPORT_S, self._tick)
 
     def report(self) -> None:

@@ -209,7 +209,8 @@ class Objects:
 
     def left(self, peer: Peer, why: str) -> None:
         """A process is gone, and so are the references that it had."""
-        self._on_unborrow(peer, [*self.table])
+        lent = [id for id, entry in self.table.items() if entry.borrowers]
+        self._on_unborrow(peer, lent)
 
     # ---- the borrower's side ----
 

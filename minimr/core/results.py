@@ -93,19 +93,21 @@ class Results:
         if returns < 0:
             count = 0
             for count, item in enumerate(result, 1):
-                value, refs = encode(object_id(id, count), item, owner)
-                self._send(peer, refs, "yielded", id, count, value)
+                packed = serialize.pack(item)
+                value = encode(object_id(id, count), packed, owner)
+                self._send(peer, packed.refs, "yielded", id, count, value)
                 self.runtime.hub.flush()
             result, returns = count, 1
         if returns == 1:
-            value, refs = encode(id + FIRST, result, owner)
-            self._send(peer, refs, "done", id, value)
+            packed = serialize.pack(result)
+            value = encode(id + FIRST, packed, owner)
+            self._send(peer, packed.refs, "done", id, value)
             return
         values, refs = [], []
         for index, part in enumerate(serialize.split(result, returns)):
-            value, inside = encode(object_id(id, index), part, owner)
-            values.append(value)
-            refs += inside
+            packed = serialize.pack(part)
+            values.append(encode(object_id(id, index), packed, owner))
+            refs += packed.refs
         self._send(peer, refs, "done", id, values)
 
     def _send(self, peer: Peer, refs: list[Any], *message: Any) -> None:
@@ -146,7 +148,7 @@ class Results:
     ) -> None:
         """Note that a task has run; `times`: its start, ends of phases."""
         now = (*times, time.time())
-        self._events.append(m.Event("task", id, name, now, succeeded))
+        self._events.append(("task", id, name, now, succeeded))
         if len(self._events) in (1, MAX_EVENTS):
             wait_s = EVENTS_S if len(self._events) == 1 else 0.0
             with self.runtime.lock:
@@ -156,5 +158,5 @@ class Results:
         events, self._events = self._events, []
         if events:
             node, row = self.runtime.welcome.node, f"worker {os.getpid()}"
-            blob = pickle.dumps((node, row, [tuple(e) for e in events]))
+            blob = pickle.dumps((node, row, events))
             self.runtime.head().post(("events", blob))

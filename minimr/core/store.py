@@ -220,7 +220,7 @@ class Store:
         """Note that something has ended that began at that `time.time()`."""
         times = (begin, time.time())
         name = f"{what} {size / 1e6:.1f} MB"
-        self.events.append(Event("object", id, name, times, True))
+        self.events.append(("object", id, name, times, True))
 
     def _spill(self, stored: Object) -> None:
         begin = time.time()

@@ -54,39 +54,36 @@ class Values:
         self._pinned = weakref.WeakValueDictionary()
 
     def put(self, value: Any) -> ObjectRef:
-        """Own a value. Blocks: a large one until the node has made room.
+        """Own a value. Blocks: a large one until the node has made room."""
+        return self.keep(serialize.pack(value))
 
-        Args:
-            value: what `pack` has made of one is taken as that value.
-        """
+    def keep(self, packed: serialize.Packed) -> ObjectRef:
+        """Own a value that is pickled. Blocks: as `put` does."""
         id = self.runtime.new_id() + FIRST
-        sent, refs = self.encode(id, value, self.runtime.address)
+        sent = self.encode(id, packed, self.runtime.address)
         with self.runtime.lock:
             ref = self.runtime.objects.new(id, None)
             ref.entry.value = sent
-            ref.entry.contained = refs or None
+            ref.entry.contained = packed.refs or None
             self.runtime.objects.drain()
         return ref
 
     def encode(
-        self, id: bytes, value: Any, owner: Address
-    ) -> tuple[m.Value, list[ObjectRef]]:
-        """Pickle a value, to be kept here or, if large, in the object store.
+        self, id: bytes, packed: serialize.Packed, owner: Address
+    ) -> m.Value:
+        """Keep a value here or, if large, in the object store.
 
-        Returns: the value as it travels, and the references inside of it.
+        Returns: the value as it travels.
 
         Raises:
             ObjectStoreFullError: the node cannot make room.
         """
-        is_packed = type(value) is serialize.Packed
-        packed = value if is_packed else serialize.pack(value)
         plain = not packed.refs and not packed.buffers
         if plain and len(packed.data) <= serialize.INLINE_BYTES:
-            return packed.data, packed.refs
+            return packed.data
         names = tuple(map(self.runtime.objects.name, packed.refs))
         if sum(packed.sizes()) <= serialize.INLINE_BYTES:
-            inline = m.Inline(packed.data, packed.copied(), names)
-            return inline, packed.refs
+            return m.Inline(packed.data, packed.copied(), names)
         size, node = serialize.stored_size(packed), self.runtime.node
         self.runtime.drain()  # what we have let go of makes room
         offset = self.runtime.call(node, "create", id, size, owner)
@@ -96,7 +93,7 @@ class Values:
             serialize.write(memory, packed)
         node.post(("seal", id))
         node.flush()  # before anybody hears of it: we may die in between
-        return m.Stored(size, [node.data.address], names), packed.refs
+        return m.Stored(size, [node.data.address], names)
 
     # ---- get ----
 

@@ -20,20 +20,7 @@ from dqn.errors import DQNError
 from dqn.gathering import make_team
 from dqn.settings import SHARE, Settings
 from dqn.team import MAX_LOST_ROUNDS, Team
-
-QUICK = Settings(
-    environment="CartPole-v1",
-    num_agents=2,
-    num_cpus=0.5,
-    share="weights",
-    batch_size=16,
-    num_steps_agents_train=30,
-    num_envs=4,
-    hidden=(16, 16),
-    learning_starts=40,
-    target_update_every=25,
-    test_games=3,
-)
+from tests.quick_dqn import QUICK
 
 
 @pytest.fixture(scope="session", params=ENGINES)

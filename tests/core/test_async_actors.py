@@ -9,6 +9,17 @@ pytestmark = pytest.mark.timeout(60)
 T = 30
 
 
+@pytest.fixture
+def holding_class(api):
+    @api.remote
+    class Holding:
+        async def hold(self, send):
+            send("in")
+            await asyncio.Event().wait()
+
+    return Holding
+
+
 @pytest.fixture(scope="module")
 def station(api):
     """An actor whose calls wait for each other."""
@@ -99,14 +110,10 @@ def test_an_async_call_can_be_cancelled(api, station, mailbox):
     assert api.get(station.count.remote(), timeout=T) == 0
 
 
-def test_an_async_call_that_waits_for_its_turn_can_be_cancelled(api, mailbox):
-    @api.remote(max_concurrency=1)
-    class Narrow:
-        async def hold(self, send):
-            send("in")
-            await asyncio.Event().wait()
-
-    narrow = Narrow.remote()
+def test_an_async_call_that_waits_for_its_turn_can_be_cancelled(
+    api, holding_class, mailbox
+):
+    narrow = holding_class.options(max_concurrency=1).remote()
     refs = [narrow.hold.remote(mailbox.send) for _ in range(3)]
     assert mailbox.receive() == ["in"]
     for ref in refs[1:]:
@@ -144,14 +151,10 @@ def test_an_async_actor_obeys_max_concurrency(api, mailbox):
     assert mailbox.receive(3) == ["in"] * 3
 
 
-def test_an_async_actor_runs_no_more_calls_than_max_concurrency(api, mailbox):
-    @api.remote(max_concurrency=2)
-    class Narrow:
-        async def hold(self, send):
-            send("in")
-            await asyncio.Event().wait()
-
-    narrow = Narrow.remote()
+def test_an_async_actor_runs_no_more_calls_than_max_concurrency(
+    api, holding_class, mailbox
+):
+    narrow = holding_class.options(max_concurrency=2).remote()
     refs = [narrow.hold.remote(mailbox.send) for _ in range(3)]
     mailbox.receive(2)
     assert api.wait(refs, timeout=0.2) == ([], refs)

@@ -13,45 +13,23 @@ from dqn.agent import Agent
 from dqn.engines import Engine, open_engine
 from dqn.gathering import Player, make_team
 from dqn.settings import Settings
-from minimr.api.session import node_options, spawn_node
+from tests.faults.core.cluster import Nodes, T
+from tests.quick_dqn import QUICK
 
-T = 60
-STORE_BYTES = 64 * 2**20
 NUM_NODES = 3
-SETTINGS = Settings(
-    environment="CartPole-v1",
-    num_agents=2,
-    num_cpus=1.0,
-    batch_size=16,
-    num_steps_agents_train=30,
-    num_envs=4,
-    hidden=(16, 16),
-    learning_starts=40,
-    target_update_every=25,
-    test_games=3,
-)
+SETTINGS = replace(QUICK, num_cpus=1.0)  # an agent a node
 
 
 @pytest.fixture
 def nodes() -> Iterator[Engine]:
     """Start a head, where the driver is, and two more nodes."""
-    processes = []
-    head: Any = None
+    nodes = Nodes(1, NUM_NODES)
     try:
-        for _ in range(NUM_NODES):
-            options = node_options(1, None, None, STORE_BYTES)
-            if head is not None:
-                options["head"] = head
-            process, address = spawn_node(options, None)
-            processes.append(process)
-            head = head or address
-        address = "{}:{}".format(*head)
+        address = "{}:{}".format(*nodes.head)
         with open_engine("minimr", address=address) as engine:
             yield engine
     finally:
-        for process in reversed(processes):
-            process.kill()
-            process.wait(T)
+        nodes.close()
 
 
 class Telling:

@@ -47,7 +47,7 @@ def test_estimates_and_gradient_are_those_of_torch(
     obs, slope = torch.randn(30, 8), torch.randn(30, 4)
     *inputs, q = network.trace(obs)
     gradient = torch.full_like(network.flat, 7)
-    network.backward(inputs, slope, gradient)
+    network.backward(inputs, slope, network.split(gradient))
     expected = module(obs)
     expected.backward(slope)
     assert torch.allclose(q, expected, atol=1e-6)
