@@ -113,6 +113,8 @@ def test_an_async_call_can_be_cancelled(api, station, mailbox):
 def test_an_async_call_that_waits_for_its_turn_can_be_cancelled(
     api, holding_class, mailbox
 ):
+    if api.__name__ == "ray":
+        pytest.skip("Ray 2.60 does not answer before the call has its turn")
     narrow = holding_class.options(max_concurrency=1).remote()
     refs = [narrow.hold.remote(mailbox.send) for _ in range(3)]
     assert mailbox.receive() == ["in"]
