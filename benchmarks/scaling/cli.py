@@ -152,7 +152,7 @@ def sizes(
     whole = paths or (text(folder / "input/whole.txt", int(limit), 0),)
     words = tuple(first_files(find_files(whole), limit))
     if small:
-        return Size(words, parts, 60, 30, 16_000_000, 3, 2)
+        return Size(words, parts, 60, 30, 16_000_000, 2, 2)
     return Size(words, parts)
 
 

@@ -20,6 +20,7 @@ from minimr.serial import MapReduce as Serial
 from minimr.wordcount import COMBINED
 
 MAP_TASKS, REDUCE_TASKS = 60, 20
+SHUFFLE_TASKS = 15  # to: blocks of 107 kB, that no engine sends inline
 ENGINES = ("minimr", "minimr-tasks", "ray")
 WITH_ACTORS = ("minimr-tasks", "ray")
 
@@ -32,9 +33,9 @@ class Size:
     parts: tuple[str, ...]  # a file a node, of the weak one
     short_tasks: int = 120
     long_tasks: int = 60
-    shuffle_bytes: int = 128_000_000  # blocks that no engine sends inline
-    rounds: int = 4  # of the parameter server
-    dqn_rounds: int = 4
+    shuffle_bytes: int = 96_000_000
+    rounds: int = 3  # of the parameter server
+    dqn_rounds: int = 3
 
     def tenth(self) -> Size:
         """Give a tenth of the work, or the least there is: to warm up."""
@@ -132,7 +133,7 @@ SHUFFLE = Workload(
     lambda size, nodes: {
         "size": size.shuffle_bytes,
         "map_tasks": MAP_TASKS,
-        "reduce_tasks": REDUCE_TASKS,
+        "reduce_tasks": SHUFFLE_TASKS,
     },
     lambda arguments: arguments["size"] / 1e6,
     lambda arguments: {"sum": _sent(**arguments)},
