@@ -67,6 +67,13 @@ def _scores(
 @click.option("--test-every-s", default=2.0, show_default=True, type=POSITIVE)
 @click.option("--scores", default="30,100,200", callback=_scores)
 @click.option("--test-games", default=20, show_default=True, type=AT_LEAST_ONE)
+@click.option(
+    "--at-once",
+    default=1,
+    show_default=True,
+    type=AT_LEAST_ONE,
+    help="Runs side by side: with a core for each agent and learner.",
+)
 @click.option("--environment", default="LunarLander-v3", show_default=True)
 @click.option(
     "--runs",
@@ -148,4 +155,6 @@ def _measure(
                 folder.find(name, seed)
     except (DQNError, OtherRulesError, OSError) as error:
         raise click.UsageError(str(error)) from None
-    return measure_all(names, chosen["seeds"], plan, folder, tell)
+    return measure_all(
+        names, chosen["seeds"], plan, folder, tell, chosen["at_once"]
+    )

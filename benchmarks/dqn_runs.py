@@ -12,6 +12,7 @@ import json
 import os
 import random
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -111,30 +112,36 @@ def measure_all(
     plan: Plan,
     folder: Folder,
     tell: Callable[[str], None],
+    at_once: int = 1,
 ) -> tuple[list[Run], dict[str, ContenderError]]:
     """Make every run that is not there yet; give all, and what failed.
 
     Args:
         tell: is given a line for each run.
+        at_once: so many runs side by side, on a machine with cores enough.
     """
     plans = [(n, seed) for seed in range(seeds) for n in _order(names, seed)]
-    runs: list[Run] = []
     failures: dict[str, ContenderError] = {}
-    for number, (name, seed) in enumerate(plans, 1):
+
+    def make(number: int, name: str, seed: int) -> Run | None:
         where = f"{number}/{len(plans)} {name}, seed {seed}:"
         if (run := folder.find(name, seed)) is not None:
             tell(f"{where} is there")
-        else:
-            try:
-                run = measure(name, seed, plan)
-            except ContenderError as error:
-                failures[f"{name}, seed {seed}"] = error
-                tell(f"{where} failed: {error}")
-                continue
-            folder.keep(run)
-            tell(f"{where} {in_words(run, plan)}")
-        runs.append(run)
-    return runs, failures
+            return run
+        try:
+            run = measure(name, seed, plan)
+        except ContenderError as error:
+            failures[f"{name}, seed {seed}"] = error
+            tell(f"{where} failed: {error}")
+            return None
+        folder.keep(run)
+        tell(f"{where} {in_words(run, plan)}")
+        return run
+
+    with ThreadPoolExecutor(at_once) as pool:
+        apply = map if at_once == 1 else pool.map
+        made = list(apply(make, range(1, len(plans) + 1), *zip(*plans)))
+    return [run for run in made if run is not None], failures
 
 
 def measure(name: str, seed: int, plan: Plan) -> Run:

@@ -62,9 +62,13 @@ class ObjectRefGenerator:
 
     def arrived(self, number: int, value: m.Value) -> None:
         """An item was yielded. Lock held."""
-        if number > self._arrived:  # and not before, by another attempt
+        objects = self.runtime.objects
+        if number > self._arrived:
             self._arrived = number
-            self.runtime.objects.fulfil(self._entry(number), value)
+            objects.fulfil(self._entry(number), value)
+        elif isinstance(value, m.Stored):  # and before, by another attempt
+            for place in value.places:
+                objects.copied(object_id(self.task.id, number), place)
 
     def ended(self, end: m.Value) -> None:
         """The generator has returned or raised. Lock held."""

@@ -19,8 +19,9 @@ Rules (after Wang et al., "Ownership", NSDI 2021):
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +53,10 @@ class Objects:
         self.table: dict[bytes, Entry] = {}
         self.failures = 0  # values that were errors
         self.to_borrow: defaultdict[Address, list[bytes]] = defaultdict(list)
-        self.registering = 0  # questions to owners under way
-        self._after: list[Callable[[], None]] = []  # when none is
+        self.registering: set[int] = set()  # questions to owners under way
+        self._numbers = itertools.count()  # of them
+        # What is called when those have been answered, the oldest first.
+        self._after: list[tuple[set[int], Callable[[], None]]] = []
 
     def new(self, id: bytes, task: Task | None) -> ObjectRef:
         """Own a new object."""
@@ -201,9 +204,13 @@ class Objects:
                 self._drop_unused(entry)
 
     def _on_copied(self, peer: Peer, id: bytes, place: Address) -> None:
+        self.copied(id, place)
+
+    def copied(self, id: bytes, place: Address) -> None:
+        """A node has a copy: count on it, or let it go."""
         entry = self.table.get(id)
         if entry is None or not isinstance(entry.value, m.Stored):
-            self.runtime.link(place).post(("free", [id]))
+            self.free(id, [place])
         elif place not in entry.value.places:
             entry.value.places.append(place)
 
@@ -218,14 +225,20 @@ class Objects:
         """Tell the owners of references that we received."""
         while self.to_borrow:
             owner, ids = self.to_borrow.popitem()
-            self.registering += 1
-            link = self.runtime.link(owner)
-            self.runtime.ask(link, self._registered, "borrow", ids)
+            number = next(self._numbers)
+            self.registering.add(number)
+            answered = partial(self._registered, number)
+            self.runtime.ask(self.runtime.link(owner), answered, "borrow", ids)
 
-    def _registered(self, _: Any) -> None:
-        self.registering -= 1
-        while self._after and not self.registering:
-            self._after.pop(0)()
+    def _registered(self, number: int, _: Any) -> None:
+        self.registering.discard(number)
+        waiting, self._after = self._after, []
+        for numbers, function in waiting:
+            numbers.discard(number)
+            if numbers:
+                self._after.append((numbers, function))
+            else:
+                function()
 
     def received(self, reply: Reply | None) -> None:
         """Answer, if we are asked to, when we count what was received."""
@@ -233,10 +246,13 @@ class Objects:
             self.when_registered(partial(reply, None))
 
     def when_registered(self, function: Callable[[], None]) -> None:
-        """Call it when every reference that we hold is known to its owner."""
+        """Call it when every reference that we hold is known to its owner.
+
+        Later ones are not waited for, and calls keep their order.
+        """
         self.register()
         if self.registering:
-            self._after.append(function)
+            self._after.append((set(self.registering), function))
         else:
             function()
 
@@ -261,15 +277,15 @@ class Objects:
                 link.post(("unborrow", [entry.id]))
             return
         if isinstance(entry.value, m.Stored):
-            self.free(entry.id, entry.value)
+            self.free(entry.id, entry.value.places)
             entry.value = entry.value._replace(places=[], refs=())
         entry.contained = None
         if entry.task is not None:
             self.runtime.actors.unreachable(entry.task)
 
-    def free(self, id: bytes, value: m.Stored) -> None:
-        """Let the stores forget a value."""
-        for place in value.places:
+    def free(self, id: bytes, places: Sequence[Address]) -> None:
+        """Let stores forget a value."""
+        for place in places:
             self.runtime.link(place).post(("free", [id]))
 
 

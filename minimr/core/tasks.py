@@ -68,6 +68,7 @@ class Task:
     parent: bytes | None = None  # the task that submitted it
     inputs: Sequence[Entry] = ()  # of the refs, once they were let go
     attempt: int = 0
+    died_at: tuple[Address, ...] = ()  # nodes of attempts whose worker died
     cancelled: bool = False
     ready: bool = False  # its inputs are there
     waits: bool = True  # it has no result yet
@@ -183,7 +184,11 @@ class Tasks:
             if entry is not None:
                 objects.fulfil(entry, value)
             elif isinstance(value, m.Stored):  # nobody waits for it any more
-                objects.free(id, value)
+                objects.free(id, value.places)
+            for place in task.died_at:  # sealed, and nobody heard of it
+                counted = isinstance(value, m.Stored) and place in value.places
+                if place in self.runtime.links and not counted:
+                    objects.free(id, [place])
 
     def outcome(self, task: Task) -> Iterable[tuple[bytes, Entry | None]]:
         """Give the ids of a task's results, and the entries left of them."""
@@ -212,6 +217,8 @@ class Tasks:
         queue = lease.queue
         sent = [*enumerate(lease.inflight.values(), lease.done)]
         for number, task in reversed(sent):
+            if number < begun:
+                task.died_at += (lease.peer.data.home,)
             if task.cancelled:
                 self.finish(task, self.cancelled(task))
             elif number < begun and task.retries == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
@@ -253,6 +254,21 @@ def test_a_run_that_fails_is_told_of_and_the_others_go_on(
     assert len(runs) == 3
     assert any("out of luck" in line for line in lines)
     assert any("100 not reached" in line for line in lines)
+
+
+def test_runs_side_by_side_are_given_in_the_order_of_the_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    together = threading.Barrier(2, timeout=30)
+
+    def measure(name: str, seed: int, plan: course.Plan) -> Run:
+        together.wait()  # raises, unless another run is under way
+        return finished(name, seed, 50.0)
+
+    monkeypatch.setattr(dqn_runs, "measure", measure)
+    folder = Folder(None, PLAN)
+    runs, _ = measure_all(["a", "b"], 3, PLAN, folder, lambda line: None, 2)
+    assert [run.seed for run in runs] == [0, 0, 1, 1, 2, 2]
 
 
 @pytest.mark.usefixtures("fonts")
