@@ -123,7 +123,8 @@ def measure_all(
     plans = [(n, seed) for seed in range(seeds) for n in _order(names, seed)]
     failures: dict[str, ContenderError] = {}
 
-    def make(number: int, name: str, seed: int) -> Run | None:
+    def make(number: int, who: tuple[str, int]) -> Run | None:
+        name, seed = who
         where = f"{number}/{len(plans)} {name}, seed {seed}:"
         if (run := folder.find(name, seed)) is not None:
             tell(f"{where} is there")
@@ -140,7 +141,7 @@ def measure_all(
 
     with ThreadPoolExecutor(at_once) as pool:
         apply = map if at_once == 1 else pool.map
-        made = list(apply(make, range(1, len(plans) + 1), *zip(*plans)))
+        made = list(apply(make, range(1, len(plans) + 1), plans))
     return [run for run in made if run is not None], failures
 
 

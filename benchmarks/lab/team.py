@@ -72,19 +72,30 @@ class Team:
                 self._workers[node.name] = self._start_worker(node)
 
     def await_nodes(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Run small jobs until every node has taken part in one."""
-        wanted = {node.name for node in self.lab.plan.all()}
+        """Run small jobs until every node has taken part in one.
+
+        And until the cluster has noticed which nodes are dead: it would
+        send the next tasks there.
+        """
         until = time.monotonic() + timeout_s
-        seen: dict[str, int] = {}
-        while set(seen) != wanted:
+        while why := self._is_not_ready():
             if time.monotonic() > until:
                 raise LabError(
-                    f"{self.engine}: {sorted(wanted - set(seen))} do not "
-                    f"work after {timeout_s:.0f} s; see {self.log}"
+                    f"{self.engine}: {why} after {timeout_s:.0f} s; see "
+                    f"{self.log}"
                 )
-            seen = self.ask(
-                "benchmarks.lab.driver:who_works", tasks=GLANCES * len(wanted)
-            )
+
+    def _is_not_ready(self) -> str:
+        wanted = {node.name for node in self.lab.plan.all()}
+        tasks = GLANCES * len(wanted)
+        seen = self.ask("benchmarks.lab.driver:who_works", tasks=tasks)
+        if missing := wanted - set(seen):
+            return f"{sorted(missing)} do not work"
+        if self.engine != "minimr":  # which has workers, not nodes
+            alive = self.ask("benchmarks.lab.driver:count_nodes")
+            if alive != len(wanted):
+                return f"{alive} nodes seem to be alive, not {len(wanted)},"
+        return ""
 
     def ask(self, call: str, timeout_s: float = 600.0, **args: Any) -> Any:
         """Call `module:function` in the driver, with its engine."""

@@ -25,7 +25,7 @@ class Runtime:
 
     def ask(self, peer: Any, answered: Any, name: str, ids: Any) -> None:
         assert name == "borrow"
-        self.asked[peer, *ids] = answered
+        self.asked[(peer, *ids)] = answered
 
 
 @pytest.fixture
