@@ -65,6 +65,13 @@ def _scores(
 )
 @click.option("--limit-s", default=300.0, show_default=True, type=POSITIVE)
 @click.option("--test-every-s", default=2.0, show_default=True, type=POSITIVE)
+@click.option(
+    "--test-every-steps",
+    default=0,
+    type=click.IntRange(min=0),
+    help="Test after so many environment steps instead: as many tests for "
+    "the same progress.",
+)
 @click.option("--scores", default="30,100,200", callback=_scores)
 @click.option("--test-games", default=20, show_default=True, type=AT_LEAST_ONE)
 @click.option(
@@ -99,6 +106,7 @@ def dqn(context: click.Context, /, **chosen: Any) -> None:
         chosen["limit_s"],
         chosen["test_every_s"],
         chosen["test_games"],
+        chosen["test_every_steps"],
     )
     runs, failures = _measure(names, plan, chosen)
     rows = summarise(runs, names, plan)

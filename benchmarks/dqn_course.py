@@ -7,8 +7,10 @@
 Rules, the same for everybody:
 
 1. The clock runs while training and stands still during tests and start.
-2. A test is due at fixed times of that clock, so a slow learner is not
-   tested more rarely, and all play the same test games.
+2. A test is due at fixed times of that clock, or after fixed numbers of
+   environment steps, and all play the same test games. By the clock, who
+   needs longer for a step has more tests for the same progress, and with
+   scores that go up and down a better chance to pass one early.
 3. A run is over at the first test with the highest score that is asked
    for, or when its time is up. Then it was not reached, which is a result.
 """
@@ -31,6 +33,7 @@ class Plan:
     limit_s: float  # of training
     test_every_s: float  # of training
     test_games: int
+    test_every_steps: int = 0  # 0: by the clock
 
 
 class Test(NamedTuple):
@@ -52,7 +55,9 @@ class Course:
 
     def __init__(self, plan: Plan, test: Callable[[], float]) -> None:
         self._plan, self._test = plan, test
-        self._due = plan.test_every_s
+        self._by_steps = plan.test_every_steps > 0
+        self._due: float = plan.test_every_steps or plan.test_every_s
+        self._every = self._due
         self.tests: list[Test] = []
         self.testing_seconds = 0.0  # the clock that learners subtract
         self.testing_cpu_seconds = 0.0  # of this process
@@ -64,10 +69,10 @@ class Course:
             seconds: of training until now. So are the others.
         """
         is_up = seconds >= self._plan.limit_s
-        if seconds < self._due and not is_up:
+        now = steps if self._by_steps else seconds
+        if now < self._due and not is_up:
             return True
-        every = self._plan.test_every_s
-        self._due = every * (floor(seconds / every) + 1)
+        self._due = self._every * (floor(now / self._every) + 1)
         begin, cpu = time.perf_counter(), time.process_time()
         score = self._test()
         self.testing_seconds += time.perf_counter() - begin

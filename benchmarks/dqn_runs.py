@@ -9,6 +9,7 @@ FOLDER/minimr-2_seed-1.json ─> a run that is not made again
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
 from collections.abc import Callable, Sequence
@@ -141,7 +142,13 @@ def measure_all(
 
     with ThreadPoolExecutor(at_once) as pool:
         apply = map if at_once == 1 else pool.map
-        made = list(apply(make, range(1, len(plans) + 1), plans))
+        try:
+            made = list(apply(make, range(1, len(plans) + 1), plans))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for run in multiprocessing.active_children():
+                run.terminate()  # or we would wait for its end
+            raise
     return [run for run in made if run is not None], failures
 
 

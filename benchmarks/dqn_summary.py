@@ -119,8 +119,8 @@ def notes(runs: Sequence[Run], plan: Plan) -> Iterator[str]:
     """Say what the table does not show."""
     yield (
         "seconds of training until a test first had that average over "
-        f"{plan.test_games} greedy games; a test each {plan.test_every_s:g} s "
-        "of training, whose time does not count."
+        f"{plan.test_games} greedy games; a test each {_each(plan)} of "
+        "training, whose time does not count."
     )
     yield (
         "Medians over seeds, and ratios of them; runs: how many got there. A "
@@ -159,3 +159,9 @@ def _numbers(spread: Spread) -> dict[str, float | None]:
         name: value if isfinite(value) else None
         for name, value in vars(spread).items()
     }
+
+
+def _each(plan: Plan) -> str:
+    if plan.test_every_steps:
+        return f"{plan.test_every_steps:,} steps"
+    return f"{plan.test_every_s:g} s"

@@ -189,6 +189,7 @@ class Tasks:
                 counted = isinstance(value, m.Stored) and place in value.places
                 if place in self.runtime.links and not counted:
                     objects.free(id, [place])
+        task.died_at = ()
 
     def outcome(self, task: Task) -> Iterable[tuple[bytes, Entry | None]]:
         """Give the ids of a task's results, and the entries left of them."""

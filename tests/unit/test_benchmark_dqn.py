@@ -85,6 +85,16 @@ def test_tests_are_due_at_fixed_times_however_long_rounds_are() -> None:
     assert times_of_tests(long, lambda _: 0) == [5.1, 6.2, 10.0]
 
 
+def test_tests_by_steps_do_not_look_at_the_clock() -> None:
+    plan = course.Plan("CartPole-v1", (30.0, 100.0), 10.0, 2.0, 3, 100)
+    watched = course.Course(plan, lambda: 0.0)
+    for number, steps in enumerate([0, 90, 110, 180, 200, 450, 470]):
+        assert watched.go_on(float(number), 0.0, steps)
+    assert [test.steps for test in watched.tests] == [110, 200, 450]
+    assert not watched.go_on(10.0, 0.0, 480)  # the time is up
+    assert watched.tests[-1].steps == 480
+
+
 def test_a_run_ends_at_the_first_test_with_the_highest_score() -> None:
     scores = [0.0, 100.0, 500.0]
     assert times_of_tests([2.0, 4.0, 6.0], lambda i: scores[i]) == [2.0, 4.0]
