@@ -15,12 +15,15 @@ Rules:
    only one that pushes weights. The others push nothing: the new weights
    appear when all have, so what an agent plays by never depends on who is
    faster.
-4. The driver holds the references of the newest rounds: a GlobalNet that
+4. Who learns goes first where cores are few: agents have time to spare,
+   and nobody but GlobalNet makes a round longer.
+5. The driver holds the references of the newest rounds: a GlobalNet that
    takes the place of a dead one gets its replay buffer again.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from dataclasses import dataclass, replace
@@ -38,6 +41,8 @@ from dqn.settings import Settings
 from dqn.team import Team
 from dqn.trainer import Progress
 from minimr.interface import ParameterServer
+
+NICENESS = 10  # of an agent above that of GlobalNet
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,16 @@ class Player:
 
     def ready(self) -> None:
         """Answer, as soon as there is somebody to answer."""
+
+    def give_way(self, driver: int) -> None:
+        """Take what GlobalNet leaves of a core, from now on.
+
+        Args:
+            driver: id of the process that is to stay as it is, also when
+                the engine runs everything in it.
+        """
+        if os.getpid() != driver:
+            os.nice(NICENESS)
 
     def play(self, steps_before: int) -> Experience:
         """Play one round by the newest weights; give what it was.
@@ -213,6 +228,11 @@ class GatheringTeam(Team):
             self._played[agent_id] = agent.play.remote(self.steps)
             told[agent_id] = agent.progress.remote()
         return told
+
+    def _new_agent(self, agent_id: int) -> Any:
+        agent = super()._new_agent(agent_id)
+        agent.give_way.remote(os.getpid())
+        return agent
 
     def _agent_class(self) -> type:
         return Player
