@@ -63,6 +63,8 @@ class Transfers:
         reply: Reply,
         until: float = 0.0,
     ) -> None:
+        if peer.closed:
+            return  # it has died while it waited
         if owner != peer.data.address:
             self.endpoint.link(owner)  # to learn when the owner dies
         offset = self.store.create(id, size, owner, maker=peer)
@@ -140,8 +142,10 @@ class Transfers:
         until: float = 0.0,
     ) -> None:
         question = (peer, id, size, places, owner, reply)
-        if self._too_early(id, lambda: self._on_fetch(*question)):
-            return
+        if peer.closed or self._too_early(
+            id, lambda: self._on_fetch(*question)
+        ):
+            return  # a pin of somebody who is gone would stay
         found = self.store.pin(id, peer)
         others = [place for place in places if place != self.endpoint.address]
         if found is None and id not in self._coming:
@@ -193,6 +197,7 @@ class Transfers:
             self.store.note("fetch", id, coming.size, coming.begin)
             owner = self.endpoint.link(coming.owner)
             owner.post(("copied", id, self.endpoint.address))
+        missed = (coming.place, "that node has it no more")
         for peer, reply in coming.readers:
-            missed = (coming.place, "that node has it no more")
-            reply(missed if failed else self.store.pin(id, peer))
+            if not peer.closed:
+                reply(missed if failed else self.store.pin(id, peer))
