@@ -11,7 +11,7 @@ from benchmarks.report.content import Figure, Section, Table
 from benchmarks.scaling import show, summary
 from benchmarks.scaling.store import Point
 from benchmarks.scaling.summary import Row
-from benchmarks.scaling.workloads import WORKLOADS, Workload
+from benchmarks.scaling.workloads import ENGINES, WORKLOADS, Workload
 from benchmarks.timing import Spread
 
 LAW = (
@@ -38,9 +38,13 @@ def sections(points: Sequence[Point]) -> Iterator[Section]:
         yield Section("One node more, and Amdahl's law", [LAW], tables=[law])
     failures = [point for point in points if point.key.kind == "failure"]
     if failures:
-        names = list(WORKLOADS)
-        failures.sort(key=lambda point: names.index(point.key.workload))
-        yield _failures(failures)
+        yield _failures(sorted(failures, key=_place))
+
+
+def _place(point: Point) -> tuple[int, int]:
+    """Give the place of a point: workloads and engines in the usual order."""
+    names = list(WORKLOADS)
+    return names.index(point.key.workload), ENGINES.index(point.key.engine)
 
 
 def _overview(rows: Sequence[Row], points: Sequence[Point]) -> Section:
