@@ -89,7 +89,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
             CheckpointFile(path, other)
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint", None])
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"junk\n", None])
 def test_a_file_that_is_no_checkpoint_is_refused(
     content: bytes | None, tmp_path: Path
 ) -> None:
