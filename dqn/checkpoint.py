@@ -135,7 +135,7 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
         found = torch.load(path, weights_only=True)
     except OSError as error:
         raise DQNError(f"cannot read {path}: {error.strerror}") from error
-    except Exception as error:  # noqa: BLE001  of whatever bytes
+    except Exception as error:  # whatever the bytes made of the reader
         raise DQNError(f"{path} is not a checkpoint") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise DQNError(f"{path} is not a checkpoint of this program")
