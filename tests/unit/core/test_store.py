@@ -165,11 +165,14 @@ def test_who_waits_for_what_a_dead_process_had_begun_is_told(
 ) -> None:
     here, answers = ("127.0.0.1", 9), []
     endpoint: Any = SimpleNamespace(address=here, link=lambda _: None)
-    maker: Any = SimpleNamespace(data=SimpleNamespace(address=here))
+    maker: Any = SimpleNamespace(
+        data=SimpleNamespace(address=here), closed=False
+    )
+    reader: Any = SimpleNamespace(closed=False)
     transfers = Transfers(endpoint, store)
     transfers._on_create(maker, b"a", MB, OWNER, answers.append)
     assert answers.pop() == 0
-    transfers._on_fetch(maker, b"a", MB, [here], OWNER, answers.append)
+    transfers._on_fetch(reader, b"a", MB, [here], OWNER, answers.append)
     assert answers == []  # it is not complete
     transfers.process_left(maker, here)
     assert answers == [(here, "it is not here")]
