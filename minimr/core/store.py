@@ -164,8 +164,10 @@ class Store:
         for stored in list(self.objects.values()):
             stored.pins.pop(reader, None)
             begun = stored.maker is reader and not stored.sealed
+            if begun:
+                stored.sealed = True
             if begun or stored.owner == address:
-                stored.freed = stored.sealed = True
+                stored.freed = True  # who else writes it goes on until then
             self._forget_if_over(stored)
 
     def part(self, id: bytes, begin: int, end: int) -> bytes | None:

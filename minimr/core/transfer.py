@@ -200,4 +200,5 @@ class Transfers:
         missed = (coming.place, "that node has it no more")
         for peer, reply in coming.readers:
             if not peer.closed:
-                reply(missed if failed else self.store.pin(id, peer))
+                found = None if failed else self.store.pin(id, peer)
+                reply(missed if found is None else found)

@@ -123,3 +123,29 @@ def test_a_writer_that_dies_while_it_waits_for_room_gets_none(
     other.die()
     writer.die()  # what it had begun makes room
     assert transfers.store.arena.used == 0
+
+
+def test_an_owner_that_dies_meanwhile_ends_no_transfer(
+    endpoint: Endpoint, transfers: Transfers
+) -> None:
+    reader = Reader(transfers)
+    reader.fetch()
+    owner: Any = SimpleNamespace(data=None)
+    transfers.process_left(owner, OWNER)
+    assert transfers.store.arena.used == SIZE  # a part is on its way
+    endpoint.asked.pop()(bytes(SIZE))
+    assert reader.answers == [(THERE, "that node has it no more")]
+    assert transfers.store.arena.used == 0
+
+
+def test_an_owner_that_dies_takes_no_memory_that_is_being_written(
+    transfers: Transfers,
+) -> None:
+    writer = Reader(transfers)
+    writer.create(b"id")
+    owner: Any = SimpleNamespace(data=None)
+    transfers.process_left(owner, OWNER)
+    assert transfers.store.arena.used == SIZE
+    peer: Any = writer
+    transfers._on_seal(peer, b"id")
+    assert transfers.store.arena.used == 0
