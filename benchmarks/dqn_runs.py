@@ -146,8 +146,8 @@ def measure_all(
             made = list(apply(make, range(1, len(plans) + 1), plans))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for run in multiprocessing.active_children():
-                run.terminate()  # or we would wait for its end
+            for process in multiprocessing.active_children():
+                process.terminate()  # or we would wait for its end
             raise
     return [run for run in made if run is not None], failures
 

@@ -9,6 +9,7 @@ import importlib
 import os
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from minimr.interface import MapReduce
 from minimr.net.channel import Address
@@ -64,6 +65,11 @@ def open_engine(name: str, options: Options) -> MapReduce:
     if name in VERBS:
         engine = partial(engine, api=importlib.import_module(VERBS[name]))
     return engine(options.workers, where)  # type: ignore[no-any-return]
+
+
+def verbs_of(engine: MapReduce) -> Any:
+    """Load the module whose verbs an open engine runs on."""
+    return importlib.import_module(VERBS.get(engine.name, engine.name))
 
 
 def check_options(name: str, options: Options) -> None:

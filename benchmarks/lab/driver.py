@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from benchmarks.lab.engines import NODE
-from minimr.engines import VERBS, Options, open_engine
+from minimr.engines import Options, open_engine, verbs_of
 from minimr.interface import Job, MapReduce
 from minimr.net.channel import parse_address
 
@@ -52,8 +52,7 @@ def who_works(engine: MapReduce, tasks: int) -> dict[str, int]:
 
 def count_nodes(engine: MapReduce) -> int:
     """Count the nodes that an engine's cluster believes to be alive."""
-    verbs = importlib.import_module(VERBS.get(engine.name, engine.name))
-    return sum(node["Alive"] for node in verbs.nodes())
+    return sum(node["Alive"] for node in verbs_of(engine).nodes())
 
 
 def _name_node(seconds: float) -> Mapping[str, int]:

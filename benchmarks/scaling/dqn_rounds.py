@@ -27,7 +27,7 @@ from dqn.placement import Placement
 from dqn.settings import Settings
 from dqn.team import Team
 from dqn.trainer import Progress
-from minimr.engines import VERBS
+from minimr.engines import verbs_of
 from minimr.interface import MapReduce
 from ray_impl.parameter_server import ParameterServer
 
@@ -168,7 +168,7 @@ def end(engine: MapReduce) -> None:
 
 
 def _start(engine: MapReduce, agents: int, steps: int) -> EvenTeam:
-    verbs = import_module(VERBS.get(engine.name, engine.name))
+    verbs = verbs_of(engine)
     settings = Settings(
         num_agents=agents,
         num_steps_agents_train=steps // (agents * ENVIRONMENTS),

@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.scaling.jobs import add_up, check_numbers
 from minimr.consistency import Gradients, Synchronous
-from minimr.engines import VERBS
+from minimr.engines import verbs_of
 from minimr.interface import Job, MapReduce, ParameterServer, Weights
 
 UNIT = 1_000_000  # numbers in a unit of work: about a millisecond of a core
@@ -99,8 +99,7 @@ def _servers(
         options["host"] = engine.address[0]
     else:
         module = "ray_impl.parameter_server"
-        verbs = VERBS.get(engine.name, engine.name)
-        options["api"] = import_module(verbs)
+        options["api"] = verbs_of(engine)
     kind = import_module(module).ParameterServer
     servers: ParameterServer = kind(weights, workers, *rules, **options)
     return servers

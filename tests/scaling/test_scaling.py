@@ -116,10 +116,9 @@ def test_a_point_of_other_work_or_of_another_lab_is_measured_again(
 
 
 def test_a_warm_up_is_a_tenth_and_has_work_for_each_node() -> None:
-    whole_size = Size(("a",) * 12, ("p",) * 5)
-    tenth = whole_size.tenth()
+    tenth = Size(("a",) * 12, ("p",) * 5).tenth()
     assert tenth.words == ("a", "a")
-    assert tenth.shuffle_bytes == whole_size.shuffle_bytes // 10
+    assert tenth.shuffle_bytes == 9_600_000
     assert Size(("a",), (), 60, 30).tenth().long_tasks == 5
     for work in WORKLOADS.values():  # the same team, the same server
         if work.begin:

@@ -11,6 +11,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from minimr.api.session import node_options, spawn_node
 from minimr.net.channel import Address
 
 T = 60
+DEADLINE_S = 20
 STORE_BYTES = 64 * 2**20
 
 
@@ -60,6 +62,24 @@ def until_there_are(number: int) -> None:
     while sum(node["Alive"] for node in ray.nodes()) != number:
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def eventually(condition: Callable[[], Any]) -> None:
+    """Ask until it is true: nobody tells when the system has cleaned up."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, in_use()
+        time.sleep(0.02)
+
+
+def in_use() -> dict[str, float]:
+    """Tell what of the nodes' CPUs and stores is in use; {}: nothing."""
+    if not ray.is_initialized():
+        return {}
+    free = ray.available_resources()
+    total = ray.cluster_resources()
+    used = {name: total[name] - free.get(name, 0.0) for name in total}
+    return {name: amount for name, amount in used.items() if amount}
 
 
 @ray.remote(max_retries=-1)

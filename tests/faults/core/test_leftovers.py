@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +12,9 @@ import pytest
 
 import minimr as ray
 from minimr.exceptions import ActorDiedError, WorkerCrashedError
-from tests.faults.core.cluster import Nodes, T, until_there_are
+from tests.faults.core.cluster import Nodes, T, eventually, in_use
 
 LARGE = 1_000_000  # numbers
-
-
-@pytest.fixture
-def cluster() -> Iterator[None]:
-    nodes = Nodes()
-    try:
-        ray.init(address="{}:{}".format(*nodes.head), log_to_driver=False)
-        until_there_are(3)
-        yield
-        ray.shutdown()
-    finally:
-        nodes.close()
-
-
-def until_nothing_is_stored() -> None:
-    deadline = time.monotonic() + T
-    while stored := _stored_bytes():
-        assert time.monotonic() < deadline, f"{stored:,} bytes are left"
-        time.sleep(0.02)
-
-
-def _stored_bytes() -> float:
-    free = ray.available_resources().get("object_store_memory", 0.0)
-    return float(ray.cluster_resources()["object_store_memory"] - free)
 
 
 class Dies:
@@ -76,29 +50,29 @@ def dies_once(directory: str) -> Any:
     yield 1
 
 
-def test_half_the_results_of_a_task_that_failed(cluster: None) -> None:
+def test_half_the_results_of_a_task_that_failed(nodes: Nodes) -> None:
     for ref in (results := halves.remote()):
         with pytest.raises(WorkerCrashedError):
             ray.get(ref, timeout=T)
-    until_nothing_is_stored()
+    eventually(lambda: not in_use())
     assert len(results) == 2  # the references are still here
 
 
-def test_half_the_results_of_an_actor_that_died(cluster: None) -> None:
+def test_half_the_results_of_an_actor_that_died(nodes: Nodes) -> None:
     actor = Actor.remote()
     for ref in (results := actor.halves.remote()):
         with pytest.raises(ActorDiedError):
             ray.get(ref, timeout=T)
-    until_nothing_is_stored()
+    eventually(lambda: not in_use())
     assert len(results) == 2
 
 
 def test_items_of_a_generator_that_yielded_them_twice(
-    cluster: None, tmp_path: Path
+    nodes: Nodes, tmp_path: Path
 ) -> None:
     items = dies_once.remote(str(tmp_path))
     array, last = list(items)
     assert ray.get(array, timeout=T).sum() == LARGE
     assert ray.get(last, timeout=T) == 1
     del array, items
-    until_nothing_is_stored()
+    eventually(lambda: not in_use())

@@ -8,7 +8,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -17,22 +16,9 @@ import psutil
 import pytest
 
 import minimr as ray
-from tests.faults.core.cluster import Nodes, T, until_there_are, work_once
+from tests.faults.core.cluster import Nodes, T, work_once
 
 SCHEDULES = int(os.environ.get("MINIMR_SCHEDULES", "10"))
-
-
-@pytest.fixture
-def nodes() -> Iterator[Nodes]:
-    nodes = Nodes()
-    try:
-        assert nodes.head is not None
-        ray.init("{}:{}".format(*nodes.head), log_to_driver=False)
-        until_there_are(3)
-        yield nodes
-    finally:
-        ray.shutdown()
-        nodes.close()
 
 
 def where(seconds: float) -> str:

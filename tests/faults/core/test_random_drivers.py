@@ -12,30 +12,26 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 import minimr as ray
-from tests.faults.core.cluster import Nodes, until_there_are, work_once
+from tests.faults.core.cluster import (
+    DEADLINE_S,
+    Nodes,
+    eventually,
+    in_use,
+    until_there_are,
+    work_once,
+)
 from tests.faults.core.random_driver import NAMESPACE
 
 ROOT = Path(__file__).parents[3]
 SCHEDULES = int(os.environ.get("MINIMR_SCHEDULES", "5"))
 MARK = "MINIMR_TEST_MARK"  # in the environment of a driver and its children
-DEADLINE_S = 20
-
-
-def eventually(condition: Callable[[], Any]) -> None:
-    """Ask until it is true: nobody tells when the system has cleaned up."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, in_use()
-        time.sleep(0.02)
 
 
 class Victim:
@@ -172,16 +168,6 @@ def test_another_driver_goes_on_and_the_dead_ones_actors_and_objects_go(
         nodes.close()
     eventually(lambda: not any(marked(v.mark) for v in deaths.victims))
     assert list(tmp_path.iterdir()) == []
-
-
-def in_use() -> dict[str, float]:
-    """Tell what of the nodes' CPUs and stores is in use; {}: nothing."""
-    if not ray.is_initialized():
-        return {}
-    free = ray.available_resources()
-    total = ray.cluster_resources()
-    used = {name: total[name] - free.get(name, 0.0) for name in total}
-    return {name: amount for name, amount in used.items() if amount}
 
 
 def is_there(name: str) -> bool:

@@ -39,6 +39,16 @@ def objects(runtime: Runtime) -> Objects:
     return Objects(fake)
 
 
+def two_that_wait(objects: Objects) -> tuple[list[Any], list[str]]:
+    """Wait for a reference, and then for another one as well."""
+    called: list[str] = []
+    kept = [objects.ref(b"a", OWNER)]
+    objects.when_registered(lambda: called.append("a"))
+    kept.append(objects.ref(b"b", OTHER))
+    objects.when_registered(lambda: called.append("b"))
+    return kept, called
+
+
 def test_nothing_to_register_is_not_waited_for(objects: Objects) -> None:
     called: list[str] = []
     objects.when_registered(lambda: called.append("now"))
@@ -48,11 +58,7 @@ def test_nothing_to_register_is_not_waited_for(objects: Objects) -> None:
 def test_later_references_are_not_waited_for(
     runtime: Runtime, objects: Objects
 ) -> None:
-    called: list[str] = []
-    kept = [objects.ref(b"a", OWNER)]
-    objects.when_registered(lambda: called.append("a"))
-    kept.append(objects.ref(b"b", OTHER))
-    objects.when_registered(lambda: called.append("b"))
+    kept, called = two_that_wait(objects)
     assert called == []
     runtime.asked[OWNER, b"a"](None)
     assert called == ["a"]
@@ -64,11 +70,7 @@ def test_later_references_are_not_waited_for(
 def test_what_waits_keeps_its_order_whoever_answers_first(
     runtime: Runtime, objects: Objects
 ) -> None:
-    called: list[str] = []
-    kept = [objects.ref(b"a", OWNER)]
-    objects.when_registered(lambda: called.append("a"))
-    kept.append(objects.ref(b"b", OTHER))
-    objects.when_registered(lambda: called.append("b"))
+    kept, called = two_that_wait(objects)
     runtime.asked[OTHER, b"b"](None)  # "b" waits for both
     assert called == []
     runtime.asked[OWNER, b"a"](None)
