@@ -20,7 +20,7 @@ from benchmarks.lab.processes import MARK
 
 PORTS = {"minimr": 6390, "ray": 6379, "join": 7000}
 # How the process of a node is recognised, in the list of all there.
-SERVERS = {"minimr": "minimr.core.main", "ray": "/raylet/raylet "}
+SERVERS = {"minimr": "minimr.node.main", "ray": "/raylet/raylet "}
 TOKEN_BYTES = 32
 NODE = "MINIMR_LAB_NODE"
 # A call to a node that is cut off would hang for the minutes of Ray's own

@@ -180,7 +180,7 @@ def show(
 def head_seconds(team: Team) -> float:
     """Sum up the CPU seconds of the head's servers, not of its workers."""
     known = team.lab.usage()["n1"].processes
-    nodes = {p["pid"] for p in known if "minimr.core.main" in p["command"]}
+    nodes = {p["pid"] for p in known if "minimr.node.main" in p["command"]}
     return sum(
         float(p["cpu_seconds"])
         for p in known

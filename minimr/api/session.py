@@ -208,7 +208,7 @@ def spawn_node(
     known = env.get("PYTHONPATH")
     env["PYTHONPATH"] = f"{ROOT}:{known}" if known else str(ROOT)
     process = subprocess.Popen(
-        [sys.executable, "-m", "minimr.core.main", json.dumps(options)],
+        [sys.executable, "-m", "minimr.node.main", json.dumps(options)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=log,

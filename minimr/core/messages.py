@@ -56,6 +56,7 @@ unpickles what a user wrote.
 
 from __future__ import annotations
 
+import struct
 from typing import Any, NamedTuple
 
 from minimr.net.channel import Address
@@ -63,6 +64,10 @@ from minimr.net.channel import Address
 # Why an owner gives a lease back whose worker does not answer. It may have
 # died before anybody killed it for that.
 LOST = "its owner has lost it"
+
+# In memory that a worker shares with its node: its lease, the tasks that it
+# has begun in that lease, and the name of the last one.
+PROGRESS = struct.Struct("QQ64s")
 
 Resources = dict[str, float]
 Amounts = tuple[tuple[str, float], ...]

@@ -31,7 +31,6 @@ from typing import Any
 import cloudpickle
 
 from minimr.core import messages as m
-from minimr.core.pool import PROGRESS
 from minimr.core.results import Results
 from minimr.core.runtime import Running, Runtime, running
 from minimr.core.serialize import fail
@@ -89,7 +88,7 @@ class Executor:
     ) -> None:
         self.lease, self.begun = grant.lease, 0
         self.gpus, self.hold = grant.gpus, hold
-        PROGRESS.pack_into(self.progress, 0, self.lease, 0, b"")
+        m.PROGRESS.pack_into(self.progress, 0, self.lease, 0, b"")
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, self.gpus))
         if not hasattr(self.runtime, "job"):
             self.runtime.join(job)
@@ -262,7 +261,7 @@ class Executor:
     def _begin(self, now: Running) -> None:
         self.begun += 1
         name = now.name.encode()
-        PROGRESS.pack_into(self.progress, 0, self.lease, self.begun, name)
+        m.PROGRESS.pack_into(self.progress, 0, self.lease, self.begun, name)
         if self.threads is None and self.loop is None:
             self.now = now
 

@@ -18,9 +18,12 @@ NAMED = re.findall(r"`([a-z_]+)\.([A-Za-z_]+)(?:\.([a-z_]+))?`", ARCHITECTURE)
 def test_the_architecture_names_what_exists(
     module: str, name: str, attribute: str
 ) -> None:
-    is_core = (ROOT / "minimr" / "core" / f"{module}.py").exists()
-    package = "minimr.core" if is_core else "minimr.api"
-    imported = importlib.import_module(f"{package}.{module}")
+    (package,) = (
+        package
+        for package in ("core", "node", "api")
+        if (ROOT / "minimr" / package / f"{module}.py").exists()
+    )
+    imported = importlib.import_module(f"minimr.{package}.{module}")
     if name == "py":
         return
     found = getattr(imported, name)

@@ -16,16 +16,16 @@ TABLE = dict(
     )
 )
 RECEIVERS = [
-    ("actors", "Actors"),
-    ("control", "Control"),
-    ("leases", "Leases"),
-    ("leasing", "Leasing"),
-    ("node", "Node"),
-    ("objects", "Objects"),
-    ("runtime", "Runtime"),
-    ("tasks", "Tasks"),
-    ("transfer", "Transfers"),
-    ("worker", "Executor"),
+    ("core.actors", "Actors"),
+    ("core.leases", "Leases"),
+    ("core.objects", "Objects"),
+    ("core.runtime", "Runtime"),
+    ("core.tasks", "Tasks"),
+    ("core.worker", "Executor"),
+    ("node.control", "Control"),
+    ("node.leasing", "Leasing"),
+    ("node.node", "Node"),
+    ("node.transfer", "Transfers"),
 ]
 NOT_SENT = {"self", "peer", "reply", "until", "again"}
 OF_EVERY_LINK = {"_on_hello", "_on_home", "_on_ask", "_on_answer"}
@@ -34,9 +34,8 @@ OF_EVERY_LINK = {"_on_hello", "_on_home", "_on_ask", "_on_answer"}
 def handlers() -> dict[str, inspect.Signature]:
     found = {}
     for module, name in RECEIVERS:
-        receiver = getattr(
-            importlib.import_module(f"minimr.core.{module}"), name
-        )
+        imported = importlib.import_module(f"minimr.{module}")
+        receiver = getattr(imported, name)
         for attribute in dir(receiver):
             if attribute.startswith("_on_") and attribute not in OF_EVERY_LINK:
                 method = getattr(receiver, attribute)

@@ -1,6 +1,6 @@
 """The process of a node, and of the workers forked from it.
 
-    python -m minimr.core.main '{"resources": ..., "head": ...}'
+    python -m minimr.node.main '{"resources": ..., "head": ...}'
 
 It writes its address as one line of JSON, and serves until the driver that
 started it, or the head, is gone.
@@ -18,11 +18,11 @@ from typing import Any
 
 from minimr.core import messages as m
 from minimr.core import worker
-from minimr.core.control import Control
-from minimr.core.node import Node
 from minimr.core.runtime import Runtime, set_current
 from minimr.net.channel import Address
 from minimr.net.token import load_token
+from minimr.node.control import Control
+from minimr.node.node import Node
 
 log = logging.getLogger(__name__)
 

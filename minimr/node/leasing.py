@@ -21,13 +21,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from minimr.core import messages as m
-from minimr.core.pool import PROGRESS, Worker
-from minimr.core.scheduler import NeverError, decide
 from minimr.net.channel import Address
 from minimr.net.peer import Peer
+from minimr.node.pool import Worker
+from minimr.node.scheduler import NeverError, decide
 
 if TYPE_CHECKING:
-    from minimr.core.node import Node
+    from minimr.node.node import Node
 
 SLICE_S = 0.05  # busy leases older than this go when others wait
 
@@ -190,7 +190,7 @@ class Leasing:
         if len(self.workers.workers) < self.node.cpus():
             self.workers.fork(())  # for the next one
         if lease is not None:
-            number, begun, _ = PROGRESS.unpack_from(worker.progress)
+            number, begun, _ = m.PROGRESS.unpack_from(worker.progress)
             if number != lease.number:
                 begun = 0  # it died before it heard of this lease
             lease.want.peer.post(("died", lease.number, how, begun))

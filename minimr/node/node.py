@@ -17,14 +17,14 @@ from collections.abc import Callable
 from typing import Any
 
 from minimr.core import messages as m
-from minimr.core.leasing import Leasing
-from minimr.core.pool import Worker, WorkerPool
-from minimr.core.scheduler import Pool
-from minimr.core.store import Store
-from minimr.core.transfer import Transfers
 from minimr.net.channel import Address
 from minimr.net.endpoint import Endpoint, Reply
 from minimr.net.peer import Peer
+from minimr.node.leasing import Leasing
+from minimr.node.pool import Worker, WorkerPool
+from minimr.node.scheduler import Pool
+from minimr.node.store import Store
+from minimr.node.transfer import Transfers
 
 REPORT_S = 1.0  # a node that lives says so at least this often
 SPARE_S = 2.0  # workers beyond the CPUs may idle so long

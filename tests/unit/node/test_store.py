@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from minimr.core.store import Store
-from minimr.core.transfer import Transfers
+from minimr.node.store import Store
+from minimr.node.transfer import Transfers
 
 MB = 2**20
 OWNER = ("127.0.0.1", 1)

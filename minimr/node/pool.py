@@ -19,21 +19,17 @@ import gc
 import mmap
 import os
 import signal
-import struct
 import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from minimr.core.messages import LOST, Environment
+from minimr.core.messages import LOST, PROGRESS, Environment
 from minimr.net.channel import Address
 from minimr.net.hub import Hub
 from minimr.net.peer import Peer
 
 LAST_LINES = 20
-# Shared with the worker: its lease, the tasks that it has begun in that
-# lease, and the name of the last one.
-PROGRESS = struct.Struct("QQ64s")
 PR_SET_PDEATHSIG = 1
 HINTS = {
     signal.SIGKILL: "killed by hand, or by the system that ran out of memory "

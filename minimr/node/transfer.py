@@ -17,10 +17,10 @@ from functools import partial
 from pickle import PickleBuffer
 from typing import Any
 
-from minimr.core.store import Store
 from minimr.net.channel import Address
 from minimr.net.endpoint import Endpoint, Reply
 from minimr.net.peer import Peer
+from minimr.node.store import Store
 
 PART_BYTES = 5 * 2**20
 UNDER_WAY = 4
