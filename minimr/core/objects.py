@@ -92,9 +92,9 @@ class Objects:
             self.failures += 1
         if type(value) is not m.Stored:
             entry.task = None  # it is not going to be lost
-        waiters, entry.waiters = entry.waiters, None
-        for waiter in waiters or ():
-            waiter(entry)
+        if entry.waiters:
+            waiters, entry.waiters = entry.waiters, None
+            self.runtime.soon(*(partial(waiter, entry) for waiter in waiters))
 
     def watch(self, entry: Entry, waiter: Callable[[Entry], None]) -> None:
         """Call the waiter when the value is there, at once if it is."""
@@ -155,13 +155,14 @@ class Objects:
             error = ObjectReconstructionFailedError(text)
         else:
             if not task.waits:
-                self._rerun(task)
+                task.waits = True
+                self.runtime.soon(partial(self._rerun, task))
             return
         self.fulfil(entry, fail(error))
 
     def _rerun(self, task: Task) -> None:
         task.count_retry()
-        task.waits, task.ready = True, False
+        task.ready = False
         task.refs = [ObjectRef(entry) for entry in task.inputs]
         for _, other in self.runtime.tasks.outcome(task):
             if other is not None and _is_lost(other):

@@ -23,6 +23,7 @@ import itertools
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -71,6 +72,8 @@ class Endpoint:
         self._asked: dict[int, tuple[Peer, Reply]] = {}
         self._numbers = itertools.count()
         self._polling = False
+        self._calls: deque[Callable[[], None]] = deque()
+        self._calling = False
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self.serve(self)
 
@@ -105,6 +108,22 @@ class Endpoint:
         if self._polling and (not self._timers or at < self._timers[0][0]):
             self.hub.wake()
         heapq.heappush(self._timers, (at, next(self._numbers), function))
+
+    def soon(self, *calls: Callable[[], None]) -> None:
+        """Make calls at once, but for those that they lead to: after them.
+
+        So a chain of events is as long as it likes, and no deeper. The lock
+        is held.
+        """
+        self._calls += calls
+        if self._calling:
+            return
+        self._calling = True
+        try:
+            while self._calls:
+                self._calls.popleft()()
+        finally:
+            self._calling = False
 
     def step(self, timeout_s: float | None = None) -> None:
         """Handle what comes next. Blocks: until something came."""

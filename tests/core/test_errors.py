@@ -125,11 +125,17 @@ def test_a_failed_argument_fails_the_task_without_running_it(api, mailbox):
     assert mailbox.empty()
 
 
-def test_a_failure_travels_along_a_chain(api):
+def test_a_failure_travels_along_a_chain_as_long_as_it_likes(api, gate):
+    @api.remote
+    def waits_and_fails(wait):
+        wait()
+        raise KeyError("source")
+
     increment = api.remote(lambda x: x + 1)
-    ref = failing(api, KeyError("source")).remote()
-    for _ in range(3):
+    ref = waits_and_fails.remote(gate.wait)
+    for _ in range(1500):  # deeper than Python's stack
         ref = increment.remote(ref)
+    gate.open()
     caught(api, ref, KeyError)
 
 

@@ -31,6 +31,7 @@ class Nodes:
     def __init__(self, cpus: int = 1, number: int = 3) -> None:
         self.cpus = cpus
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.ports: list[int] = []
         self.head: Address | None = None
         for _ in range(number):
             self.add()
@@ -43,6 +44,7 @@ class Nodes:
         process, address = spawn_node(options, None)
         self.head = self.head or address
         self.processes.append(process)
+        self.ports.append(address[1])
 
     def end(self, number: int, how: signal.Signals) -> None:
         """Send a signal to a node."""

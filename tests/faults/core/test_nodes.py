@@ -16,8 +16,10 @@ import psutil
 import pytest
 
 import minimr as ray
+from minimr.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from tests.faults.core.cluster import Nodes, T, work_once
 
+LONG = 1500  # deeper than Python's stack
 SCHEDULES = int(os.environ.get("MINIMR_SCHEDULES", "10"))
 
 
@@ -54,6 +56,25 @@ def test_a_node_that_says_nothing_more_does_not_hold_up_the_rest(
     ray.wait(refs, num_returns=3, timeout=T)
     nodes.end(1, signal.SIGSTOP)  # its workers go on; it answers nobody
     assert len(ray.get(refs, timeout=T)) == 30
+
+
+def test_a_long_lineage_is_run_again_from_its_begin(nodes: Nodes) -> None:
+    """What an iterative program loses with a node is all of its steps."""
+    homes = {node["NodeManagerPort"]: node["NodeID"] for node in ray.nodes()}
+    soft = NodeAffinitySchedulingStrategy(homes[nodes.ports[1]], soft=True)
+
+    @ray.remote(scheduling_strategy=soft)
+    def step(array: Any) -> Any:
+        if array is None:
+            array = np.zeros(20_000)
+        return array + 1  # above 100 KiB: in the store of that node
+
+    ref = step.remote(None)
+    for _ in range(LONG):
+        ref = step.remote(ref)
+    ray.wait([ref], timeout=T)
+    nodes.end(1, signal.SIGKILL)
+    assert ray.get(ref, timeout=T)[0] == LONG + 1
 
 
 @pytest.mark.parametrize("seed", range(SCHEDULES))
