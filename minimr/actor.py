@@ -9,8 +9,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import cloudpickle
-
+from minimr import unpicklable
 from minimr.api import options as opts
 from minimr.api.remote import (
     RemoteCall,
@@ -186,7 +185,8 @@ class ActorClass:
         self, runtime: Runtime, args: bytes, namespace: str
     ) -> ActorSpec:
         options, job = self._options, runtime.job
-        self._blob = self._blob or cloudpickle.dumps(self._cls, 5)
+        if not self._blob:
+            self._blob = unpicklable.dumps(self._cls, self.__name__)
         is_async = any(
             inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f)
             for _, f in inspect.getmembers(self._cls, inspect.isfunction)

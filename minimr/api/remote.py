@@ -18,6 +18,7 @@ from typing import Any
 
 import cloudpickle
 
+from minimr import unpicklable
 from minimr.api import options as opts
 from minimr.api.generator import ObjectRefGenerator
 from minimr.api.session import session
@@ -50,7 +51,10 @@ def pack_arguments(
 
     slotted = [slot(arg) for arg in args]
     named = {key: slot(arg) for key, arg in kwargs.items()}
-    packed = serialize.pack((slotted, named))
+    packed = serialize.pack(
+        (slotted, named),
+        lambda: {**{f"argument {i}": a for i, a in enumerate(args)}, **kwargs},
+    )
     if sum(packed.sizes()) > serialize.INLINE_BYTES:  # all of them: one object
         return b"", [*refs, runtime.values.keep(packed)], []
     data = packed.data
@@ -186,7 +190,7 @@ class RemoteFunction(RemoteCall):
             self._shape = opts.shape(self._options, 1, runtime.job.env)
             self._for = runtime
         if not self._blob:
-            self._blob = cloudpickle.dumps(self._target, 5)
+            self._blob = unpicklable.dumps(self._target, self._name)
             digest = hashlib.blake2b(self._blob, digest_size=16)
             self._function = digest.digest()
         return self._submit(runtime, args, kwargs)

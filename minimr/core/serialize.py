@@ -18,11 +18,12 @@ from __future__ import annotations
 import pickle
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import cloudpickle
 
+from minimr import unpicklable
 from minimr.core.messages import Failed, Inline
 from minimr.exceptions import RayTaskError
 
@@ -55,11 +56,17 @@ class Packed(NamedTuple):
         return tuple(bytes(part) for part in self.buffers)
 
 
-def pack(value: Any) -> Packed:
+def pack(
+    value: Any, roots: Callable[[], Mapping[str, Any]] | None = None
+) -> Packed:
     """Pickle a value.
 
+    Args:
+        roots: gives what to name the parts of the value in an error.
+
     Raises:
-        TypeError: something in it cannot be pickled; the text says what.
+        TypeError, pickle.PicklingError: something in it cannot be pickled;
+            the text says where it is.
     """
     refs = outgoing.refs = []
     buffers: list[pickle.PickleBuffer] = []
@@ -72,7 +79,11 @@ def pack(value: Any) -> Packed:
     if by_value:
         refs.clear()
         buffers.clear()
-        data = cloudpickle.dumps(value, 5, buffer_callback=buffers.append)
+        try:
+            data = cloudpickle.dumps(value, 5, buffer_callback=buffers.append)
+        except unpicklable.FAILURES as error:
+            named = roots() if roots else {"the value": value}
+            raise unpicklable.blame(error, named) from None
     return Packed(data, [part.raw() for part in buffers], refs)
 
 

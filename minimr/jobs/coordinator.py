@@ -29,8 +29,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-import cloudpickle
-
+from minimr import unpicklable
 from minimr.interface import Job, JobError, Progress
 from minimr.jobs import messages as m
 from minimr.jobs.errors import job_error
@@ -90,7 +89,7 @@ class Coordinator:
         """Take a job. Nothing runs before `drive`."""
         run = Run(
             next(self._ids),
-            cloudpickle.dumps(job),
+            unpicklable.dumps(job, "the job"),
             splits,
             Tracker(len(splits), num_reduce_tasks, self._policy),
             progress,
@@ -124,7 +123,7 @@ class Coordinator:
         """
         if run.id not in self._runs:
             raise ValueError("the result is closed")
-        pickled = cloudpickle.dumps(function)
+        pickled = unpicklable.dumps(function, "the function")
         run.answers, run.asked = {}, {}
         run.question += 1
         number = len(run.tracker.reduces)
@@ -178,7 +177,8 @@ class Coordinator:
     def _order(self, run: Run, task: Task) -> m.RunMap | m.RunReduce:
         attempt = task.started - 1
         if task.id.kind == "map":
-            split = cloudpickle.dumps(run.splits[task.id.number])
+            split = run.splits[task.id.number]
+            split = unpicklable.dumps(split, f"split {task.id.number}")
             return m.RunMap(run.id, task.id, attempt, split)
         sources = [
             (worker, self._members[worker].data_address, map_tasks)
