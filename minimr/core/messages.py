@@ -57,6 +57,7 @@ unpickles what a user wrote.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from minimr.net.channel import Address
@@ -181,3 +182,9 @@ class Failed(NamedTuple):
 
 
 Value = bytes | Inline | Stored | Failed
+
+
+def say(amounts: Iterable[tuple[str, float]]) -> str:
+    """Write resources as a program asks for them: {CPU: 1, disk: 0.5}."""
+    parts = [f"{name}: {amount:g}" for name, amount in amounts]
+    return "{" + ", ".join(parts) + "}"

@@ -13,19 +13,22 @@ Rule: state changes under `lock`; nothing is sent or awaited under it.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import sys
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from minimr.core import messages as m
 from minimr.core.actors import Actors
+from minimr.core.explain import complain
 from minimr.core.leases import Leases
 from minimr.core.objects import Objects
-from minimr.core.refs import ObjectRef, released, wake_up
+from minimr.core.refs import Entry, ObjectRef, released, wake_up
 from minimr.core.tasks import Tasks
 from minimr.core.values import Values, map_arena
 from minimr.exceptions import RaySystemError
@@ -36,6 +39,7 @@ from minimr.net.pump import Pump
 
 SPIN_S = 0.0001  # before a wait sleeps
 GRACE_S = 0.002  # a shorter wait does not give a CPU back
+PATIENCE_S = 10.0  # a wait that takes longer may have to be explained
 ATTACH_TIMEOUT_S = 30
 
 
@@ -194,17 +198,29 @@ class Runtime(Endpoint):
         return self.process + next(self._counter).to_bytes(6, "big")
 
     def wait_for(
-        self, ready: Callable[[], object], timeout_s: float | None
+        self,
+        ready: Callable[[], object],
+        timeout_s: float | None,
+        entries: Sequence[Entry] = (),
     ) -> bool:
-        """Wait, and give this task's CPU back if that takes long."""
+        """Wait, and give this task's CPU back if that takes long.
+
+        Warns when it takes very long, and nothing happens.
+        """
         self.hub.flush()
         if timeout_s is not None and timeout_s <= GRACE_S:
             return self.pump.wait(ready, timeout_s)
         if self.pump.wait(ready, GRACE_S):
             return True
+        begin, patience = time.monotonic(), PATIENCE_S
+        until = math.inf if timeout_s is None else begin + timeout_s - GRACE_S
         with self.blocked():
-            rest = None if timeout_s is None else timeout_s - GRACE_S
-            return self.pump.wait(ready, rest)
+            while until > time.monotonic() + patience:
+                if self.pump.wait(ready, patience):
+                    return True
+                complain(self, entries, time.monotonic() - begin)
+                patience *= 2
+            return self.pump.wait(ready, until - time.monotonic())
 
     def close(self) -> None:
         """Leave the cluster. Blocks: until the last message is sent."""

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core import serialize
+from minimr.core.explain import missing
 from minimr.core.refs import Entry, ObjectRef
 from minimr.core.tasks import FIRST
 from minimr.exceptions import GetTimeoutError, ObjectStoreFullError
@@ -126,12 +127,11 @@ class Values:
             return bool(failed) or not waiting
 
         self._want(waiting)
-        if not self.runtime.wait_for(ready, timeout_s):
-            missing = sum(entry.value is None for entry in entries)
-            raise GetTimeoutError(
-                f"get() timed out after {timeout_s} s: {missing} of "
-                f"{len(entries)} objects are not there yet"
-            )
+        if not self.runtime.wait_for(ready, timeout_s, entries):
+            with self.runtime.lock:
+                why = missing(entries)
+            text = f"get() timed out after {timeout_s} s: {why}"
+            raise GetTimeoutError(text)
         for entry in failed:
             self._load(entry, None)
 
@@ -260,8 +260,9 @@ class Values:
             return len(found) == num_returns
 
         if not ready():
-            self._want([ref.entry for ref in refs])
-            self.runtime.wait_for(ready, timeout_s)
+            entries = [ref.entry for ref in refs]
+            self._want(entries)
+            self.runtime.wait_for(ready, timeout_s, entries)
         rest = list(refs)
         taken = [rest.pop(index) for index in reversed(found)]
         return taken[::-1], rest

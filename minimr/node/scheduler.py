@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from minimr.core.messages import NodeInfo, Resources, Shape
+from minimr.core.messages import NodeInfo, Resources, Shape, say
 from minimr.net.channel import Address
 
 FEW = 8  # SPREAD tasks that wait for room
@@ -117,15 +117,10 @@ def _room(node: NodeInfo) -> tuple[float, str]:
 
 def _explain(shape: Shape, nodes: Sequence[NodeInfo]) -> str:
     there = "; ".join(
-        f"{node.id[:8]} has {_say(node.total.items())}" for node in nodes
+        f"{node.id[:8]} has {say(node.total.items())}" for node in nodes
     )
     return (
-        f"no node can ever run this: it asks for {_say(shape.resources)}, "
+        f"no node can ever run this: it asks for {say(shape.resources)}, "
         f"and node {there or 'list is empty'}. Ask for less, or start a "
         "node that has it"
     )
-
-
-def _say(amounts: Iterable[tuple[str, float]]) -> str:
-    parts = [f"{name}: {amount:g}" for name, amount in amounts]
-    return "{" + ", ".join(parts) + "}"
