@@ -42,9 +42,9 @@ def worker(address: str, wait_s: float) -> None:
             joined = Worker(where, token)
             break
         except HandshakeError as error:
-            raise ConnectionError(
-                f"{error} (the token here is {token_path()})"
-            ) from None
+            which = f" (the token here is {token_path()})"
+            hint = which if "token" in str(error) else ""
+            raise ConnectionError(f"{error}{hint}") from None
         except ConnectionError:
             if time.monotonic() >= until:
                 raise

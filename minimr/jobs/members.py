@@ -31,7 +31,6 @@ from typing import Any, NamedTuple
 from minimr.interface import JobError
 from minimr.jobs.messages import (
     FROM_MEMBERS,
-    Refused,
     Register,
     TaskId,
     Welcome,
@@ -206,17 +205,6 @@ class Members:
             self.lose(member, event.why, died=True)
 
     def _register(self, peer: Peer, message: Register) -> None:
-        here = sys.version_info[:2]
-        if message.python != here:
-            peer.send(
-                Refused(
-                    "the driver runs Python {}.{}, this worker {}.{}: "
-                    "functions cannot travel between them".format(
-                        *here, *message.python
-                    )
-                )
-            )
-            return
         peer.data = next(self._ids)
         member = Member(
             id=peer.data,

@@ -2,7 +2,7 @@
 
     worker      -> coordinator   Register, Heartbeat, Done, TaskFailed,
                                  FetchFailed, Cancelled, Answer
-    coordinator -> worker        Welcome, Refused, NewJob, RunMap, RunReduce,
+    coordinator -> worker        Welcome, NewJob, RunMap, RunReduce,
                                  Cancel, SourceLost, Ask, Forget
     worker      -> worker        Fetch, and a Block for each map task asked
 
@@ -38,11 +38,10 @@ class RemoteError(NamedTuple):
 
 
 class Register(NamedTuple):
-    """worker -> coordinator, first of all. Reply: Welcome or Refused."""
+    """worker -> coordinator, first of all. Reply: Welcome."""
 
     pid: int
     data_port: int  # where other workers fetch from it
-    python: tuple[int, int]  # functions travel as byte code of one version
 
 
 class Welcome(NamedTuple):
@@ -52,12 +51,6 @@ class Welcome(NamedTuple):
     heartbeat_interval_s: float
     fetch_timeout_s: float
     sys_path: list[str]  # where the driver finds the modules of its job
-
-
-class Refused(NamedTuple):
-    """coordinator -> worker: go away."""
-
-    why: str
 
 
 class Heartbeat(NamedTuple):

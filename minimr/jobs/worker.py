@@ -49,7 +49,6 @@ from minimr.jobs.messages import (
     Forget,
     Heartbeat,
     NewJob,
-    Refused,
     Register,
     RunMap,
     RunReduce,
@@ -75,10 +74,6 @@ SWITCH_INTERVAL_S = 0.0005
 log = logging.getLogger("minimr.jobs.worker")  # also when it is __main__
 
 
-class RefusedError(ConnectionError):
-    """The coordinator does not take this worker."""
-
-
 class _CancelledError(BaseException):
     """Raised in the main thread, in the middle of a cancelled task."""
 
@@ -97,19 +92,16 @@ class Worker:
     """One worker process, from registration to the coordinator's end.
 
     Raises:
-        RefusedError: the coordinator does not take us, and says why.
-        ConnectionError: nobody answers, or with another token.
+        ConnectionError: nobody answers, or refuses us.
     """
 
     def __init__(self, address: Address, token: bytes) -> None:
         channel = connect(address, token)
         self._hub = Hub(token, (channel.sock.getsockname()[0], 0))
         port = self._hub.address[1]
-        channel.send(Register(os.getpid(), port, sys.version_info[:2]))
-        reply = channel.receive(REGISTER_TIMEOUT_S)
-        if isinstance(reply, Refused):
-            raise RefusedError(reply.why)
-        self.welcome: Welcome = reply
+        channel.send(Register(os.getpid(), port))
+        reply: Welcome = channel.receive(REGISTER_TIMEOUT_S)
+        self.welcome = reply
         self._fetcher = Fetcher(token, reply.fetch_timeout_s)
         self._coordinator = self._hub.adopt(channel)
         self._unloaded: dict[int, NewJob] = {}  # {job_id: ...}

@@ -1,12 +1,13 @@
 """Both ends prove that they have the token before a byte is unpickled.
 
     client                                        server
-      MAGIC, nonce_c                     ──────>
-                   <──────  MAGIC, nonce_s, proof("server", both nonces)
-      proof("client", both nonces)       ──────>
+      MAGIC, hello_c                     ──────>
+                   <──────  MAGIC, hello_s, proof("server", both hellos)
+      proof("client", both hellos)       ──────>
                                          <──────  WELCOME
 
-    proof(role, nonces) = HMAC-SHA256(token, role + nonce_c + nonce_s)
+    hello = the version of Python, and random bytes (a nonce)
+    proof(role, hellos) = HMAC-SHA256(token, role + hello_c + hello_s)
 
 Rules:
 
@@ -16,6 +17,8 @@ Rules:
    mistake costs a few dozen bytes.
 3. A proof says who is there. It does not hide what follows: on a network
    that others can read, use a tunnel.
+4. Functions travel as bytecode, which another minor version of Python does
+   not understand: such ends do not get together.
 
 No I/O here: bytes come in by `receive`, what it returns goes out.
 """
@@ -24,32 +27,46 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
+import platform
 import secrets
 
-MAGIC = b"minimr 1\n"
-NONCE_BYTES = 32
+MAGIC = b"minimr 2\n"
+VERSION_BYTES = 16
+HELLO_BYTES = VERSION_BYTES + 32
 PROOF_BYTES = 32
 WELCOME = b"+"
 
 
+log = logging.getLogger(__name__)
+_told: set[str] = set()  # other versions that were warned of
+
+
 class HandshakeError(ConnectionError):
-    """The other end speaks another protocol or has another token."""
+    """The other end has another protocol, token or version of Python."""
 
 
 class Handshake:
     """One end of a handshake, from the first byte to `done`.
+
+    Args:
+        role: "client", who has dialled, or "server".
+        python: the version that this process runs.
 
     Attributes:
         done: both proofs were right.
         rest: bytes that came after the handshake, once it is done.
     """
 
-    def __init__(self, token: bytes, role: str) -> None:
+    def __init__(
+        self, token: bytes, role: str, python: str = platform.python_version()
+    ) -> None:
         self.done = False
         self.rest = b""
         self._token = token
         self._role = role
-        self._nonce = secrets.token_bytes(NONCE_BYTES)
+        version = python.encode()[:VERSION_BYTES].ljust(VERSION_BYTES, b"\0")
+        self._hello = version + secrets.token_bytes(32)
         self._other = b""
         self._received = b""
         self._steps = {
@@ -59,7 +76,7 @@ class Handshake:
 
     def start(self) -> bytes:
         """Give the first bytes to send: the client speaks first."""
-        return MAGIC + self._nonce if self._role == "client" else b""
+        return MAGIC + self._hello if self._role == "client" else b""
 
     def receive(self, data: bytes) -> bytes:
         """Take bytes from the other end; give the bytes to answer.
@@ -79,14 +96,14 @@ class Handshake:
         return answer
 
     def _challenge(self) -> bytes | None:
-        hello = self._take(len(MAGIC) + NONCE_BYTES)
+        hello = self._take(len(MAGIC) + HELLO_BYTES)
         if hello is None:
             return None
         self._other = hello[len(MAGIC) :]
-        return MAGIC + self._nonce + self._proof("server")
+        return MAGIC + self._hello + self._proof("server")
 
     def _answer_challenge(self) -> bytes | None:
-        reply = self._take(len(MAGIC) + NONCE_BYTES + PROOF_BYTES)
+        reply = self._take(len(MAGIC) + HELLO_BYTES + PROOF_BYTES)
         if reply is None:
             return None
         self._other = reply[len(MAGIC) : -PROOF_BYTES]
@@ -118,10 +135,10 @@ class Handshake:
         return message
 
     def _proof(self, role: str) -> bytes:
-        nonces = (self._nonce, self._other)
+        hellos = (self._hello, self._other)
         if self._role == "server":
-            nonces = (self._other, self._nonce)
-        text = role.encode() + b"".join(nonces)
+            hellos = (self._other, self._hello)
+        text = role.encode() + b"".join(hellos)
         return hmac.new(self._token, text, hashlib.sha256).digest()
 
     def _check(self, proof: bytes, role: str) -> None:
@@ -130,3 +147,15 @@ class Handshake:
                 f"the {role} has another token: all processes of a cluster "
                 "need a copy of the same token file"
             )
+        mine, other = (
+            hello[:VERSION_BYTES].rstrip(b"\0").decode(errors="replace")
+            for hello in (self._hello, self._other)
+        )
+        if mine.split(".")[:2] != other.split(".")[:2]:
+            raise HandshakeError(
+                f"the {role} runs Python {other}, and this process {mine}: "
+                "all processes of a cluster need the same minor version"
+            )
+        if mine != other and other not in _told:
+            _told.add(other)
+            log.warning("the %s runs Python %s, we %s", role, other, mine)

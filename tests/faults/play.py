@@ -22,7 +22,7 @@ import psutil
 
 from minimr.interface import Progress, Result
 from minimr.jobs.members import Timing
-from minimr.jobs.messages import Done, Refused, Register, TaskId, Welcome
+from minimr.jobs.messages import Done, Register, TaskId, Welcome
 from minimr.jobs.tracker import Policy
 from minimr.mapreduce import MapReduce
 from minimr.net.channel import Address, connect
@@ -200,15 +200,11 @@ def when(phase: str, done: int, do: Callable[[], Any]) -> Progress:
 class FakeWorker:
     """A worker in the test's hands: it registers, and does as it is told."""
 
-    def __init__(
-        self,
-        address: Address,
-        python: tuple[int, int] = sys.version_info[:2],
-    ) -> None:
+    def __init__(self, address: Address) -> None:
         self.channel = connect(address, load_token())
         nobody = 9  # a port where no worker serves blocks
-        self.channel.send(Register(os.getpid(), nobody, python))
-        self.reply: Welcome | Refused = self.channel.receive(DEADLINE_S)
+        self.channel.send(Register(os.getpid(), nobody))
+        self.reply: Welcome = self.channel.receive(DEADLINE_S)
 
     def receive(self, kind: type) -> Any:
         """Give the next message of a kind, and skip all before it."""

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import struct
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,14 @@ from minimr.jobs.messages import (
     RunMap,
     TaskId,
 )
-from minimr.net.token import VARIABLE
+from minimr.net.handshake import (
+    HELLO_BYTES,
+    MAGIC,
+    PROOF_BYTES,
+    Handshake,
+    HandshakeError,
+)
+from minimr.net.token import VARIABLE, load_token
 from tests.faults.play import (
     PATIENT,
     SILENCE_S,
@@ -156,9 +162,13 @@ def test_a_worker_of_another_python_is_told_so_and_refused(
     play = start()
 
     def try_to_join() -> None:
-        fake = FakeWorker(play.engine.address, python=(2, 7))
-        assert "this worker 2.7" in str(fake.reply)
-        fake.close()
+        other = Handshake(load_token(), "client", "2.7.18")
+        with socket.create_connection(play.engine.address) as connection:
+            connection.sendall(other.start())
+            with pytest.raises(HandshakeError) as caught:
+                other.receive(connection.recv(4096))
+        assert "runs Python 3." in str(caught.value)
+        assert "this process 2.7.18" in str(caught.value)
 
     during(play, try_to_join)
     play.run()
@@ -168,8 +178,9 @@ GARBAGE = [
     b"",
     b"\0",
     b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    b"minimr 1\n",
-    b"minimr 1\n" + bytes(32),
+    MAGIC,
+    MAGIC + bytes(32),
+    MAGIC + bytes(HELLO_BYTES + PROOF_BYTES),
     b"minimr 1\n" + bytes(64),
     b"\x16\x03\x01" + bytes(300),
     bytes(range(256)) * 1_000,
@@ -213,7 +224,7 @@ RUBBISH: dict[str, Any] = {
     "half a frame": struct.pack("!IQ", 1, 100) + b"h",
     "an object that is no message": {"hello": "there"},
     "a message of the wrong direction": RunMap(1, TaskId("map", 0), 0, b""),
-    "a second registration": Register(1, 9, sys.version_info[:2]),
+    "a second registration": Register(1, 9),
     "nothing but heartbeats": Heartbeat(),
 }
 

@@ -28,8 +28,8 @@ from minimr.net.channel import (
 from minimr.net.codec import encode
 from minimr.net.frames import FrameError, header
 from minimr.net.handshake import (
+    HELLO_BYTES,
     MAGIC,
-    NONCE_BYTES,
     PROOF_BYTES,
     WELCOME,
     Handshake,
@@ -159,7 +159,7 @@ def test_a_client_that_only_pretends_is_refused(
 ) -> None:
     served = server.dial()
     sock = server.raw()
-    sock.sendall(MAGIC + bytes(NONCE_BYTES))
+    sock.sendall(MAGIC + bytes(HELLO_BYTES))
     reply = server.while_polling(sock.recv, 4096)
     assert reply.startswith(MAGIC)
     sock.sendall(bytes(PROOF_BYTES))
@@ -174,7 +174,7 @@ def test_a_server_that_only_pretends_is_refused() -> None:
     def pretend() -> None:
         sock, _ = listener.accept()
         with sock:
-            sock.sendall(MAGIC + bytes(NONCE_BYTES) + bytes(PROOF_BYTES))
+            sock.sendall(MAGIC + bytes(HELLO_BYTES) + bytes(PROOF_BYTES))
             sock.recv(4096)
 
     with listen(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as pool:
@@ -189,9 +189,9 @@ GARBAGE = {
     "a TLS hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "noise": random.Random(0).randbytes(100_000),
     "a frame": frame("hello"),
-    "another version": b"minimr 9\n" + bytes(NONCE_BYTES),
+    "another version": b"minimr 9\n" + bytes(HELLO_BYTES),
     "half a handshake": MAGIC + bytes(3),
-    "a wrong proof": MAGIC + bytes(NONCE_BYTES) + bytes(1000),
+    "a wrong proof": MAGIC + bytes(HELLO_BYTES) + bytes(1000),
     "nothing": b"",
 }
 
@@ -219,7 +219,7 @@ def test_strangers_are_refused_while_others_are_served(
 
 @pytest.mark.parametrize(
     "said",
-    [b"", MAGIC, MAGIC + bytes(NONCE_BYTES)],
+    [b"", MAGIC, MAGIC + bytes(HELLO_BYTES)],
     ids=["nothing", "the magic", "a nonce"],
 )
 def test_a_stranger_that_goes_silent_is_given_up(
@@ -249,7 +249,7 @@ def test_a_slow_handshake_does_not_hold_up_the_others(server: Server) -> None:
 
 @pytest.mark.parametrize(
     "before",
-    [b"", MAGIC, MAGIC + bytes(NONCE_BYTES), MAGIC + bytes(NONCE_BYTES + 32)],
+    [b"", MAGIC, MAGIC + bytes(HELLO_BYTES), MAGIC + bytes(HELLO_BYTES + 32)],
     ids=["at once", "after the magic", "after a nonce", "after a proof"],
 )
 def test_nothing_is_unpickled_before_the_handshake(

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minimr.net.handshake import (
+    HELLO_BYTES,
     MAGIC,
-    NONCE_BYTES,
     PROOF_BYTES,
     WELCOME,
     Handshake,
@@ -38,8 +38,8 @@ def test_two_ends_with_the_same_token_are_done() -> None:
     assert client.done
     assert server.done
     assert [len(message) for message in wire] == [
-        len(MAGIC) + NONCE_BYTES,
-        len(MAGIC) + NONCE_BYTES + PROOF_BYTES,
+        len(MAGIC) + HELLO_BYTES,
+        len(MAGIC) + HELLO_BYTES + PROOF_BYTES,
         PROOF_BYTES,
         len(WELCOME),
     ]
@@ -95,7 +95,7 @@ def test_the_client_refuses_a_server_with_another_token() -> None:
 
 def test_the_server_refuses_a_client_with_another_token() -> None:
     server = Handshake(TOKEN, "server")
-    server.receive(MAGIC + bytes(NONCE_BYTES))
+    server.receive(MAGIC + bytes(HELLO_BYTES))
     with pytest.raises(HandshakeError, match="the client has another token"):
         server.receive(bytes(PROOF_BYTES))
     assert not server.done
@@ -112,7 +112,7 @@ def test_a_recorded_handshake_cannot_be_played_again() -> None:
 
 def test_a_proof_sent_back_to_its_maker_proves_nothing() -> None:
     server = Handshake(TOKEN, "server")
-    reply = server.receive(MAGIC + bytes(NONCE_BYTES))
+    reply = server.receive(MAGIC + bytes(HELLO_BYTES))
     with pytest.raises(HandshakeError, match="another token"):
         server.receive(reply[-PROOF_BYTES:])
 
@@ -139,7 +139,7 @@ def test_no_two_handshakes_are_alike() -> None:
         b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"SSH-2.0-OpenSSH_9.6\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00",
-        b"minimr 2\n" + bytes(100),
+        b"minimr 1\n" + bytes(100),
         b"m" + b"M" * 8,
         b"\0",
     ],
@@ -161,3 +161,45 @@ def test_noise_is_refused_or_waited_for_but_never_believed(
     with contextlib.suppress(HandshakeError):
         handshake.receive(prefix + noise)
     assert not handshake.done
+
+
+def ends(mine: str, other: str) -> tuple[Handshake, Handshake]:
+    return Handshake(TOKEN, "client", mine), Handshake(TOKEN, "server", other)
+
+
+@pytest.mark.parametrize("other", ["3.12.1", "3.1.10", "4.11.7", "", "3"])
+def test_another_minor_version_is_refused_and_both_are_named(
+    other: str,
+) -> None:
+    client, server = ends("3.11.7", other)
+    with pytest.raises(HandshakeError) as caught:
+        exchange(client, server)
+    assert f"the server runs Python {other}," in str(caught.value)
+    assert "this process 3.11.7" in str(caught.value)
+    assert not client.done
+
+
+def test_the_server_refuses_another_minor_version_too() -> None:
+    client, server = ends("3.11.7", "3.12.1")
+    reply = server.receive(client.start())
+    client._other = reply[len(MAGIC) : -PROOF_BYTES]
+    with pytest.raises(HandshakeError, match=r"client runs Python 3\.11\.7"):
+        server.receive(client._proof("client"))
+    assert not server.done
+
+
+def test_another_token_is_told_before_another_version() -> None:
+    client = Handshake(TOKEN, "client", "3.11.7")
+    server = Handshake(OTHER, "server", "3.12.1")
+    with pytest.raises(HandshakeError, match="another token"):
+        exchange(client, server)
+
+
+def test_another_patch_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):
+        client, server = ends("3.11.7", "3.11.700")
+        exchange(client, server)
+        assert client.done
+        assert server.done
+    told = [record.getMessage() for record in caplog.records]
+    assert told.count("the server runs Python 3.11.700, we 3.11.7") == 1
