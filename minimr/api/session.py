@@ -201,9 +201,14 @@ def spawn_node(
     It writes warnings to `log`, or where this process does.
 
     Raises:
-        OSError: it cannot listen there.
+        OSError: it cannot listen there, or this system is not Linux.
         RaySystemError: it has not started; its output is in the text.
     """
+    if sys.platform != "linux":
+        raise OSError(
+            f"minimr's nodes run on Linux only, not on {sys.platform}: use a "
+            "container, a virtual machine or WSL; or init(local_mode=True)"
+        )
     env = dict(os.environ)
     known = env.get("PYTHONPATH")
     env["PYTHONPATH"] = f"{ROOT}:{known}" if known else str(ROOT)

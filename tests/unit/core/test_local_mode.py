@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,6 +43,14 @@ class Counter:
 
     def fail(self) -> None:
         raise KeyError("lost")
+
+
+def test_another_system_is_pointed_to_local_mode(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(OSError, match="Linux only, not on darwin"):
+        session.spawn_node(session.node_options(1, None, None, None))
 
 
 def test_a_task_runs_here_and_at_once() -> None:
