@@ -12,9 +12,9 @@ Rules:
 2. How many tasks are under way to one worker (its window) doubles while
    answers come quickly, and falls to one when a task takes long: what has
    not begun comes back (`returned`) and goes to another worker.
-3. A lease is given back when it has been idle for a moment, or when the
-   node says that others wait. That of an actor (`actors.py`) is not ours
-   to give back, and has no window: its worker keeps the order.
+3. A lease is given back when it has been idle for a moment, or at once if
+   others wait. That of an actor (`actors.py`) is not ours to give back, and
+   has no window: its worker keeps the order.
 4. The node tells how a worker died, and how many tasks it had begun; that
    counts when its link has closed, and so all its answers are read.
 """
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core.serialize import fail
-from minimr.core.tasks import ALL, CLOSED, USED_UP, Lease, Queue, Task
+from minimr.core.tasks import ALL, BATCH, CLOSED, USED_UP, Lease, Queue, Task
 from minimr.exceptions import TaskUnschedulableError
 from minimr.net.channel import Address
 from minimr.net.endpoint import Reply
@@ -42,7 +42,6 @@ MAX_DEMAND = 32  # workers asked for at once
 QUICK_S = 0.001  # answers closer than this double the window
 SLOW_S = 0.005  # an answer later than this sets it to one
 IDLE_S = 0.2  # an idle lease is kept so long
-BATCH = 32  # posted messages that are worth a flush
 LOCALITY_BYTES = 1 << 20  # arguments that a task is sent to
 
 
@@ -153,7 +152,8 @@ class Leases:
         assert queue.shape is not None
         link = self.runtime.link(grant.worker)
         link.post(("granted", grant, queue.shape.resources, self.runtime.job))
-        self.add(Lease(queue, link, grant.lease, peer.data.address))
+        about = (queue, link, grant.lease, peer.data.address)
+        self.add(Lease(*about, wanted=grant.wanted))
 
     def _on_refused(
         self, peer: Peer, number: int, node: Address | None, why: str
@@ -170,15 +170,14 @@ class Leases:
     def _answered(self, peer: Peer, number: int) -> Queue:
         queue = self.queues[number]
         queue.answers[peer.data.address] += 1
-        queue.asked[peer.data.address] -= 1
-        queue.asked += Counter()
+        queue.asked -= Counter([peer.data.address])  # without those at zero
         return queue
 
     def _on_reclaim(self, peer: Peer, busy: bool) -> None:
         for lease in [*self.by_peer.values()]:
-            mine = lease.node == peer.data.address
-            if mine and (busy or not lease.inflight):
-                lease.window = CLOSED
+            if lease.node == peer.data.address:
+                lease.wanted = True
+                lease.window = CLOSED if busy else lease.window
                 self._rest(lease)
 
     # ---- workers ----
@@ -229,7 +228,8 @@ class Leases:
         is_mine = self.by_peer.get(lease.peer) is lease
         if lease.inflight or lease.node is None or not is_mine:
             return
-        if lease.window <= 0 or lease.last <= time.monotonic() - IDLE_S:
+        over = lease.wanted or lease.window <= 0
+        if over or lease.last <= time.monotonic() - IDLE_S:
             self._forget(lease)
             self._release(lease)
         elif not self._sweeping:

@@ -135,6 +135,7 @@ class Grant(NamedTuple):
     lease: int  # its number at its node
     worker: Address
     gpus: tuple[int, ...]
+    wanted: bool  # others wait: back with it as soon as it is idle
 
 
 class ActorSpec(NamedTuple):

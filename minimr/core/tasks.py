@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 ALL = sys.maxsize  # an actor's
 USED_UP = 0  # the next SPREAD task had better go to another node
 CLOSED = -1  # others wait for the worker, or it is gone
+BATCH = 32  # posted messages that are worth a flush
 FIRST = (0).to_bytes(4, "big")  # of the object that a task returns
 
 
@@ -115,6 +116,7 @@ class Lease:
     window: int = 1  # so many at once
     # In the order they were sent.
     inflight: dict[bytes, Task] = field(default_factory=dict)
+    wanted: bool = False  # others wait: it goes as soon as it is idle
     done: int = 0
     last: float = field(default_factory=time.monotonic)  # when it did a thing
     lost: bool = False  # the worker hung up, and all it said is read

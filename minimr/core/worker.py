@@ -34,6 +34,7 @@ from minimr.core import messages as m
 from minimr.core.results import Results
 from minimr.core.runtime import Running, Runtime, running
 from minimr.core.serialize import fail
+from minimr.core.tasks import BATCH
 from minimr.exceptions import ActorDiedError, TaskCancelledError
 from minimr.interrupt import in_main_thread, knock, may_interrupt
 from minimr.net.endpoint import Reply
@@ -41,7 +42,6 @@ from minimr.net.peer import Peer
 from minimr.net.pump import GRACE_S
 
 FLUSH_S = 0.001
-BATCH = 32
 Push = tuple[bytes, Any, bytes, Any, int, str, int]
 
 executor: Executor | None = None  # of this process, if it is a worker

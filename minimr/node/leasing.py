@@ -161,7 +161,9 @@ class Leasing:
                 worker.job = want.demand.job
                 worker.lease, lease.worker = lease, worker
                 assert worker.address is not None
-                grant = m.Grant(lease.number, worker.address, lease.gpus)
+                about = (lease.number, worker.address, lease.gpus)
+                others = any(peer is not want.peer for peer, _ in self._wants)
+                grant = m.Grant(*about, others)
                 want.peer.post(("leased", want.demand.number, grant))
                 return True
         return False

@@ -8,6 +8,8 @@ started it, or the head, is gone.
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import logging
 import mmap
@@ -23,6 +25,8 @@ from minimr.net.channel import Address
 from minimr.net.token import load_token
 from minimr.node.control import Control
 from minimr.node.node import Node
+
+WARM_S = 0.5  # after the start, which it would make longer
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +55,18 @@ def serve(options: dict[str, Any]) -> None:
     sys.stdout.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     node.join(tuple(head) if head else node.address)
+    node.later(WARM_S, warm)
     while True:
         node.step()
+
+
+def warm() -> None:
+    """Import what nested tasks need, for the workers that are forked later.
+
+    It takes longer than a fork; here, once and when it holds up nobody.
+    """
+    importlib.import_module("minimr.api.verbs")  # no code of the node's
+    gc.freeze()  # see `WorkerPool`
 
 
 def run_worker(
