@@ -122,6 +122,10 @@ class ActorHandle:
         return self._spec.id
 
 
+class ActorClassInheritanceException(TypeError):  # noqa: N818  # Ray's name
+    """A class derives from an actor class."""
+
+
 class ActorClass:
     """A class whose instances are actors. Made by `minimr.remote`."""
 
@@ -136,6 +140,12 @@ class ActorClass:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Refuse: it is `remote` that calls."""
         raise refuse(self.__name__)
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        raise ActorClassInheritanceException(
+            f"A class cannot derive from the actor class {self.__name__}. "
+            "Derive from a plain class, and make both actors with remote()."
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ActorClass, (self._cls, self._options)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,9 @@ from minimr.core.serialize import Slot
 from minimr.core.tasks import FIRST, Queue, Task, object_id
 
 DEFAULT_RETRIES = 3
+LARGE_BYTES = 10**7  # of a pickled function: Ray warns there, too
+
+log = logging.getLogger(__name__)
 
 
 def pack_arguments(
@@ -191,6 +195,9 @@ class RemoteFunction(RemoteCall):
             self._for = runtime
         if not self._blob:
             self._blob = unpicklable.dumps(self._target, self._name)
+            if len(self._blob) > LARGE_BYTES:
+                text = "%s() takes %.0f MB to send: put() what it captures"
+                log.warning(text, self._name, len(self._blob) / 1e6)
             digest = hashlib.blake2b(self._blob, digest_size=16)
             self._function = digest.digest()
         return self._submit(runtime, args, kwargs)

@@ -36,12 +36,14 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
         return runtime.values.get([refs], timeout)[0]
     if isinstance(refs, ObjectRefGenerator):
         return refs
-    for ref in refs if isinstance(refs, list) else [None]:
+    if not isinstance(refs, list):
+        raise ValueError(
+            f"Invalid type of object refs, {type(refs)}: 'object_refs' must "
+            "be an ObjectRef or a list of ObjectRefs"
+        )
+    for ref in refs:
         if not isinstance(ref, ObjectRef):
-            raise ValueError(
-                f"Invalid type of object refs, {type(ref or refs)}: "
-                "'object_refs' must be an ObjectRef or a list of ObjectRefs"
-            )
+            raise TypeError(f"get() of {ref!r:.80}: it is no ObjectRef")
     return runtime.values.get(refs, timeout)
 
 

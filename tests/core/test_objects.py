@@ -43,6 +43,12 @@ def test_get_of_something_else_is_a_value_error(api, thing):
         api.get(thing)
 
 
+@pytest.mark.parametrize("thing", [1, "ref", None, [1]], ids=repr)
+def test_get_of_a_list_with_something_else_is_a_type_error(api, thing):
+    with pytest.raises(TypeError, match="ObjectRef"):
+        api.get([api.put(1), thing])
+
+
 def test_get_of_a_tuple_of_references_is_a_value_error(api):
     with pytest.raises(ValueError, match="object_refs"):
         api.get((api.put(1),))

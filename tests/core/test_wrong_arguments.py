@@ -1,5 +1,7 @@
 """Wrong arguments fail at once, with the kind of error Ray gives."""
 
+import types
+
 import pytest
 
 pytestmark = pytest.mark.timeout(60)
@@ -110,6 +112,13 @@ def test_force_cancel_of_an_actor_call_is_refused(api):
     actor = api.remote(Actor).remote()
     with pytest.raises(ValueError, match="force"):
         api.cancel(actor.method.remote(), force=True)
+
+
+def test_a_class_cannot_derive_from_an_actor_class(api):
+    actor_class = api.remote(Actor)
+    with pytest.raises(api.actor.ActorClassInheritanceException) as caught:
+        types.new_class("Derived", (actor_class,))
+    assert issubclass(caught.type, TypeError)
 
 
 def test_exit_actor_outside_an_actor_is_refused(api):
