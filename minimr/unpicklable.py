@@ -45,13 +45,16 @@ def blame(error: Exception, roots: Mapping[str, Any]) -> Exception:
     kind = TypeError if is_plain else pickle.PicklingError
     for root, value in roots.items():
         if not can_be_pickled(value):
-            return kind(f"{error}: it is {find(value, root)[0]}")
+            return kind(f"{error}: it is {''.join(find(value, root)[0])}")
     return kind(str(error))
 
 
-def find(value: Any, path: str = "") -> Step:
+def find(value: Any, root: str) -> tuple[tuple[str, ...], Any]:
     """Walk down to the part that cannot be pickled; give its path and it."""
-    passed = [value]  # kept, so that no other object gets their ids
+    path, passed = (
+        [root],
+        [value],
+    )  # kept, so that no other object gets their ids
     while True:
         broken = (
             (step, part)
@@ -61,9 +64,9 @@ def find(value: Any, path: str = "") -> Step:
         )
         step, value = next(broken, ("", None))
         if not step:
-            return path, passed[-1]
+            return tuple(path), passed[-1]
         passed.append(value)
-        path += step
+        path.append(step)
 
 
 def can_be_pickled(value: Any) -> bool:

@@ -6,8 +6,14 @@ from typing import Any
 
 from minimr.api.session import session
 from minimr.util.actor_pool import ActorPool
+from minimr.util.serializability import inspect_serializability
 
-__all__ = ["ActorPool", "get_node_ip_address", "list_named_actors"]
+__all__ = [
+    "ActorPool",
+    "get_node_ip_address",
+    "inspect_serializability",
+    "list_named_actors",
+]
 
 
 def get_node_ip_address() -> str:

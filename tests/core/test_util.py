@@ -1,4 +1,8 @@
-"""util.ActorPool and util.queue.Queue."""
+"""util: ActorPool, Queue, inspect_serializability."""
+
+import importlib
+import io
+import threading
 
 import pytest
 
@@ -192,3 +196,27 @@ def test_a_consumer_waits_for_the_producer(api, queue):
     assert api.wait([ref], timeout=0.2) == ([], [ref])
     queue.put("late")
     assert api.get(ref, timeout=T) == "late"
+
+
+def test_what_can_travel_is_serializable(api):
+    inspect = importlib.import_module(f"{api.__name__}.util")
+    where = io.StringIO()
+    told = inspect.inspect_serializability([1, "a"], print_file=where)
+    assert told == (True, set())
+
+
+def test_what_cannot_travel_is_found(api):
+    inspect = importlib.import_module(f"{api.__name__}.util")
+    lock, where = threading.Lock(), io.StringIO()
+
+    def function():
+        return lock
+
+    able, failures = inspect.inspect_serializability(
+        function, name="mine", print_file=where
+    )
+    assert not able
+    (failure,) = failures
+    assert failure.obj is lock
+    assert failure.path[0] == "mine"
+    assert "lock" in where.getvalue()

@@ -105,4 +105,4 @@ def test_the_kind_of_the_error_stays() -> None:
 
 
 def test_a_part_that_only_fails_as_part_of_the_whole_is_no_part() -> None:
-    assert unpicklable.find(Refuses(), "x")[0] == "x"
+    assert unpicklable.find(Refuses(), "x")[0] == ("x",)

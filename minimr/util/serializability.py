@@ -1,0 +1,44 @@
+"""What in a value cannot travel to another process.
+
+Ray: `ray.util.check_serialize`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NamedTuple
+
+from minimr import unpicklable
+
+
+class FailureTuple(NamedTuple):
+    """The part that cannot be pickled. Ray: the same."""
+
+    obj: Any
+    path: tuple[str, ...]  # the value's name, and the steps from there
+    parent: Any  # here: the value itself
+
+    def __hash__(self) -> int:
+        return id(self.obj)
+
+
+def inspect_serializability(
+    base_obj: Any,
+    name: str | None = None,
+    depth: int = 3,
+    print_file: Any = None,
+) -> tuple[bool, set[FailureTuple]]:
+    """Tell whether a value can be pickled, and if not, what cannot.
+
+    Writes what it finds to `print_file`, by default to standard output.
+    Ray: the same; but there is no limit to the depth, and one failure.
+    """
+    file = sys.stdout if print_file is None else print_file
+    root = name or getattr(base_obj, "__qualname__", None) or "the value"
+    if unpicklable.can_be_pickled(base_obj):
+        file.write(f"{root} can be pickled\n")
+        return True, set()
+    path, part = unpicklable.find(base_obj, root)
+    where = "".join(path)
+    file.write(f"{root} cannot be pickled, because of {where}: {part!r:.99}\n")
+    return False, {FailureTuple(part, path, base_obj)}
