@@ -51,10 +51,8 @@ def blame(error: Exception, roots: Mapping[str, Any]) -> Exception:
 
 def find(value: Any, root: str) -> tuple[tuple[str, ...], Any]:
     """Walk down to the part that cannot be pickled; give its path and it."""
-    path, passed = (
-        [root],
-        [value],
-    )  # kept, so that no other object gets their ids
+    path = [root]
+    passed = [value]  # kept, so that no other object gets their ids
     while True:
         broken = (
             (step, part)
