@@ -83,7 +83,7 @@ def test_up_makes_whole_what_a_killed_up_has_left(
     )
     for node in ("n2", "n3"):
         assert reaches(lab, "n1", node)
-        assert any("core.main" in c for c in lab.usage()[node].commands)
+        assert any("node.main" in c for c in lab.usage()[node].commands)
 
 
 def test_down_ends_the_engine_of_an_up_that_was_killed(
@@ -91,7 +91,7 @@ def test_down_ends_the_engine_of_an_up_that_was_killed(
 ) -> None:
     up_until_killed(28, "minimr")  # the head runs, the others do not
     heads = [u.commands for u in Lab(home).usage().values()]
-    assert [any("core.main" in c for c in h) for h in heads] == [
+    assert [any("node.main" in c for c in h) for h in heads] == [
         True,
         False,
         False,

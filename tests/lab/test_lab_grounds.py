@@ -87,7 +87,7 @@ def test_hosts_are_told_the_same_over_ssh(
     lab.up(plan)
     said = (tmp_path / "ssh.said").read_text().split()
     assert set(said) == {"first", "ann@second"}
-    assert any("core.main" in c for c in lab.usage()["n2"].commands)
+    assert any("node.main" in c for c in lab.usage()["n2"].commands)
     count_works(lab, "minimr-tasks")
     lab.kill("n2")
     assert lab.usage()["n2"].commands == ()

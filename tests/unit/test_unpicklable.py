@@ -67,8 +67,8 @@ WHERE = {
     "default": (by_default(), "it is x > default 0 of by_default"),
     "global": (with_global(), "it is x > global 'guard' of f"),
     "method": (Holder(LOCK).__repr__, "it is x > its argument 0.part"),
-    "bound": (threading.Thread(target=print).start, "it is x.__self__"),
-    "partial": (functools.partial(print, LOCK), "it is x > its state[1][0]"),
+    "bound": (threading.Thread(target=using).start, "it is x.__self__"),
+    "partial": (functools.partial(using, LOCK), "it is x > its state[1][0]"),
     "ring": (round_and_round(), "it is x[2]"),
     "generator": ([iter(using(1) for _ in "a")], "it is x[0]"),
 }
