@@ -133,7 +133,7 @@ def test_a_failure_travels_along_a_chain_as_long_as_it_likes(api, gate):
 
     increment = api.remote(lambda x: x + 1)
     ref = waits_and_fails.remote(gate.wait)
-    for _ in range(1500):  # deeper than Python's stack
+    for _ in range(500):  # with three calls each deeper than Python's stack
         ref = increment.remote(ref)
     gate.open()
     caught(api, ref, KeyError)
