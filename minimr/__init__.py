@@ -2,7 +2,7 @@
 
 Importing this package does nothing: no socket, no process, no torch. The
 verbs of Ray's core (`minimr.remote`, `minimr.get`, ...) are loaded from
-`minimr.core` at their first use, so that `import minimr as ray` is enough.
+`minimr.api` at their first use, so that `import minimr as ray` is enough.
 """
 
 from __future__ import annotations

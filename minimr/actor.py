@@ -9,12 +9,12 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from minimr import unpicklable
 from minimr.api import options as opts
 from minimr.api.remote import (
     RemoteCall,
     is_generator,
     pack_arguments,
+    pickle_code,
     refuse,
 )
 from minimr.api.session import session
@@ -196,7 +196,7 @@ class ActorClass:
     ) -> ActorSpec:
         options, job = self._options, runtime.job
         if not self._blob:
-            self._blob = unpicklable.dumps(self._cls, self.__name__)
+            self._blob = pickle_code(self._cls, self.__name__)
         is_async = any(
             inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f)
             for _, f in inspect.getmembers(self._cls, inspect.isfunction)

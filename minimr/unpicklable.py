@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import pickle
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import cloudpickle
@@ -26,17 +26,28 @@ Step = tuple[str, Any]  # how a part is reached, and the part
 FAILURES = (TypeError, AttributeError, pickle.PicklingError)
 
 
-def dumps(value: Any, root: str = "the value") -> bytes:
+def dumps(
+    value: Any,
+    root: str = "the value",
+    roots: Callable[[], Mapping[str, Any]] | None = None,
+    buffer_callback: Callable[[pickle.PickleBuffer], Any] | None = None,
+) -> bytes:
     """Pickle a value, functions and classes of `__main__` as well.
+
+    Args:
+        root: what to call the value in an error.
+        roots: called then, for its parts by their names instead.
+        buffer_callback: takes large buffers, as in `pickle.dumps`.
 
     Raises:
         TypeError, pickle.PicklingError: something in it cannot be pickled;
             the text says where it is.
     """
     try:
-        return cloudpickle.dumps(value, 5)  # type: ignore[no-any-return]
+        return bytes(cloudpickle.dumps(value, 5, buffer_callback))
     except FAILURES as error:
-        raise blame(error, {root: value}) from None
+        named = roots() if roots is not None else {root: value}
+        raise blame(error, named) from None
 
 
 def blame(error: Exception, roots: Mapping[str, Any]) -> Exception:

@@ -31,7 +31,7 @@ from minimr.core.serialize import Slot
 from minimr.core.tasks import FIRST, Queue, Task, object_id
 
 DEFAULT_RETRIES = 3
-LARGE_BYTES = 10**7  # of a pickled function: Ray warns there, too
+LARGE_BYTES = 10**7  # of pickled code: Ray warns there, too
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,15 @@ def pack_arguments(
     if packed.buffers:  # small arrays: they travel in the pickle
         data = cloudpickle.dumps((slotted, named), 5)
     return data, refs, packed.refs
+
+
+def pickle_code(target: Any, name: str) -> bytes:
+    """Pickle a function or a class; warn if it takes much along."""
+    blob = unpicklable.dumps(target, name)
+    if len(blob) > LARGE_BYTES:
+        text = "%s() takes %.0f MB to send: put() what it captures"
+        log.warning(text, name, len(blob) / 1e6)
+    return blob
 
 
 def is_generator(function: Any) -> bool:
@@ -194,10 +203,7 @@ class RemoteFunction(RemoteCall):
             self._shape = opts.shape(self._options, 1, runtime.job.env)
             self._for = runtime
         if not self._blob:
-            self._blob = unpicklable.dumps(self._target, self._name)
-            if len(self._blob) > LARGE_BYTES:
-                text = "%s() takes %.0f MB to send: put() what it captures"
-                log.warning(text, self._name, len(self._blob) / 1e6)
+            self._blob = pickle_code(self._target, self._name)
             digest = hashlib.blake2b(self._blob, digest_size=16)
             self._function = digest.digest()
         return self._submit(runtime, args, kwargs)

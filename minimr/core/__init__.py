@@ -6,8 +6,8 @@
                        and leases        node, control store: `minimr/node`
 
 What a driver and its workers do themselves; the processes that they ask for
-workers, room and names are the nodes. Neither imports the other's code: they
-know each other by `messages.py`.
+workers, room and names are the nodes. Nothing here imports their code: they
+are known by `messages.py`.
 
 Where to begin: `messages.py` is what travels, `leases.py` follows a task
 from its owner to a worker, `worker.py` runs it, `objects.py` is what a

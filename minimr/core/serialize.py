@@ -79,11 +79,8 @@ def pack(
     if by_value:
         refs.clear()
         buffers.clear()
-        try:
-            data = cloudpickle.dumps(value, 5, buffer_callback=buffers.append)
-        except unpicklable.FAILURES as error:
-            named = roots() if roots else {"the value": value}
-            raise unpicklable.blame(error, named) from None
+        take = buffers.append
+        data = unpicklable.dumps(value, roots=roots, buffer_callback=take)
     return Packed(data, [part.raw() for part in buffers], refs)
 
 

@@ -33,10 +33,10 @@ import secrets
 
 MAGIC = b"minimr 2\n"
 VERSION_BYTES = 16
-HELLO_BYTES = VERSION_BYTES + 32
+NONCE_BYTES = 32
+HELLO_BYTES = VERSION_BYTES + NONCE_BYTES
 PROOF_BYTES = 32
 WELCOME = b"+"
-
 
 log = logging.getLogger(__name__)
 _told: set[str] = set()  # other versions that were warned of
@@ -66,7 +66,9 @@ class Handshake:
         self._token = token
         self._role = role
         version = python.encode()[:VERSION_BYTES].ljust(VERSION_BYTES, b"\0")
-        self._hello = version + secrets.token_bytes(32)
+        self._hello = version + secrets.token_bytes(
+            HELLO_BYTES - VERSION_BYTES
+        )
         self._other = b""
         self._received = b""
         self._steps = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
 
 import pytest
 
 import minimr as ray
 from minimr.exceptions import ActorDiedError, RayError, WorkerCrashedError
 
+pytestmark = pytest.mark.usefixtures("one_cpu")
 T = 60
 WAYS = {  # how: what the error says
     # What the kernel sends when memory is short.
@@ -22,13 +22,6 @@ WAYS = {  # how: what the error says
     "sys.exit": ("exited with code 3", "sys.exit() or os._exit()"),
     "os._exit": ("exited with code 3", "sys.exit() or os._exit()"),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
-    ray.init(num_cpus=1, address="local", log_to_driver=False)
-    yield
-    ray.shutdown()
 
 
 @pytest.fixture(autouse=True)

@@ -13,15 +13,9 @@ import minimr as ray
 from minimr.core import runtime
 from minimr.exceptions import GetTimeoutError
 
+pytestmark = pytest.mark.usefixtures("one_cpu")
 SHORT_S = 0.5  # to see that something is not there
 T = 60
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
-    ray.init(num_cpus=1, address="local", log_to_driver=False)
-    yield
-    ray.shutdown()
 
 
 @pytest.fixture(autouse=True)

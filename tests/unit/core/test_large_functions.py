@@ -34,3 +34,9 @@ def test_a_large_function_is_warned_of_once(
         function.remote()
     assert len(caplog.records) == told
     assert all("put()" in each.getMessage() for each in caplog.records)
+
+
+def test_a_large_class_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    large = type("Large", (), {"data": b"x" * remote.LARGE_BYTES})
+    remote.pickle_code(large, "Large")
+    assert "Large() takes 10 MB" in caplog.text
