@@ -34,7 +34,7 @@ _VERBS = {
     "timeline": "minimr.api.verbs",
     "wait": "minimr.api.verbs",
 }
-_MODULES = {"actor", "exceptions", "runtime_context", "util"}
+_MODULES = {"actor", "cluster_utils", "exceptions", "runtime_context", "util"}
 _LEFT_OUT = {
     "LoggingConfig": "the log is Python's, under the name minimr",
     "client": "a program joins a cluster with init(address=...)",

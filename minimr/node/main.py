@@ -41,10 +41,10 @@ def serve(options: dict[str, Any]) -> None:
 
     amounts, store_bytes = options["resources"], options["store_bytes"]
     node = Node(token, address, amounts, store_bytes, worker_main)
-    if "driver" in options:  # a cluster that `init` started ends with it
-        node.driver = options["driver"]
-        gone = os.pidfd_open(options["driver"])
-        why = "the driver is gone"
+    node.driver = options.get("driver")  # when `init` started this cluster
+    parent = options.get("parent", node.driver)
+    if parent is not None:  # the node ends with it
+        gone, why = os.pidfd_open(parent), f"process {parent} is gone"
         node.hub.watch_file(gone, lambda: node._on_stop(None, why))
     head = options.get("head")
     if head is None:
