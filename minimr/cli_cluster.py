@@ -11,6 +11,7 @@ these and no others.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -27,11 +28,9 @@ from minimr.api.session import (
     cluster_file,
     init,
     node_options,
-    session,
     shutdown,
     spawn_node,
 )
-from minimr.api.trace import task_rows
 from minimr.net.channel import connect, parse_address
 from minimr.net.token import load_token
 
@@ -167,38 +166,19 @@ def status(address: str) -> None:
 def list_(what: str, address: str) -> None:
     """List nodes, workers, actors, tasks or objects."""
     init(address=address, log_to_driver=False)
-    rows = table(what)
+    # At its first use: reading rows is no part of starting nodes.
+    state = importlib.import_module("minimr.util.state")
+    rows = getattr(state, f"list_{what}")(limit=sys.maxsize)
     if what == "tasks":
         counts = Counter(row["name"] for row in rows)
         summary = ", ".join(f"{n}x {name}" for name, n in counts.items())
         click.echo(f"{len(rows)} tasks: {summary}")
     for row in rows[:100]:
-        click.echo("  ".join(f"{key}={row[key]}" for key in row))
+        columns = row.asdict().items()
+        click.echo("  ".join(f"{key}={value}" for key, value in columns))
     if len(rows) > 100:
         click.echo(f"... and {len(rows) - 100} more")
     shutdown()
-
-
-def table(what: str) -> list[dict[str, Any]]:
-    """Ask the control store, or each node, for rows."""
-    runtime = session()
-    if what == "nodes":
-        return [
-            {"node_id": node["NodeID"], "alive": node["Alive"]}
-            for node in verbs.nodes()
-        ]
-    if what == "actors":
-        return list(runtime.ask_head("query", what))
-    if what == "tasks":
-        return task_rows(runtime.ask_head("query", "events"))
-    rows: list[dict[str, Any]] = []
-    for node in verbs.nodes():
-        if node["Alive"]:
-            address = (node["NodeManagerAddress"], node["NodeManagerPort"])
-            with runtime.lock:
-                link = runtime.link(address)
-            rows += runtime.call(link, "inspect", what)
-    return rows
 
 
 @click.command()

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core.refs import Entry
-from minimr.core.tasks import Task
+from minimr.core.tasks import Queue, Task
 
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime
@@ -69,6 +69,40 @@ def _place(task: Task) -> str:
     if queue is not None and queue.leases:
         return "waits behind other calls of its actor"
     return "waits for its actor to start (see `minimr list actors`)"
+
+
+def task_rows(runtime: Runtime) -> list[dict[str, Any]]:
+    """Return a row for each task of ours that has not ended. Lock held."""
+    actors = {queue: id for id, queue in runtime.actors.queues.items()}
+    return [_row(task, actors) for task in runtime.tasks.live.values()]
+
+
+def _row(task: Task, actors: dict[Queue, bytes]) -> dict[str, Any]:
+    kind, actor = "NORMAL_TASK", b""
+    if task.shape is None and task.queue in actors:
+        kind, actor = "ACTOR_TASK", actors[task.queue]
+    elif task.shape is None:
+        kind, actor = "ACTOR_CREATION_TASK", task.id
+    row = {
+        "task_id": task.id.hex(),
+        "attempt_number": task.attempt,
+        "name": task.name,
+        "state": "PENDING_NODE_ASSIGNMENT",
+        "type": kind,
+        "actor_id": actor.hex(),
+        "parent_task_id": (task.parent or b"").hex(),
+        "node_id": "",
+        "worker": "",
+        "seconds": None,
+    }
+    if any(ref.entry.value is None for ref in task.refs):
+        return {**row, "state": "PENDING_ARGS_AVAIL"}
+    for lease in task.queue.leases if task.queue is not None else ():
+        if task.id in lease.inflight:
+            first = task.id == next(iter(lease.inflight))
+            row["state"] = "RUNNING" if first else "SUBMITTED_TO_WORKER"
+            row["worker"] = f"worker {lease.peer.data.pid}"
+    return row
 
 
 def complain(

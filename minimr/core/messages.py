@@ -30,6 +30,8 @@ unpickles what a user wrote.
         blocked(waits)                      a task waits, or goes on
         printed(pid, node, lines, error, name)   lines of a worker
         inspect(what)                       workers or objects => rows
+    process -> owner
+        inspect(what)                       tasks that have not ended => rows
     process -> node: the object store
         create(id, size, owner)             make room => offset, or why not
         seal(id)                            it is complete

@@ -81,6 +81,10 @@ class ObjectRef:
         """Give the id."""
         return self.entry.id
 
+    def task_id(self) -> bytes:
+        """Return the id of the task that makes the object. Ray: a TaskID."""
+        return self.entry.id[:-4]
+
     def hex(self) -> str:
         """Give the id in hexadecimal digits."""
         return self.entry.id.hex()

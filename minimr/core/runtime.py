@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from minimr.core import messages as m
 from minimr.core.actors import Actors
-from minimr.core.explain import complain
+from minimr.core.explain import complain, task_rows
 from minimr.core.leases import Leases
 from minimr.core.objects import Objects
 from minimr.core.refs import Entry, ObjectRef, released, wake_up
@@ -33,7 +33,7 @@ from minimr.core.tasks import Tasks
 from minimr.core.values import Values, map_arena
 from minimr.exceptions import RaySystemError
 from minimr.net.channel import Address
-from minimr.net.endpoint import Endpoint
+from minimr.net.endpoint import Endpoint, Reply
 from minimr.net.peer import Peer
 from minimr.net.pump import Pump
 
@@ -175,6 +175,13 @@ class Runtime(Endpoint):
 
     def _on_stop(self, peer: Peer, why: str) -> None:
         """The cluster ends; a worker ends with its node."""
+
+    def _on_inspect(self, peer: Peer, what: str, reply: Reply) -> None:
+        reply(self.inspect(what))
+
+    def inspect(self, what: str) -> list[dict[str, Any]]:
+        """Return a row for each thing of ours: "tasks". Lock held."""
+        return task_rows(self) if what == "tasks" else []
 
     def call(
         self, peer: Peer, *question: Any, timeout_s: float | None = None

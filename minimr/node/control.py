@@ -55,12 +55,23 @@ class Actor:
         state = (self.spec.id, self.state, self.worker, self.why, self.error)
         return ("actor", *state)
 
-    def row(self) -> dict[str, Any]:
-        """Describe it, for `list`."""
-        row = {"actor_id": self.spec.id.hex(), "state": self.state}
-        for name in ("class_name", "name", "namespace"):
-            row[name] = getattr(self.spec, name) or ""
-        return {**row, "restarts": self.restarts, "why": self.why}
+    def row(self, nodes: dict[Address, str]) -> dict[str, Any]:
+        """Describe it; `nodes` has their ids."""
+        spec, pending = self.spec, self.state == "PENDING"
+        return {
+            "actor_id": spec.id.hex(),
+            "class_name": spec.class_name,
+            "state": "PENDING_CREATION" if pending else self.state,
+            "job_id": spec.job.id,
+            "name": spec.name or "",
+            "node_id": nodes.get(self.node, "") if self.node else "",
+            "worker": self.worker,
+            "ray_namespace": spec.namespace,
+            "is_detached": spec.owner is None,
+            "num_restarts": self.restarts,
+            "death_cause": self.why,
+            "required_resources": dict(spec.hold),
+        }
 
 
 class Control:
@@ -296,5 +307,6 @@ class Control:
 
     def _on_query(self, peer: Peer, what: str, reply: Reply) -> None:
         tables = {"nodes": self.nodes.values(), "events": self.events}
-        actors = [actor.row() for actor in self.actors.values()]
+        ids = {node.address: node.id for node in self.nodes.values()}
+        actors = [actor.row(ids) for actor in self.actors.values()]
         reply(actors if what == "actors" else list(tables[what]))

@@ -160,25 +160,45 @@ class Node(Endpoint):
     def _on_inspect(self, peer: Peer, what: str, reply: Reply) -> None:
         workers = [
             {
-                "worker_id": f"{self.id[:8]}-{worker.pid}",
-                "pid": worker.pid,
-                "node_id": self.id,
-                "state": _state(worker),
+                **self._process(worker.pid, worker.address, "WORKER"),
+                "lease": _state(worker),
                 "runs": worker.running() if worker.lease else "",
             }
             for worker in self.workers.workers.values()
+        ]
+        drivers = [
+            {
+                **self._process(link.data.pid, link.data.address, "DRIVER"),
+                "lease": "",
+                "runs": "",
+            }
+            for link in self.links.values()
+            if link.data.kind == "driver" and link.data.home == self.address
         ]
         objects = [
             {
                 "object_id": stored.id.hex(),
                 "node_id": self.id,
-                "size": stored.size,
+                "object_size": stored.size,
                 "state": "SPILLED" if stored.offset is None else "MEMORY",
                 "pins": sum(stored.pins.values()),
             }
             for stored in self.store.objects.values()
         ]
-        reply(workers if what == "workers" else objects)
+        reply(workers + drivers if what == "workers" else objects)
+
+    def _process(
+        self, pid: int, address: Address | None, kind: str
+    ) -> dict[str, Any]:
+        return {
+            "worker_id": f"{self.id[:8]}-{pid}",
+            "worker_type": kind,
+            "is_alive": True,
+            "node_id": self.id,
+            "ip": self.address[0],
+            "pid": pid,
+            "address": address,
+        }
 
 
 def _copy(node: m.NodeInfo) -> m.NodeInfo:

@@ -28,11 +28,11 @@ def list_named_actors(all_namespaces: bool = False) -> list[Any]:
     named = [row for row in rows if row["name"] and row["state"] != "DEAD"]
     if all_namespaces:
         return [
-            {"name": row["name"], "namespace": row["namespace"]}
+            {"name": row["name"], "namespace": row["ray_namespace"]}
             for row in named
         ]
     here = runtime.job.namespace
-    return [row["name"] for row in named if row["namespace"] == here]
+    return [row["name"] for row in named if row["ray_namespace"] == here]
 
 
 def __getattr__(name: str) -> Any:
