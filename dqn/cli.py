@@ -189,7 +189,7 @@ def _run(run: Run, line: LiveLine) -> None:
         status = run.run()
     finally:
         line.close()
-    say(f"{text(status)} · best test {status.best_score:.1f}")
+    say(f"{text(status)} · best test {status.best_score:.1f}: {run.verdict}")
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

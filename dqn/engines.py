@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -65,8 +66,12 @@ def open_engine(
     started = not verbs.is_initialized()
     if started:
         _start(verbs, num_cpus, address)
+    make_server = server.ParameterServer
+    if name == "minimr":  # where agents on other nodes reach this process
+        host = import_module("minimr.api.session").own_host()
+        make_server = partial(make_server, host=host)
     try:
-        yield Engine(verbs, server.ParameterServer)
+        yield Engine(verbs, make_server)
     finally:
         if started:
             verbs.shutdown()

@@ -155,6 +155,12 @@ class Run:
             raise
         return self.status
 
+    @property
+    def verdict(self) -> str:
+        """Say whether a test has reached the target."""
+        has = "has reached" if self._is_good_enough() else "has not reached"
+        return f"the test average {has} {self._settings.target_score:g}"
+
     def _has_trained(self) -> bool:
         return self.status.round > self._first_round
 
@@ -163,9 +169,11 @@ class Run:
         return replace(self._learner.latest(), spent=spent)
 
     def _is_over(self) -> bool:
+        return self._is_good_enough() or self._is_time_up()
+
+    def _is_good_enough(self) -> bool:
         best = self.status.best_score
-        done = best is not None and best >= self._settings.target_score
-        return done or self._is_time_up()
+        return best is not None and best >= self._settings.target_score
 
     def _is_time_up(self) -> bool:
         seconds = self._settings.max_seconds

@@ -29,7 +29,7 @@ from dqn.checkpoint import Latest
 from dqn.errors import DQNError
 from dqn.global_net import GlobalNet
 from dqn.network import Weights
-from dqn.placement import Placement, place, strategy
+from dqn.placement import Place, Placement, place, place_again, strategy
 from dqn.settings import Settings
 from dqn.trainer import Progress, Trainer
 from minimr.interface import ParameterServer
@@ -160,12 +160,12 @@ class Team:
         return place(self._verbs, settings.num_agents, settings.num_cpus)
 
     def _new_global_net(self) -> Any:
-        cls, head = self._global_net_class(), self._placement.head
-        return self._actor(cls, head, 0).remote(self._settings, self._server)
+        cls, head = self._global_net_class(), Place(self._placement.head, 0)
+        return self._actor(cls, head).remote(self._settings, self._server)
 
     def _new_agent(self, agent_id: int) -> Any:
-        cls, node = self._agent_class(), self._placement.agents[agent_id]
-        return self._actor(cls, node, self._placement.num_cpus).remote(
+        cls, place = self._agent_class(), self._placement.agents[agent_id]
+        return self._actor(cls, place).remote(
             self._settings,
             agent_id,
             self._server,
@@ -179,15 +179,16 @@ class Team:
     def _replace_agent(self, agent_id: int) -> None:
         self._tell(f"agent {agent_id} has died: another one takes its place")
         self._generations[agent_id] += 1
-        # its node may be gone: count again what is there
-        self._placement = self._place()
+        self._placement = place_again(self._verbs, self._placement, agent_id)
+        if self._placement.note:
+            self._tell(self._placement.note)
         self._agents[agent_id] = self._new_agent(agent_id)
         self._server.join(agent_id)
 
-    def _actor(self, cls: type, node: str, num_cpus: float) -> Any:
+    def _actor(self, cls: type, place: Place) -> Any:
         return self._verbs.remote(cls).options(
-            num_cpus=num_cpus,
-            scheduling_strategy=strategy(self._verbs, node),
+            num_cpus=place.num_cpus,
+            scheduling_strategy=strategy(self._verbs, place),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,16 @@ def quiet(api: Any) -> dict[str, Any]:
     if not is_ray(api):
         return {}
     return {"include_dashboard": False, "logging_level": "ERROR"}
+
+
+def at_home(api: Any) -> Any:
+    """Give the option that keeps an actor on the driver's node.
+
+    Not a soft one: of that Ray takes no notice where no CPU is asked for.
+    """
+    name = f"{api.__name__}.util.scheduling_strategies"
+    affinity = import_module(name).NodeAffinitySchedulingStrategy
+    return affinity(api.get_runtime_context().get_node_id(), soft=False)
 
 
 def open_cluster(api: Any) -> tuple[Any, bool]:

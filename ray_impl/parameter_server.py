@@ -35,7 +35,7 @@ from minimr.consistency import Average, Consistency, Synchronous, Update
 from minimr.interface import ParameterServerError, ServerStats, Weights
 from minimr.rounds import Rounds, add_stats, too_slow
 from minimr.weights import Ledger, Pulled, Reading, check_weights
-from ray_impl.cluster import open_cluster
+from ray_impl.cluster import at_home, open_cluster
 from ray_impl.lifeline import Caller, Homes, Lifeline
 
 
@@ -49,7 +49,7 @@ class ParameterServer(interface.ParameterServer):
         update: what a push means.
         num_servers: actors that the names are dealt to, by bytes.
         checkpoint: a folder that all nodes see; an actor that dies is
-            replaced from it.
+            replaced from it. None: they stand on the driver's node.
         checkpoint_interval_s: how much time a replaced server may lose; 0:
             nothing that was answered.
         timeout_s: how long to wait for slower workers.
@@ -86,7 +86,11 @@ class ParameterServer(interface.ParameterServer):
         # vs minimr: processes of our own, which we replace
         times = -1 if checkpoint else 0
         server = api.remote(Server).options(
-            num_cpus=0, max_restarts=times, max_task_retries=times
+            num_cpus=0,
+            max_restarts=times,
+            max_task_retries=times,
+            # where nothing replaces it, it must outlive all but the driver
+            scheduling_strategy=None if checkpoint else at_home(api),
         )
         self._servers: list[Any] = [
             server.remote(file, checkpoint_interval_s) for file in files

@@ -19,11 +19,10 @@ import time
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from types import SimpleNamespace
 from typing import Any
 
 from dqn.agent import Agent
-from dqn.placement import Placement
+from dqn.placement import Place, Placement
 from dqn.settings import Settings
 from dqn.team import Team
 from dqn.trainer import Progress
@@ -33,35 +32,6 @@ from ray_impl.parameter_server import ParameterServer
 
 ENVIRONMENTS = 8  # that an agent steps together
 TIMEOUT_S = 60.0
-
-
-class AtHome:
-    """The verbs of an engine; actors stand in the driver's node.
-
-    Without it Ray may put the parameter server, which nothing replaces,
-    into the node that is about to die.
-    """
-
-    def __init__(self, verbs: Any) -> None:
-        self._verbs = verbs
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._verbs, name)
-
-    def __reduce__(self) -> Any:  # elsewhere it is the module itself
-        return import_module, (self._verbs.__name__,)
-
-    def remote(self, cls: type) -> Any:
-        """Give a class whose `options` name the node."""
-        name = f"{self._verbs.__name__}.util.scheduling_strategies"
-        home = self._verbs.get_runtime_context().get_node_id()
-        # Ray takes no notice of a soft one where no CPU is asked for.
-        affinity = import_module(name).NodeAffinitySchedulingStrategy
-        where = affinity(home, soft=False)
-        options = self._verbs.remote(cls).options
-        return SimpleNamespace(
-            options=partial(options, scheduling_strategy=where)
-        )
 
 
 class Nobody:
@@ -125,8 +95,10 @@ class EvenTeam(Team):
         # What `Team` leaves free for GlobalNet would be idle: it only tests.
         nodes = [n["NodeID"] for n in self._verbs.nodes() if n["Alive"]]
         number, cpus = self._settings.num_agents, self._settings.num_cpus
-        agents = tuple(nodes[i % len(nodes)] for i in range(number))
-        return replace(super()._place(), agents=agents, num_cpus=cpus)
+        agents = tuple(
+            Place(nodes[i % len(nodes)], cpus) for i in range(number)
+        )
+        return replace(super()._place(), agents=agents)
 
 
 _teams: dict[tuple[int, int], EvenTeam] = {}  # {(agents, steps): its team}
@@ -177,6 +149,5 @@ def _start(engine: MapReduce, agents: int, steps: int) -> EvenTeam:
         learning_starts=1,  # or more agents would learn later
         share="weights",
     )
-    home = AtHome(verbs)
-    server = partial(ParameterServer, api=home, timeout_s=TIMEOUT_S)
+    server = partial(ParameterServer, api=verbs, timeout_s=TIMEOUT_S)
     return EvenTeam(settings, verbs, server)

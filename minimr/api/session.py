@@ -49,6 +49,11 @@ def is_initialized() -> bool:
     return _local is not None or runtimes._current is not None
 
 
+def own_host() -> str:
+    """Tell at which address other processes of the cluster reach us."""
+    return str(session().address[0])
+
+
 def init(
     address: str | None = None,
     *,

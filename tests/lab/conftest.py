@@ -18,6 +18,14 @@ PATIENCE_S = 5.0
 NAME = f"mt{os.getpid() % 100_000}"  # no other lab of this machine has it
 NEEDS_ROOT = pytest.mark.skipif(why_not() != "", reason=why_not())
 
+# Ray's own patience with a silent node is minutes: it shall be ours.
+QUICK_RAY = {
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+    "RAY_health_check_initial_delay_ms": "1000",
+}
+
 
 def remains(home: str) -> list[str]:
     """List what is there of labs of ours."""

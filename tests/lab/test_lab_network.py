@@ -17,7 +17,7 @@ from benchmarks.lab.lab import Lab
 from benchmarks.lab.plan import LabError
 from benchmarks.lab.team import CLUSTERS, Team
 
-from .conftest import NAME, NEEDS_ROOT, remains
+from .conftest import NAME, NEEDS_ROOT, QUICK_RAY, remains
 
 pytestmark = [NEEDS_ROOT, pytest.mark.timeout(180)]
 
@@ -26,13 +26,6 @@ TEXTS = [f"the lab the node {word} {word * 2}" for word in "abcdefgh" * 8]
 EXPECTED = Counter(" ".join(TEXTS).split())
 SILENCE_S = 3.0
 ANSWER_S = 30.0
-# Ray's own patience with a silent node is minutes: it shall be ours.
-QUICK_RAY = {
-    "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "1000",
-    "RAY_health_check_failure_threshold": "3",
-    "RAY_health_check_initial_delay_ms": "1000",
-}
 
 
 @pytest.fixture(autouse=True)
