@@ -205,14 +205,15 @@ class ActorClass:
         asks = ("num_cpus", "num_gpus", "resources", "memory")
         held = int(any(options.get(name) is not None for name in asks))
         detached = options.get("lifetime") == "detached"
+        place = opts.shape(options, 1, job.env, runtime.group)
         return ActorSpec(
             runtime.new_id(),
             self.__name__,
             self._blob,
             args,
             (),
-            opts.shape(options, 1, job.env),
-            opts.amounts(options, held),
+            place,
+            opts.amounts(options, held, place.strategy),
             options.get("name"),
             namespace,
             options.get("max_restarts") or 0,

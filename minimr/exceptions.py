@@ -84,6 +84,14 @@ class ActorUnschedulableError(RayError):
     """No node can ever run the actor."""
 
 
+class TaskPlacementGroupRemoved(RayError):  # noqa: N818  # Ray's name
+    """The placement group of the task was removed."""
+
+
+class ActorPlacementGroupRemoved(RayError):  # noqa: N818  # Ray's name
+    """The placement group of the actor was removed."""
+
+
 class RayActorError(RayError):
     """A call did not come back: the actor is dead, or out of reach."""
 

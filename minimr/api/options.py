@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from minimr.core import messages as m
 from minimr.core.messages import Amounts, Environment, Shape
 
 SMALLEST = 1e-4  # part of a resource
@@ -21,6 +22,32 @@ class NodeAffinitySchedulingStrategy:
     def __init__(self, node_id: str, soft: bool) -> None:
         self.node_id = node_id
         self.soft = soft
+
+
+class PlacementGroupSchedulingStrategy:
+    """Run in a placement group.
+
+    Args:
+        placement_group: None: in no group, also where the task that submits
+            it captures its children.
+        placement_group_bundle_index: -1: in any bundle of it.
+        placement_group_capture_child_tasks: nested tasks and actors run in
+            the group as well, unless they have a strategy of their own.
+
+    Ray: the same, in `ray.util.scheduling_strategies`.
+    """
+
+    def __init__(
+        self,
+        placement_group: Any,
+        placement_group_bundle_index: int = -1,
+        placement_group_capture_child_tasks: bool | None = None,
+    ) -> None:
+        self.placement_group = placement_group
+        self.placement_group_bundle_index = placement_group_bundle_index
+        self.placement_group_capture_child_tasks = bool(
+            placement_group_capture_child_tasks
+        )
 
 
 def _is_again(value: Any) -> bool:
@@ -54,7 +81,11 @@ RETURNS: Rule = (
 AGAIN: Rule = ((bool, list, tuple), _is_again, "a bool or exception classes")
 LIFETIME: Rule = ((str,), lambda text: text in LIVES, f"one of {LIVES}")
 STRATEGY: Rule = (
-    (str, NodeAffinitySchedulingStrategy),
+    (
+        str,
+        NodeAffinitySchedulingStrategy,
+        PlacementGroupSchedulingStrategy,
+    ),
     lambda value: True,
     "",
 )
@@ -151,31 +182,65 @@ def check(
 
 
 def shape(
-    options: Mapping[str, Any], cpus: float, env: Environment = ()
+    options: Mapping[str, Any],
+    cpus: float,
+    env: Environment = (),
+    inside: tuple[str, bool] | None = None,
 ) -> Shape:
-    """Give what a worker has to have for these options."""
-    strategy = options.get("scheduling_strategy")
-    where: tuple[Any, ...] | None = None
-    if isinstance(strategy, NodeAffinitySchedulingStrategy):
-        where = ("node", strategy.node_id, strategy.soft)
-    elif strategy == "SPREAD":
-        where = ("SPREAD",)
-    elif strategy not in (None, "DEFAULT"):
-        raise ValueError(
-            f"Invalid scheduling_strategy {strategy!r}: minimr has "
-            "'DEFAULT', 'SPREAD' and NodeAffinitySchedulingStrategy"
-        )
+    """Return what a worker has to have for these options.
+
+    Args:
+        cpus: unless the options say how many.
+        env: of the job.
+        inside: the placement group of the task that asks, and whether it
+            captures its children.
+    """
+    where = _where(options, cpus, inside)
     own = options.get("runtime_env") or {}
     variables = {**dict(env), **(own.get("env_vars") or {})}
     if own.get("working_dir"):
         variables["MINIMR_WORKING_DIR"] = str(own["working_dir"])
     return Shape(
-        amounts(options, cpus), where, tuple(sorted(variables.items()))
+        amounts(options, cpus, where), where, tuple(sorted(variables.items()))
     )
 
 
-def amounts(options: Mapping[str, Any], cpus: float) -> Amounts:
-    """Give the resources that options ask for."""
+def _where(
+    options: Mapping[str, Any], cpus: float, inside: tuple[str, bool] | None
+) -> tuple[Any, ...] | None:
+    strategy = options.get("scheduling_strategy")
+    if isinstance(strategy, NodeAffinitySchedulingStrategy):
+        return ("node", strategy.node_id, strategy.soft)
+    if strategy is None and inside is not None and inside[1]:
+        return ("group", inside[0], -1, True)
+    if strategy in (None, "DEFAULT"):
+        return None
+    if strategy == "SPREAD":
+        return ("SPREAD",)
+    if not isinstance(strategy, PlacementGroupSchedulingStrategy):
+        raise ValueError(
+            f"Invalid scheduling_strategy {strategy!r}: minimr has 'DEFAULT', "
+            "'SPREAD', NodeAffinitySchedulingStrategy and "
+            "PlacementGroupSchedulingStrategy"
+        )
+    group = strategy.placement_group
+    if group is None:
+        return None
+    index = strategy.placement_group_bundle_index
+    group.check(index, dict(amounts(options, cpus)))
+    captures = strategy.placement_group_capture_child_tasks
+    return ("group", group.id, index, captures)
+
+
+def amounts(
+    options: Mapping[str, Any],
+    cpus: float,
+    where: tuple[Any, ...] | None = None,
+) -> Amounts:
+    """Return the resources that options ask for.
+
+    In a placement group they have names of their own (`node/groups.py`).
+    """
     asked = options.get("num_cpus")
     wanted = {
         "CPU": cpus if asked is None else asked,
@@ -183,7 +248,17 @@ def amounts(options: Mapping[str, Any], cpus: float) -> Amounts:
         "memory": options.get("memory"),
         **(options.get("resources") or {}),
     }
-    return tuple((name, float(need)) for name, need in wanted.items() if need)
+    needs = [(name, float(need)) for name, need in wanted.items() if need]
+    if where is None or where[0] != "group":
+        return tuple(needs)
+    _, group, index, _ = where
+    needs.append((m.BUNDLE, m.BUNDLE_SHARE))
+    bundles = (-1,) if index < 0 else (index, -1)
+    return tuple(
+        (m.in_group(name, group, bundle), need)
+        for name, need in needs
+        for bundle in bundles
+    )
 
 
 def signature(function: Any, method: bool = False) -> str | None:

@@ -180,7 +180,9 @@ class RemoteFunction(RemoteCall):
             DEFAULT_RETRIES if retries is None else retries,
         )
         self._target = function
-        self._for: Any = None  # the runtime that the shape is for
+        # The runtime and the placement group that the shape is for.
+        self._for: Any = None
+        self._inside: Any = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RemoteFunction, (self._target, self._options)
@@ -199,9 +201,10 @@ class RemoteFunction(RemoteCall):
         runtime = session()
         if not isinstance(runtime, Runtime):  # local mode
             return runtime.run(self._target, args, kwargs, self._returns)
-        if self._for is not runtime:
-            self._shape = opts.shape(self._options, 1, runtime.job.env)
-            self._for = runtime
+        if self._for is not runtime or self._inside is not runtime.group:
+            about = (self._options, 1, runtime.job.env, runtime.group)
+            self._shape = opts.shape(*about)
+            self._for, self._inside = runtime, runtime.group
         if not self._blob:
             self._blob = pickle_code(self._target, self._name)
             digest = hashlib.blake2b(self._blob, digest_size=16)

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from minimr.core import messages as m
 from minimr.core.serialize import fail
 from minimr.core.tasks import ALL, BATCH, CLOSED, USED_UP, Lease, Queue, Task
-from minimr.exceptions import TaskUnschedulableError
+from minimr.exceptions import TaskPlacementGroupRemoved, TaskUnschedulableError
 from minimr.net.channel import Address
 from minimr.net.endpoint import Reply
 from minimr.net.peer import Peer
@@ -42,6 +42,7 @@ MAX_DEMAND = 32  # workers asked for at once
 QUICK_S = 0.001  # answers closer than this double the window
 SLOW_S = 0.005  # an answer later than this sets it to one
 IDLE_S = 0.2  # an idle lease is kept so long
+MOVES_S = 0.05  # before it is asked again where a bundle is
 LOCALITY_BYTES = 1 << 20  # arguments that a task is sent to
 
 
@@ -66,10 +67,30 @@ class Leases:
             if queue is None:
                 queue = self._by_shape[key] = Queue(len(self.queues), *key)
                 self.queues.append(queue)
+                self._await_group(queue)
             task.queue = queue
             queue.tasks.append(task)
         if task.queue is not None:
             self.dispatch(task.queue)
+
+    def _await_group(self, queue: Queue) -> None:
+        """Hold a queue until its placement group is there, if it has one."""
+        assert queue.shape is not None
+        kind, *where = queue.shape.strategy or ("DEFAULT",)
+        if kind != "group":
+            return
+
+        def answered(answer: Any) -> None:
+            queue.held = False
+            if isinstance(answer, str):  # it was removed
+                self._refuse(queue, TaskPlacementGroupRemoved(answer))
+            else:
+                queue.home = answer[max(where[1], 0)]
+                self.dispatch(queue)
+
+        queue.held = True
+        head = self.runtime.head()
+        self.runtime.ask(head, answered, "await_group", where[0])
 
     def _nearest(self, task: Task) -> Address:
         """Give the node that has most of a task's large inputs."""
@@ -125,6 +146,8 @@ class Leases:
 
     def demand(self, queue: Queue) -> None:
         """Ask nodes for as many workers as there are tasks for."""
+        if queue.held:
+            return
         need, asked = min(len(queue.tasks), MAX_DEMAND), queue.asked.total()
         if not need:
             for node in [*queue.asked]:
@@ -163,9 +186,16 @@ class Leases:
             self._ask(queue, node, queue.asked[node] + 1, 1)
         elif node is None:
             queue.asked.clear()
-            queue.error = fail(TaskUnschedulableError(why))
-            self.dispatch(queue)
-            queue.error = None  # a node may join
+            if queue.shape and (queue.shape.strategy or "")[0:1] == ("group",):
+                queue.held = True  # its bundle is gone, or moves
+                self.runtime.later(MOVES_S, partial(self._await_group, queue))
+            else:
+                self._refuse(queue, TaskUnschedulableError(why))
+
+    def _refuse(self, queue: Queue, error: Exception) -> None:
+        queue.error = fail(error)
+        self.dispatch(queue)
+        queue.error = None  # a node may join
 
     def _answered(self, peer: Peer, number: int) -> Queue:
         queue = self.queues[number]

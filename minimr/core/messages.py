@@ -54,6 +54,13 @@ unpickles what a user wrote.
         end_actor(id, no_restart, why)      => None
         events(blob)                        what ran where and when
         query(what)                         => rows
+        create_group(spec)                  => None, or why not
+        await_group(id)                     => where it is, or why nowhere
+        find_group(name, namespace)         => spec or None
+        remove_group(id)                    => None
+    control -> node
+        reserve(group, bundles)             set resources aside => done?
+        unreserve(group)                    end what uses them; they are free
 """
 
 from __future__ import annotations
@@ -72,6 +79,10 @@ LOST = "its owner has lost it"
 # has begun in that lease, and the name of the last one.
 PROGRESS = struct.Struct("QQ64s")
 
+# Of this a bundle of a placement group has plenty, and each task in it asks
+# for a little: so it runs there, even if it asks for nothing else.
+BUNDLE, BUNDLE_AMOUNT, BUNDLE_SHARE = "bundle", 1000.0, 0.001
+
 Resources = dict[str, float]
 Amounts = tuple[tuple[str, float], ...]
 Environment = tuple[tuple[str, str], ...]
@@ -86,7 +97,8 @@ class Shape(NamedTuple):
     """What a worker has to have: leases of one shape are exchangeable."""
 
     resources: Amounts
-    strategy: tuple[Any, ...] | None  # ("SPREAD",), ("node", id, soft)
+    # ("SPREAD",), ("node", id, soft), ("group", id, bundle or -1, captures)
+    strategy: tuple[Any, ...] | None
     env: Environment
 
 
@@ -138,6 +150,8 @@ class Grant(NamedTuple):
     worker: Address
     gpus: tuple[int, ...]
     wanted: bool  # others wait: back with it as soon as it is idle
+    # Its placement group: the id, and whether nested tasks are in it, too.
+    group: tuple[str, bool] | None = None
 
 
 class ActorSpec(NamedTuple):
@@ -160,6 +174,17 @@ class ActorSpec(NamedTuple):
     job: Job
     owner: Address | None  # None: detached
     max_pending_calls: int
+
+
+class GroupSpec(NamedTuple):
+    """A placement group as it was asked for."""
+
+    id: str
+    name: str
+    namespace: str
+    bundles: tuple[Amounts, ...]
+    strategy: str  # PACK, SPREAD, STRICT_PACK, STRICT_SPREAD
+    detached: bool
 
 
 class Inline(NamedTuple):
@@ -185,6 +210,17 @@ class Failed(NamedTuple):
 
 
 Value = bytes | Inline | Stored | Failed
+
+
+def in_group(resource: str, group: str, index: int = -1) -> str:
+    """Return the name of a resource of a bundle, or of all of a group."""
+    bundle = "" if index < 0 else f"{index}_"
+    return f"{resource}_group_{bundle}{group}"
+
+
+def base(resource: str) -> str:
+    """Return what a resource is outside of its placement group."""
+    return resource.partition("_group_")[0]
 
 
 def say(amounts: Iterable[tuple[str, float]]) -> str:

@@ -86,6 +86,8 @@ class Runtime(Endpoint):
     node: Peer
     welcome: m.Welcome
     job: m.Job
+    # Of a worker: its placement group, as in `m.Grant`.
+    group: tuple[str, bool] | None = None
 
     def __init__(self, kind: str, token: bytes, host: str) -> None:
         super().__init__(kind, token, (host, 0))

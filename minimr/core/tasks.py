@@ -103,6 +103,7 @@ class Queue:
     asked: Counter[Address] = field(default_factory=Counter)
     answers: Counter[Address] = field(default_factory=Counter)
     error: m.Failed | None = None  # of a dead actor
+    held: bool = False  # until its placement group is there
 
 
 @dataclass(slots=True, eq=False)

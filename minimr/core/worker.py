@@ -88,6 +88,7 @@ class Executor:
     ) -> None:
         self.lease, self.begun = grant.lease, 0
         self.gpus, self.hold = grant.gpus, hold
+        self.runtime.group = grant.group
         m.PROGRESS.pack_into(self.progress, 0, self.lease, 0, b"")
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, self.gpus))
         if not hasattr(self.runtime, "job"):

@@ -24,10 +24,15 @@ from typing import Any
 
 from minimr.core import messages as m
 from minimr.core.serialize import fail
-from minimr.exceptions import ActorDiedError, ActorUnschedulableError
+from minimr.exceptions import (
+    ActorDiedError,
+    ActorPlacementGroupRemoved,
+    ActorUnschedulableError,
+)
 from minimr.net.channel import Address
 from minimr.net.endpoint import GONE, Endpoint, Reply
 from minimr.net.peer import Peer
+from minimr.node.groups import Groups
 
 SILENCE_S = 5.0
 CHECK_S = 1.0
@@ -90,6 +95,7 @@ class Control:
         self._seen: dict[str, float] = {}  # {node: when}
         self._checked = time.monotonic()
         self._peers: dict[str, Peer] = {}
+        self.groups = Groups(endpoint, self.nodes)
         endpoint.left.append(self._left)
         self._check_silence()
 
@@ -105,6 +111,7 @@ class Control:
         self._peers[info.id] = peer
         if known is None or known.available != info.available:
             self._tell_nodes()
+            self.groups.nodes_changed()
         if known is None:
             homeless, self._homeless = self._homeless, []
             for actor in homeless:
@@ -140,6 +147,7 @@ class Control:
     def _bury(self, id: str, why: str) -> None:
         info = self.nodes[id] = self.nodes[id]._replace(alive=False)
         self._tell_nodes()
+        self.groups.node_lost(id)
         self._leave(info.address, f"its node {id[:8]} has died: {why}")
 
     def _leave(self, node: Address, why: str) -> None:
@@ -172,10 +180,26 @@ class Control:
             self._start(actor)
 
     def _start(self, actor: Actor) -> None:
+        kind, *where = actor.spec.place.strategy or ("DEFAULT",)
+        if kind == "group":
+            id, index, _ = where
+            placed = partial(self._start_in_group, actor, index)
+            self.groups.when_created(id, placed)
+        else:
+            self._start_at(actor, self.endpoint.address)
+
+    def _start_in_group(self, actor: Actor, index: int, answer: Any) -> None:
+        if isinstance(answer, str) and actor.state != "DEAD":
+            actor.error = fail(ActorPlacementGroupRemoved(answer)).error
+            self._die(actor, answer)
+        elif actor.state != "DEAD":
+            self._start_at(actor, answer[max(index, 0)])
+
+    def _start_at(self, actor: Actor, node: Address) -> None:
         if actor.state != "DEAD":
             actor.demand = next(self._numbers)
             self._demands[actor.demand] = actor
-            self._demand(actor, self.endpoint.address, 0)
+            self._demand(actor, node, 0)
 
     def _demand(
         self, actor: Actor, node: Address, hops: int, workers: int = 1
@@ -306,7 +330,11 @@ class Control:
         self.events.append(blob)
 
     def _on_query(self, peer: Peer, what: str, reply: Reply) -> None:
-        tables = {"nodes": self.nodes.values(), "events": self.events}
+        tables: dict[str, Any] = {
+            "nodes": self.nodes.values(),
+            "events": self.events,
+            "groups": self.groups.rows(),
+        }
         ids = {node.address: node.id for node in self.nodes.values()}
         actors = [actor.row(ids) for actor in self.actors.values()]
         reply(actors if what == "actors" else list(tables[what]))

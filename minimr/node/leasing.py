@@ -54,9 +54,9 @@ class Lease:
     blocked: bool = False  # its task waits, and has given its CPU back
     since: float = field(default_factory=time.monotonic)
 
-    def amount(self, resource: str) -> float:
-        """Tell how much it holds of a resource."""
-        return dict(self.hold).get(resource, 0.0)
+    def cpus(self) -> m.Amounts:
+        """Return what it holds of CPUs, also of a placement group's."""
+        return tuple(h for h in self.hold if m.base(h[0]) == "CPU")
 
 
 class Leasing:
@@ -138,7 +138,7 @@ class Leasing:
             hold = want.demand.shape.resources
         lease = self.leases[self._number] = Lease(self._number, want, hold, ())
         self.pool.take(hold)
-        lease.gpus = self.pool.take_gpus(lease.amount("GPU"))
+        lease.gpus = self.pool.take_gpus(hold)
 
     def _hand_out(self) -> None:
         """Give idle workers to those who were granted one."""
@@ -163,7 +163,9 @@ class Leasing:
                 assert worker.address is not None
                 about = (lease.number, worker.address, lease.gpus)
                 others = any(peer is not want.peer for peer, _ in self._wants)
-                grant = m.Grant(*about, others)
+                kind, *where = want.demand.shape.strategy or ("DEFAULT",)
+                group = (where[0], where[2]) if kind == "group" else None
+                grant = m.Grant(*about, others, group)
                 want.peer.post(("leased", want.demand.number, grant))
                 return True
         return False
@@ -178,9 +180,9 @@ class Leasing:
             return  # and it is over when the worker has ended
         del self.leases[lease.number]
         if lease.blocked:
-            self.pool.take((("CPU", lease.amount("CPU")),))
+            self.pool.take(lease.cpus())
         self.pool.give(lease.hold)
-        self.pool.give_gpus(lease.gpus, lease.amount("GPU"))
+        self.pool.give_gpus(lease.gpus, lease.hold)
         if lease.worker is not None:
             lease.worker.lease = None
             lease.worker.idle_since = time.monotonic()
@@ -200,6 +202,12 @@ class Leasing:
             self._end(lease, "")
         self.schedule()
 
+    def end_users(self, resource: str, why: str) -> None:
+        """End all that holds some of a resource."""
+        for lease in list(self.leases.values()):
+            if any(name == resource for name, _ in lease.hold):
+                self._end(lease, why)
+
     def owner_left(self, peer: Peer) -> None:
         """An owner is gone, and its leases are over."""
         for table in (self._wants, self._answers):
@@ -216,7 +224,7 @@ class Leasing:
             if mine and lease.blocked != waits:
                 lease.blocked = waits
                 change = self.pool.give if waits else self.pool.take
-                change((("CPU", lease.amount("CPU")),))
+                change(lease.cpus())
         self.schedule()
 
     def _reclaim(self, want: Want, busy: bool) -> None:

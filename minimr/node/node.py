@@ -20,6 +20,7 @@ from minimr.core import messages as m
 from minimr.net.channel import Address
 from minimr.net.endpoint import Endpoint, Reply
 from minimr.net.peer import Peer
+from minimr.node.groups import Bundles
 from minimr.node.leasing import Leasing
 from minimr.node.pool import Worker, WorkerPool
 from minimr.node.scheduler import Pool
@@ -56,6 +57,8 @@ class Node(Endpoint):
         self.driver: int | None = None  # process id; we end when it does
         self.leasing = Leasing(self)
         self.serve(self.leasing)
+        leasing = self.leasing
+        self.serve(Bundles(self.pool, leasing.end_users, leasing.schedule))
         self._reported: Any = None
         self.left.append(self._left)
 

@@ -14,7 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from minimr.core.messages import NodeInfo, Resources, Shape, say
+from minimr.core.messages import (
+    BUNDLE,
+    BUNDLE_AMOUNT,
+    Amounts,
+    NodeInfo,
+    Resources,
+    Shape,
+    base,
+    in_group,
+    say,
+)
 from minimr.net.channel import Address
 
 FEW = 8  # SPREAD tasks that wait for room
@@ -35,30 +45,80 @@ class Pool:
     def __init__(self, total: Resources) -> None:
         self.total = dict(total)
         self.available = dict(total)
-        self._gpus = [1.0] * int(total.get("GPU", 0))
+        # {"GPU", or that of a placement group: {number: what is free of it}}
+        ids = range(int(total.get("GPU", 0)))
+        self._gpus: dict[str, dict[int, float]] = {
+            "GPU": dict.fromkeys(ids, 1.0)
+        }
 
     def take(self, amounts: Iterable[tuple[str, float]]) -> None:
         """Count down."""
         self.give((name, -need) for name, need in amounts)
 
     def give(self, amounts: Iterable[tuple[str, float]]) -> None:
-        """Count up."""
+        """Count up, but for what a removed placement group had."""
         for name, need in amounts:
-            have = self.available.get(name, 0.0) + need
-            self.available[name] = round(have * UNIT) / UNIT
+            if name in self.total:
+                have = self.available.get(name, 0.0) + need
+                self.available[name] = round(have * UNIT) / UNIT
 
-    def take_gpus(self, amount: float) -> tuple[int, ...]:
+    def take_gpus(self, amounts: Amounts) -> tuple[int, ...]:
         """Choose GPUs: whole ones, or a part of one."""
+        source, amount = _gpus_of(amounts)
         part, count = min(amount, 1.0), max(1, int(amount))
-        free = [i for i, have in enumerate(self._gpus) if have >= part > 0]
-        self.give_gpus(free[:count], -amount)
+        known = self._gpus.get(source, {})
+        free = [i for i, have in known.items() if have >= part > 0]
+        self._count_gpus(source, free[:count], -part)
         return tuple(free[:count])
 
-    def give_gpus(self, ids: Sequence[int], amount: float) -> None:
+    def give_gpus(self, ids: Sequence[int], amounts: Amounts) -> None:
         """Give chosen GPUs back."""
-        part = max(-1.0, min(amount, 1.0))
-        for index in ids:
-            self._gpus[index] = round((self._gpus[index] + part) * UNIT) / UNIT
+        source, amount = _gpus_of(amounts)
+        self._count_gpus(source, ids, min(amount, 1.0))
+
+    def _count_gpus(
+        self, source: str, ids: Sequence[int], part: float
+    ) -> None:
+        known = self._gpus.get(source, {})  # of a removed group: none
+        for id in ids if known else ():
+            known[id] = round((known[id] + part) * UNIT) / UNIT
+
+    # ---- bundles of placement groups, see `groups.py` ----
+
+    def reserve(
+        self, group: str, index: int, amounts: Amounts
+    ) -> tuple[int, ...]:
+        """Set resources aside for a bundle. Returns: its GPUs."""
+        self.take(amounts)
+        for name, amount in (*amounts, (BUNDLE, BUNDLE_AMOUNT)):
+            for own in (in_group(name, group, index), in_group(name, group)):
+                self.total[own] = self.total.get(own, 0.0) + amount
+                self.give([(own, amount)])
+        ids, part = self.take_gpus(amounts), min(1.0, _gpus_of(amounts)[1])
+        bundles = self._gpus.setdefault(in_group("GPU", group), {})
+        for id in ids:
+            bundles[id] = bundles.get(id, 0.0) + part
+        return ids
+
+    def unreserve(
+        self, group: str, bundles: Iterable[tuple[Amounts, tuple[int, ...]]]
+    ) -> None:
+        """Give back what the bundles of a group have."""
+        self._gpus.pop(in_group("GPU", group), None)
+        for name in [n for n in self.total if n.endswith(f"_{group}")]:
+            del self.total[name], self.available[name]
+        for amounts, ids in bundles:
+            self.give(amounts)
+            self.give_gpus(ids, amounts)
+
+
+def _gpus_of(amounts: Amounts) -> tuple[str, float]:
+    """Return the name of the GPUs among resources, and how many."""
+    for name, amount in amounts:
+        # Of a bundle's two names, the one of the whole group.
+        if base(name) == "GPU" and name.count("_") in (0, 2):
+            return name, amount
+    return "GPU", 0.0
 
 
 def decide(

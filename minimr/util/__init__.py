@@ -6,13 +6,25 @@ from typing import Any
 
 from minimr.api.session import session
 from minimr.util.actor_pool import ActorPool
+from minimr.util.placement_group import (
+    get_current_placement_group,
+    get_placement_group,
+    placement_group,
+    placement_group_table,
+    remove_placement_group,
+)
 from minimr.util.serializability import inspect_serializability
 
 __all__ = [
     "ActorPool",
+    "get_current_placement_group",
     "get_node_ip_address",
+    "get_placement_group",
     "inspect_serializability",
     "list_named_actors",
+    "placement_group",
+    "placement_group_table",
+    "remove_placement_group",
 ]
 
 
@@ -37,8 +49,6 @@ def list_named_actors(all_namespaces: bool = False) -> list[Any]:
 
 def __getattr__(name: str) -> Any:
     left_out = {
-        "placement_group": "use SPREAD, node affinity or custom resources",
-        "remove_placement_group": "there are none",
         "multiprocessing": "use tasks, or util.ActorPool",
         "collective": "use tasks and actors",
     }

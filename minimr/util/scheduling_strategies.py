@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from minimr.api.options import NodeAffinitySchedulingStrategy
+from minimr.api.options import (
+    NodeAffinitySchedulingStrategy,
+    PlacementGroupSchedulingStrategy,
+)
 
 __all__ = [
     "NodeAffinitySchedulingStrategy",
     "PlacementGroupSchedulingStrategy",
 ]
-
-
-class PlacementGroupSchedulingStrategy:
-    """Left out: there are no placement groups."""
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        raise NotImplementedError(
-            "minimr leaves placement groups out: use SPREAD, node affinity "
-            "or custom resources"
-        )

@@ -23,6 +23,8 @@ RECEIVERS = [
     ("core.tasks", "Tasks"),
     ("core.worker", "Executor"),
     ("node.control", "Control"),
+    ("node.groups", "Bundles"),
+    ("node.groups", "Groups"),
     ("node.leasing", "Leasing"),
     ("node.node", "Node"),
     ("node.transfer", "Transfers"),

@@ -76,11 +76,12 @@ def test_parts_add_up_without_a_rest() -> None:
 
 def test_gpus_are_shared_in_parts_and_given_whole() -> None:
     pool = Pool({"GPU": 2.0})
-    assert pool.take_gpus(0.5) == (0,)
-    assert pool.take_gpus(1.0) == (1,)
-    assert pool.take_gpus(0.5) == (0,)
-    pool.give_gpus((0,), 0.5)
-    assert pool.take_gpus(0.5) == (0,)
+    half, whole = (("GPU", 0.5),), (("GPU", 1.0),)
+    assert pool.take_gpus(half) == (0,)
+    assert pool.take_gpus(whole) == (1,)
+    assert pool.take_gpus(half) == (0,)
+    pool.give_gpus((0,), half)
+    assert pool.take_gpus(half) == (0,)
 
 
 def test_the_last_spread_tasks_wait_for_a_node_with_room() -> None:

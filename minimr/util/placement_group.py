@@ -1,0 +1,222 @@
+"""Placement groups: resources on several nodes, reserved together.
+
+    placement_group([{"CPU": 1}, {"CPU": 1}], strategy="SPREAD")
+        bundle 0 ──> node A: 1 CPU      tasks and actors with a
+        bundle 1 ──> node B: 1 CPU      PlacementGroupSchedulingStrategy
+
+How the nodes do it: `minimr/node/groups.py`. Ray: the same module.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from minimr.api.session import session
+from minimr.core import messages as m
+from minimr.core import serialize
+from minimr.core.refs import ObjectRef
+from minimr.core.tasks import FIRST
+from minimr.exceptions import TaskPlacementGroupRemoved
+
+STRATEGIES = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")
+
+
+class PlacementGroup:
+    """A handle to a placement group; it may travel.
+
+    Attributes:
+        id: hexadecimal.
+        bundle_specs: the resources of each bundle.
+    """
+
+    def __init__(
+        self, id: str, bundle_specs: Sequence[Mapping[str, float]]
+    ) -> None:
+        self.id = id
+        self.bundle_specs = [dict(bundle) for bundle in bundle_specs]
+
+    @property
+    def bundle_count(self) -> int:
+        """The number of bundles."""
+        return len(self.bundle_specs)
+
+    @property
+    def is_empty(self) -> bool:
+        """False: there is always something in it."""
+        return False
+
+    def ready(self) -> ObjectRef:
+        """Return a reference to this group, there when the group is.
+
+        Blocks: no. Getting it raises `TaskPlacementGroupRemoved` once the
+        group was removed.
+        """
+        runtime = session()
+        id = runtime.new_id() + FIRST
+        with runtime.lock:
+            ref: ObjectRef = runtime.objects.new(id, None)
+
+            def answered(answer: Any) -> None:
+                value: Any = serialize.pack(self).data
+                if isinstance(answer, str):
+                    value = serialize.fail(TaskPlacementGroupRemoved(answer))
+                runtime.objects.fulfil(ref.entry, value)
+
+            runtime.ask(runtime.head(), answered, "await_group", self.id)
+        runtime.hub.flush()
+        return ref
+
+    def wait(self, timeout_seconds: float = 30) -> bool:
+        """Wait for the group. Blocks: so long; tells whether it is there."""
+        runtime = session()
+        ready = [self.ready()]
+        return bool(runtime.values.wait(ready, 1, timeout_seconds)[0])
+
+    def check(self, index: int, wanted: Mapping[str, float]) -> None:
+        """Refuse what fits into no bundle.
+
+        Raises:
+            ValueError: it says what was asked for, and what there is.
+        """
+        if not -1 <= index < self.bundle_count:
+            raise ValueError(
+                f"placement group bundle index {index} is invalid. Valid "
+                f"placement group indexes: 0-{self.bundle_count - 1}"
+            )
+        bundles = self.bundle_specs
+        if index >= 0:
+            bundles = [bundles[index]]
+        if not any(
+            all(bundle.get(name, 0) >= need for name, need in wanted.items())
+            for bundle in bundles
+        ):
+            raise ValueError(
+                "Cannot schedule this with the placement group because the "
+                f"resource request {m.say(wanted.items())} cannot fit into "
+                f"any bundles for the placement group, {bundles}"
+            )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PlacementGroup) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        return f"PlacementGroup({self.id}, {self.bundle_specs})"
+
+
+def placement_group(
+    bundles: Sequence[Mapping[str, float]],
+    strategy: str = "PACK",
+    name: str = "",
+    lifetime: str | None = None,
+) -> PlacementGroup:
+    """Ask for bundles of resources, all of them or none.
+
+    Blocks: until the control store has noted it; `ready` tells when the
+    resources are there.
+
+    Args:
+        strategy: PACK: few nodes; SPREAD: many; STRICT_PACK: one;
+            STRICT_SPREAD: one for each bundle.
+        lifetime: "detached": it outlives the driver that asks for it.
+
+    Raises:
+        ValueError: a bundle, the strategy or the lifetime cannot be; or the
+            name is taken.
+    """
+    _check(bundles, strategy, lifetime)
+    runtime = session()
+    spec = m.GroupSpec(
+        secrets.token_hex(16),
+        name,
+        runtime.job.namespace,
+        tuple(
+            tuple((key, float(n)) for key, n in bundle.items())
+            for bundle in bundles
+        ),
+        strategy,
+        lifetime == "detached",
+    )
+    why = runtime.ask_head("create_group", spec)
+    if why is not None:
+        raise ValueError(why)
+    return _handle(spec)
+
+
+def _check(
+    bundles: Sequence[Mapping[str, float]], strategy: str, lifetime: Any
+) -> None:
+    if not isinstance(bundles, list):
+        raise ValueError(f"Placement group bundles must be a list: {bundles}")
+    if not bundles:
+        raise ValueError("Bundles must be a non-empty list of resources.")
+    for bundle in bundles:
+        amounts = [*bundle.values()] if isinstance(bundle, Mapping) else []
+        if not any(amounts) or min(amounts) < 0:
+            raise ValueError(
+                "Bundles cannot be an empty dictionary or have only 0 or "
+                f"negative resources. Bundle: {bundle}"
+            )
+    if strategy not in STRATEGIES:
+        raise ValueError(
+            f"Invalid placement group strategy {strategy}. Supported "
+            f"strategies are: {STRATEGIES}."
+        )
+    if lifetime not in (None, "detached"):
+        raise ValueError(
+            "Placement group `lifetime` argument must be either `None` or "
+            f"'detached'. Got {lifetime}."
+        )
+
+
+def _handle(spec: m.GroupSpec) -> PlacementGroup:
+    return PlacementGroup(spec.id, [dict(bundle) for bundle in spec.bundles])
+
+
+def remove_placement_group(placement_group: PlacementGroup) -> None:
+    """Give a group's resources back, and end what runs in it.
+
+    Blocks: until the control store has noted it.
+    """
+    session().ask_head("remove_group", placement_group.id)
+
+
+def get_placement_group(placement_group_name: str) -> PlacementGroup:
+    """Return the group of that name in this namespace.
+
+    Raises:
+        ValueError: there is none.
+    """
+    runtime = session()
+    about = (placement_group_name, runtime.job.namespace)
+    spec = runtime.ask_head("find_group", *about) if about[0] else None
+    if spec is None:
+        raise ValueError(
+            f"Failed to look up placement group with name: {about[0]!r}"
+        )
+    return _handle(spec)
+
+
+def placement_group_table(
+    placement_group: PlacementGroup | None = None,
+) -> dict[str, Any]:
+    """Describe a group, or all of them by their ids."""
+    rows = session().ask_head("query", "groups")
+    table = {row["placement_group_id"]: row for row in rows}
+    if placement_group is None:
+        return table
+    row: dict[str, Any] = table.get(placement_group.id, {})
+    return row
+
+
+def get_current_placement_group() -> PlacementGroup | None:
+    """Return the group that this task or actor is in; None in a driver."""
+    runtime = session()
+    if runtime.group is None:
+        return None
+    row = placement_group_table()[runtime.group[0]]
+    return PlacementGroup(row["placement_group_id"], row["bundles"].values())

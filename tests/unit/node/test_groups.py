@@ -1,0 +1,182 @@
+"""Which nodes the bundles of a placement group get, and who reserves them."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from minimr.core import messages as m
+from minimr.node.groups import Bundles, Groups, place
+from minimr.node.scheduler import Pool
+
+
+def node(id: str, cpus: float) -> m.NodeInfo:
+    amounts = {"CPU": cpus}
+    return m.NodeInfo(id, (id, 1), amounts, dict(amounts), 1, True)
+
+
+ONE = {"CPU": 1.0}
+TWO = {"CPU": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "bundles", "cpus", "chosen"),
+    [
+        ("PACK", [ONE, ONE], [2, 2], "aa"),
+        ("PACK", [ONE, TWO], [2, 2], "ba"),  # the larger one first
+        ("PACK", [ONE, ONE, ONE], [2, 1], "aab"),
+        ("SPREAD", [ONE, ONE], [2, 2], "ab"),
+        ("SPREAD", [ONE, ONE, ONE], [2, 1], "aba"),
+        ("STRICT_PACK", [ONE, TWO], [2, 3], "bb"),
+        ("STRICT_PACK", [TWO, TWO], [2, 3], None),
+        ("STRICT_SPREAD", [ONE, ONE], [1, 1], "ab"),
+        ("STRICT_SPREAD", [ONE, ONE], [2], None),
+        ("PACK", [TWO], [1, 1], None),
+    ],
+)
+def test_bundles_go_where_the_strategy_says(
+    strategy: str, bundles: Any, cpus: Any, chosen: str | None
+) -> None:
+    nodes = [node(id, n) for id, n in zip("abc", cpus, strict=False)]
+    found = place(bundles, strategy, nodes)
+    assert found == (None if chosen is None else [*chosen])
+
+
+def test_a_strict_group_stays_together_when_a_part_moves() -> None:
+    nodes = [node("a", 1), node("b", 9)]
+    assert place([ONE], "STRICT_PACK", nodes, ["a"]) == ["a"]
+    assert place([ONE], "STRICT_SPREAD", nodes, ["a"]) == ["b"]
+
+
+class Cluster:
+    """A control store, and nodes that answer when they are told to."""
+
+    def __init__(self, *cpus: float) -> None:
+        self.nodes = {
+            id: node(id, n) for id, n in zip("abc", cpus, strict=False)
+        }
+        self.asked: list[tuple[Any, Any]] = []  # (question, its answer's way)
+        self.posted: list[Any] = []
+        self.left: list[Any] = []
+        self.groups = Groups(self, self.nodes)  # type: ignore[arg-type]
+        self.seen: list[Any] = []
+
+    def serve(self, part: Any) -> None:
+        pass
+
+    def link(self, address: Any) -> Any:
+        return SimpleNamespace(
+            post=lambda message: self.posted.append((address[0], message))
+        )
+
+    def ask(self, link: Any, callback: Any, *question: Any) -> None:
+        self.asked.append((question, callback))
+
+    def create(self, strategy: str, *bundles: Any) -> None:
+        parts = tuple(tuple(bundle.items()) for bundle in bundles)
+        spec = m.GroupSpec("g", "", "", parts, strategy, False)
+        self.creator: Any = object()
+        self.groups._on_create_group(self.creator, spec, lambda _: None)
+        self.groups.when_created("g", self.seen.append)
+
+    def answer(self, *answers: Any) -> None:
+        asked, self.asked = self.asked, []
+        for (_, callback), answer in zip(asked, answers, strict=True):
+            callback(answer)
+
+
+def test_a_group_is_there_when_all_nodes_have_agreed() -> None:
+    cluster = Cluster(1, 1)
+    cluster.create("SPREAD", ONE, ONE)
+    assert [question[0] for question, _ in cluster.asked] == ["reserve"] * 2
+    first, second = cluster.asked
+    first[1](True)
+    assert cluster.seen == []
+    second[1](True)
+    assert cluster.seen == [[("a", 1), ("b", 1)]]
+
+
+def test_what_one_node_refuses_the_others_give_back() -> None:
+    cluster = Cluster(1, 1)
+    cluster.create("SPREAD", ONE, ONE)
+    cluster.answer(True, False)
+    assert cluster.posted == [("a", ("unreserve", "g"))]
+    assert cluster.seen == []
+    cluster.groups.nodes_changed()
+    cluster.answer(True, True)
+    assert cluster.seen == [[("a", 1), ("b", 1)]]
+
+
+def test_a_group_that_is_removed_while_it_is_reserved_gives_all_back() -> None:
+    cluster = Cluster(1, 1)
+    cluster.create("SPREAD", ONE, ONE)
+    cluster.groups._on_remove_group(cluster.creator, "g", lambda _: None)
+    assert len(cluster.seen) == 1
+    assert isinstance(cluster.seen[0], str)
+    cluster.answer(True, True)
+    assert sorted(node for node, _ in cluster.posted) == ["a", "b"]
+
+
+def test_a_group_ends_with_its_creator() -> None:
+    cluster = Cluster(1)
+    cluster.create("PACK", ONE)
+    cluster.answer(True)
+    for left in cluster.left:
+        left(cluster.creator, "gone")
+    assert cluster.posted == [("a", ("unreserve", "g"))]
+
+
+def test_the_bundles_of_a_dead_node_move_and_the_others_stay() -> None:
+    cluster = Cluster(1, 1, 1)
+    cluster.create("STRICT_SPREAD", ONE, ONE)
+    cluster.answer(True, True)
+    cluster.nodes["a"] = cluster.nodes["a"]._replace(alive=False)
+    cluster.groups.node_lost("a")
+    assert [question[2] for question, _ in cluster.asked] == [
+        [(0, (("CPU", 1.0),))]
+    ]
+    cluster.answer(True)
+    cluster.groups.when_created("g", cluster.seen.append)
+    assert cluster.seen[-1] == [("c", 1), ("b", 1)]
+
+
+def reserve(bundles: Bundles, *parts: Any) -> Any:
+    answers: list[Any] = []
+    peer: Any = None
+    bundles._on_reserve(peer, "g", [*enumerate(parts)], answers.append)
+    return answers[0]
+
+
+def test_a_node_reserves_all_of_its_bundles_or_none() -> None:
+    pool, ended = Pool({"CPU": 3.0}), []
+    bundles = Bundles(pool, lambda *end: ended.append(end), lambda: None)
+    one, two = (("CPU", 1.0),), (("CPU", 2.0),)
+    assert reserve(bundles, two, two) is False
+    assert pool.available == {"CPU": 3.0}
+    assert reserve(bundles, one, two) is True
+    assert pool.available["CPU"] == 0.0
+    assert pool.available["CPU_group_g"] == 3.0
+    assert pool.available["CPU_group_1_g"] == 2.0
+    lodger = (("CPU_group_g", 1.0), ("CPU_group_0_g", 1.0))
+    pool.take(lodger)
+    peer: Any = None
+    bundles._on_unreserve(peer, "g")
+    assert [resource for resource, _ in ended] == ["bundle_group_g"]
+    pool.give(lodger)  # its process has ended only now
+    assert pool.available == pool.total == {"CPU": 3.0}
+
+
+def test_a_bundle_keeps_its_gpus_apart() -> None:
+    pool = Pool({"GPU": 2.0})
+    bundles = Bundles(pool, lambda *end: None, lambda: None)
+    assert reserve(bundles, (("GPU", 1.0),)) is True
+    assert pool.take_gpus((("GPU", 1.0),)) == (1,)
+    inside = (("GPU_group_0_g", 1.0), ("GPU_group_g", 1.0))
+    assert pool.take_gpus(inside) == (0,)
+    assert pool.take_gpus(inside) == ()
+    peer: Any = None
+    bundles._on_unreserve(peer, "g")
+    pool.give_gpus((0,), inside)
+    assert pool.take_gpus((("GPU", 1.0),)) == (0,)
