@@ -19,7 +19,7 @@ from minimr.api.remote import (
 )
 from minimr.api.session import session
 from minimr.core import worker
-from minimr.core.messages import ActorSpec
+from minimr.core.messages import ActorSpec, Call
 from minimr.core.refs import ObjectRef
 from minimr.core.results import ActorExit
 from minimr.core.runtime import Runtime, current
@@ -50,15 +50,20 @@ class ActorMethod(RemoteCall):
             options.get("generator", False),
             self._spec.max_task_retries if retries is None else retries,
         )
-        self._function, self._parameters = method, parameters
+        self._method, self._parameters = method, parameters
+        self._function = method
+        group = options.get("concurrency_group")
+        if group is not None:
+            _check_group(group, self._spec.groups, self._name)
+            self._function = Call(method, group)
         self._queue = handle._queue
         self._held = [self._anchor] if self._anchor is not None else []
 
     def options(self, **options: Any) -> ActorMethod:
         """Give the same method with other options."""
         opts.check(options, opts.METHOD, "actor methods")
-        method, merged = str(self._function), {**self._options, **options}
-        return ActorMethod(self, method, self._parameters, merged)
+        merged = {**self._options, **options}
+        return ActorMethod(self, self._method, self._parameters, merged)
 
     def remote(self, *args: Any, **kwargs: Any) -> Any:
         """Call the method. Blocks: no; gives references to its results.
@@ -205,6 +210,11 @@ class ActorClass:
         asks = ("num_cpus", "num_gpus", "resources", "memory")
         held = int(any(options.get(name) is not None for name in asks))
         detached = options.get("lifetime") == "detached"
+        methods = _methods(self._cls)
+        groups = tuple((options.get("concurrency_groups") or {}).items())
+        for name, (_, about) in methods.items():
+            if about.get("concurrency_group") is not None:
+                _check_group(about["concurrency_group"], groups, name)
         place = opts.shape(options, 1, job.env, runtime.group)
         return ActorSpec(
             runtime.new_id(),
@@ -221,10 +231,22 @@ class ActorClass:
             options.get("max_concurrency")
             or (ASYNC_CONCURRENCY if is_async else 1),
             is_async,
-            _methods(self._cls),
+            methods,
             job,
             None if detached else runtime.address,
             options.get("max_pending_calls") or -1,
+            groups,
+        )
+
+
+def _check_group(
+    group: str, groups: tuple[tuple[str, int], ...], method: str
+) -> None:
+    if group not in dict(groups):
+        raise ValueError(
+            f"{method} is in the concurrency group {group!r}, and the actor "
+            f"has {sorted(dict(groups)) or 'none'}: name it in "
+            "@remote(concurrency_groups={...})"
         )
 
 

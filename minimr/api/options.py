@@ -73,6 +73,11 @@ GPUS: Rule = (
     lambda n: 0 <= n <= 1 or n == int(n) > 0,
     "not negative, and whole above 1",
 )
+GROUPS: Rule = (
+    (dict,),
+    lambda groups: all(type(n) is int and n > 0 for n in groups.values()),
+    "names with a positive number each",
+)
 RETURNS: Rule = (
     (int, str),
     lambda n: n in STREAMS or (type(n) is int and n >= 0),
@@ -112,7 +117,7 @@ ACTOR = {
     "lifetime": LIFETIME,
     "get_if_exists": FLAG,
     "max_concurrency": SIZE,
-    "concurrency_groups": ANY,
+    "concurrency_groups": GROUPS,
     "allow_out_of_order_execution": ANY,
 }
 METHOD = {
@@ -120,12 +125,10 @@ METHOD = {
     "name": TEXT,
     "max_task_retries": COUNT,
     "enable_task_events": FLAG,
-    "concurrency_group": ANY,
+    "concurrency_group": TEXT,
 }
 LEFT_OUT = {
     "max_calls": "workers are not recycled",
-    "concurrency_groups": "use max_concurrency, or several actors",
-    "concurrency_group": "use max_concurrency, or several actors",
     "accelerator_type": "use a custom resource",
     "label_selector": "use a custom resource, or node affinity",
     "allow_out_of_order_execution": "calls of one caller keep their order",

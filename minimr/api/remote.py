@@ -24,7 +24,7 @@ from minimr.api import options as opts
 from minimr.api.generator import ObjectRefGenerator
 from minimr.api.session import session
 from minimr.core import serialize
-from minimr.core.messages import Shape
+from minimr.core.messages import Call, Shape
 from minimr.core.refs import ObjectRef, released
 from minimr.core.runtime import Runtime, running
 from minimr.core.serialize import Slot
@@ -112,7 +112,7 @@ class RemoteCall:
         self._retries = retries
         again = options.get("retry_exceptions") or False
         self._again = tuple(again) if isinstance(again, list) else again
-        self._function: bytes | str = b""
+        self._function: bytes | str | Call = b""
         self._blob = b""
         self._shape: Shape | None = None  # of a function's worker
         self._queue: Queue | None = None  # of a method's actor

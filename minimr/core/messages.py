@@ -174,6 +174,14 @@ class ActorSpec(NamedTuple):
     job: Job
     owner: Address | None  # None: detached
     max_pending_calls: int
+    groups: tuple[tuple[str, int], ...] = ()  # of concurrency: how many each
+
+
+class Call(NamedTuple):
+    """A method in another concurrency group than its own."""
+
+    method: str
+    group: str
 
 
 class GroupSpec(NamedTuple):

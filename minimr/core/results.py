@@ -47,12 +47,16 @@ class Results:
         self.functions: dict[bytes, Any] = {}  # pickled until the first use
         self._events: list[m.Event] = []
 
-    def function(self, key: bytes | str, actor: Any) -> Callable[..., Any]:
+    def function(
+        self, key: bytes | str | m.Call, actor: Any
+    ) -> Callable[..., Any]:
         """Give what a task calls; a function is unpickled at its first use."""
         if key == "__ray_terminate__":
             raise ActorExit
         if key == "__ray_ready__":
             return lambda: True
+        if isinstance(key, m.Call):
+            key = key.method
         if isinstance(key, str):
             return getattr(actor, key)  # type: ignore[no-any-return]
         known = self.functions[key]

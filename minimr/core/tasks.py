@@ -56,7 +56,7 @@ class Task:
 
     id: bytes
     name: str
-    function: bytes | str  # key of a function; name of a method
+    function: bytes | str | m.Call  # key of a function; name of a method
     blob: bytes  # the pickled function
     args: bytes
     refs: list[ObjectRef]  # top-level arguments, to be resolved

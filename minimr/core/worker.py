@@ -66,10 +66,12 @@ class Executor:
         self.spec: m.ActorSpec | None = None
         self.actor: Any = None
         self.restarts = 0  # of the actor
-        self.threads: ThreadPoolExecutor | None = None
+        # Of an actor that runs several calls at once: for each concurrency
+        # group (`""`: the default one) its threads, or how many may go on.
+        self.threads: dict[str, ThreadPoolExecutor] = {}
+        self.room: dict[str, asyncio.Semaphore] = {}
         self.loop: Any = None  # asyncio's, of an actor with async methods
         self.coroutines: dict[bytes, asyncio.Task[Any]] = {}
-        self.room: Any = None  # a semaphore, for so many of them at once
         self.results = Results(runtime)
         self.cancelled: set[bytes] = set()
         self.now: Running | None = None  # in the main thread
@@ -102,12 +104,21 @@ class Executor:
             self.results.functions[function] = blob
         if self.loop is not None:
             self.loop.call_soon_threadsafe(self._spawn, peer, push)
-        elif self.threads is not None:
-            self.threads.submit(self._run_here, peer, push)
+        elif self.threads:
+            threads = self.threads[self._group(function)]
+            threads.submit(self._run_here, peer, push)
         else:
             self.queue.append((peer, push))
             if self.now is not None and self.now is self._stuck:
                 self._give_back()
+
+    def _group(self, function: Any) -> str:
+        """Return the concurrency group that a call runs in."""
+        if isinstance(function, m.Call):
+            return function.group
+        assert self.spec is not None
+        _, options = self.spec.methods.get(function, (None, {}))
+        return str(options.get("concurrency_group") or "")
 
     def _on_become(
         self, peer: Peer, spec: m.ActorSpec, restarts: int, reply: Reply
@@ -225,7 +236,8 @@ class Executor:
         token = running.set(now)
         try:
             if self.loop is not None:
-                turn = await self.room.acquire()
+                room = self.room[self._group(function)]
+                turn = await room.acquire()
                 times = [time.time()]
             self._begin(now)
             call = self.results.function(function, self.actor)
@@ -253,17 +265,17 @@ class Executor:
         running.reset(token)
         self.results.record(id, name, times, succeeded)
         if turn:
-            self.room.release()
+            room.release()
         if self.loop is not None:
             self.loop.call_soon(self.runtime.hub.flush)
-        elif self.threads is not None:
+        elif self.threads:
             self.runtime.hub.flush()
 
     def _begin(self, now: Running) -> None:
         self.begun += 1
         name = now.name.encode()
         m.PROGRESS.pack_into(self.progress, 0, self.lease, self.begun, name)
-        if self.threads is None and self.loop is None:
+        if not self.threads and self.loop is None:
             self.now = now
 
     def _become(self, spec: m.ActorSpec, restarts: int, reply: Any) -> None:
@@ -282,10 +294,16 @@ class Executor:
             error = fail(died).error
         finally:
             running.reset(token)
+        limits = {"": spec.concurrency, **dict(spec.groups)}
         if spec.is_async:
             self.loop = asyncio.new_event_loop()
-            self.room = asyncio.Semaphore(spec.concurrency)
+            self.room = {g: asyncio.Semaphore(n) for g, n in limits.items()}
             threading.Thread(target=self.loop.run_forever, daemon=True).start()
-        elif spec.concurrency > 1:
-            self.threads = ThreadPoolExecutor(spec.concurrency)
+        elif spec.concurrency > 1 or spec.groups:
+            self.threads = {
+                group: ThreadPoolExecutor(
+                    number, f"group {group or 'default'}"
+                )
+                for group, number in limits.items()
+            }
         reply(error)
