@@ -6,6 +6,7 @@ a.method.remote(x)     ActorHandle ─> ActorMethod ─> Task ─> Actors
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any
 
@@ -21,7 +22,7 @@ from minimr.api.session import session
 from minimr.core import worker
 from minimr.core.messages import ActorSpec, Call
 from minimr.core.refs import ObjectRef
-from minimr.core.results import ActorExit
+from minimr.core.results import SYSTEM_METHODS, ActorExit
 from minimr.core.runtime import Runtime, current
 from minimr.exceptions import PendingCallsLimitExceeded
 
@@ -65,7 +66,12 @@ class ActorMethod(RemoteCall):
         merged = {**self._options, **options}
         return ActorMethod(self, self._method, self._parameters, merged)
 
-    def remote(self, *args: Any, **kwargs: Any) -> Any:
+    def __reduce__(self) -> tuple[Any, ...]:
+        handle = ActorHandle(self._spec, self._anchor)
+        about = (self._method, self._parameters, self._options)
+        return ActorMethod, (handle, *about)
+
+    def remote(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the method. Blocks: no; gives references to its results.
 
         Raises:
@@ -98,8 +104,7 @@ class ActorHandle:
 
     def __getattr__(self, name: str) -> ActorMethod:
         known = self._spec.methods.get(name, (None, {}))
-        system = ("__ray_ready__", "__ray_terminate__")
-        if name not in self._spec.methods and name not in system:
+        if name not in self._spec.methods and name not in SYSTEM_METHODS:
             raise AttributeError(
                 f"'{self._spec.class_name}' object has no attribute '{name}'"
             )
@@ -132,17 +137,22 @@ class ActorClassInheritanceException(TypeError):  # noqa: N818  # Ray's name
 
 
 class ActorClass:
-    """A class whose instances are actors. Made by `minimr.remote`."""
+    """A class whose instances are actors. Made by `minimr.remote`.
+
+    It has the attributes of the class: constants, static methods, ...
+    """
 
     def __init__(self, cls: type, options: dict[str, Any]) -> None:
         opts.check(options, opts.ACTOR, "actors")
         self._cls = cls
         self._options = options
-        self.__name__ = cls.__name__
-        self.__doc__ = cls.__doc__
+        functools.update_wrapper(self, cls, updated=())  # its name, ...
         self._blob = b""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cls, name)
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Refuse: it is `remote` that calls."""
         raise refuse(self.__name__)
 
@@ -161,7 +171,7 @@ class ActorClass:
         other._blob = self._blob
         return other
 
-    def remote(self, *args: Any, **kwargs: Any) -> Any:
+    def remote(self, /, *args: Any, **kwargs: Any) -> Any:
         """Start an actor. Blocks: no, but for a name until it is known.
 
         Raises:
@@ -195,6 +205,12 @@ class ActorClass:
                     raise ValueError(answers[0])
                 return found
         return ActorHandle(spec, anchor)
+
+    def _remote(
+        self, args: Any = None, kwargs: Any = None, **options: Any
+    ) -> Any:
+        """Start an actor with these options. Ray: the same."""
+        return self.options(**options).remote(*args or (), **kwargs or {})
 
     def _spec(
         self, runtime: Runtime, args: bytes, namespace: str
@@ -253,7 +269,8 @@ def _check_group(
 def _methods(cls: type) -> dict[str, tuple[str | None, dict[str, Any]]]:
     methods = {}
     for name, function in inspect.getmembers(cls, callable):
-        if name.startswith("__") and name not in ("__init__", "__call__"):
+        own = inspect.isfunction(function) or inspect.ismethod(function)
+        if name.startswith("__") and not own:  # what every class has
             continue
         options = dict(getattr(function, "__minimr_method__", {}))
         if is_generator(function):

@@ -11,6 +11,7 @@ from typing import Any
 from minimr.core import serialize
 from minimr.core.messages import Inline
 from minimr.core.refs import Entry, ObjectRef
+from minimr.core.results import method
 from minimr.exceptions import ActorDiedError, task_error
 
 
@@ -95,10 +96,7 @@ class LocalRuntime:
 
 
 class _Dead:
-    """Takes the place of an actor that was killed."""
-
-    def __getattr__(self, name: str) -> Any:
-        return self
+    """Takes the place of an actor that was killed, and of its methods."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         raise ActorDiedError("the actor has died: it was ended by kill()")
@@ -112,9 +110,11 @@ class LocalActor:
         self._target = target
 
     def __getattr__(self, name: str) -> Any:
-        return LocalActor(self._runtime, getattr(self._target, name))
+        dead = isinstance(self._target, _Dead)
+        target = self._target if dead else method(self._target, name)
+        return LocalActor(self._runtime, target)
 
-    def remote(self, *args: Any, **kwargs: Any) -> Any:
+    def remote(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call it now."""
         marked = getattr(self._target, "__minimr_method__", {})
         returns = marked.get("num_returns", 1)

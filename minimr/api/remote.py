@@ -118,9 +118,23 @@ class RemoteCall:
         self._queue: Queue | None = None  # of a method's actor
         self._held: list[ObjectRef] = []
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Refuse: it is `remote` that calls."""
         raise refuse(self._name)
+
+    def options(self, **options: Any) -> RemoteCall:
+        """Return the same with other options."""
+        raise NotImplementedError
+
+    def remote(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call it."""
+        raise NotImplementedError
+
+    def _remote(
+        self, args: Any = None, kwargs: Any = None, **options: Any
+    ) -> Any:
+        """Call it with these options. Ray: the same."""
+        return self.options(**options).remote(*args or (), **kwargs or {})
 
     def _submit(self, runtime: Runtime, args: Any, kwargs: Any) -> Any:
         self._check(*args, **kwargs)
@@ -193,7 +207,7 @@ class RemoteFunction(RemoteCall):
         other._function, other._blob = self._function, self._blob
         return other
 
-    def remote(self, *args: Any, **kwargs: Any) -> Any:
+    def remote(self, /, *args: Any, **kwargs: Any) -> Any:
         """Submit a task. Blocks: no; gives references to its results.
 
         Ray: the same.

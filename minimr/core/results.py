@@ -10,10 +10,10 @@ registered as its borrower, and so answers.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import pickle
 import time
-from collections.abc import Callable
 from typing import Any
 
 import cloudpickle
@@ -33,10 +33,26 @@ from minimr.net.peer import Peer
 
 EVENTS_S = 0.5  # what ran is told to the control store
 MAX_EVENTS = 1000
+# Methods that every actor has.
+SYSTEM_METHODS = ("__ray_call__", "__ray_ready__", "__ray_terminate__")
 
 
 class ActorExit(BaseException):
     """Raised by `exit_actor` in a method."""
+
+
+def method(actor: Any, name: str) -> Any:
+    """Return a method of an actor: its class's, or one that all have."""
+    if name == "__ray_terminate__":
+        raise ActorExit
+    if name == "__ray_ready__":
+        return lambda: True
+    if name == "__ray_call__":
+        return lambda call, /, *args, **kwargs: call(actor, *args, **kwargs)
+    # Not the instance's: an attribute may have the name of a method.
+    found, cls = inspect.getattr_static(type(actor), name), type(actor)
+    bind = getattr(found, "__get__", None)
+    return bind(actor, cls) if bind else found
 
 
 class Results:
@@ -44,25 +60,19 @@ class Results:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self.functions: dict[bytes, Any] = {}  # pickled until the first use
+        # {key of a function or method}: pickled until the first use
+        self.functions: dict[bytes | str | m.Call, Any] = {}
         self._events: list[m.Event] = []
 
-    def function(
-        self, key: bytes | str | m.Call, actor: Any
-    ) -> Callable[..., Any]:
+    def function(self, key: bytes | str | m.Call, actor: Any) -> Any:
         """Give what a task calls; a function is unpickled at its first use."""
-        if key == "__ray_terminate__":
-            raise ActorExit
-        if key == "__ray_ready__":
-            return lambda: True
-        if isinstance(key, m.Call):
-            key = key.method
-        if isinstance(key, str):
-            return getattr(actor, key)  # type: ignore[no-any-return]
-        known = self.functions[key]
-        if isinstance(known, bytes):
+        known = self.functions.get(key)
+        if known is None:
+            name = key.method if isinstance(key, m.Call) else str(key)
+            known = self.functions[key] = method(actor, name)
+        elif isinstance(known, bytes):
             known = self.functions[key] = cloudpickle.loads(known)
-        return known  # type: ignore[no-any-return]
+        return known
 
     def arguments(self, blob: bytes, deps: Any) -> tuple[Any, Any]:
         """Unpickle arguments, values in the place of references.

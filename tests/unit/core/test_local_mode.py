@@ -147,3 +147,13 @@ def test_a_name_is_taken_once() -> None:
         Counter.options(name="here").remote()
     same = Counter.options(name="here", get_if_exists=True).remote()
     assert ray.get(same.add.remote()) == 6
+
+
+def test_an_attribute_does_not_hide_the_method_of_its_name() -> None:
+    class Switch:
+        def on(self) -> str:
+            self.on = True  # type: ignore[assignment,method-assign]
+            return "on"
+
+    switch = ray.remote(Switch).remote()
+    assert ray.get([switch.on.remote(), switch.on.remote()]) == ["on", "on"]
