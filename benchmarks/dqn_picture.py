@@ -18,6 +18,7 @@ from benchmarks.dqn_summary import Row
 from benchmarks.picture import FONT_SIZE, WIDTH_INCHES
 from benchmarks.timing import Spread
 from minimr.console import number_of
+from minimr.files import atomic_bytes_writer
 
 COLOURS = ("#a9c4de", "#35618f", "#d1622b", "#3c8c4a", "#8c4a8c")
 COLUMNS = 2
@@ -59,7 +60,8 @@ def draw(
                 _courses(panel, name, mine, plan)
             else:
                 panel.set_visible(False)
-        figure.savefig(path, format="png", dpi=100)
+        with atomic_bytes_writer(path) as file:
+            figure.savefig(file, format="png", dpi=100)
         pyplot.close(figure)
 
 

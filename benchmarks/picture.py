@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.tables import seconds
 from benchmarks.timing import Spread
+from minimr.files import atomic_bytes_writer
 
 SOLID, LIGHT, OWN = "#35618f", "#a9c4de", "#d1622b"
 BAR_INCHES, HEAD_INCHES, WIDTH_INCHES = 0.72, 1.9, 13.0
@@ -59,7 +60,8 @@ def draw(
         figure.suptitle(title, x=0.01, ha="left", linespacing=1.5)
         for axes, panel in zip(rows.flat, panels, strict=True):
             _draw_panel(axes, panel, labels)
-        figure.savefig(path, format="png", dpi=100)
+        with atomic_bytes_writer(path) as file:
+            figure.savefig(file, format="png", dpi=100)
         pyplot.close(figure)
 
 

@@ -16,7 +16,6 @@ Rules:
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from dqn.environment import shape_of
 from dqn.errors import DQNError
 from dqn.network import QNetwork, Weights
 from dqn.settings import Settings
+from minimr.files import atomic_bytes_writer, check_writable
 
 FORMAT = "minimr DQN 1"
 WORST = float("-inf")
@@ -170,32 +170,17 @@ def _write(path: Path, checkpoint: Checkpoint) -> None:
         },
     }
     try:
-        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".dqn-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                torch.save(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(draft, 0o666 & ~mask)  # as `open` would have made it
-            os.replace(draft, path)
-        except BaseException:
-            os.unlink(draft)
-            raise
+        with atomic_bytes_writer(path) as file:
+            torch.save(content, file)
     except OSError as error:
         raise DQNError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _check_writable(path: Path) -> None:
-    if path.is_dir():
-        raise DQNError(f"cannot write {path}: it is a folder")
     try:
-        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".dqn-")
+        check_writable(path)
     except OSError as error:
         raise DQNError(f"cannot write {path}: {error.strerror}") from error
-    os.close(descriptor)
-    os.unlink(draft)
 
 
 def _tensors(weights: Weights) -> dict[str, Any]:

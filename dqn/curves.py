@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from dqn.errors import DQNError
 from dqn.history import SCORE, History
+from minimr import files
 
 FONT_SIZE = 19
 WIDTH_INCHES, PANEL_INCHES, LEGEND_INCHES = 13.0, 5.2, 0.42
@@ -102,7 +103,8 @@ def _figure(
         )
         try:
             yield figure, axes
-            figure.savefig(path, format="png", dpi=100)
+            with files.atomic_bytes_writer(path) as file:
+                figure.savefig(file, format="png", dpi=100)
         except OSError as error:
             raise DQNError(f"cannot write {path}: {error.strerror}") from error
         finally:
@@ -170,9 +172,7 @@ def check_writable(path: str | Path) -> None:
     Raises:
         DQNError: it is a folder, or its folder cannot be written.
     """
-    from minimr.files import check_writable as check
-
     try:
-        check(str(path))
+        files.check_writable(path)
     except OSError as error:
         raise DQNError(f"cannot write {path}: {error.strerror}") from error

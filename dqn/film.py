@@ -1,6 +1,6 @@
 """Games as files: a video, a GIF, a sheet of pictures.
 
-frames ─> Recorder.add ─> draft, in a folder beside the file
+frames ─> Recorder.add ─> draft, beside the file
           Recorder.save ─> the file
 
 Rules:
@@ -12,8 +12,6 @@ Rules:
 
 from __future__ import annotations
 
-import os
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +24,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dqn.errors import DQNError
 from dqn.play import Frame
+from minimr.files import Draft
 
 WHITE, GREY, BLACK = (255, 255, 255), (128, 128, 128), (0, 0, 0)
 REST_S = 1.0  # for so long the end of a game stays on the screen
@@ -57,13 +56,9 @@ class Recorder(ABC):
             raise DQNError(
                 f"{path}: its name must end in {' or '.join(self.suffixes)}"
             )
-        if self._path.is_dir():
-            raise DQNError(f"cannot write {path}: it is a folder")
         with self._writing():
-            self._folder = tempfile.TemporaryDirectory(
-                prefix=".dqn-", dir=self._path.parent
-            )
-        self._draft = Path(self._folder.name, f"draft{suffix}")
+            self._file = Draft(self._path)
+        self._draft = Path(self._file.name)
 
     def add(self, frame: Frame) -> None:
         """Take the next frame."""
@@ -74,11 +69,11 @@ class Recorder(ABC):
         """Put the file in its place. Blocks: until it is written."""
         with self._writing():
             self._finish()
-            os.replace(self._draft, self._path)
+            self._file.put()
 
     def close(self) -> None:
         """Remove the draft."""
-        self._folder.cleanup()
+        self._file.discard()
 
     @abstractmethod
     def _add(self, frame: Frame) -> None: ...

@@ -13,7 +13,6 @@ Rules:
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -29,7 +28,7 @@ from dqn.history import History, read
 from dqn.live import LiveLine
 from dqn.run import Log, Run
 from dqn.settings import Settings
-from minimr.files import atomic_writer
+from minimr.files import atomic_writer, put
 
 VARIED = ("num_agents", "batch_size", "num_epochs_agents_train")
 HEADS = (
@@ -119,7 +118,7 @@ class Sweep:
         finally:
             line.close()
             team.close()
-        os.replace(draft, path)
+        put(draft, path)
         self.finished[settings] = history = read(path)
         return result(history)
 

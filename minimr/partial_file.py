@@ -16,11 +16,12 @@ Rules:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from minimr.files import put
 
 
 class FolderError(Exception):
@@ -42,10 +43,11 @@ class PartialFile:
     """The bytes of a file so far, and the version that they are of."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._part = path.with_name(f".{path.name}.part")
-        self._note = path.with_name(f".{path.name}.part.version")
-        with folder_errors(path.parent):
+        self._folder, self._path = path.parent, path
+        target = path.resolve()  # a file moves within one disk only
+        self._part = target.with_name(f".{target.name}.part")
+        self._note = target.with_name(f".{target.name}.part.version")
+        with folder_errors(self._folder):
             self.version = self._read_version()
             size = self._size_on_disk()
         self.size = size if size <= (self.length or 0) else 0
@@ -65,12 +67,12 @@ class PartialFile:
         self.version = version
         if version:
             text = f"{version.length}\n{version.validator}\n"
-            with folder_errors(self._path.parent):
+            with folder_errors(self._folder):
                 self._note.write_text(text, encoding="utf-8")
 
     def append(self, chunk: bytes) -> None:
         """Add bytes. Once it returns, killing this process loses none."""
-        with folder_errors(self._path.parent), open(self._part, "ab") as file:
+        with folder_errors(self._folder), open(self._part, "ab") as file:
             file.write(chunk)
         self.size += len(chunk)
 
@@ -80,7 +82,7 @@ class PartialFile:
         Raises:
             IncompleteError: it is empty, too short or too long.
         """
-        with folder_errors(self._path.parent):
+        with folder_errors(self._folder):
             size = self._size_on_disk()
         length = size if self.length is None else self.length
         if size < length:
@@ -88,15 +90,13 @@ class PartialFile:
         if size == 0 or size > length:
             self.discard()
             raise IncompleteError(f"{size} bytes came, {length} announced")
-        with folder_errors(self._path.parent):
-            with open(self._part, "rb") as file:
-                os.fsync(file.fileno())
+        with folder_errors(self._folder):
             self._note.unlink(missing_ok=True)  # first: never left alone
-            os.replace(self._part, self._path)
+            put(self._part, self._path)
 
     def discard(self) -> None:
         """Forget all bytes; the next request is for the whole file."""
-        with folder_errors(self._path.parent):
+        with folder_errors(self._folder):
             self._note.unlink(missing_ok=True)  # first: rule 2
             self._part.unlink(missing_ok=True)
         self.version, self.size = None, 0

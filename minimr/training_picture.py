@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from minimr.files import atomic_bytes_writer
 from minimr.training import MODES, Plan, Trained
 
 COLOURS = dict(zip(MODES, ("#35618f", "#4e9a51", "#d1622b"), strict=True))
@@ -39,7 +40,8 @@ def draw(path: str, trained: Sequence[Trained], plan: Plan) -> None:
             runs = [run for run in trained if run.rung == rung]
             _draw_loss(left, rung, runs)
             _draw_staleness(right, runs)
-        figure.savefig(path, format="png", dpi=100)
+        with atomic_bytes_writer(path) as file:
+            figure.savefig(file, format="png", dpi=100)
         pyplot.close(figure)
 
 

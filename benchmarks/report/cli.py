@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from benchmarks.report import others, scaling
 from benchmarks.report.content import Origin, Section
 from benchmarks.scaling.store import Store
-from minimr.files import atomic_writer
+from minimr.files import atomic_bytes_writer, atomic_writer
 
 HERE = Path(__file__).parent
 OF_THE_LAB = ("scaling", "failure")
@@ -73,7 +73,8 @@ def write(
     for section in sections:
         for figure in section.figures:
             path = target / FIGURES / f"{figure.name}.png"
-            path.write_bytes(figure.png)
+            with atomic_bytes_writer(path) as file:
+                file.write(figure.png)
     for name, escape in (("html", True), ("md", False)):
         pages = Environment(
             loader=FileSystemLoader(HERE),

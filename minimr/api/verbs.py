@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from minimr.actor import ActorHandle, find_actor
@@ -18,6 +17,7 @@ from minimr.api.trace import chrome_trace
 from minimr.core.refs import ObjectRef
 from minimr.core.runtime import Runtime, current
 from minimr.core.tasks import FIRST, Task
+from minimr.files import atomic_writer
 
 
 def get(refs: Any, *, timeout: float | None = None) -> Any:
@@ -221,5 +221,6 @@ def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
     rows = chrome_trace(current().ask_head("query", "events"))
     if filename is None:
         return rows
-    Path(filename).write_text(json.dumps(rows))
+    with atomic_writer(filename) as file:
+        json.dump(rows, file)
     return None

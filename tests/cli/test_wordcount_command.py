@@ -168,3 +168,42 @@ def test_compare_aligns_both_files_at_the_numbered_steps(
         ), anchor
     for line in ended.stdout.splitlines():
         assert line[80] in "│┼"
+
+
+def test_an_output_goes_where_a_link_leads(minimr: Minimr, book: Path) -> None:
+    folder = book.parent
+    for name in ("counts", "result"):
+        (folder / f"{name}.old").write_text("old")
+        (folder / name).symlink_to(f"{name}.old")
+    ended = minimr(
+        "wordcount", book, "--engine", "serial", "--output", "counts",
+        "--json", "result",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert (folder / "counts").is_symlink()
+    assert (folder / "result").is_symlink()
+    assert (folder / "counts.old").read_text() == lines_of(COUNTS)
+    (row,) = json.loads((folder / "result.old").read_text())
+    assert row["words"] == sum(COUNTS.values())
+
+
+def test_an_output_may_be_the_standard_output(
+    minimr: Minimr, book: Path
+) -> None:
+    ended = minimr(
+        "wordcount", book, "--engine", "serial", "--output", "/dev/stdout"
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.endswith(lines_of(COUNTS))
+
+
+def test_an_output_on_a_full_disk_is_one_line_after_the_table(
+    minimr: Minimr, book: Path
+) -> None:
+    ended = minimr(
+        "wordcount", book, "--engine", "serial", "--output", "/dev/full"
+    )
+    assert ended.returncode == 2
+    assert "serial" in ended.stdout
+    last = ended.stderr.splitlines()[-1]
+    assert last == "minimr: cannot use /dev/full: No space left on device"
