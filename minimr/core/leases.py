@@ -154,10 +154,13 @@ class Leases:
                 self._ask(queue, node, 0)
         elif need >= 2 * asked:
             assert queue.home is not None
-            if queue.shape and queue.shape.strategy:
+            assert queue.shape is not None
+            if queue.shape.strategy:
                 self._sweep(at_once=True)  # or a node seems full that is idle
             elsewhere = asked - queue.asked[queue.home]
-            self._ask(queue, queue.home, need - elsewhere)
+            far = queue.home != self.runtime.node.data.address
+            chosen = far and queue.shape.strategy is None
+            self._ask(queue, queue.home, need - elsewhere, int(chosen))
 
     def _ask(
         self, queue: Queue, node: Address, count: int, hops: int = 0

@@ -139,7 +139,7 @@ class Demand(NamedTuple):
     hold: Amounts | None  # by an actor while it lives; None: by tasks
     job: str
     workers: int
-    hops: int  # 1: another node sent me here
+    hops: int  # 1: this node was chosen for it, by another or for its data
     answers: int = 0  # of that node that have come; others are on the way
 
 

@@ -7,7 +7,8 @@ Rules:
 
 1. It runs in the head's process and talks to nodes by messages only, to
    its own one as well. It leases the workers of actors as owners lease
-   those of tasks.
+   those of tasks: from the node of who made the actor or, if the actor
+   holds nothing while it lives, from the one with the fewest actors.
 2. A node that has been silent for `SILENCE_S` is dead, and stays dead.
 3. An actor moves PENDING -> ALIVE -> RESTARTING -> ALIVE ... -> DEAD; who
    follows it hears of each change.
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -33,6 +34,7 @@ from minimr.net.channel import Address
 from minimr.net.endpoint import GONE, Endpoint, Reply
 from minimr.net.peer import Peer
 from minimr.node.groups import Groups
+from minimr.node.scheduler import fits
 
 SILENCE_S = 5.0
 CHECK_S = 1.0
@@ -45,6 +47,7 @@ class Actor:
     """One actor, from its creation until it is forgotten."""
 
     spec: m.ActorSpec
+    home: Address  # the node of who made it
     state: str = "PENDING"
     demand: int = 0  # our number for the lease that it waits for
     node: Address | None = None  # that was asked for it
@@ -170,7 +173,7 @@ class Control:
             return
         if spec.name is not None:
             self.names[key] = spec.id
-        self.actors[spec.id] = Actor(spec)
+        self.actors[spec.id] = Actor(spec, peer.data.home)
         reply(None)
 
     def _on_start_actor(self, peer: Peer, id: bytes, deps: Any) -> None:
@@ -186,7 +189,7 @@ class Control:
             placed = partial(self._start_in_group, actor, index)
             self.groups.when_created(id, placed)
         else:
-            self._start_at(actor, self.endpoint.address)
+            self._start_at(actor, *self._first_node(actor))
 
     def _start_in_group(self, actor: Actor, index: int, answer: Any) -> None:
         if isinstance(answer, str) and actor.state != "DEAD":
@@ -195,11 +198,28 @@ class Control:
         elif actor.state != "DEAD":
             self._start_at(actor, answer[max(index, 0)])
 
-    def _start_at(self, actor: Actor, node: Address) -> None:
+    def _start_at(self, actor: Actor, node: Address, hops: int = 0) -> None:
         if actor.state != "DEAD":
             actor.demand = next(self._numbers)
             self._demands[actor.demand] = actor
-            self._demand(actor, node, 0)
+            self._demand(actor, node, hops)
+
+    def _first_node(self, actor: Actor) -> tuple[Address, int]:
+        """Say which node is asked, and whether it was chosen for that.
+
+        An actor that holds nothing fits everywhere at any time, so nothing
+        else would keep a thousand of them from one node. Ray: by chance.
+        """
+        spec, here = actor.spec, self.endpoint.address
+        alive = [node for node in self.nodes.values() if node.alive]
+        if spec.hold or spec.place.strategy:
+            homes = {node.address for node in alive}
+            return (actor.home if actor.home in homes else here), 0
+        others = self.actors.values()
+        count = Counter(o.node for o in others if o.state != "DEAD")
+        able = [node for node in alive if fits(node.total, spec.place)]
+        places = [node.address for node in able]
+        return min(places, key=count.__getitem__, default=here), 1
 
     def _demand(
         self, actor: Actor, node: Address, hops: int, workers: int = 1

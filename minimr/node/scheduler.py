@@ -2,16 +2,19 @@
 
 Rules (Ray's, made smaller):
 
-1. DEFAULT fills this node first, then the node with most room; SPREAD goes
-   round the nodes; affinity is a must, or a wish (soft).
+1. DEFAULT fills half of this node first, then goes where least is in use,
+   as in Ray; who was sent here stays if there is room. SPREAD goes round
+   the nodes; affinity is a must, or a wish (soft).
    Many SPREAD tasks queue at nodes that are full, so that none idles while
    news travels; the last few wait for a node with room.
-2. A task that waits waits at a node that could ever run it.
+2. A task that waits waits at a node that could ever run it. Who was sent
+   on is not tied to where it waits: each news of the cluster decides again.
 3. What no node of the cluster could ever run fails at once.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from minimr.core.messages import (
@@ -29,6 +32,9 @@ from minimr.net.channel import Address
 
 FEW = 8  # SPREAD tasks that wait for room
 UNIT = 10_000  # the smallest part of a resource is 1/UNIT
+LIGHT = 0.5  # a node of which less is in use counts as empty
+ALL = math.inf  # so does any node, however full
+CRITICAL = ("CPU", "memory", "object_store_memory")  # what is in use of them
 
 
 class NeverError(Exception):
@@ -135,7 +141,7 @@ def decide(
         here: the id of the node that decides; its info is up to date.
         nodes: all nodes that live.
         turn: counts up with each SPREAD decision of this node.
-        hops: how many nodes have sent it on already.
+        hops: not 0: this node was chosen for it.
         left: how many tasks like it want a place, this one included.
 
     Raises:
@@ -147,32 +153,49 @@ def decide(
         soft = wanted[1]
         if not chosen and not soft:
             raise NeverError(f"node {wanted[0]} of its affinity is not alive")
-        if any(_fits(node.total, shape) for node in chosen) or not soft:
+        if any(fits(node.total, shape) for node in chosen) or not soft:
             nodes = chosen
-    able = [node for node in nodes if _fits(node.total, shape)]
+    able = [node for node in nodes if fits(node.total, shape)]
     if not able:
         raise NeverError(_explain(shape, nodes))
-    ready = [node for node in able if _fits(node.available, shape)]
+    ready = [node for node in able if fits(node.available, shape)]
     if kind == "SPREAD" and not hops:
         if not ready and left <= FEW:
             return None
         ready = sorted(ready or able)
         best = ready[turn % len(ready)]
     else:
-        # Who was sent here waits here, if it ever can run here.
-        ready = able if hops or not ready else ready
-        mine = [node for node in ready if node.id == here]
-        best = mine[0] if mine else max(ready, key=_room)
-    waits = best.id == here and not _fits(best.available, shape)
+        light = LIGHT if ready and not hops else ALL
+        best = min(ready or able, key=lambda node: _rank(node, here, light))
+    waits = best.id == here and not fits(best.available, shape)
     return None if waits else best.address
 
 
-def _fits(have: Resources, shape: Shape) -> bool:
+def fits(have: Resources, shape: Shape) -> bool:
+    """Tell whether a task of this shape finds all that it asks for."""
     return all(have.get(name, 0.0) >= need for name, need in shape.resources)
 
 
-def _room(node: NodeInfo) -> tuple[float, str]:
-    return (node.available.get("CPU", 0.0), node.id)
+def _rank(
+    node: NodeInfo, here: str, light: float
+) -> tuple[float, bool, float, str]:
+    """Order nodes, the best first; of light ones this node is the best."""
+    used = _in_use(node)
+    heavy = used if used >= light else 0.0
+    return (heavy, node.id != here, used, node.id)
+
+
+def _in_use(node: NodeInfo) -> float:
+    """Tell which part of a node's scarcest resource is in use."""
+    totals = [(name, node.total.get(name, 0.0)) for name in CRITICAL]
+    return max(
+        (
+            1.0 - node.available.get(name, 0.0) / total
+            for name, total in totals
+            if total
+        ),
+        default=0.0,
+    )
 
 
 def _explain(shape: Shape, nodes: Sequence[NodeInfo]) -> str:

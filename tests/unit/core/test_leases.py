@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from minimr.core import messages as m
-from minimr.core.leases import IDLE_S, Leases
+from minimr.core.leases import IDLE_S, LOCALITY_BYTES, Leases
 from minimr.core.tasks import Task
 
 SHAPE = m.Shape((("CPU", 1.0),), None, ())
@@ -65,10 +65,10 @@ class Owner:
         self.worker: Any = self.runtime.link(WORKER)
         self._ids = itertools.count()
 
-    def submit(self) -> None:
+    def submit(self, refs: Any = (), shape: m.Shape = SHAPE) -> None:
         id = next(self._ids).to_bytes(4, "big")
         self.leases.enqueue(
-            Task(id, "f", b"f", b"", b"", [], [], 1, shape=SHAPE)
+            Task(id, "f", b"f", b"", b"", list(refs), [], 1, shape=shape)
         )
 
     def leased(self, wanted: bool) -> None:
@@ -157,3 +157,37 @@ def test_what_another_node_needs_is_not_ours_to_give(owner: Owner) -> None:
     owner.done()
     owner.reclaim(busy=False, node=Peer(("another", 0)))
     assert not owner.released
+
+
+def demands(peer: Any) -> list[tuple[int, int]]:
+    """How many workers a node was asked for, and was it chosen for it?"""
+    asked = [each[1] for each in peer.sent if each[0] == "demand"]
+    return [(demand.workers, demand.hops) for demand in asked]
+
+
+def large(size: int, *places: Any) -> Any:
+    """An argument that lies on nodes."""
+    value = m.Stored(size, [*places], ())
+    return SimpleNamespace(entry=SimpleNamespace(value=value))
+
+
+def test_a_worker_is_asked_from_the_node_that_has_a_large_argument(
+    owner: Owner,
+) -> None:
+    far = owner.runtime.link(("far", 2))
+    owner.submit([large(2 * LOCALITY_BYTES, ("far", 2))])
+    assert demands(far) == [(1, 1)]
+    assert demands(owner.node) == [(1, 0)]  # the fixture's
+
+
+def test_a_small_argument_moves_no_task(owner: Owner) -> None:
+    owner.submit([large(LOCALITY_BYTES // 2, ("far", 2))])
+    assert demands(owner.runtime.link(("far", 2))) == []
+
+
+def test_a_strategy_is_decided_by_the_node_that_is_asked(
+    owner: Owner,
+) -> None:
+    spread = SHAPE._replace(strategy=("SPREAD",))
+    owner.submit([large(2 * LOCALITY_BYTES, ("far", 2))], spread)
+    assert demands(owner.runtime.link(("far", 2))) == [(1, 0)]

@@ -1,4 +1,4 @@
-"""Who is told that others wait for the worker that he gets or has."""
+"""Who gets a worker, and who is told that others wait for it."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class Owner:
     def post(self, message: Any) -> None:
         self.told.append(message)
 
-    def wants(self, workers: int) -> None:
+    def wants(self, workers: int, hops: int = 0) -> None:
         peer: Any = self
-        demand = m.Demand(0, SHAPE, None, "", workers, 0)
+        demand = m.Demand(0, SHAPE, None, "", workers, hops)
         self._leasing._on_demand(peer, demand)
 
     def gives_back(self) -> None:
@@ -93,3 +93,21 @@ def test_who_gets_a_worker_that_others_wait_for_is_told(
     assert owners[1].wanted == [True]
     owners[1].gives_back()
     assert owners[2].wanted == [False]
+
+
+@pytest.mark.parametrize("hops", [0, 1])
+def test_who_waits_is_sent_on_when_another_node_gets_room(
+    owners: list[Owner], hops: int
+) -> None:
+    leasing = owners[0]._leasing
+    owners[0].wants(1)
+    owners[1].wants(1, hops)
+    other, cpus = ("other", 2), {"CPU": 1.0}
+    leasing.node.nodes = [
+        m.NodeInfo("other", other, cpus, {"CPU": 0.0}, 1, True)
+    ]
+    leasing.schedule()
+    assert owners[1].told == []
+    leasing.node.nodes[0].available["CPU"] = 1.0
+    leasing.schedule()
+    assert owners[1].told == [("refused", 0, other, "")]

@@ -19,24 +19,42 @@ def shape(cpus: float, strategy: tuple[object, ...] | None = None) -> Shape:
     return Shape((("CPU", cpus),), strategy, ())
 
 
-def test_a_node_with_room_keeps_the_task() -> None:
-    nodes = [node("a", 2, 1), node("b", 8, 8)]
+def test_a_node_keeps_tasks_until_half_of_it_is_in_use() -> None:
+    nodes = [node("a", 4, 3), node("b", 4, 4)]
     assert decide(shape(1), "a", nodes, 0, 0) == nodes[0].address
+    nodes[0].available["CPU"] = 2
+    assert decide(shape(1), "a", nodes, 0, 0) == nodes[1].address
 
 
-def test_a_full_node_sends_it_to_the_one_with_most_room() -> None:
-    nodes = [node("a", 2, 0), node("b", 2, 1), node("c", 4, 4)]
-    assert decide(shape(1), "a", nodes, 0, 0) == nodes[2].address
+def test_who_was_sent_to_a_node_with_room_stays_there() -> None:
+    nodes = [node("a", 4, 1), node("b", 4, 4)]
+    assert decide(shape(1), "a", nodes, 0, 1) == nodes[0].address
 
 
-def test_what_was_sent_on_once_waits() -> None:
-    nodes = [node("a", 2, 0), node("b", 2, 2)]
-    assert decide(shape(1), "a", nodes, 0, 1) is None
+def test_the_scarcest_resource_tells_how_much_is_in_use() -> None:
+    nodes = [node("a", 4, 4, memory=8), node("b", 4, 4, memory=8)]
+    nodes[0].available["memory"] = 4
+    assert decide(shape(1), "a", nodes, 0, 0) == nodes[1].address
+
+
+def test_of_nodes_half_full_the_one_with_least_in_use_is_chosen() -> None:
+    nodes = [node("a", 2, 0), node("b", 2, 1), node("c", 4, 1)]
+    assert decide(shape(1), "a", nodes, 0, 0) == nodes[1].address
+    assert decide(shape(1), "b", nodes, 0, 0) == nodes[1].address
+
+
+@pytest.mark.parametrize("hops", [0, 1])
+def test_what_waits_goes_on_when_another_node_has_room(hops: int) -> None:
+    nodes = [node("a", 2, 0), node("b", 2, 0)]
+    assert decide(shape(1), "a", nodes, 0, hops) is None
+    nodes[1].available["CPU"] = 1
+    assert decide(shape(1), "a", nodes, 0, hops) == nodes[1].address
 
 
 def test_what_fits_nowhere_now_waits_where_it_could_run() -> None:
-    nodes = [node("a", 2, 0), node("b", 4, 0)]
+    nodes = [node("a", 2, 0), node("b", 4, 0), node("c", 4, -2)]
     assert decide(shape(1), "a", nodes, 0, 0) is None
+    assert decide(shape(1), "c", nodes, 0, 0) is None
     assert decide(shape(3), "a", nodes, 0, 0) == nodes[1].address
 
 
@@ -53,6 +71,13 @@ def test_spread_goes_round_the_nodes() -> None:
     assert turns.count(nodes[1].address) == 2
 
 
+def test_a_spread_task_that_was_sent_on_stays_where_there_is_room() -> None:
+    nodes = [node("a", 4, 4), node("b", 4, 4)]
+    spread = shape(1, ("SPREAD",))
+    turns = {decide(spread, "a", nodes, turn, 1) for turn in range(4)}
+    assert turns == {nodes[0].address}
+
+
 def test_affinity_is_a_must_and_soft_affinity_a_wish() -> None:
     nodes = [node("a", 2, 2), node("b", 2, 2)]
     hard = shape(1, ("node", "b", False))
@@ -62,6 +87,9 @@ def test_affinity_is_a_must_and_soft_affinity_a_wish() -> None:
         decide(gone, "a", nodes, 0, 0)
     soft = shape(1, ("node", "c", True))
     assert decide(soft, "a", nodes, 0, 0) == nodes[0].address
+    too_much = shape(3, ("node", "a", True))
+    nodes.append(node("d", 4, 4))
+    assert decide(too_much, "b", nodes, 0, 0) == nodes[2].address
 
 
 def test_parts_add_up_without_a_rest() -> None:
