@@ -27,10 +27,9 @@ from minimr.api import verbs
 from minimr.api.session import (
     cluster_file,
     init,
-    node_options,
     shutdown,
-    spawn_node,
 )
+from minimr.api.spawn import node_options, spawn_node
 from minimr.net.channel import connect, parse_address
 from minimr.net.token import load_token
 

@@ -25,11 +25,10 @@ from minimr.api.session import (
     LOOPBACK,
     init,
     is_initialized,
-    node_options,
     session,
     shutdown,
-    spawn_node,
 )
+from minimr.api.spawn import NodeProcess, node_options, spawn_node
 from minimr.core import messages as m
 from minimr.net.channel import Address
 from minimr.net.endpoint import GONE, Endpoint
@@ -50,7 +49,7 @@ class ClusterNode:
 
     head: Address
     where: Address
-    process: subprocess.Popen[bytes]
+    process: NodeProcess
 
     @property
     def address(self) -> str:

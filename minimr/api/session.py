@@ -14,21 +14,20 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from minimr.api.local import LocalRuntime
 from minimr.api.options import shape
+from minimr.api.spawn import NodeProcess, node_options, spawn_node
 from minimr.core import messages as m
 from minimr.core import runtime as runtimes
 from minimr.core.runtime import Runtime, set_current
-from minimr.exceptions import RaySystemError
 from minimr.net.channel import Address, connect, parse_address
 from minimr.net.token import load_token
 
 LOOPBACK = "127.0.0.1"
-ROOT = Path(__file__).parents[2]
 
-_node: subprocess.Popen[bytes] | None = None
+_node: NodeProcess | None = None
 _local: Any = None  # the runtime of local mode
 
 
@@ -165,82 +164,6 @@ def shutdown() -> None:
             _node.send_signal(signal.SIGKILL)
             _node.wait()
         _node = None
-
-
-def node_options(
-    num_cpus: float | None,
-    num_gpus: float | None,
-    resources: dict[str, float] | None,
-    object_store_memory: int | None,
-) -> dict[str, Any]:
-    """Say what a node has; what is not given is measured."""
-    amounts = dict(resources or {})
-    cpus = len(os.sched_getaffinity(0))
-    amounts["CPU"] = cpus if num_cpus is None else num_cpus
-    gpus = _gpus() if num_gpus is None else num_gpus
-    if gpus:
-        amounts["GPU"] = gpus
-    amounts = {name: float(have) for name, have in amounts.items()}
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    store = int(object_store_memory or memory * 0.3)
-    amounts["memory"] = float(memory * 0.5)
-    amounts["object_store_memory"] = float(store)
-    return {"resources": amounts, "store_bytes": store}
-
-
-def _gpus() -> int:
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return sum(bool(part.strip()) for part in visible.split(","))
-    return sum(
-        name.startswith("nvidia") and name[6:].isdigit()
-        for name in os.listdir("/dev")
-    )
-
-
-def spawn_node(
-    options: dict[str, Any], log: IO[bytes] | None = None
-) -> tuple[subprocess.Popen[bytes], Address]:
-    """Start a node's process. Blocks: until it listens.
-
-    It writes warnings to `log`, or where this process does.
-
-    Raises:
-        OSError: it cannot listen there, or this system is not Linux.
-        RaySystemError: it has not started; its output is in the text.
-    """
-    if sys.platform != "linux":
-        raise OSError(
-            f"minimr's nodes run on Linux only, not on {sys.platform}: use a "
-            "container, a virtual machine or WSL; or init(local_mode=True)"
-        )
-    env = dict(os.environ)
-    known = env.get("PYTHONPATH")
-    env["PYTHONPATH"] = f"{ROOT}:{known}" if known else str(ROOT)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "minimr.node.main", json.dumps(options)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        env=env,
-        start_new_session=True,  # Ctrl-C is the driver's
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    process.stdout.close()
-    try:
-        said = json.loads(line)
-    except ValueError:
-        process.kill()
-        code = process.wait()
-        raise RaySystemError(
-            f"the node did not start (exit code {code}): {line!r}"
-        ) from None
-    if "error" in said:
-        process.wait()
-        raise OSError(said["error"])
-    host, port = said
-    return process, (host, port)
 
 
 def _find(address: str) -> Address:

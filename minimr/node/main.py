@@ -1,9 +1,10 @@
 """The process of a node, and of the workers forked from it.
 
-    python -m minimr.node.main '{"resources": ..., "head": ...}'
+    python -m minimr.keeper minimr.node.main '{"resources": ..., "head": ...}'
 
-It writes its address as one line of JSON, and serves until the driver that
-started it, or the head, is gone.
+It writes its address and its process id as one line of JSON, and serves
+until the driver that started it, or the head, is gone. Whoever of the two
+processes ends first, no descendant of a worker outlives both.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from minimr.core import messages as m
 from minimr.core import worker
 from minimr.core.runtime import Runtime, set_current
+from minimr.keeper import KEEPER, adopt_orphans, end_all_children
 from minimr.net.channel import Address
 from minimr.net.token import load_token
 from minimr.node.control import Control
@@ -33,6 +35,7 @@ log = logging.getLogger(__name__)
 
 def serve(options: dict[str, Any]) -> None:
     """Be a node until it is over. Runs in: a process of its own."""
+    adopt_orphans()
     token = load_token()
     address = (options.get("host", "127.0.0.1"), options.get("port", 0))
 
@@ -43,21 +46,27 @@ def serve(options: dict[str, Any]) -> None:
     node = Node(token, address, amounts, store_bytes, worker_main)
     node.driver = options.get("driver")  # when `init` started this cluster
     parent = options.get("parent", node.driver)
-    if parent is not None:  # the node ends with it
-        gone, why = os.pidfd_open(parent), f"process {parent} is gone"
-        node.hub.watch_file(gone, lambda: node._on_stop(None, why))
+    keeper = os.environ.pop(KEEPER, None)
+    for other in (parent, keeper):
+        if other is not None:
+            _end_with(node, int(other))
     head = options.get("head")
     if head is None:
         control = Control(node)
         control.nodes[node.id] = node.info()  # known to the first who asks
         node.serve(control)
-    sys.stdout.write(json.dumps(node.address) + "\n")
+    sys.stdout.write(json.dumps([*node.address, os.getpid()]) + "\n")
     sys.stdout.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     node.join(tuple(head) if head else node.address)
     node.later(WARM_S, warm)
     while True:
         node.step()
+
+
+def _end_with(node: Node, process: int) -> None:
+    gone, why = os.pidfd_open(process), f"process {process} is gone"
+    node.hub.watch_file(gone, lambda: node._on_stop(None, why))
 
 
 def warm() -> None:
@@ -91,6 +100,7 @@ if __name__ == "__main__":
         serve(json.loads(sys.argv[1]))
     except SystemExit as end:
         log.info("the node ends: %s", end)
+        end_all_children()
         os._exit(0)
     except OSError as error:  # who started us reads one line
         sys.stdout.write(json.dumps({"error": error.strerror}) + "\n")

@@ -85,6 +85,7 @@ class Node(Endpoint):
         self.nodes = [*map(_copy, self._told.values())] or self.nodes
         self.report()
         self._trim()
+        self.workers.end_orphans()
         if self.store.events:
             row = (self.id, "object store", [*self.store.events])
             self.store.events.clear()

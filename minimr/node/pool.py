@@ -9,6 +9,8 @@ Rules:
 1. A worker is forked from the node, which has one thread and has imported
    no user code: milliseconds instead of a start of Python.
 2. A worker ends with its node (`PR_SET_PDEATHSIG`), whatever ends the node.
+3. What a worker has started ends with it: it adopts its orphans, so that
+   they are its node's when it is gone, and no other worker's.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minimr.core.messages import LOST, PROGRESS, Environment
+from minimr.keeper import adopt_orphans, end_children
 from minimr.net.channel import Address
 from minimr.net.hub import Hub
 from minimr.net.peer import Peer
@@ -122,11 +125,16 @@ class WorkerPool:
             worker.why = worker.why or why
             os.kill(worker.pid, signal.SIGKILL)
 
+    def end_orphans(self) -> None:
+        """Kill what workers have left; those on their way out are reaped."""
+        end_children(self.workers)
+
     def _child(self, worker: Worker, outputs: list[int], parent: int) -> None:
         try:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != parent:
                 os._exit(1)
+            adopt_orphans()
             _inherited.append(self)
             os.dup2(outputs[0], 1)
             os.dup2(outputs[1], 2)
@@ -164,4 +172,5 @@ class WorkerPool:
         for read in readers:  # its last words
             self.hub.call_file(read)
         del self.workers[worker.pid]
+        self.end_orphans()
         self._ended(worker, worker.how(status))

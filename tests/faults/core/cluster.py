@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import minimr as ray
-from minimr.api.session import node_options, spawn_node
+from minimr.api.spawn import NodeProcess, node_options, spawn_node
 from minimr.net.channel import Address
 
 T = 60
@@ -30,7 +29,7 @@ class Nodes:
 
     def __init__(self, cpus: int = 1, number: int = 3) -> None:
         self.cpus = cpus
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[NodeProcess] = []
         self.ports: list[int] = []
         self.head: Address | None = None
         for _ in range(number):

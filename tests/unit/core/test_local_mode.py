@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import minimr as ray
-from minimr.api import session
+from minimr.api import session, spawn
 from minimr.exceptions import ActorDiedError, RayTaskError
 
 
@@ -50,7 +50,7 @@ def test_another_system_is_pointed_to_local_mode(
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(OSError, match="Linux only, not on darwin"):
-        session.spawn_node(session.node_options(1, None, None, None))
+        spawn.spawn_node(spawn.node_options(1, None, None, None))
 
 
 def test_a_task_runs_here_and_at_once() -> None:
