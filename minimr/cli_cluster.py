@@ -44,6 +44,7 @@ STOP_TIMEOUT_S = 5.0
 @click.option("--num-cpus", type=float)
 @click.option("--num-gpus", type=float)
 @click.option("--resources", default="{}", help="JSON: '{\"disk\": 1}'.")
+@click.option("--labels", default="", help="KEY=VALUE,KEY=VALUE")
 @click.option("--object-store-memory", type=int, help="Bytes.")
 @click.option("--block", is_flag=True, help="Stay until the node ends.")
 def start(
@@ -54,6 +55,7 @@ def start(
     num_cpus: float | None,
     num_gpus: float | None,
     resources: str,
+    labels: str,
     object_store_memory: int | None,
     block: bool,
 ) -> None:
@@ -66,7 +68,16 @@ def start(
         raise click.UsageError(f"--resources is not JSON: {resources}") from (
             None
         )
-    options = node_options(num_cpus, num_gpus, custom, object_store_memory)
+    pairs = [pair.partition("=") for pair in labels.split(",") if pair]
+    if not all(key and value for key, _, value in pairs):
+        raise click.UsageError(f"--labels is not KEY=VALUE,...: {labels}")
+    options = node_options(
+        num_cpus,
+        num_gpus,
+        custom,
+        object_store_memory,
+        {key.strip(): value.strip() for key, _, value in pairs},
+    )
     options |= {"host": host, "port": port}
     if address is not None:
         options |= {"head": parse_address(address), "port": 0}

@@ -117,6 +117,7 @@ class Cluster:
         num_gpus: float = 0,
         resources: dict[str, float] | None = None,
         object_store_memory: int = STORE_BYTES,
+        labels: dict[str, str] | None = None,
     ) -> ClusterNode:
         """Start a node; the first one is the head.
 
@@ -128,7 +129,7 @@ class Cluster:
         Raises:
             TimeoutError: the head has not heard of it in 30 s.
         """
-        amounts = (num_cpus, num_gpus, resources, object_store_memory)
+        amounts = (num_cpus, num_gpus, resources, object_store_memory, labels)
         options = node_options(*amounts) | {"parent": os.getpid()}
         if self.head_node is not None:
             options["head"] = self.head_node.where

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from minimr.core import messages as m
-from minimr.core.messages import Amounts, Environment, Shape
+from minimr.core.messages import Amounts, Environment, Shape, Wishes
 
 SMALLEST = 1e-4  # part of a resource
+# What a label should be: a value, or one of several; or not.
+_VALUE = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+_SELECTOR = re.compile(rf"!?({_VALUE}|in\({_VALUE}(, ?{_VALUE})*\))").fullmatch
 
 
 class NodeAffinitySchedulingStrategy:
@@ -94,10 +98,19 @@ STRATEGY: Rule = (
     lambda value: True,
     "",
 )
+SELECTOR: Rule = (
+    (dict,),
+    lambda table: all(
+        isinstance(key, str) and isinstance(text, str) and _SELECTOR(text)
+        for key, text in table.items()
+    ),
+    "labels, each with 'value', '!value', 'in(a, b)' or '!in(a, b)'",
+)
 COMMON: dict[str, Rule] = {
     **dict.fromkeys(("num_cpus", "memory", "object_store_memory"), AMOUNT),
     **dict.fromkeys(("resources", "runtime_env"), TABLE),
-    **dict.fromkeys(("label_selector", "_metadata", "_labels"), ANY),
+    **dict.fromkeys(("_metadata", "_labels"), ANY),
+    "label_selector": SELECTOR,
     **dict.fromkeys(("name", "accelerator_type"), TEXT),
     "num_gpus": GPUS,
     "scheduling_strategy": STRATEGY,
@@ -130,7 +143,6 @@ METHOD = {
 LEFT_OUT = {
     "max_calls": "workers are not recycled",
     "accelerator_type": "use a custom resource",
-    "label_selector": "use a custom resource, or node affinity",
     "allow_out_of_order_execution": "calls of one caller keep their order",
     "_generator_backpressure_num_objects": "a generator is not held back",
 }
@@ -184,6 +196,16 @@ def check(
             )
 
 
+def wishes(selector: Mapping[str, str]) -> Wishes:
+    """Return what a label selector asks for."""
+    found = []
+    for key, text in sorted(selector.items()):
+        values = text.removeprefix("!").removeprefix("in(").removesuffix(")")
+        each = tuple(value.strip() for value in values.split(","))
+        found.append((key, text.startswith("!"), each))
+    return tuple(found)
+
+
 def shape(
     options: Mapping[str, Any],
     cpus: float,
@@ -204,7 +226,10 @@ def shape(
     if own.get("working_dir"):
         variables["MINIMR_WORKING_DIR"] = str(own["working_dir"])
     return Shape(
-        amounts(options, cpus, where), where, tuple(sorted(variables.items()))
+        amounts(options, cpus, where),
+        where,
+        tuple(sorted(variables.items())),
+        wishes(options.get("label_selector") or {}),
     )
 
 

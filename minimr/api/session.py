@@ -60,6 +60,7 @@ def init(
     num_gpus: float | None = None,
     resources: dict[str, float] | None = None,
     object_store_memory: int | None = None,
+    labels: dict[str, str] | None = None,
     local_mode: bool = False,
     ignore_reinit_error: bool = False,
     include_dashboard: bool | None = None,
@@ -89,7 +90,7 @@ def init(
     if local_mode:
         _local = LocalRuntime()
         return {}
-    amounts = (num_cpus, num_gpus, resources, object_store_memory)
+    amounts = (num_cpus, num_gpus, resources, object_store_memory, labels)
     where, host = _place(address, amounts)
     runtime = Runtime("driver", load_token(), host)
     _connect(runtime, where, namespace, runtime_env)

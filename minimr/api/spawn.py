@@ -64,6 +64,7 @@ def node_options(
     num_gpus: float | None,
     resources: dict[str, float] | None,
     object_store_memory: int | None,
+    labels: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Say what a node has; what is not given is measured."""
     amounts = dict(resources or {})
@@ -77,7 +78,11 @@ def node_options(
     store = int(object_store_memory or memory * 0.3)
     amounts["memory"] = float(memory * 0.5)
     amounts["object_store_memory"] = float(store)
-    return {"resources": amounts, "store_bytes": store}
+    return {
+        "resources": amounts,
+        "store_bytes": store,
+        "labels": dict(labels or {}),
+    }
 
 
 def _gpus() -> int:

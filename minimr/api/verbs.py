@@ -189,6 +189,7 @@ def nodes() -> list[dict[str, Any]]:
             "NodeManagerAddress": node.address[0],
             "NodeManagerPort": node.address[1],
             "Resources": dict(node.total) if node.alive else {},
+            "Labels": dict(node.labels),
             "pid": node.pid,
         }
         for node in current().ask_head("query", "nodes")

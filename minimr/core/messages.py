@@ -86,6 +86,9 @@ BUNDLE, BUNDLE_AMOUNT, BUNDLE_SHARE = "bundle", 1000.0, 0.001
 Resources = dict[str, float]
 Amounts = tuple[tuple[str, float], ...]
 Environment = tuple[tuple[str, str], ...]
+Labels = dict[str, str]
+# What labels of a node have to be: (key, whether it is none of them, values).
+Wishes = tuple[tuple[str, bool, tuple[str, ...]], ...]
 Name = tuple[bytes, Address]  # a reference on its way: its id, its owner
 # What took a while, for the timeline and for `list`: "task" or "object", its
 # id, a name, times (of a task: start, and the end of each phase), and whether
@@ -100,6 +103,7 @@ class Shape(NamedTuple):
     # ("SPREAD",), ("node", id, soft), ("group", id, bundle or -1, captures)
     strategy: tuple[Any, ...] | None
     env: Environment
+    labels: Wishes = ()
 
 
 class Job(NamedTuple):
@@ -129,6 +133,7 @@ class NodeInfo(NamedTuple):
     available: Resources
     pid: int
     alive: bool
+    labels: Labels = {}  # noqa: RUF012  # nobody changes it
 
 
 class Demand(NamedTuple):

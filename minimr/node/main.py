@@ -43,7 +43,8 @@ def serve(options: dict[str, Any]) -> None:
         run_worker(token, node.address, env, progress)
 
     amounts, store_bytes = options["resources"], options["store_bytes"]
-    node = Node(token, address, amounts, store_bytes, worker_main)
+    labels = options.get("labels", {})
+    node = Node(token, address, amounts, store_bytes, labels, worker_main)
     node.driver = options.get("driver")  # when `init` started this cluster
     parent = options.get("parent", node.driver)
     keeper = os.environ.pop(KEEPER, None)

@@ -28,6 +28,7 @@ from minimr.node.store import Store
 from minimr.node.transfer import Transfers
 
 REPORT_S = 1.0  # a node that lives says so at least this often
+NODE_ID_LABEL = "ray.io/node-id"  # every node has this one, as in Ray
 SPARE_S = 2.0  # workers beyond the CPUs may idle so long
 
 
@@ -40,10 +41,12 @@ class Node(Endpoint):
         address: Address,
         resources: m.Resources,
         store_bytes: int,
+        labels: m.Labels,
         worker_main: Callable[..., None],
     ) -> None:
         super().__init__("node", token, address)
         self.id = self.process.hex() + self.process.hex()[:12]
+        self.labels = {NODE_ID_LABEL: self.id, **labels}
         self.pool = Pool(resources)
         self.store = Store(store_bytes)
         self.transfers = Transfers(self, self.store)
@@ -78,7 +81,7 @@ class Node(Endpoint):
         free = float(self.store.arena.size - self.store.arena.used)
         available = {**self.pool.available, "object_store_memory": free}
         about = (self.id, self.address, self.pool.total, available)
-        return m.NodeInfo(*about, os.getpid(), True)
+        return m.NodeInfo(*about, os.getpid(), True, self.labels)
 
     def _tick(self) -> None:
         self._reported = None

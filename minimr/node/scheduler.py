@@ -21,9 +21,11 @@ from minimr.core.messages import (
     BUNDLE,
     BUNDLE_AMOUNT,
     Amounts,
+    Labels,
     NodeInfo,
     Resources,
     Shape,
+    Wishes,
     base,
     in_group,
     say,
@@ -147,6 +149,10 @@ def decide(
     Raises:
         NeverError: no node can ever run it.
     """
+    everywhere = nodes
+    nodes = [node for node in nodes if suits(node.labels, shape.labels)]
+    if not nodes:
+        raise NeverError(_explain_labels(shape, everywhere))
     kind, *wanted = shape.strategy or ("DEFAULT",)
     if kind == "node":
         chosen = [node for node in nodes if node.id == wanted[0]]
@@ -195,6 +201,25 @@ def _in_use(node: NodeInfo) -> float:
             if total
         ),
         default=0.0,
+    )
+
+
+def suits(labels: Labels, wishes: Wishes) -> bool:
+    """Tell whether a node has the labels that it should."""
+    return all(
+        (labels.get(key) in values) is not none for key, none, values in wishes
+    )
+
+
+def _explain_labels(shape: Shape, nodes: Sequence[NodeInfo]) -> str:
+    wanted = ", ".join(
+        f"{key} {'not ' if none else ''}in {list(values)}"
+        for key, none, values in shape.labels
+    )
+    there = "; ".join(f"{node.id[:8]} has {node.labels}" for node in nodes)
+    return (
+        f"no node can ever run this: it asks for labels, {wanted}, and node "
+        f"{there}. Start a node that has them: `minimr start --labels ...`"
     )
 
 

@@ -53,6 +53,7 @@ class NodeState(_Columns):
     is_head_node: bool
     state: str  # ALIVE, DEAD
     resources_total: dict[str, float]
+    labels: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ def list_nodes(
             is_head_node=node.address == runtime.welcome.head,
             state="ALIVE" if node.alive else "DEAD",
             resources_total=dict(node.total),
+            labels=dict(node.labels),
         )
         for node in runtime.ask_head("query", "nodes")
     ]
@@ -188,7 +190,8 @@ def list_tasks(
         )
         for row in task_rows(runtime.ask_head("query", "events"))
     }
-    owners = [row["address"] for row in _of_nodes("workers")]
+    found = [row["address"] for row in _of_nodes("workers")]
+    owners = [address for address in found if address is not None]
     for row in _asked(owners, "tasks"):
         rows[row["task_id"]] = TaskState(**row)
     return _chosen(TaskState, list(rows.values()), filters, limit)

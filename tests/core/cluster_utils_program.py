@@ -44,6 +44,28 @@ def main(module, file):
         return ray.get_runtime_context().get_node_id()
 
     seen["ran there"] = ray.get(where.remote()) == other.node_id
+
+    @ray.remote(num_cpus=0)
+    def node_id():
+        return ray.get_runtime_context().get_node_id()
+
+    def chosen(selector):
+        labelled = node_id.options(label_selector={"zone": selector})
+        return ray.get([labelled.remote() for _ in range(4)])
+
+    labelled = cluster.add_node(**NODE, labels={"zone": "east"})
+    seen["zone"] = [
+        {*chosen("east")} == {labelled.node_id},
+        {*chosen("in(west,east)")} == {labelled.node_id},
+        labelled.node_id not in chosen("!east"),
+        labelled.node_id not in chosen("!in(west,east)"),
+    ]
+    seen["label of the node"] = [
+        node["Labels"]["zone"]
+        for node in ray.nodes()
+        if node["NodeID"] == labelled.node_id
+    ]
+    cluster.remove_node(labelled)
     cluster.remove_node(third, allow_graceful=False)
     cluster.wait_for_nodes()
     seen["alive after one was removed"] = alive()

@@ -47,6 +47,11 @@ def test_a_task_runs_on_the_added_node_that_has_its_resource(seen):
     assert seen["ran there"] is True
 
 
+def test_a_label_selector_chooses_the_node(seen):
+    assert seen["zone"] == [True] * 4
+    assert seen["label of the node"] == ["east"]
+
+
 def test_a_removed_node_is_dead(seen):
     assert seen["alive after one was removed"] == 2
 

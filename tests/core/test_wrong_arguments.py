@@ -139,3 +139,14 @@ def test_an_unknown_keyword_of_put_is_refused(api):
 def test_an_unknown_name_of_the_module_is_an_attribute_error(api):
     with pytest.raises(AttributeError):
         _ = api.no_such_verb
+
+
+@pytest.mark.parametrize("selector", ["in(", "!!a", "a b", "", 3])
+def test_a_label_selector_that_cannot_be_is_refused(api, selector):
+    if selector == "" and api.__name__ == "ray":
+        pytest.skip("Ray takes an empty text for any value")
+    with pytest.raises((ValueError, TypeError)):
+
+        @api.remote(label_selector={"zone": selector})
+        def f():
+            pass

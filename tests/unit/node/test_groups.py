@@ -14,7 +14,7 @@ from minimr.node.scheduler import Pool
 
 def node(id: str, cpus: float) -> m.NodeInfo:
     amounts = {"CPU": cpus}
-    return m.NodeInfo(id, (id, 1), amounts, dict(amounts), 1, True)
+    return m.NodeInfo(id, (id, 1), amounts, dict(amounts), 1, True, {})
 
 
 ONE = {"CPU": 1.0}

@@ -30,7 +30,7 @@ class Node:
 
     def info(self) -> m.NodeInfo:
         about = (self.id, self.address, self.pool.total, self.pool.available)
-        return m.NodeInfo(*about, os.getpid(), True)
+        return m.NodeInfo(*about, os.getpid(), True, {})
 
     def report(self) -> None: ...
 

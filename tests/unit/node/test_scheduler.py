@@ -12,7 +12,7 @@ def node(name: str, total: float, free: float, **extra: float) -> NodeInfo:
     address = ("127.0.0.1", ord(name))
     have = {"CPU": total, **extra}
     left = {"CPU": free, **extra}
-    return NodeInfo(name, address, have, left, 1, True)
+    return NodeInfo(name, address, have, left, 1, True, {})
 
 
 def shape(cpus: float, strategy: tuple[object, ...] | None = None) -> Shape:
@@ -90,6 +90,26 @@ def test_affinity_is_a_must_and_soft_affinity_a_wish() -> None:
     too_much = shape(3, ("node", "a", True))
     nodes.append(node("d", 4, 4))
     assert decide(too_much, "b", nodes, 0, 0) == nodes[2].address
+
+
+def test_a_task_goes_where_the_labels_are_right() -> None:
+    zones = {"a": {"zone": "x"}, "b": {"zone": "y"}, "c": {}}
+    nodes = [
+        node(name, 2, 2)._replace(labels=labels)
+        for name, labels in zones.items()
+    ]
+
+    def chosen(none: bool, *values: str) -> str:
+        wanted = shape(1)._replace(labels=(("zone", none, values),))
+        address = decide(wanted, "a", nodes, 0, 0)
+        return next(each.id for each in nodes if each.address == address)
+
+    assert chosen(False, "y") == "b"
+    assert chosen(False, "y", "z") == "b"
+    assert chosen(True, "x", "y") == "c"
+    assert chosen(True, "y") == "a"
+    with pytest.raises(NeverError, match=r"zone in .'z'.*a has .*'x'"):
+        chosen(False, "z")
 
 
 def test_parts_add_up_without_a_rest() -> None:
