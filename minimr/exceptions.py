@@ -69,7 +69,7 @@ class WorkerCrashedError(RayError):
 
 
 class LocalRayletDiedError(RayError):
-    """The node of this process is gone."""
+    """The node of this process, or the head of its cluster, is gone."""
 
 
 class TaskCancelledError(RayError):

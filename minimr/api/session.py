@@ -32,12 +32,19 @@ _local: Any = None  # the runtime of local mode
 
 
 def session() -> Any:
-    """Give the runtime of this process; start one at the first use."""
+    """Give the runtime of this process; start one at the first use.
+
+    Raises:
+        LocalRayletDiedError: its node, or the head, is gone.
+    """
     if _local is not None:
         return _local
     if runtimes._current is None:
         init()
-    return runtimes._current
+    runtime = runtimes._current
+    if runtime is not None and runtime.lost:
+        raise runtime.error()
+    return runtime
 
 
 def is_initialized() -> bool:

@@ -29,6 +29,7 @@ unpickles what a user wrote.
         attach()                            I belong to you => Welcome
         blocked(waits)                      a task waits, or goes on
         printed(pid, node, lines, error, name)   lines of a worker
+        stop(why)                           to drivers: this node ends
         inspect(what)                       workers or objects => rows
     process -> owner
         inspect(what)                       tasks that have not ended => rows

@@ -29,9 +29,10 @@ from minimr.core.explain import complain, task_rows
 from minimr.core.leases import Leases
 from minimr.core.objects import Objects
 from minimr.core.refs import Entry, ObjectRef, released, wake_up
+from minimr.core.serialize import fail
 from minimr.core.tasks import Tasks
 from minimr.core.values import Values, map_arena
-from minimr.exceptions import RaySystemError
+from minimr.exceptions import LocalRayletDiedError, RaySystemError
 from minimr.net.channel import Address
 from minimr.net.endpoint import Endpoint, Reply
 from minimr.net.peer import Peer
@@ -60,9 +61,12 @@ def current() -> Runtime:
 
     Raises:
         RaySystemError: `init` was not called.
+        LocalRayletDiedError: its node, or the head, is gone.
     """
     if _current is None:
         raise RaySystemError("minimr is not initialised: call init() first")
+    if _current.lost:
+        raise _current.error()
     return _current
 
 
@@ -92,6 +96,7 @@ class Runtime(Endpoint):
     def __init__(self, kind: str, token: bytes, host: str) -> None:
         super().__init__(kind, token, (host, 0))
         self.urgent = False  # something was posted that should not wait
+        self.lost = ""  # why we are cut off from the cluster, if we are
         self.objects = Objects(self)
         self.values = Values(self)
         self.tasks = Tasks(self)
@@ -105,7 +110,7 @@ class Runtime(Endpoint):
         self._counter = itertools.count(1)
         for part in (self.objects, self.tasks, self.leases, self.actors):
             self.serve(part)
-        self.left += [self.objects.left, self.leases.left, self._left]
+        self.left += [self.objects.left, self.leases.left]
 
     def attach(self, address: Address) -> None:
         """Join a node. Blocks: until it has answered."""
@@ -148,10 +153,40 @@ class Runtime(Endpoint):
             self.urgent = False
             self.hub.flush()
 
-    def _left(self, peer: Peer, why: str) -> None:
-        # A driver says so at its next `get`.
-        if self.kind == "worker" and peer is self.node:
+    # ---- the end of the cluster ----
+
+    def _lose(self, peer: Peer, why: str) -> None:
+        attached = hasattr(self, "welcome")
+        if attached and peer is self.node:
+            self._cut_off("{}:{}".format(*peer.data.address), why)
+        elif attached and peer.data.address == self.welcome.head:
+            self._cut_off("{}:{}, the head".format(*peer.data.address), why)
+        super()._lose(peer, why)
+
+    def _on_stop(self, peer: Peer, why: str) -> None:
+        self._cut_off("{}:{}".format(*peer.data.address), why)
+
+    def _cut_off(self, node: str, why: str) -> None:
+        """Our node or the head is gone: what waits for them fails."""
+        if self.kind == "worker":
             os._exit(1)
+        if self.lost:
+            return
+        self.lost = (
+            f"the node at {node}, is gone: {why}. All tasks, actors and "
+            "objects of this program are lost. Call shutdown(), then init() "
+            "again"
+        )
+        failed = fail(self.error())
+        for task in [*self.tasks.live.values()]:
+            self.tasks.finish(task, failed)
+        for entry in [*self.objects.table.values()]:
+            if entry.value is None:
+                self.objects.fulfil(entry, failed)
+
+    def error(self) -> LocalRayletDiedError:
+        """Say that this process has lost its node, or the head."""
+        return LocalRayletDiedError(self.lost)
 
     def _on_view(self, peer: Peer, nodes: list[m.NodeInfo]) -> None:
         alive = {node.address for node in nodes if node.alive}
@@ -175,9 +210,6 @@ class Runtime(Endpoint):
             stream.write("".join(f"{head} {line}\n" for line in lines))
             stream.flush()
 
-    def _on_stop(self, peer: Peer, why: str) -> None:
-        """The cluster ends; a worker ends with its node."""
-
     def _on_inspect(self, peer: Peer, what: str, reply: Reply) -> None:
         reply(self.inspect(what))
 
@@ -188,12 +220,19 @@ class Runtime(Endpoint):
     def call(
         self, peer: Peer, *question: Any, timeout_s: float | None = None
     ) -> Any:
-        """Ask and wait. Blocks: until there is an answer, or time is up."""
+        """Ask and wait. Blocks: until there is an answer, or time is up.
+
+        Raises:
+            LocalRayletDiedError: our node or the head is gone.
+        """
         answers: list[Any] = []
         with self.lock:
             self.ask(peer, answers.append, *question)
         self.hub.flush()
         self.pump.wait(answers.__len__, timeout_s)
+        with self.lock:  # if we are cut off, it is known
+            if self.lost:
+                raise self.error()
         return answers[0] if answers else "it has not answered in time"
 
     def ask_head(self, *question: Any) -> Any:

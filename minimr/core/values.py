@@ -32,6 +32,7 @@ from minimr.core.refs import Entry, ObjectRef
 from minimr.core.tasks import FIRST
 from minimr.exceptions import GetTimeoutError, ObjectStoreFullError
 from minimr.net.channel import Address
+from minimr.net.endpoint import GONE
 
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime
@@ -210,6 +211,8 @@ class Values:
             elif isinstance(answer, tuple) and answer[0] is not None:
                 objects.missing(entry, answer[0])
                 self._fetch(entry, done)
+            elif answer == GONE:
+                done(serialize.fail(self.runtime.error()))
             else:
                 why = answer[1] if isinstance(answer, tuple) else answer
                 done(serialize.fail(ObjectStoreFullError(why)))

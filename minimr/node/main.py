@@ -61,8 +61,17 @@ def serve(options: dict[str, Any]) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     node.join(tuple(head) if head else node.address)
     node.later(WARM_S, warm)
-    while True:
-        node.step()
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        while True:
+            node.step()
+    except SystemExit as end:
+        node.farewell(str(end))
+        raise
+
+
+def _terminated(*signal: Any) -> None:
+    raise SystemExit("it was told to end (SIGTERM, by `minimr stop`?)")
 
 
 def _end_with(node: Node, process: int) -> None:

@@ -114,6 +114,13 @@ class Node(Endpoint):
     def _on_stop(self, peer: Peer | None, why: str) -> None:
         raise SystemExit(why)
 
+    def farewell(self, why: str) -> None:
+        """Tell drivers why this node ends."""
+        for peer in self.links.values():
+            if peer.data.kind == "driver":
+                peer.post(("stop", why))
+        self.hub.flush()
+
     def _ended(self, worker: Worker, how: str) -> None:
         self.leasing.worker_ended(worker, how)
 
@@ -141,7 +148,9 @@ class Node(Endpoint):
         if peer.data.kind == "driver" and peer.data.pid == self.driver:
             self._on_stop(None, "the driver is gone")
         if peer.data.address == self.head != self.address:
-            self._on_stop(None, "the head is gone")
+            self._on_stop(
+                None, "the head at {}:{} is gone: {}".format(*self.head, why)
+            )
         self.transfers.process_left(peer, peer.data.address)
         self.leasing.owner_left(peer)
 
