@@ -164,7 +164,9 @@ class AsyncioActorExit(RayError):  # noqa: N818  # Ray's name
     """Ends an actor, out of one of its async methods."""
 
 
-def task_error(name: str, error: BaseException, pid: int) -> RayTaskError:
+def task_error(
+    name: str, error: BaseException, pid: int, actor: str = ""
+) -> RayTaskError:
     """Wrap what a task raised. Runs in: worker, in the except clause."""
     if isinstance(error, RayTaskError):
         text = error.traceback_str  # raised by a task that this one got
@@ -173,5 +175,5 @@ def task_error(name: str, error: BaseException, pid: int) -> RayTaskError:
         text, cause = "", error
     lines = traceback.format_exception(type(error), error, error.__traceback__)
     here = "".join(lines).rstrip()
-    head = f"{name}() (pid={pid})"
+    head = f"{name}() (pid={pid}{f', repr={actor}' if actor else ''})"
     return RayTaskError(name, f"{head}\n{here}" if not text else here, cause)

@@ -22,6 +22,7 @@ from minimr.api.spawn import NodeProcess, node_options, spawn_node
 from minimr.core import messages as m
 from minimr.core import runtime as runtimes
 from minimr.core.runtime import Runtime, set_current
+from minimr.narrate import VARIABLE, narrate
 from minimr.net.channel import Address, connect, parse_address
 from minimr.net.token import load_token
 
@@ -97,11 +98,12 @@ def init(
     if local_mode:
         _local = LocalRuntime()
         return {}
+    if VARIABLE in os.environ:
+        narrate("driver ")
     amounts = (num_cpus, num_gpus, resources, object_store_memory, labels)
     where, host = _place(address, amounts)
     runtime = Runtime("driver", load_token(), host)
-    _connect(runtime, where, namespace, runtime_env)
-    runtime.show_prints = log_to_driver
+    _connect(runtime, where, namespace, runtime_env, log_to_driver)
     return {
         "node_id": runtime.welcome.node,
         "address": "{}:{}".format(*where),
@@ -131,7 +133,11 @@ def _place(
 
 
 def _connect(
-    runtime: Runtime, where: Address, namespace: str | None, env: Any
+    runtime: Runtime,
+    where: Address,
+    namespace: str | None,
+    env: Any,
+    log_to_driver: bool,
 ) -> None:
     runtime.job = m.Job(
         runtime.process.hex(),
@@ -139,6 +145,7 @@ def _connect(
         os.getcwd(),
         namespace or secrets.token_hex(8),
         shape({"runtime_env": env}, 0).env,
+        runtime.address if log_to_driver else None,
     )
     runtime.home = where
     set_current(runtime)
@@ -163,8 +170,11 @@ def shutdown() -> None:
     if runtimes._current is not None:
         runtime = runtimes._current
         set_current(None)
-        runtime.close()
-        atexit.unregister(shutdown)
+        try:
+            runtime.show_last_prints()
+        finally:
+            runtime.close()
+            atexit.unregister(shutdown)
     if _node is not None:
         try:
             _node.wait(5)

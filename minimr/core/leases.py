@@ -170,7 +170,8 @@ class Leases:
         self.runtime.urgent = True
         assert queue.shape is not None
         wanted = (queue.number, queue.shape, None, self.runtime.job.id)
-        demand = m.Demand(*wanted, count, hops, queue.answers[node])
+        answers, driver = queue.answers[node], self.runtime.job.driver
+        demand = m.Demand(*wanted, count, hops, answers, driver)
         self.runtime.link(node).post(("demand", demand))
 
     def _on_leased(self, peer: Peer, number: int, grant: m.Grant) -> None:

@@ -28,9 +28,11 @@ unpickles what a user wrote.
     process -> node, and back
         attach()                            I belong to you => Welcome
         blocked(waits)                      a task waits, or goes on
-        printed(pid, node, lines, error, name)   lines of a worker
         stop(why)                           to drivers: this node ends
         inspect(what)                       workers or objects => rows
+        flush_prints(job)                   => None: all is shown by now
+    node -> driver
+        printed(job, parts)                 what workers say => None: shown
     process -> owner
         inspect(what)                       tasks that have not ended => rows
     process -> node: the object store
@@ -115,6 +117,7 @@ class Job(NamedTuple):
     directory: str
     namespace: str
     env: Environment
+    driver: Address | None = None  # shows what is printed; None: nobody
 
 
 class Welcome(NamedTuple):
@@ -147,6 +150,7 @@ class Demand(NamedTuple):
     workers: int
     hops: int  # 1: this node was chosen for it, by another or for its data
     answers: int = 0  # of that node that have come; others are on the way
+    driver: Address | None = None  # of the job, to show what is printed
 
 
 class Grant(NamedTuple):

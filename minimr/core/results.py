@@ -19,7 +19,7 @@ from typing import Any
 import cloudpickle
 
 from minimr.core import messages as m
-from minimr.core import serialize
+from minimr.core import prints, serialize
 from minimr.core.refs import Entry
 from minimr.core.runtime import Runtime
 from minimr.core.serialize import Slot, fail
@@ -35,6 +35,17 @@ EVENTS_S = 0.5  # what ran is told to the control store
 MAX_EVENTS = 1000
 # Methods that every actor has.
 SYSTEM_METHODS = ("__ray_call__", "__ray_ready__", "__ray_terminate__")
+
+
+def own_repr(actor: Any) -> str:
+    """Return what an actor's class writes of it; nothing by default."""
+    default: Any = object.__repr__
+    if type(actor).__repr__ is default or actor is None:
+        return ""
+    try:
+        return repr(actor)
+    except Exception as error:  # noqa: BLE001  # the user's
+        return f"<{type(actor).__name__}: its __repr__ raised {error!r}>"
 
 
 class ActorExit(BaseException):
@@ -141,21 +152,26 @@ class Results:
             peer.post(message)
 
     def failure(
-        self, actor: m.ActorSpec | None, name: str, error: BaseException
+        self,
+        spec: m.ActorSpec | None,
+        name: str,
+        error: BaseException,
+        actor: Any = None,
     ) -> m.Failed:
         """Give the answer when a task has raised; some end the process."""
+        prints.flush()
         self.runtime.hub.flush()
         if isinstance(error, ActorExit | AsyncioActorExit):
-            assert actor is not None
+            assert spec is not None
             why = "it called exit_actor()"
-            self.runtime.ask_head("end_actor", actor.id, True, why)
+            self.runtime.ask_head("end_actor", spec.id, True, why)
             error = SystemExit()
         if isinstance(error, SystemExit):
             code = error.code
             os._exit(code if isinstance(code, int) else int(code is not None))
         if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
             return fail(TaskCancelledError(f"{name}() was cancelled"))
-        return fail(task_error(name, error, os.getpid()))
+        return fail(task_error(name, error, os.getpid(), own_repr(actor)))
 
     def record(
         self, id: bytes, name: str, times: list[float], succeeded: bool

@@ -24,6 +24,7 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from minimr.core import messages as m
+from minimr.core import prints
 from minimr.core.actors import Actors
 from minimr.core.explain import complain, task_rows
 from minimr.core.leases import Leases
@@ -42,6 +43,7 @@ SPIN_S = 0.0001  # before a wait sleeps
 GRACE_S = 0.002  # a shorter wait does not give a CPU back
 PATIENCE_S = 10.0  # a wait that takes longer may have to be explained
 ATTACH_TIMEOUT_S = 30
+LAST_PRINTS_S = 1.0  # a program that ends waits for them so long at most
 
 
 class Running(NamedTuple):
@@ -104,7 +106,6 @@ class Runtime(Endpoint):
         self.actors = Actors(self)
         self.pump = Pump(self._step, self.hub.wake)
         self.unpinned: deque[bytes] = deque()  # filled by the collector
-        self.show_prints = False
         # A worker's task that waits gives its CPU back meanwhile.
         self.blocked: Callable[[], AbstractContextManager[None]] = nullcontext
         self._counter = itertools.count(1)
@@ -198,17 +199,14 @@ class Runtime(Endpoint):
     def _on_printed(
         self,
         peer: Peer,
-        pid: int,
-        node: str,
-        lines: Any,
-        error: bool,
-        name: Any,
+        job: str,
+        parts: Sequence[prints.Printed],
+        reply: Reply,
     ) -> None:
-        if self.show_prints:
-            stream = sys.stderr if error else sys.stdout
-            head = f"({name} pid={pid}, node={node})"
-            stream.write("".join(f"{head} {line}\n" for line in lines))
-            stream.flush()
+        if job == self.job.id:  # not of a driver that had this port before
+            for printed in parts:
+                prints.show(printed)
+        reply(None)
 
     def _on_inspect(self, peer: Peer, what: str, reply: Reply) -> None:
         reply(self.inspect(what))
@@ -241,6 +239,22 @@ class Runtime(Endpoint):
             head = self.head()
         return self.call(head, *question)
 
+    def ask_nodes(self, *question: Any, timeout_s: float) -> None:
+        """Ask all living nodes. Blocks: until they answer, or time is up."""
+        until = time.monotonic() + timeout_s
+        with self.lock:
+            head = self.head()
+        nodes = self.call(head, "query", "nodes", timeout_s=timeout_s)
+        living = [n for n in nodes if n.alive] if type(nodes) is list else []
+        answers: list[Any] = []
+        with self.lock:
+            for node in living:
+                link = self.link(node.address)
+                self.ask(link, answers.append, *question)
+        self.hub.flush()
+        rest = until - time.monotonic()
+        self.pump.wait(lambda: len(answers) == len(living), rest)
+
     def new_id(self) -> bytes:
         """Make an id: the process, and a counter."""
         return self.process + next(self._counter).to_bytes(6, "big")
@@ -269,6 +283,12 @@ class Runtime(Endpoint):
                 complain(self, entries, time.monotonic() - begin)
                 patience *= 2
             return self.pump.wait(ready, until - time.monotonic())
+
+    def show_last_prints(self) -> None:
+        """Show what workers have printed by now. Blocks: a moment."""
+        if self.job.driver is not None:
+            what = ("flush_prints", self.job.id)
+            self.ask_nodes(*what, timeout_s=LAST_PRINTS_S)
 
     def close(self) -> None:
         """Leave the cluster. Blocks: until the last message is sent."""

@@ -31,7 +31,8 @@ from typing import Any
 import cloudpickle
 
 from minimr.core import messages as m
-from minimr.core.results import Results
+from minimr.core import prints
+from minimr.core.results import Results, own_repr
 from minimr.core.runtime import Running, Runtime, running
 from minimr.core.serialize import fail
 from minimr.core.tasks import BATCH
@@ -77,11 +78,13 @@ class Executor:
         self.now: Running | None = None  # in the main thread
         self._looked_at: Running | None = None  # by the background thread
         self._stuck: Running | None = None  # nothing waits behind this one
+        self.label: str | None = None  # of the actor, before what it prints
         self._flushed = 0.0
         runtime.serve(self)
         runtime.blocked = self._blocked
         runtime.pump.taken_over = self._taking_long
         signal.signal(signal.SIGINT, self._interrupted)
+        prints.speaker = self._speaker
 
     # ---- messages ----
 
@@ -252,11 +255,14 @@ class Executor:
             times.append(time.time())
             if self.spec is not None and id in self.cancelled:
                 raise KeyboardInterrupt
+            if prints.unflushed:
+                prints.flush()
             self.results.reply(peer, id, returns, result)
             succeeded = True
         except BaseException as error:  # noqa: BLE001  # sent to the owner
             self.now = None
-            failed = self.results.failure(self.spec, name, error)
+            actor = self.actor
+            failed = self.results.failure(self.spec, name, error, actor)
             peer.post(("done", id, failed))
             succeeded = False
         self.now = None
@@ -271,6 +277,12 @@ class Executor:
         elif self.threads:
             self.runtime.hub.flush()
 
+    def _speaker(self) -> str | None:
+        """Name who prints. Runs in: any thread."""
+        if self.label is None and (now := running.get()) is not None:
+            return now.name
+        return self.label
+
     def _begin(self, now: Running) -> None:
         self.begun += 1
         name = now.name.encode()
@@ -280,13 +292,15 @@ class Executor:
 
     def _become(self, spec: m.ActorSpec, restarts: int, reply: Any) -> None:
         self.spec, self.restarts, error = spec, restarts, None
-        name = f"{spec.class_name}.__init__"
+        self.label, name = spec.class_name, f"{spec.class_name}.__init__"
         token = running.set(Running(b"", name, restarts))
+        m.PROGRESS.pack_into(self.progress, 0, self.lease, 0, name.encode())
         try:
             cls = cloudpickle.loads(spec.blob)
             args, kwargs = self.results.arguments(spec.args, spec.deps)
             self.actor = cls.__new__(cls)
             self.actor.__init__(*args, **kwargs)
+            self.label = own_repr(self.actor) or spec.class_name
         except BaseException as raised:  # noqa: BLE001  # sent to the callers
             failed = self.results.failure(spec, name, raised)
             raised = pickle.loads(failed.error)
@@ -294,6 +308,7 @@ class Executor:
             error = fail(died).error
         finally:
             running.reset(token)
+            prints.flush()
         limits = {"": spec.concurrency, **dict(spec.groups)}
         if spec.is_async:
             self.loop = asyncio.new_event_loop()

@@ -226,7 +226,7 @@ class Control:
     ) -> None:
         actor.node, spec = node, actor.spec
         wanted = (actor.demand, spec.place, spec.hold, spec.job.id)
-        demand = m.Demand(*wanted, workers, hops)
+        demand = m.Demand(*wanted, workers, hops, driver=spec.job.driver)
         self.endpoint.link(node).post(("demand", demand))
 
     def _on_refused(

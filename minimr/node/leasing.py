@@ -159,6 +159,7 @@ class Leasing:
             ours = worker.job in ("", want.demand.job)
             if free and ours and worker.env == want.demand.shape.env:
                 worker.job = want.demand.job
+                worker.driver = want.demand.driver
                 worker.lease, lease.worker = lease, worker
                 assert worker.address is not None
                 about = (lease.number, worker.address, lease.gpus)

@@ -23,6 +23,7 @@ from minimr.core import messages as m
 from minimr.core import worker
 from minimr.core.runtime import Runtime, set_current
 from minimr.keeper import KEEPER, adopt_orphans, end_all_children
+from minimr.narrate import narrate
 from minimr.net.channel import Address
 from minimr.net.token import load_token
 from minimr.node.control import Control
@@ -94,6 +95,7 @@ def run_worker(
     """Be a worker. Runs in: a fork of the node."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.update(dict(env))
+    narrate("worker ")
     runtime = Runtime("worker", token, node[0])
     runtime.home = node
     set_current(runtime)
@@ -104,8 +106,7 @@ def run_worker(
 
 
 if __name__ == "__main__":
-    level = os.environ.get("MINIMR_LOG", "warning").upper()
-    logging.basicConfig(level=level)
+    narrate("node ")
     try:
         serve(json.loads(sys.argv[1]))
     except SystemExit as end:

@@ -3,7 +3,8 @@
     processes ── hello, attach ──> who is there        (here)
     owners ── demand, release ──> leases               (`leasing.py`)
     processes ── create, fetch ──> objects             (`transfer.py`)
-    workers ── prints, ends ──> drivers, owners        (here)
+    workers ── prints ──> drivers                      (`prints.py`)
+    workers ── ends ──> owners                         (here)
 
 Rule: one thread, no user code, nothing that waits: the node only decides.
 """
@@ -23,6 +24,7 @@ from minimr.net.peer import Peer
 from minimr.node.groups import Bundles
 from minimr.node.leasing import Leasing
 from minimr.node.pool import Worker, WorkerPool
+from minimr.node.prints import Prints
 from minimr.node.scheduler import Pool
 from minimr.node.store import Store
 from minimr.node.transfer import Transfers
@@ -51,8 +53,10 @@ class Node(Endpoint):
         self.store = Store(store_bytes)
         self.transfers = Transfers(self, self.store)
         self.serve(self.transfers)
+        self.prints = Prints(self, self.id)
+        self.serve(self.prints)
         self.workers = WorkerPool(
-            self.hub, worker_main, self._printed, self._ended
+            self.hub, worker_main, self.prints, self._ended
         )
         self.nodes: list[m.NodeInfo] = [self.info()]  # what we expect
         self._told: dict[str, m.NodeInfo] = {}  # what they have reported
@@ -123,12 +127,6 @@ class Node(Endpoint):
 
     def _ended(self, worker: Worker, how: str) -> None:
         self.leasing.worker_ended(worker, how)
-
-    def _printed(self, worker: Worker, lines: list[str], error: bool) -> None:
-        about = (worker.pid, self.id[:8], lines, error, worker.running())
-        for peer in self.links.values():
-            if peer.data.process.hex() == worker.job:  # the driver
-                peer.post(("printed", *about))
 
     # ---- who is there ----
 

@@ -2,7 +2,7 @@
 
     node ── fork ──> worker ── hello ──> node
       ▲ pidfd: it has ended         │
-      └ two pipes: what it prints ──┘
+      └ two pipes: what it prints ──┘      (`prints.py`)
 
 Rules:
 
@@ -15,7 +15,6 @@ Rules:
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import mmap
@@ -28,9 +27,11 @@ from typing import Any
 
 from minimr.core.messages import LOST, PROGRESS, Environment
 from minimr.keeper import adopt_orphans, end_children
+from minimr.core.prints import Stream
 from minimr.net.channel import Address
 from minimr.net.hub import Hub
 from minimr.net.peer import Peer
+from minimr.node.prints import Prints
 
 LAST_LINES = 20
 PR_SET_PDEATHSIG = 1
@@ -51,6 +52,7 @@ class Worker:
         self.pid = 0
         self.env = env
         self.job = ""  # of the first lease, and from then on
+        self.driver: Address | None = None  # of the job: shows the prints
         self.peer: Peer | None = None  # when it has said hello
         self.address: Address | None = None
         self.lease: Any = None
@@ -81,11 +83,11 @@ class Worker:
 
 
 class WorkerPool:
-    """Forks workers and tells when they print and when they end.
+    """Forks workers and tells when they end.
 
     Args:
         main: runs in the child, with (environment, progress).
-        printed: called with (worker, lines, is it standard error).
+        prints: reads what they print.
         ended: called with (worker, how).
     """
 
@@ -93,13 +95,13 @@ class WorkerPool:
         self,
         hub: Hub,
         main: Callable[[Environment, mmap.mmap], None],
-        printed: Callable[[Worker, list[str], bool], None],
+        prints: Prints,
         ended: Callable[[Worker, str], None],
     ) -> None:
         self.hub = hub
         self.workers: dict[int, Worker] = {}  # {process id}
         self._main = main
-        self._printed = printed
+        self._prints = prints
         self._ended = ended
         gc.freeze()  # a child never touches what was made before it
 
@@ -112,11 +114,9 @@ class WorkerPool:
             self._child(worker, [write for _, write in outputs], parent)
         for error, (read, write) in enumerate(outputs):
             os.close(write)
-            os.set_blocking(read, False)
-            self._watch_output(worker, read, bool(error))
+            self._prints.watch(worker, read, bool(error))
         pidfd = os.pidfd_open(worker.pid)
-        readers = [read for read, _ in outputs]
-        self.hub.watch_file(pidfd, lambda: self._reap(worker, pidfd, readers))
+        self.hub.watch_file(pidfd, lambda: self._reap(worker, pidfd))
         self.workers[worker.pid] = worker
 
     def kill(self, worker: Worker, why: str) -> None:
@@ -139,38 +139,18 @@ class WorkerPool:
             os.dup2(outputs[0], 1)
             os.dup2(outputs[1], 2)
             os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
-            sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-            sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+            sys.stdout, sys.stderr = Stream(1), Stream(2)
             self._main(worker.env, worker.progress)
         except BaseException:  # noqa: BLE001  # the end of a process
             sys.excepthook(*sys.exc_info())
         finally:
             os._exit(1)
 
-    def _watch_output(self, worker: Worker, read: int, error: bool) -> None:
-        rest = ""
-
-        def readable() -> None:
-            nonlocal rest
-            data = b""
-            with contextlib.suppress(BlockingIOError):
-                data = os.read(read, 65536)
-                if not data:
-                    self.hub.unwatch_file(read)
-                    os.close(read)
-            *lines, rest = (rest + data.decode(errors="replace")).split("\n")
-            if lines:
-                worker.last.extend(lines)
-                self._printed(worker, lines, error)
-
-        self.hub.watch_file(read, readable)
-
-    def _reap(self, worker: Worker, pidfd: int, readers: list[int]) -> None:
+    def _reap(self, worker: Worker, pidfd: int) -> None:
         _, status = os.waitpid(worker.pid, 0)
         self.hub.unwatch_file(pidfd)
         os.close(pidfd)
-        for read in readers:  # its last words
-            self.hub.call_file(read)
+        self._prints.last_words(worker)
         del self.workers[worker.pid]
         self.end_orphans()
         self._ended(worker, worker.how(status))

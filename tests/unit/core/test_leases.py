@@ -34,7 +34,7 @@ class Runtime:
     """An owner without sockets, clock and results."""
 
     urgent = False
-    job = SimpleNamespace(id="job")
+    job = SimpleNamespace(id="job", driver=None)
 
     def __init__(self) -> None:
         self.peers: dict[Any, Peer] = {}
