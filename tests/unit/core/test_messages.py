@@ -27,6 +27,7 @@ RECEIVERS = [
     ("node.groups", "Groups"),
     ("node.leasing", "Leasing"),
     ("node.node", "Node"),
+    ("node.prints", "Prints"),
     ("node.transfer", "Transfers"),
 ]
 NOT_SENT = {"self", "peer", "reply", "until", "again"}
