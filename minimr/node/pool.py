@@ -26,8 +26,8 @@ from collections.abc import Callable
 from typing import Any
 
 from minimr.core.messages import LOST, PROGRESS, Environment
-from minimr.keeper import adopt_orphans, end_children
 from minimr.core.prints import Stream
+from minimr.keeper import adopt_orphans, end_children
 from minimr.net.channel import Address
 from minimr.net.hub import Hub
 from minimr.net.peer import Peer
