@@ -68,7 +68,8 @@ class Head:
         fields = dict.fromkeys(m.ActorSpec._fields)
         fields |= {"id": id, "hold": hold, "namespace": "", "owner": DRIVER}
         fields |= {"place": m.Shape(CPU, strategy, ()), "class_name": "A"}
-        fields |= {"job": SimpleNamespace(id="job", driver=None), "max_restarts": 1}
+        job = SimpleNamespace(id="job", driver=None)
+        fields |= {"job": job, "max_restarts": 1}
         spec = m.ActorSpec(**fields)  # type: ignore[arg-type]
         self.control._on_create_actor(maker, spec, lambda _: None)  # type: ignore[arg-type]
         self.control._on_start_actor(maker, id, ())  # type: ignore[arg-type]
