@@ -30,6 +30,10 @@ COMMANDS = {  # name: (module:attribute, help)
         "benchmarks.micro:micro",
         "Compare Ray's microbenchmark on Ray and on minimr.",
     ),
+    "compare": (
+        "benchmarks.versions:compare",
+        "Compare this tree with a commit: is anything slower?",
+    ),
     "parameter-server": (
         "benchmarks.parameter_server:parameter_server",
         "Time pushes, pulls and rounds of parameter servers.",
