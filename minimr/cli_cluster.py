@@ -81,7 +81,9 @@ def start(
     options |= {"host": host, "port": port}
     if address is not None:
         options |= {"head": parse_address(address), "port": 0}
-        connect(options["head"], load_token()).close()  # or say why not
+        connect(
+            options["head"], load_token(), ["head"]
+        ).close()  # or say why not
     if block:
         options["driver"] = os.getpid()  # it ends with this command
     # Who waits for the end of our output must not wait for the node's.

@@ -273,7 +273,8 @@ def _serve(options: ServerOptions) -> None:
     if os.getppid() != options.driver:
         return  # it was gone before we looked
     listener = socket.socket(fileno=options.descriptor)
-    hub = Hub(load_token(), ("", 0), options.max_frame_bytes, listener)
+    size = options.max_frame_bytes
+    hub = Hub(load_token(), "weights", ("", 0), size, listener)
     hub.watch_file(driver, lambda: os._exit(0))
     path = options.checkpoint
     rounds = load(path) if path is not None and options.restore else None

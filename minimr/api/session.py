@@ -126,7 +126,7 @@ def _place(
         raise ValueError("num_cpus, num_gpus, resources: not with an address")
     where = _find(str(address))
     # Once by hand, for an error that says what is wrong there.
-    channel = connect(where, load_token())
+    channel = connect(where, load_token(), ["head", "node"])
     host = channel.sock.getsockname()[0]
     channel.close()
     return where, host

@@ -219,6 +219,9 @@ class Coordinator:
             if run is not None:
                 self._on_answer(run, message)
             return
+        if (member.task or ())[:2] != (message.job_id, message.task):
+            self._members.refuse(member, message)
+            return
         member.task = member.cancelled_at = None
         if run is None:  # forgotten; the worker is idle all the same
             return

@@ -99,7 +99,11 @@ class Fetcher:
 
         if worker not in self._channels and worker not in self._lost:
             self._channels[worker] = connect(
-                address, self._token, self._timeout_s, dialled=dialled
+                address,
+                self._token,
+                ["blocks"],
+                self._timeout_s,
+                dialled=dialled,
             )
         if worker in self._lost:  # looked at last: `lose` may come any time
             raise ConnectionError("the coordinator has given it up")

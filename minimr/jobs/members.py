@@ -97,7 +97,7 @@ class Members:
         self.timing = timing
         self.last_death = "none has ever registered"
         self._restart = restart
-        self._hub = Hub(token, address)
+        self._hub = Hub(token, "run", address)
         self.address = (reachable(address[0]), self._hub.address[1])
         self._processes = Processes(self.address, self._hub.post)
         self._table: dict[int, Member] = {}  # {worker: ...}
@@ -179,6 +179,13 @@ class Members:
         log.info("lost %s", self.last_death)
         self._events.append(Lost(member))
 
+    def refuse(self, member: Member, message: Any) -> None:
+        """Lose a worker that sends what makes no sense, and say so."""
+        if member.id in self._table:  # not lost for the message before it
+            why = f"it sent {message!r:.80}"
+            log.warning("%s is given up: %s", member, why)
+            self.lose(member, why)
+
     def close(self) -> None:
         """End every worker; remote ones see the connection close."""
         self._hub.close()
@@ -193,13 +200,20 @@ class Members:
             if event.peer.data is None:
                 if isinstance(event.message, Register):
                     self._register(event.peer, event.message)
+                else:
+                    log.warning(
+                        "%s sent %.80r instead of registering",
+                        event.peer.name,
+                        event.message,
+                    )
+                    self._hub.drop(event.peer)
             elif member is None:  # what it sent before it was lost
                 pass
             elif isinstance(event.message, FROM_MEMBERS):
                 member.last_heard = time.monotonic()
                 self._events.append((member, event.message))
             else:
-                self.lose(member, f"it sent {event.message!r:.80}")
+                self.refuse(member, event.message)
         elif isinstance(event, Left) and event.peer.data in self._table:
             member = self._table[event.peer.data]
             self.lose(member, event.why, died=True)

@@ -96,8 +96,9 @@ class Worker:
     """
 
     def __init__(self, address: Address, token: bytes) -> None:
-        channel = connect(address, token)
-        self._hub = Hub(token, (channel.sock.getsockname()[0], 0))
+        channel = connect(address, token, ["run"])
+        host = channel.sock.getsockname()[0]
+        self._hub = Hub(token, "blocks", (host, 0))
         port = self._hub.address[1]
         channel.send(Register(os.getpid(), port))
         reply: Welcome = channel.receive(REGISTER_TIMEOUT_S)
@@ -252,6 +253,9 @@ class Worker:
     def _receive(self, peer: Peer, message: Any) -> None:
         if isinstance(message, Fetch):
             self._give(peer, message)
+        elif peer is not self._coordinator:
+            log.warning("%s sent %.80r: no order of ours", peer.name, message)
+            self._hub.drop(peer)
         elif isinstance(message, SourceLost):
             self._fetcher.lose(message.worker_id)
         elif isinstance(message, Cancel):

@@ -9,18 +9,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from minimr.net.codec import Buffer, decode, encode, size_of
 from minimr.net.frames import (
-    LARGE_BYTES,
     MAX_FRAME_BYTES,
     FrameReader,
     Parts,
-    header,
+    records,
 )
 from minimr.net.handshake import Handshake, HandshakeError
+from minimr.net.seal import Seal
 
 CONNECT_TIMEOUT_S = 5.0
 MAX_VECTORS = 512  # buffers in one sendmsg; the system allows 1,024
@@ -38,17 +38,19 @@ class Channel:
     def __init__(
         self,
         sock: socket.socket,
-        reader: FrameReader,
+        handshake: Handshake,
         max_frame_bytes: int = MAX_FRAME_BYTES,
     ) -> None:
         self.sock = sock
-        self.reader = reader
+        self.seal = handshake.sealing()
+        self.reader = FrameReader(handshake.checking(), max_frame_bytes)
         self.max_frame_bytes = max_frame_bytes
-        self.waiting: list[Parts] = []  # frames not yet asked for
+        # Frames not yet asked for.
+        self.waiting: list[Parts] = self.reader.feed(handshake.rest)
 
     def send(self, message: Any) -> None:
         """Send a message. Blocks: until the system has taken all of it."""
-        buffers = vectors(encode(message), self.max_frame_bytes)
+        buffers = vectors(encode(message), self.max_frame_bytes, self.seal)
         self.sock.settimeout(None)  # half a frame would be the end of it
         while buffers:
             sent = self.sock.sendmsg(buffers[:MAX_VECTORS])
@@ -76,6 +78,7 @@ class Channel:
 def connect(
     address: Address,
     token: bytes,
+    wanted: Sequence[str],
     timeout_s: float = CONNECT_TIMEOUT_S,
     max_frame_bytes: int = MAX_FRAME_BYTES,
     dialled: Callable[[socket.socket], None] | None = None,
@@ -85,8 +88,12 @@ def connect(
     Blocks: until the other end has answered, at most `timeout_s` a step;
     `dialled` gets the socket, so that another thread may shut it down.
 
+    Args:
+        wanted: kinds of servers (`kinds.py`); no other one will do.
+
     Raises:
-        HandshakeError: the other end has another token or protocol.
+        HandshakeError: the other end has another token or protocol, or is
+            not what was wanted.
         ConnectionError: nobody answers there; the message names it.
     """
     where = f"{address[0]}:{address[1]}"
@@ -102,7 +109,8 @@ def connect(
         if dialled is not None:
             dialled(sock)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        rest = _shake_hands(sock, token)
+        handshake = Handshake(token, "client", wanted, sock.getpeername)
+        _shake_hands(sock, handshake)
     except HandshakeError as error:
         sock.close()
         raise HandshakeError(f"refused by {where}: {error}") from None
@@ -111,9 +119,7 @@ def connect(
         why = error.strerror or "no answer in time"
         raise ConnectionError(f"no handshake with {where}: {why}") from error
     sock.settimeout(None)
-    channel = Channel(sock, FrameReader(max_frame_bytes), max_frame_bytes)
-    channel.waiting += channel.reader.feed(rest)
-    return channel
+    return Channel(sock, handshake, max_frame_bytes)
 
 
 def shut_down(sock: socket.socket) -> None:
@@ -166,13 +172,12 @@ def parse_address(text: str) -> Address:
     return host.strip("[]"), int(port)
 
 
-def vectors(parts: list[Buffer], max_frame_bytes: int) -> list[memoryview]:
+def vectors(
+    parts: list[Buffer], max_frame_bytes: int, seal: Seal
+) -> list[memoryview]:
     """Give the buffers of a frame as they go out, the header first."""
-    begin = header(parts, max_frame_bytes)
-    if len(parts) == 1 and size_of(parts[0]) < LARGE_BYTES:
-        return [memoryview(b"".join((begin, parts[0])))]  # one to send
-    buffers = [begin, *parts]
-    return [memoryview(part) for part in buffers if size_of(part)]
+    found = records(parts, max_frame_bytes, seal)
+    return [memoryview(record) for record in found if size_of(record)]
 
 
 def remaining(buffers: list[memoryview], sent: int) -> list[memoryview]:
@@ -185,9 +190,7 @@ def remaining(buffers: list[memoryview], sent: int) -> list[memoryview]:
     return []
 
 
-def _shake_hands(sock: socket.socket, token: bytes) -> bytes:
-    """Give what has come after the handshake."""
-    handshake = Handshake(token, "client")
+def _shake_hands(sock: socket.socket, handshake: Handshake) -> None:
     sock.sendall(handshake.start())
     while not handshake.done:
         data = sock.recv(4096)
@@ -197,7 +200,6 @@ def _shake_hands(sock: socket.socket, token: bytes) -> bytes:
                 "server"
             )
         sock.sendall(handshake.receive(data))
-    return handshake.rest
 
 
 def _rest(

@@ -14,12 +14,15 @@ Rules:
    `step` flushes afterwards.
 2. There is one link to an address, dialled at the first use.
 3. A question to somebody who is gone is answered with `GONE`.
+4. A message that cannot be handled costs its sender the link, nobody else
+   anything: it may be of another program, or of another version of this.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import os
 import threading
 import time
@@ -30,7 +33,10 @@ from typing import Any, NamedTuple
 
 from minimr.net.channel import Address
 from minimr.net.hub import Hub, Joined, Left, Received
+from minimr.net.kinds import CLUSTER
 from minimr.net.peer import Peer
+
+log = logging.getLogger(__name__)
 
 Reply = Callable[[Any], None]
 
@@ -62,7 +68,7 @@ class Endpoint:
     def __init__(self, kind: str, token: bytes, address: Address) -> None:
         self.kind = kind
         self.process = os.urandom(8)
-        self.hub = Hub(token, address)
+        self.hub = Hub(token, kind, address)
         self.address = self.hub.address
         self.home = self.address  # of the node that this process belongs to
         self.lock = threading.RLock()
@@ -87,7 +93,7 @@ class Endpoint:
         """Give the link to an address, a new one at the first use."""
         peer = self.links.get(address)
         if peer is None or peer.closed:
-            peer = self.links[address] = self.hub.dial(address)
+            peer = self.links[address] = self.hub.dial(address, CLUSTER)
             peer.data = NOBODY._replace(address=address, home=address)
             me = (self.kind, self.process, self.address, os.getpid())
             peer.post(("hello", *me, self.home))
@@ -137,8 +143,11 @@ class Endpoint:
         with self.lock:
             for event in events:
                 if type(event) is Received:
-                    for message in event.message:
-                        self.handlers[message[0]](event.peer, *message[1:])
+                    try:
+                        for message in event.message:
+                            self.handlers[message[0]](event.peer, *message[1:])
+                    except Exception:  # noqa: BLE001  another's message
+                        self._refuse(event.peer)
                 elif isinstance(event, Left):
                     self._lose(event.peer, event.why)
                 elif isinstance(event, Joined) and event.peer.data is None:
@@ -146,6 +155,13 @@ class Endpoint:
             if self._timers:
                 self._run_timers()
         self.hub.flush()
+
+    def _refuse(self, peer: Peer) -> None:
+        """Hang up on who has sent what cannot be handled: rule 4."""
+        log.warning("a bad message of %s", peer.name, exc_info=True)
+        if not peer.closed:
+            self.hub.drop(peer)
+            self._lose(peer, "it sent a bad message")
 
     def _on_ask(self, peer: Peer, number: int, name: str, *body: Any) -> None:
         # The answer may be given at once or later.
@@ -161,8 +177,9 @@ class Endpoint:
 
     def _on_hello(self, peer: Peer, *hello: Any) -> None:
         # Of two that dialled each other, both links stay; either will do.
-        peer.data = Hello(*hello)
-        self.links.setdefault(peer.data.address, peer)
+        about = Hello(*hello)
+        self.links.setdefault(about.address, peer)
+        peer.data = about
         peer.post(("home", self.home))
 
     def _on_home(self, peer: Peer, home: Address) -> None:

@@ -1,25 +1,29 @@
 """Bytes of a stream to frames and back, with no socket in sight.
 
-    ┌────────┬──────────┬─────┬──────────┬────────┬─────┬────────┐
-    │ n: u32 │ len: u64 │ ... │ len: u64 │ part 0 │ ... │ part n │
-    └────────┴──────────┴─────┴──────────┴────────┴─────┴────────┘
+    ┌────────┬──────────┬─────┬────────┬─────┬────────┬─────┬─────┐
+    │ n: u32 │ len: u64 │ ... │ part 0 │ tag │ part 1 │ tag │ ... │
+    └────────┴──────────┴─────┴────────┴─────┴────────┴─────┴─────┘
+     └────────── a record ────────────┘       └ record ┘
 
 A frame is a list of parts: the pickled message, then the large buffers that
 it refers to (`codec.py`), each received straight into memory of its own.
+A large part 0 is a record of its own, and so is then the header.
 
 Rules:
 
 1. The reader lends a buffer and is told how much was written into it: a
    large part is never copied on its way from the socket.
-2. Sizes are checked before memory is taken for them.
+2. Sizes are checked, and so is their tag (`seal.py`), before memory is
+   taken for them. No part is given out whose tag was not checked.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from minimr.net.codec import Buffer, size_of
+from minimr.net.seal import TAG_BYTES, Seal
 
 MAX_FRAME_BYTES = 2**30
 MAX_PARTS = 2**16
@@ -29,7 +33,8 @@ LARGE_BYTES = 2**16  # parts from here on get memory of their own at once
 Parts = list[bytearray | memoryview]  # of one frame
 
 _COUNT = struct.Struct("!I")
-_ONE = struct.Struct("!Q")  # the length of the only part, as mostly
+_SINGLE = struct.Struct("!IQ")  # the header of a single part
+_ONE = struct.Struct("!Q")
 
 
 class FrameError(ConnectionError):
@@ -42,9 +47,32 @@ def header(parts: list[Buffer], max_frame_bytes: int) -> bytes:
     Raises:
         FrameError: the parts are too large; nothing was sent.
     """
+    if len(parts) == 1:  # as mostly
+        size = size_of(parts[0])
+        _check(1, size, max_frame_bytes)
+        return _SINGLE.pack(1, size)
     sizes = [size_of(part) for part in parts]
     _check(len(sizes), sum(sizes), max_frame_bytes)
     return struct.pack(f"!I{len(sizes)}Q", len(sizes), *sizes)
+
+
+def records(
+    parts: list[Buffer], max_frame_bytes: int, seal: Seal
+) -> list[Buffer]:
+    """Give a frame as it goes out: each record, and its tag.
+
+    Raises:
+        FrameError: the parts are too large; nothing was sealed.
+    """
+    begin = header(parts, max_frame_bytes)
+    if size_of(parts[0]) < LARGE_BYTES:
+        begin, parts = b"".join((begin, parts[0])), parts[1:]
+    if not parts:
+        return [begin + seal.tag(begin)]  # one to send, as mostly
+    found: list[Buffer] = []
+    for record in (begin, *parts):
+        found += (record, seal.tag(record))
+    return found
 
 
 class FrameReader:
@@ -52,25 +80,30 @@ class FrameReader:
 
     Usage: write into `buffer()`, say how much with `advance(n)`, and take
     the frames that it returns.
+
+    Args:
+        seal: of what comes in.
     """
 
-    def __init__(self, max_frame_bytes: int = MAX_FRAME_BYTES) -> None:
+    def __init__(
+        self, seal: Seal, max_frame_bytes: int = MAX_FRAME_BYTES
+    ) -> None:
+        self._seal = seal
         self._max = max_frame_bytes
         # Gives the memory of a large part; it need not be filled with zeros.
         self.allocate: Callable[[int], bytearray | memoryview] = bytearray
         self._scratch = bytearray(SCRATCH_BYTES)
         self._begin = 0  # scratch[begin:end] is received, not yet used
         self._end = 0
-        self._sizes: list[int] | None = None  # of the frame under way
+        self._sizes: Sequence[int] = ()  # of the frame under way
         self._parts: Parts = []
-        self._large: bytearray | memoryview | None = (
-            None  # a part being filled directly
-        )
+        # A part that is filled directly; its tag comes by the scratch.
+        self._large: bytearray | memoryview | None = None
         self._filled = 0
 
     def buffer(self) -> memoryview:
         """Lend the memory that the next bytes are to be received into."""
-        if self._large is not None:
+        if self._large is not None and self._filled < len(self._large):
             return memoryview(self._large)[self._filled :]
         if self._begin == self._end:
             self._begin = self._end = 0
@@ -86,23 +119,19 @@ class FrameReader:
         """Take `size` bytes as received; give the frames now complete.
 
         Raises:
-            FrameError: close the connection: its bytes make no sense.
+            FrameError, SealError: close the connection: its bytes make no
+                sense.
         """
-        if self._large is None:
-            self._end += size
-        else:
+        if self._large is not None and self._filled < len(self._large):
             self._filled += size
-            if self._filled < len(self._large):
-                return []
-            self._parts.append(self._large)
-            self._large = None
+        else:
+            self._end += size
         frames = []
-        while True:
-            if self._sizes and len(self._parts) == len(self._sizes):
+        while self._step():
+            if len(self._parts) == len(self._sizes):
                 frames.append(self._parts)
-                self._sizes, self._parts = None, []
-            if not self._step():
-                return frames
+                self._sizes, self._parts = (), []
+        return frames
 
     def feed(self, data: bytes) -> list[Parts]:
         """Take bytes that were received elsewhere; give the frames."""
@@ -117,36 +146,66 @@ class FrameReader:
         return frames
 
     def _step(self) -> bool:
-        """Use up the next piece of the scratch; False when it is short."""
-        if self._sizes is None:
-            return self._read_sizes()
+        """Use up the next record of the scratch; False when it is short."""
+        if not self._sizes:
+            return self._read_begin()
+        if self._large is not None:
+            return self._end_large()
         size = self._sizes[len(self._parts)]
         ready = self._end - self._begin
-        if ready >= size:
-            self._parts.append(self._scratch[self._begin : self._begin + size])
-            self._begin += size
+        if ready >= size + TAG_BYTES:
+            part = self._take(size)
+            self._check_tag(part)
+            self._parts.append(part)
             return True
         if size >= LARGE_BYTES:
             self._large = self.allocate(size)
-            self._large[:ready] = self._scratch[self._begin : self._end]
-            self._filled = ready
-            self._begin = self._end
+            self._filled = min(ready, size)
+            self._large[: self._filled] = self._take(self._filled)
         return False
 
-    def _read_sizes(self) -> bool:
+    def _end_large(self) -> bool:
+        assert self._large is not None
+        if self._filled < len(self._large):
+            return False
+        if self._end - self._begin < TAG_BYTES:
+            return False
+        self._check_tag(self._large)
+        self._parts.append(self._large)
+        self._large = None
+        return True
+
+    def _read_begin(self) -> bool:
+        """Read the header, and the first part if that is small."""
         ready = self._end - self._begin
         if ready < _COUNT.size:
             return False
         (count,) = _COUNT.unpack_from(self._scratch, self._begin)
         _check(count, 0, self._max)
         lengths = _ONE if count == 1 else struct.Struct(f"!{count}Q")
-        if ready < _COUNT.size + lengths.size:
+        first = _COUNT.size + lengths.size  # where part 0 begins
+        if ready < first:
             return False
         sizes = lengths.unpack_from(self._scratch, self._begin + _COUNT.size)
         _check(count, sum(sizes), self._max)
-        self._begin += _COUNT.size + lengths.size
-        self._sizes = list(sizes)
+        small = sizes[0] < LARGE_BYTES
+        size = first + (sizes[0] if small else 0)
+        if ready < size + TAG_BYTES:
+            return False
+        record = self._take(size)
+        self._check_tag(record)
+        self._sizes = sizes
+        if small:
+            self._parts.append(record[first:])
         return True
+
+    def _take(self, size: int) -> bytearray:
+        begin, self._begin = self._begin, self._begin + size
+        return self._scratch[begin : self._begin]
+
+    def _check_tag(self, record: Buffer) -> None:
+        """Check a record against the tag that comes next."""
+        self._seal.check(record, self._take(TAG_BYTES))
 
 
 def _check(count: int, size: int, max_frame_bytes: int) -> None:

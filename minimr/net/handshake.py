@@ -6,8 +6,11 @@
       proof("client", both hellos)       ──────>
                                          <──────  WELCOME
 
-    hello = the version of Python, and random bytes (a nonce)
+    hello = the version of Python, of a server also what it is and where it
+            was reached, and random bytes (a nonce)
     proof(role, hellos) = HMAC-SHA256(token, role + hello_c + hello_s)
+    key(role, hellos)   = the same of "key of " + role; seals what that role
+                          sends from now on (`seal.py`)
 
 Rules:
 
@@ -15,26 +18,40 @@ Rules:
    end put its own random bytes in it.
 2. The messages have fixed sizes, so that whatever talks to the port by
    mistake costs a few dozen bytes.
-3. A proof says who is there. It does not hide what follows: on a network
-   that others can read, use a tunnel.
-4. Functions travel as bytecode, which another minor version of Python does
+3. The proof is of this connection. A server names the address that it was
+   reached at, and the client compares it with the one that it dialled: a
+   stranger who listens at an old port and passes everything on to a live
+   server is found out. If he could deceive us about addresses, too, he
+   would still not have the keys: he can pass records on, and alter none.
+4. A server says what it is (`kinds.py`): who wants something else leaves.
+5. Functions travel as bytecode, which another minor version of Python does
    not understand: such ends do not get together.
+
+A key exchange (X25519) would keep what was sent a secret from whoever gets
+the token later. Nothing here is secret: the records are sealed, not hidden.
 
 No I/O here: bytes come in by `receive`, what it returns goes out.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 import platform
 import secrets
+from collections.abc import Callable, Sequence
+from typing import Any
 
-MAGIC = b"minimr 2\n"
+from minimr.net.kinds import mismatch
+from minimr.net.seal import Seal
+
+MAGIC = b"minimr 3\n"
 VERSION_BYTES = 16
+KIND_BYTES = 16
+PLACE_BYTES = 64
 NONCE_BYTES = 32
-HELLO_BYTES = VERSION_BYTES + NONCE_BYTES
+HELLO_BYTES = VERSION_BYTES + KIND_BYTES + PLACE_BYTES + NONCE_BYTES
+_SIZES = (VERSION_BYTES, KIND_BYTES, PLACE_BYTES)
 PROOF_BYTES = 32
 WELCOME = b"+"
 
@@ -43,7 +60,7 @@ _told: set[str] = set()  # other versions that were warned of
 
 
 class HandshakeError(ConnectionError):
-    """The other end has another protocol, token or version of Python."""
+    """The other end has another token or Python, or is not who was meant."""
 
 
 class Handshake:
@@ -51,6 +68,10 @@ class Handshake:
 
     Args:
         role: "client", who has dialled, or "server".
+        kinds: of a server the one that it is; of a client all those that
+            it may talk to.
+        where: gives the server's address as the system at this end has it:
+            `getsockname` of a server's socket, `getpeername` of a client's.
         python: the version that this process runs.
 
     Attributes:
@@ -59,16 +80,21 @@ class Handshake:
     """
 
     def __init__(
-        self, token: bytes, role: str, python: str = platform.python_version()
+        self,
+        token: bytes,
+        role: str,
+        kinds: Sequence[str],
+        where: Callable[[], Any],
+        python: str = platform.python_version(),
     ) -> None:
         self.done = False
         self.rest = b""
         self._token = token
         self._role = role
-        version = python.encode()[:VERSION_BYTES].ljust(VERSION_BYTES, b"\0")
-        self._hello = version + secrets.token_bytes(
-            HELLO_BYTES - VERSION_BYTES
-        )
+        self._kinds = kinds
+        self._where = where
+        self._python = python
+        self._hello = b""
         self._other = b""
         self._received = b""
         self._steps = {
@@ -78,7 +104,10 @@ class Handshake:
 
     def start(self) -> bytes:
         """Give the first bytes to send: the client speaks first."""
-        return MAGIC + self._hello if self._role == "client" else b""
+        if self._role == "server":
+            return b""
+        self._hello = _hello(self._python)
+        return MAGIC + self._hello
 
     def receive(self, data: bytes) -> bytes:
         """Take bytes from the other end; give the bytes to answer.
@@ -102,6 +131,7 @@ class Handshake:
         if hello is None:
             return None
         self._other = hello[len(MAGIC) :]
+        self._hello = _hello(self._python, self._kinds[0], self._place())
         return MAGIC + self._hello + self._proof("server")
 
     def _answer_challenge(self) -> bytes | None:
@@ -110,6 +140,7 @@ class Handshake:
             return None
         self._other = reply[len(MAGIC) : -PROOF_BYTES]
         self._check(reply[-PROOF_BYTES:], "server")
+        self._check_server()
         return self._proof("client")
 
     def _take_proof(self) -> bytes | None:
@@ -136,12 +167,27 @@ class Handshake:
         self._received = self._received[size:]
         return message
 
+    def sealing(self) -> Seal:
+        """Return the seal of what this end sends, when it is done."""
+        return Seal(self._mac("key of " + self._role))
+
+    def checking(self) -> Seal:
+        """Return the seal of what this end receives, when it is done."""
+        other = {"client": "server", "server": "client"}[self._role]
+        return Seal(self._mac("key of " + other))
+
     def _proof(self, role: str) -> bytes:
+        return self._mac(role)
+
+    def _mac(self, label: str) -> bytes:
         hellos = (self._hello, self._other)
         if self._role == "server":
             hellos = (self._other, self._hello)
-        text = role.encode() + b"".join(hellos)
-        return hmac.new(self._token, text, hashlib.sha256).digest()
+        text = label.encode() + b"".join(hellos)
+        return hmac.digest(self._token, text, "sha256")
+
+    def _place(self) -> str:
+        return "{}:{}".format(*self._where()[:2])
 
     def _check(self, proof: bytes, role: str) -> None:
         if not hmac.compare_digest(proof, self._proof(role)):
@@ -149,15 +195,42 @@ class Handshake:
                 f"the {role} has another token: all processes of a cluster "
                 "need a copy of the same token file"
             )
-        mine, other = (
-            hello[:VERSION_BYTES].rstrip(b"\0").decode(errors="replace")
-            for hello in (self._hello, self._other)
-        )
-        if mine.split(".")[:2] != other.split(".")[:2]:
+        other = _read(self._other)[0]
+        if self._python.split(".")[:2] != other.split(".")[:2]:
             raise HandshakeError(
-                f"the {role} runs Python {other}, and this process {mine}: "
-                "all processes of a cluster need the same minor version"
+                f"the {role} runs Python {other}, and this process "
+                f"{self._python}: all processes of a cluster need the same "
+                "minor version"
             )
-        if mine != other and other not in _told:
+        if self._python != other and other not in _told:
             _told.add(other)
-            log.warning("the %s runs Python %s, we %s", role, other, mine)
+            log.warning(
+                "the %s runs Python %s, we %s", role, other, self._python
+            )
+
+    def _check_server(self) -> None:
+        _, kind, place = _read(self._other)
+        if kind not in self._kinds:
+            raise HandshakeError(mismatch(kind, self._kinds))
+        if place != self._place():
+            raise HandshakeError(
+                f"who answers was reached at {place}: somebody passes the "
+                f"connection on from {self._place()}. If that is on purpose "
+                "(a forwarded port, an address that is translated), dial "
+                "the address where the server listens, or use a VPN"
+            )
+
+
+def _hello(python: str, kind: str = "", place: str = "") -> bytes:
+    fields = zip((python, kind, place), _SIZES, strict=True)
+    texts = [text.encode()[:size].ljust(size, b"\0") for text, size in fields]
+    return b"".join(texts) + secrets.token_bytes(NONCE_BYTES)
+
+
+def _read(hello: bytes) -> list[str]:
+    """Read the version, the kind and the place."""
+    texts = []
+    for size in _SIZES:
+        text, hello = hello[:size], hello[size:]
+        texts.append(text.rstrip(b"\0").decode(errors="replace"))
+    return texts

@@ -24,17 +24,23 @@ Ray hides this in its gRPC servers and event loops.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from minimr.net.channel import Address, Channel, listen
 from minimr.net.codec import decode
-from minimr.net.frames import MAX_FRAME_BYTES, FrameError, Parts
+from minimr.net.frames import (
+    MAX_FRAME_BYTES,
+    FrameError,
+    FrameReader,
+    Parts,
+)
 from minimr.net.handshake import Handshake, HandshakeError
 from minimr.net.peer import Joined as Joined
 from minimr.net.peer import Left as Left
@@ -44,6 +50,8 @@ from minimr.net.peer import Received as Received
 from minimr.net.spin import SpinningSelector
 
 HANDSHAKE_TIMEOUT_S = 5.0
+REST_S = 0.1  # from a connection that we have no room for to the next try
+NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 HUNG_UP = "it hung up during the handshake"
 
 log = logging.getLogger(__name__)
@@ -57,15 +65,21 @@ class Hub:
     def __init__(
         self,
         token: bytes,
+        kind: str,
         address: Address = ("127.0.0.1", 0),
         max_frame_bytes: int = MAX_FRAME_BYTES,
         listener: socket.socket | None = None,  # instead of the address
     ) -> None:
+        self.kind = kind  # one of `kinds.py`; who dials is told
         self.max_frame_bytes = max_frame_bytes
         self._token = token
         self._listener = listener or listen(address)
         self._listener.setblocking(False)
         self.address: Address = self._listener.getsockname()[:2]
+        self._accept_again: float | None = None  # when; None: we accept
+        self._told = False  # that there is no room for connections
+        self._no_socket = socket.socket()  # of who could not be dialled
+        self._no_socket.close()
         self._wake_out, self._wake_in = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
@@ -104,23 +118,32 @@ class Hub:
         channel.sock.setblocking(False)
         address = channel.sock.getpeername()
         peer = Peer(self, channel.sock, address, dialled=True)
-        peer.reader = channel.reader
+        peer.seal, peer.reader = channel.seal, channel.reader
         self._peers.add(peer)
         self.selector.register(peer.sock, selectors.EVENT_READ, peer)
         self._take(peer, channel.waiting)
         return peer
 
-    def dial(self, address: Address) -> Peer:
+    def dial(self, address: Address, wanted: Sequence[str]) -> Peer:
         """Call another hub. Blocks: no; `Joined` or `Left` comes later.
 
         What is posted to the peer waits until the handshake is done.
         """
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        except OSError as error:  # no descriptor is left
+            peer = Peer(self, self._no_socket, address, dialled=True)
+            peer.closed = True
+            self._events.append(Left(peer, str(error)))
+            self.wake()
+            return peer
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.connect_ex(address)  # a failure shows when it is read
         peer = Peer(self, sock, address, dialled=True)
-        peer.handshake = Handshake(self._token, "client")
+        peer.handshake = Handshake(
+            self._token, "client", wanted, sock.getpeername
+        )
         peer.deadline = time.monotonic() + HANDSHAKE_TIMEOUT_S
         self._strangers.add(peer)
         self.selector.register(sock, selectors.EVENT_READ, peer)
@@ -143,7 +166,10 @@ class Hub:
         while not self._events and not self._woken:
             for key, mask in self.selector.select(self._patience(until)):
                 if key.data is None:
-                    self._accept_or_wake(key.fileobj)
+                    if key.fileobj is self._listener:
+                        self._accept()
+                    else:
+                        self._read_wakes()
                     continue
                 if not isinstance(key.data, Peer):
                     self.call_file(key.fd)
@@ -152,7 +178,7 @@ class Hub:
                     key.data.flush()
                 if mask & selectors.EVENT_READ and not key.data.closed:
                     self._read(key.data)
-            self._expire_strangers()
+            self._keep_time()
             if until is not None and time.monotonic() >= until:
                 break
         events, self._events = self._events, []
@@ -209,20 +235,22 @@ class Hub:
             del self._watched[descriptor]
         self.selector.modify(peer.sock, events, peer)
 
-    def _accept_or_wake(self, sock: Any) -> None:
-        if sock is self._wake_in:
-            with contextlib.suppress(BlockingIOError):
-                self._wake_in.recv(4096)
-            if self._wake_asked:
-                self._wake_asked, self._woken = False, True
-            while self._posted:
-                self._events.append(Posted(self._posted.popleft()))
-            return
+    def _read_wakes(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._wake_in.recv(4096)
+        if self._wake_asked:
+            self._wake_asked, self._woken = False, True
+        while self._posted:
+            self._events.append(Posted(self._posted.popleft()))
+
+    def _accept(self) -> None:
         try:
             connection, address = self._listener.accept()
-        except OSError as error:  # gone again, or no descriptor left
-            log.warning("cannot accept a connection: %s", error.strerror)
-            return
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                self._rest(str(error))
+            return  # else: it is gone again
+        self._told = False
         try:
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -231,10 +259,24 @@ class Hub:
             log.warning("a connection was refused: %s", error.strerror)
             connection.close()
             return
-        peer.handshake = Handshake(self._token, "server")
+        peer.handshake = Handshake(
+            self._token, "server", [self.kind], connection.getsockname
+        )
         peer.deadline = time.monotonic() + HANDSHAKE_TIMEOUT_S
         self._strangers.add(peer)
         self.selector.register(connection, selectors.EVENT_READ, peer)
+
+    def _rest(self, why: str) -> None:
+        """Let connections wait: the selector would call at once again."""
+        if not self._told:
+            self._told = True
+            log.warning(
+                "cannot accept connections: %s. They wait until this process "
+                "has closed others (`ulimit -n` is how many it may have)",
+                why,
+            )
+        self.selector.unregister(self._listener)
+        self._accept_again = time.monotonic() + REST_S
 
     def _read(self, peer: Peer) -> None:
         try:
@@ -248,9 +290,7 @@ class Hub:
             self._take(peer, peer.reader.advance(size))
         except BlockingIOError:
             pass
-        except (HandshakeError, FrameError) as error:
-            self._lose(peer, str(error))
-        except OSError as error:
+        except OSError as error:  # ours, too: of handshake, frame and seal
             self._lose(peer, error.strerror or str(error))
 
     def _shake_hands(self, peer: Peer, data: bytes) -> None:
@@ -259,12 +299,15 @@ class Hub:
             raise HandshakeError(HUNG_UP)
         peer.send_raw(peer.handshake.receive(data))
         if peer.handshake.done:
-            rest, peer.handshake = peer.handshake.rest, None
+            done = peer.handshake
+            peer.seal = done.sealing()
+            peer.reader = FrameReader(done.checking(), self.max_frame_bytes)
+            peer.handshake = None  # last: now other threads may seal
             self._strangers.discard(peer)
             self._peers.add(peer)
             self._events.append(Joined(peer))
             peer.flush()
-            self._take(peer, peer.reader.feed(rest))
+            self._take(peer, peer.reader.feed(done.rest))
 
     def _take(self, peer: Peer, frames: list[Parts]) -> None:
         for parts in frames:
@@ -283,18 +326,16 @@ class Hub:
             log.log(level, "refused a connection of %s: %s", peer.name, why)
         self.drop(peer)
 
-    def _expire_strangers(self) -> None:
+    def _keep_time(self) -> None:
         """Refuse who is late. What was waiting in its socket is read."""
         now = time.monotonic()
         for peer in [p for p in self._strangers if p.deadline <= now]:
             self._lose(peer, "no handshake in time")
+        if self._accept_again is not None and self._accept_again <= now:
+            self._accept_again = None
+            self.selector.register(self._listener, selectors.EVENT_READ)
 
     def _patience(self, until: float | None) -> float | None:
-        if not self._strangers:
-            return (
-                None if until is None else max(0.0, until - time.monotonic())
-            )
         ends = [peer.deadline for peer in self._strangers]
-        if until is not None:
-            ends.append(until)
+        ends += [at for at in (until, self._accept_again) if at is not None]
         return max(0.0, min(ends) - time.monotonic()) if ends else None

@@ -19,6 +19,7 @@ from minimr.net.channel import MAX_VECTORS, Address, remaining, vectors
 from minimr.net.codec import encode
 from minimr.net.frames import FrameReader
 from minimr.net.handshake import Handshake
+from minimr.net.seal import Seal
 
 if TYPE_CHECKING:
     from minimr.net.hub import Hub
@@ -33,7 +34,12 @@ class Peer:
         name: HOST:PORT, for messages.
         data: whatever the hub's user keeps of this peer.
         dialled: we called them, so a failure to connect is told as `Left`.
+        seal, reader: of what goes out and comes in, when the handshake is
+            done. A stranger costs no more than the handshake.
     """
+
+    seal: Seal
+    reader: FrameReader
 
     def __init__(
         self, hub: Hub, sock: socket.socket, address: Address, dialled: bool
@@ -43,7 +49,6 @@ class Peer:
         self.host: str = address[0]
         self.dialled = dialled
         self.data: Any = None
-        self.reader = FrameReader(hub.max_frame_bytes)
         self.handshake: Handshake | None = None  # while it is not done
         self.deadline = 0.0  # of the handshake, on the monotonic clock
         self.closed = False
@@ -60,7 +65,7 @@ class Peer:
         Raises:
             FrameError: the message is larger than a frame may be.
         """
-        self._queue += vectors(encode(message), self._hub.max_frame_bytes)
+        self._queue += self._vectors(message)
         self.flush()
 
     def post(self, message: Any) -> None:
@@ -114,8 +119,12 @@ class Peer:
             return False
         batch = self._outbox[:MAX_BATCH]
         del self._outbox[: len(batch)]
-        self._queue = vectors(encode(batch), self._hub.max_frame_bytes)
+        self._queue = self._vectors(batch)
         return True
+
+    def _vectors(self, message: Any) -> list[memoryview]:
+        parts = encode(message)
+        return vectors(parts, self._hub.max_frame_bytes, self.seal)
 
 
 class Joined(NamedTuple):

@@ -5,6 +5,9 @@ connection proves first that both ends have this token (`handshake.py`).
 It is made at the first start and kept in a file that only its user can
 read. Another machine joins with a copy of the file.
 
+Rule: the file is taken only where nobody else can have put or changed it. A
+token that somebody else knows lets him run code here.
+
 Ray: the token file of `RAY_AUTH_MODE=token`.
 """
 
@@ -16,6 +19,7 @@ import stat
 from pathlib import Path
 
 TOKEN_BYTES = 32
+MAX_BYTES = 1000  # of the file: in hex, with white space around it
 VARIABLE = "MINIMR_TOKEN_FILE"
 
 
@@ -37,15 +41,10 @@ def load_token(path: Path | None = None) -> bytes:
     """
     path = path or token_path()
     try:
-        if not path.exists():
+        if not os.path.lexists(path):
             _make(path)
-        mode = path.stat().st_mode
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise TokenError(
-                f"the token file {path} can be read by others: run "
-                f"`chmod 600 {path}`, or delete it to get a new token"
-            )
-        token = bytes.fromhex(path.read_text("ascii").strip())
+        _check_folder(path.parent)
+        token = bytes.fromhex(_read_private(path).decode("ascii").strip())
     except (ValueError, UnicodeDecodeError):
         raise TokenError(
             f"the token file {path} is not {TOKEN_BYTES} bytes in hex: "
@@ -62,6 +61,51 @@ def load_token(path: Path | None = None) -> bytes:
             f"{TOKEN_BYTES}: copy it again from the head"
         )
     return token
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder in which others may put their file in our place."""
+    about = folder.stat()
+    if about.st_uid not in (0, os.geteuid()):
+        raise TokenError(
+            f"the folder {folder} of the token file belongs to another user "
+            f"({about.st_uid}): set {VARIABLE} to a file in a folder of yours"
+        )
+    others = about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    # In a sticky one, as /tmp, nobody replaces the files of others.
+    if others and not about.st_mode & stat.S_ISVTX:
+        raise TokenError(
+            f"others may write to the folder {folder} of the token file: run "
+            f"`chmod go-w {folder}`, or set {VARIABLE} to a file elsewhere"
+        )
+
+
+def _read_private(path: Path) -> bytes:
+    """Read a file that is of this user alone."""
+    if path.is_symlink():
+        raise TokenError(
+            f"the token file {path} is a link, which may lead to a file of "
+            f"somebody else: put a copy there, or set {VARIABLE} to "
+            f"{path.resolve()}"
+        )
+    # What has been put there since is not followed, nor waited for.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    with open(path, "rb", opener=lambda p, _: os.open(p, flags)) as file:
+        about = os.fstat(file.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise TokenError(f"the token file {path} is no regular file")
+        if about.st_uid != os.geteuid():
+            raise TokenError(
+                f"the token file {path} belongs to another user "
+                f"({about.st_uid}), who can change it: put a copy of your "
+                f"own there, or set {VARIABLE} to one"
+            )
+        if about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise TokenError(
+                f"the token file {path} can be read by others: run "
+                f"`chmod 600 {path}`, or delete it to get a new token"
+            )
+        return file.read(MAX_BYTES)
 
 
 def _make(path: Path) -> None:

@@ -54,6 +54,7 @@ def serve(options: dict[str, Any]) -> None:
             _end_with(node, int(other))
     head = options.get("head")
     if head is None:
+        node.hub.kind = "head"  # what who dials is told
         control = Control(node)
         control.nodes[node.id] = node.info()  # known to the first who asks
         node.serve(control)

@@ -5,10 +5,13 @@ Hub ── Received ──> waiting: [request, request, ...]
          handle(message) ─> a reply, sent at once
                          └> None: it stays; too late: `too_late` answers
        Left ──────> its requests are gone, its workers are dead
+
+A request that makes no sense fails, or costs its sender the connection.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
@@ -18,6 +21,8 @@ from minimr.net.hub import Hub, Joined, Left, Received
 from minimr.net.peer import Peer
 from minimr.ps import messages as m
 from minimr.ps.links import allocate
+
+log = logging.getLogger(__name__)
 
 
 class Request(NamedTuple):
@@ -74,6 +79,11 @@ class Desk(ABC):
         if isinstance(message, m.Goodbye):
             self._let_go(peer)
             return
+        if not isinstance(message, m.REQUESTS):
+            log.warning("%s sent %.80r: no request", peer.name, message)
+            self._hub.drop(peer)
+            self._lose(peer)
+            return
         until = time.monotonic() + getattr(message, "timeout_s", 0.0)
         self._waiting.append(Request(peer, message, until))
         worker = getattr(message, "worker", None)
@@ -86,6 +96,9 @@ class Desk(ABC):
             reply = self.handle(message)
         except (ParameterServerError, OSError) as error:
             reply = m.Failed(str(error))
+        except Exception as error:  # what somebody has sent
+            log.warning("a bad request of %s", peer.name, exc_info=True)
+            reply = m.Failed(f"it cannot do that: {error!r}")
         if reply is None and time.monotonic() >= until:
             reply = m.Failed(self.too_late(message))
         if reply is not None:

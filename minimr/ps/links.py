@@ -141,7 +141,11 @@ class Links:
         for attempt in range(MAX_TRIES):
             try:
                 channel = connect(
-                    address, token, HANDSHAKE_TIMEOUT_S, self._max_frame_bytes
+                    address,
+                    token,
+                    ["weights"],
+                    HANDSHAKE_TIMEOUT_S,
+                    self._max_frame_bytes,
                 )
             except HandshakeError:  # also when it dies in the middle of it
                 if attempt + 1 == MAX_TRIES:

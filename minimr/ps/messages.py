@@ -95,4 +95,9 @@ class Failed(NamedTuple):
     why: str
 
 
+# What a client may ask for.
+REQUESTS = (
+    Start, Newest, Enter, Join, Leave, Pull, Push, GetStats, Save,
+)  # fmt: skip
+
 Reply = Pulled | Done | Failed

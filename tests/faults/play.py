@@ -7,21 +7,23 @@ Play(script) ─> engine.run(table) ── knock ──> script: kill, stop, hol
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import select
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
 
 from minimr.interface import Progress, Result
-from minimr.jobs.members import Timing
+from minimr.jobs.members import Members, Timing
 from minimr.jobs.messages import Done, Register, TaskId, Welcome
 from minimr.jobs.tracker import Policy
 from minimr.mapreduce import MapReduce
@@ -197,11 +199,29 @@ def when(phase: str, done: int, do: Callable[[], Any]) -> Progress:
     return progress
 
 
+@contextlib.contextmanager
+def kept_busy(members: Members) -> Iterator[None]:
+    """Let a coordinator read, as it does while a job runs."""
+    end = threading.Event()
+
+    def read() -> None:
+        while not end.is_set():
+            members.poll(0.02)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    try:
+        yield
+    finally:
+        end.set()
+        reading.join(DEADLINE_S)
+
+
 class FakeWorker:
     """A worker in the test's hands: it registers, and does as it is told."""
 
     def __init__(self, address: Address) -> None:
-        self.channel = connect(address, load_token())
+        self.channel = connect(address, load_token(), ["run"])
         nobody = 9  # a port where no worker serves blocks
         self.channel.send(Register(os.getpid(), nobody))
         self.reply: Welcome = self.channel.receive(DEADLINE_S)

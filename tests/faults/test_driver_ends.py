@@ -142,7 +142,7 @@ def test_after_close_nothing_is_left(
     assert open_files() == before
     assert os.listdir(tmp_path) == []
     with pytest.raises(ConnectionError, match="nobody answers"):
-        connect(address, load_token())
+        connect(address, load_token(), ["run"])
 
 
 def test_an_engine_may_be_closed_twice_and_says_that_it_is_closed(

@@ -18,6 +18,7 @@ from minimr.jobs.messages import (
     RunMap,
     TaskId,
 )
+from minimr.net.frames import MAX_FRAME_BYTES, records
 from minimr.net.handshake import (
     HELLO_BYTES,
     MAGIC,
@@ -25,6 +26,7 @@ from minimr.net.handshake import (
     Handshake,
     HandshakeError,
 )
+from minimr.net.seal import TAG_BYTES
 from minimr.net.token import VARIABLE, load_token
 from tests.faults.play import (
     PATIENT,
@@ -162,8 +164,14 @@ def test_a_worker_of_another_python_is_told_so_and_refused(
     play = start()
 
     def try_to_join() -> None:
-        other = Handshake(load_token(), "client", "2.7.18")
         with socket.create_connection(play.engine.address) as connection:
+            other = Handshake(
+                load_token(),
+                "client",
+                ["run"],
+                connection.getpeername,
+                "2.7.18",
+            )
             connection.sendall(other.start())
             with pytest.raises(HandshakeError) as caught:
                 other.receive(connection.recv(4096))
@@ -216,11 +224,15 @@ def test_garbage_on_the_port_disturbs_nobody(start: Any) -> None:
         assert play.run().stats.reruns == 0
 
 
-# {what a registered peer sends: bytes, or a message}
+# {what a registered peer sends: bytes, a function that makes them with the
+# seal of its connection, or a message}
 RUBBISH: dict[str, Any] = {
     "bytes that are no frame": b"\xff" * 100,
     "a frame larger than allowed": struct.pack("!IQ", 1, 2**40),
-    "a frame that is no pickle": struct.pack("!IQ", 1, 5) + b"hello",
+    "a frame with a wrong tag": struct.pack("!IQ", 1, 0) + bytes(TAG_BYTES),
+    "a frame that is no pickle": lambda seal: b"".join(
+        records([b"hello"], MAX_FRAME_BYTES, seal)
+    ),
     "half a frame": struct.pack("!IQ", 1, 100) + b"h",
     "an object that is no message": {"hello": "there"},
     "a message of the wrong direction": RunMap(1, TaskId("map", 0), 0, b""),
@@ -238,10 +250,13 @@ def test_a_registered_peer_that_sends_rubbish_is_hung_up_on(
     def register_and_send() -> None:
         fakes.append(FakeWorker(play.engine.address))
         what = RUBBISH[rubbish]
+        channel = fakes[0].channel
+        if callable(what):
+            what = what(channel.seal)
         if isinstance(what, bytes):
-            fakes[0].channel.sock.sendall(what)
+            channel.sock.sendall(what)
         else:
-            fakes[0].channel.send(what)
+            channel.send(what)
 
     fakes: list[FakeWorker] = []
     during(play, register_and_send)

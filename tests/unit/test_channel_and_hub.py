@@ -6,12 +6,15 @@ import logging
 import os
 import pickle
 import random
+import resource
 import socket
 import struct
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,7 @@ from minimr.net.channel import (
     parse_address,
 )
 from minimr.net.codec import encode
-from minimr.net.frames import FrameError, header
+from minimr.net.frames import FrameError, records
 from minimr.net.handshake import (
     HELLO_BYTES,
     MAGIC,
@@ -35,11 +38,21 @@ from minimr.net.handshake import (
     Handshake,
     HandshakeError,
 )
-from minimr.net.hub import Hub, Joined, Left, Peer, Posted, Received
+from minimr.net.hub import (
+    REST_S,
+    Hub,
+    Joined,
+    Left,
+    Peer,
+    Posted,
+    Received,
+)
+from minimr.net.seal import Seal
 
 TOKEN = bytes(range(32))
 OTHER = bytes(32)
 DEADLINE_S = 10.0
+RUN = ("run",)  # the kind of all servers here
 
 
 class Bomb:
@@ -56,7 +69,7 @@ class Server:
     """A hub under test, polled here, and clients that dial in threads."""
 
     def __init__(self, **options: Any) -> None:
-        self.hub = Hub(TOKEN, **options)
+        self.hub = Hub(TOKEN, "run", **options)
         self.address = self.hub.address
         self.threads = ThreadPoolExecutor()
         self.closers: list[Callable[[], None]] = [self.hub.close]
@@ -79,7 +92,7 @@ class Server:
 
     def dial(self, token: bytes = TOKEN) -> tuple[Channel, Peer]:
         future: Future[Channel] = self.threads.submit(
-            connect, self.address, token
+            connect, self.address, token, RUN
         )
         events = self.until(lambda _: future.done())
         channel = future.result()
@@ -114,9 +127,17 @@ def server() -> Iterator[Server]:
     server.close()
 
 
-def frame(message: Any) -> bytes:
-    parts = encode(message)
-    return header(parts, 2**30) + b"".join(parts)
+def frame(message: Any, seal: Seal | None = None) -> bytes:
+    """Give the bytes of a message; sealed by nobody, of a stranger."""
+    return raw_frame(encode(message), seal or Seal(bytes(32)))
+
+
+def raw_frame(parts: list[Any], seal: Seal) -> bytes:
+    return b"".join(records(parts, 2**30, seal))
+
+
+def client_of(sock: socket.socket) -> Handshake:
+    return Handshake(TOKEN, "client", RUN, sock.getpeername)
 
 
 def hung_up(sock: socket.socket) -> bool:
@@ -149,7 +170,7 @@ def test_messages_keep_their_order(server: Server) -> None:
 def test_a_client_with_another_token_is_told_so(server: Server) -> None:
     served = server.dial()
     with pytest.raises(HandshakeError, match="has another token") as caught:
-        server.while_polling(connect, server.address, OTHER)
+        server.while_polling(connect, server.address, OTHER, RUN)
     assert "{}:{}".format(*server.address) in str(caught.value)
     assert server.serves(*served)
 
@@ -180,7 +201,7 @@ def test_a_server_that_only_pretends_is_refused() -> None:
     with listen(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as pool:
         pretended = pool.submit(pretend)
         with pytest.raises(HandshakeError, match="the server has another"):
-            connect(listener.getsockname(), TOKEN)
+            connect(listener.getsockname(), TOKEN, RUN)
         pretended.result(DEADLINE_S)
 
 
@@ -240,7 +261,7 @@ def read_to_the_end(sock: socket.socket) -> None:
 
 def test_a_slow_handshake_does_not_hold_up_the_others(server: Server) -> None:
     sock = server.raw()
-    handshake = Handshake(TOKEN, "client")
+    handshake = client_of(sock)
     for byte in handshake.start()[:-1]:
         sock.sendall(bytes([byte]))
         assert server.hub.poll(0.001) == []
@@ -290,7 +311,7 @@ def test_a_client_unpickles_nothing_before_the_handshake(
     with listen(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as pool:
         bitten = pool.submit(bite)
         with pytest.raises(HandshakeError, match="does not speak"):
-            connect(listener.getsockname(), TOKEN)
+            connect(listener.getsockname(), TOKEN, RUN)
         bitten.result(DEADLINE_S)
     assert not bomb.folder.exists()
 
@@ -299,17 +320,20 @@ def test_a_frame_on_the_heels_of_the_handshake_is_kept() -> None:
     def serve() -> None:
         sock, _ = listener.accept()
         with sock:
-            handshake, answer = Handshake(TOKEN, "server"), b""
+            answer = b""
+            handshake = Handshake(TOKEN, "server", RUN, sock.getsockname)
             while not answer.startswith(WELCOME):
                 answer = handshake.receive(sock.recv(4096))
                 if not handshake.done:
                     sock.sendall(answer)
-            sock.sendall(answer + frame("first") + frame("second")[:-1])
-            sock.sendall(frame("second")[-1:])
+            seal = handshake.sealing()
+            first, second = frame("first", seal), frame("second", seal)
+            sock.sendall(answer + first + second[:-1])
+            sock.sendall(second[-1:])
 
     with listen(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as pool:
         served = pool.submit(serve)
-        channel = connect(listener.getsockname(), TOKEN)
+        channel = connect(listener.getsockname(), TOKEN, RUN)
         assert channel.receive(DEADLINE_S) == "first"
         assert channel.receive(DEADLINE_S) == "second"
         channel.close()
@@ -320,10 +344,11 @@ def test_a_client_may_send_its_first_frame_with_its_proof(
     server: Server,
 ) -> None:
     sock = server.raw()
-    handshake = Handshake(TOKEN, "client")
+    handshake = client_of(sock)
     sock.sendall(handshake.start())
     reply = server.while_polling(sock.recv, 4096)
-    sock.sendall(handshake.receive(reply) + frame("first"))
+    proof = handshake.receive(reply)
+    sock.sendall(proof + frame("first", handshake.sealing()))
     joined, received = server.until(lambda events: len(events) == 2)
     assert received == Received(joined.peer, "first")
 
@@ -333,7 +358,7 @@ def test_a_hub_takes_over_a_connection_that_it_dialled(
 ) -> None:
     channel, peer = server.dial()
     peer.send("sent before")
-    other = Hub(TOKEN)
+    other = Hub(TOKEN, "run")
     server.closers.append(other.close)
     coordinator = other.adopt(channel)
     assert other.poll(DEADLINE_S) == [Received(coordinator, "sent before")]
@@ -352,13 +377,74 @@ def test_messages_that_came_before_the_take_over_are_not_lost(
         channel.waiting += channel.reader.advance(
             channel.sock.recv_into(channel.reader.buffer())
         )
-    other = Hub(TOKEN)
+    other = Hub(TOKEN, "run")
     server.closers.append(other.close)
     coordinator = other.adopt(channel)
     assert other.poll(DEADLINE_S) == [
         Received(coordinator, 1),
         Received(coordinator, 2),
     ]
+
+
+@pytest.mark.parametrize(
+    "said", [b"", MAGIC + bytes(HELLO_BYTES)], ids=["nothing", "a nonce"]
+)
+def test_a_stranger_costs_a_few_kilobytes_at_most(
+    server: Server, said: bytes
+) -> None:
+    number = 100
+    server.hub.poll(0)
+    tracemalloc.start()
+    try:
+        for _ in range(number):
+            server.raw().sendall(said)
+        server.until(lambda _: len(server.hub.peers()) == number)
+        server.hub.poll(0.05)
+        assert tracemalloc.get_traced_memory()[0] < number * 4000
+    finally:
+        tracemalloc.stop()
+
+
+def test_without_a_descriptor_connections_wait_until_there_is_one(
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    served = server.dial()
+    client = server.raw()  # it waits to be accepted
+    accept, tries = server.hub._accept, []
+
+    def counted() -> None:
+        tries.append(time.monotonic())
+        accept()
+
+    monkeypatch.setattr(server.hub, "_accept", counted)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = max(map(int, os.listdir("/proc/self/fd")))
+    taken = [os.dup(0) for _ in range(most)]  # no gap is left below it
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(taken) + 1, before[1]))
+    try:
+        server.until(lambda _: len(tries) > 2)
+        assert all(b - a >= REST_S for a, b in pairwise(tries))
+        assert server.serves(*served)
+        told = [r.getMessage() for r in caplog.records]
+        assert len(told) == 1
+        assert "cannot accept connections" in told[0]
+        assert "Too many open files" in told[0]
+        dialled = server.hub.dial(server.address, RUN)  # nor can we dial
+        (left,) = server.until(bool)
+        assert left.peer is dialled
+        assert "Too many open files" in left.why
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for descriptor in taken:
+            os.close(descriptor)
+    handshake = client_of(client)
+    client.sendall(handshake.start())
+    reply = server.while_polling(client.recv, 4096)
+    client.sendall(handshake.receive(reply))
+    (joined,) = server.until(bool)
+    assert isinstance(joined, Joined)
 
 
 # ---- what arrives
@@ -462,7 +548,7 @@ def test_poll_comes_back_when_time_is_up(server: Server) -> None:
 
 def test_a_receive_that_times_out_loses_nothing(server: Server) -> None:
     channel, peer = server.dial()
-    stream = frame("in two pieces")
+    stream = frame("in two pieces", peer.seal)
     peer.send_raw(stream[:10])
     with pytest.raises(TimeoutError):
         channel.receive(0.05)
@@ -484,7 +570,7 @@ def test_a_peer_that_leaves_in_the_middle_of_a_frame(server: Server) -> None:
     served = server.dial()
     channel, peer = server.dial()
     channel.send("whole")
-    channel.sock.sendall(frame(bytes(2**20))[: 2**19])
+    channel.sock.sendall(frame(bytes(2**20), channel.seal)[: 2**19])
     channel.close()
     events = server.until(lambda events: len(events) == 2)
     assert events[0] == Received(peer, "whole")
@@ -508,7 +594,7 @@ def test_a_peer_that_sends_no_message_has_left(
 ) -> None:
     served = server.dial()
     channel, peer = server.dial()
-    channel.sock.sendall(header([bad], 1000) + bad)
+    channel.sock.sendall(raw_frame([bad], channel.seal))
     (left,) = server.until(bool)
     assert left.peer is peer
     assert left.why.startswith("it sent no message")
@@ -527,7 +613,7 @@ def test_sending_to_who_has_left_does_nothing(server: Server) -> None:
 
 def test_the_server_leaves_in_the_middle_of_a_frame(server: Server) -> None:
     channel, peer = server.dial()
-    peer.send_raw(frame(bytes(1000))[:500])
+    peer.send_raw(frame(bytes(1000), peer.seal)[:500])
     server.hub.drop(peer)
     with pytest.raises(ConnectionResetError, match="other end has closed"):
         channel.receive(DEADLINE_S)
@@ -568,7 +654,7 @@ def test_a_closed_hub_leaves_nothing_open() -> None:
     other.threads.shutdown()
     assert set(os.listdir("/proc/self/fd")) == before
     with pytest.raises(ConnectionError, match="nobody answers"):
-        connect(hub.address, TOKEN)
+        connect(hub.address, TOKEN, RUN)
 
 
 def test_refused_connections_are_closed(
@@ -593,7 +679,7 @@ def test_nobody_answers_there() -> None:
     with pytest.raises(
         ConnectionError, match=f"nobody answers at 127.0.0.1:{address[1]}"
     ):
-        connect(address, TOKEN)
+        connect(address, TOKEN, RUN)
 
 
 def test_somebody_listens_there_and_says_nothing() -> None:
@@ -601,7 +687,7 @@ def test_somebody_listens_there_and_says_nothing() -> None:
         listen(("127.0.0.1", 0)) as sock,
         pytest.raises(ConnectionError, match="no answer in time"),
     ):
-        connect(sock.getsockname(), TOKEN, timeout_s=0.05)
+        connect(sock.getsockname(), TOKEN, RUN, timeout_s=0.05)
 
 
 def test_somebody_hangs_up_there() -> None:
@@ -613,19 +699,19 @@ def test_somebody_hangs_up_there() -> None:
     with listen(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as pool:
         done = pool.submit(hang_up)
         with pytest.raises(HandshakeError, match="is no minimr server"):
-            connect(listener.getsockname(), TOKEN)
+            connect(listener.getsockname(), TOKEN, RUN)
         done.result(DEADLINE_S)
 
 
 def test_a_port_in_use_is_named(server: Server) -> None:
     host, port = server.address
     with pytest.raises(OSError, match=f"{host}:{port}: the port is in use"):
-        Hub(TOKEN, server.address)
+        Hub(TOKEN, "run", server.address)
 
 
 def test_an_address_of_another_machine_cannot_be_listened_at() -> None:
     with pytest.raises(OSError, match=r"cannot listen at 192\.0\.2\.1:0"):
-        Hub(TOKEN, ("192.0.2.1", 0))
+        Hub(TOKEN, "run", ("192.0.2.1", 0))
 
 
 @pytest.mark.parametrize(
@@ -656,11 +742,10 @@ def test_a_port_beyond_the_last_is_refused() -> None:
 
 
 def test_a_worker_that_waited_for_an_idle_driver_is_let_in() -> None:
-    token = bytes(32)
-    hub = Hub(token)
-    client = Handshake(token, "client")
+    hub = Hub(TOKEN, "run")
     try:
         with socket.create_connection(hub.address, DEADLINE_S) as sock:
+            client = client_of(sock)
             sock.settimeout(DEADLINE_S)
             sock.sendall(client.start())
             with ThreadPoolExecutor(1) as pool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,18 @@ from minimr.net.handshake import (
 
 TOKEN = bytes(range(32))
 OTHER = bytes(32)
+THERE = ("10.0.0.1", 4000)
+ELSEWHERE = ("10.0.0.1", 4001)
+
+
+def end(
+    role: str,
+    token: bytes = TOKEN,
+    kinds: Sequence[str] = ("run",),
+    where: tuple[str, int] = THERE,
+    **python: str,
+) -> Handshake:
+    return Handshake(token, role, kinds, lambda: where, **python)
 
 
 def exchange(client: Handshake, server: Handshake) -> list[bytes]:
@@ -33,7 +46,7 @@ def exchange(client: Handshake, server: Handshake) -> list[bytes]:
 
 
 def test_two_ends_with_the_same_token_are_done() -> None:
-    client, server = Handshake(TOKEN, "client"), Handshake(TOKEN, "server")
+    client, server = end("client"), end("server")
     wire = exchange(client, server)
     assert client.done
     assert server.done
@@ -46,7 +59,7 @@ def test_two_ends_with_the_same_token_are_done() -> None:
 
 
 def test_the_client_is_not_done_before_it_is_welcome() -> None:
-    client, server = Handshake(TOKEN, "client"), Handshake(TOKEN, "server")
+    client, server = end("client"), end("server")
     proof = client.receive(server.receive(client.start()))
     assert proof
     assert not client.done
@@ -54,21 +67,21 @@ def test_the_client_is_not_done_before_it_is_welcome() -> None:
 
 
 def test_the_server_speaks_only_when_spoken_to() -> None:
-    assert Handshake(TOKEN, "server").start() == b""
+    assert end("server").start() == b""
 
 
 @given(data=st.data(), rest=st.binary(max_size=100))
 def test_any_cut_of_the_stream_is_the_same_handshake(
     data: st.DataObject, rest: bytes
 ) -> None:
-    client, server = Handshake(TOKEN, "client"), Handshake(TOKEN, "server")
+    client, server = end("client"), end("server")
     to = {client: b"", server: client.start()}
     other = {client: server, server: client}
     while not (client.done and server.done):
-        end = data.draw(st.sampled_from([e for e in to if to[e]]))
-        size = data.draw(st.integers(1, len(to[end])))
-        piece, to[end] = to[end][:size], to[end][size:]
-        to[other[end]] += end.receive(piece)
+        taker = data.draw(st.sampled_from([e for e in to if to[e]]))
+        size = data.draw(st.integers(1, len(to[taker])))
+        piece, to[taker] = to[taker][:size], to[taker][size:]
+        to[other[taker]] += taker.receive(piece)
         if server.done and rest:  # the first frame on the heels of it
             to[client], rest = to[client] + rest, b""
             sent = to[client][len(WELCOME) :]
@@ -79,14 +92,14 @@ def test_any_cut_of_the_stream_is_the_same_handshake(
 
 
 def test_bytes_behind_the_proof_are_kept_for_the_frames() -> None:
-    client, server = Handshake(TOKEN, "client"), Handshake(TOKEN, "server")
+    client, server = end("client"), end("server")
     proof = client.receive(server.receive(client.start()))
     assert server.receive(proof + b"a frame") == WELCOME
     assert server.rest == b"a frame"
 
 
 def test_the_client_refuses_a_server_with_another_token() -> None:
-    client, server = Handshake(TOKEN, "client"), Handshake(OTHER, "server")
+    client, server = end("client"), end("server", OTHER)
     reply = server.receive(client.start())
     with pytest.raises(HandshakeError, match="the server has another token"):
         client.receive(reply)
@@ -94,7 +107,7 @@ def test_the_client_refuses_a_server_with_another_token() -> None:
 
 
 def test_the_server_refuses_a_client_with_another_token() -> None:
-    server = Handshake(TOKEN, "server")
+    server = end("server")
     server.receive(MAGIC + bytes(HELLO_BYTES))
     with pytest.raises(HandshakeError, match="the client has another token"):
         server.receive(bytes(PROOF_BYTES))
@@ -102,33 +115,30 @@ def test_the_server_refuses_a_client_with_another_token() -> None:
 
 
 def test_a_recorded_handshake_cannot_be_played_again() -> None:
-    client, server = Handshake(TOKEN, "client"), Handshake(TOKEN, "server")
+    client, server = end("client"), end("server")
     hello, _, proof, _ = exchange(client, server)
-    again = Handshake(TOKEN, "server")
+    again = end("server")
     again.receive(hello)
     with pytest.raises(HandshakeError, match="another token"):
         again.receive(proof)
 
 
 def test_a_proof_sent_back_to_its_maker_proves_nothing() -> None:
-    server = Handshake(TOKEN, "server")
+    server = end("server")
     reply = server.receive(MAGIC + bytes(HELLO_BYTES))
     with pytest.raises(HandshakeError, match="another token"):
         server.receive(reply[-PROOF_BYTES:])
 
 
 def test_the_token_never_travels() -> None:
-    client, server = Handshake(TOKEN, "client"), Handshake(TOKEN, "server")
+    client, server = end("client"), end("server")
     wire = b"".join(exchange(client, server))
     assert TOKEN not in wire
     assert TOKEN.hex().encode() not in wire
 
 
 def test_no_two_handshakes_are_alike() -> None:
-    first, second = (
-        exchange(Handshake(TOKEN, "client"), Handshake(TOKEN, "server"))
-        for _ in range(2)
-    )
+    first, second = (exchange(end("client"), end("server")) for _ in range(2))
     assert not set(first[:3]) & set(second[:3])
 
 
@@ -148,7 +158,7 @@ def test_another_protocol_is_named_at_its_first_bytes(
     role: str, garbage: bytes
 ) -> None:
     with pytest.raises(HandshakeError, match="does not speak this protocol"):
-        Handshake(TOKEN, role).receive(garbage)
+        end(role).receive(garbage)
 
 
 @pytest.mark.parametrize("role", ["client", "server"])
@@ -156,7 +166,7 @@ def test_another_protocol_is_named_at_its_first_bytes(
 def test_noise_is_refused_or_waited_for_but_never_believed(
     role: str, prefix: bytes, noise: bytes
 ) -> None:
-    handshake = Handshake(TOKEN, role)
+    handshake = end(role)
     handshake.start()
     with contextlib.suppress(HandshakeError):
         handshake.receive(prefix + noise)
@@ -164,7 +174,7 @@ def test_noise_is_refused_or_waited_for_but_never_believed(
 
 
 def ends(mine: str, other: str) -> tuple[Handshake, Handshake]:
-    return Handshake(TOKEN, "client", mine), Handshake(TOKEN, "server", other)
+    return end("client", python=mine), end("server", python=other)
 
 
 @pytest.mark.parametrize("other", ["3.12.1", "3.1.10", "4.11.7", "", "3"])
@@ -189,8 +199,8 @@ def test_the_server_refuses_another_minor_version_too() -> None:
 
 
 def test_another_token_is_told_before_another_version() -> None:
-    client = Handshake(TOKEN, "client", "3.11.7")
-    server = Handshake(OTHER, "server", "3.12.1")
+    client = end("client", python="3.11.7")
+    server = end("server", OTHER, python="3.12.1")
     with pytest.raises(HandshakeError, match="another token"):
         exchange(client, server)
 
@@ -203,3 +213,60 @@ def test_another_patch_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
         assert server.done
     told = [record.getMessage() for record in caplog.records]
     assert told.count("the server runs Python 3.11.700, we 3.11.7") == 1
+
+
+# ---- whose connection it is
+
+
+def test_both_ends_make_the_same_seals_one_for_each_direction() -> None:
+    client, server = end("client"), end("server")
+    exchange(client, server)
+    there, back = client.sealing().tag(b"x"), server.sealing().tag(b"x")
+    server.checking().check(b"x", there)
+    client.checking().check(b"x", back)
+    assert there != back
+
+
+def test_no_two_connections_have_the_same_seals() -> None:
+    tags = set()
+    for _ in range(2):
+        client, server = end("client"), end("server")
+        exchange(client, server)
+        tags |= {client.sealing().tag(b"x"), server.sealing().tag(b"x")}
+    assert len(tags) == 4
+
+
+def test_a_server_that_was_reached_elsewhere_is_refused() -> None:
+    client, server = end("client"), end("server", where=ELSEWHERE)
+    with pytest.raises(HandshakeError, match="somebody passes") as caught:
+        exchange(client, server)
+    assert "10.0.0.1:4000" in str(caught.value)
+    assert "10.0.0.1:4001" in str(caught.value)
+    assert not client.done
+    assert not server.done
+
+
+def test_nobody_can_change_where_a_server_was_reached() -> None:
+    client, server = end("client"), end("server", where=ELSEWHERE)
+    reply = server.receive(client.start())
+    forged = reply.replace(b"10.0.0.1:4001", b"10.0.0.1:4000")
+    assert forged != reply
+    with pytest.raises(HandshakeError, match="another token"):
+        client.receive(forged)
+
+
+def test_another_kind_of_server_is_refused_and_both_are_named() -> None:
+    client = end("client", kinds=["run"])
+    with pytest.raises(HandshakeError) as caught:
+        exchange(client, end("server", kinds=["head"]))
+    assert str(caught.value) == (
+        "it is the head of a cluster (`minimr start --head`), and not a "
+        "MapReduce run (`minimr wordcount --listen`)"
+    )
+    assert not client.done
+
+
+def test_one_of_the_kinds_that_a_client_may_talk_to_will_do() -> None:
+    client = end("client", kinds=["head", "node"])
+    exchange(client, end("server", kinds=["node"]))
+    assert client.done

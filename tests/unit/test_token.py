@@ -64,6 +64,65 @@ def test_a_token_that_others_can_use_is_refused(path: Path, bits: int) -> None:
         load_token(path)
 
 
+def test_a_link_is_refused_and_its_target_named(path: Path) -> None:
+    load_token(path)
+    link = path.with_name("link")
+    link.symlink_to(path)
+    with pytest.raises(TokenError, match="is a link") as caught:
+        load_token(link)
+    assert f"set {VARIABLE} to {path}" in str(caught.value)
+
+
+def test_a_link_to_nowhere_is_refused_and_not_followed(path: Path) -> None:
+    path.parent.mkdir()
+    path.symlink_to(path.with_name("of somebody else"))
+    with pytest.raises(TokenError, match="is a link"):
+        load_token(path)
+    assert os.listdir(path.parent) == ["token"]
+
+
+def test_what_is_no_file_is_refused_without_waiting(path: Path) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path, 0o600)
+    with pytest.raises(TokenError, match="no regular file"):
+        load_token(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_of_another_user_is_refused(path: Path) -> None:
+    load_token(path)
+    os.chown(path, 12345, -1)
+    with pytest.raises(TokenError, match=r"belongs to another user \(12345\)"):
+        load_token(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_folder_of_another_user_is_refused(path: Path) -> None:
+    load_token(path)
+    os.chown(path.parent, 12345, -1)
+    with pytest.raises(TokenError, match=VARIABLE):
+        load_token(path)
+
+
+@pytest.mark.parametrize("bits", [0o770, 0o707, 0o777])
+def test_a_folder_that_others_may_write_to_is_refused(
+    path: Path, bits: int
+) -> None:
+    load_token(path)
+    path.parent.chmod(bits)
+    with pytest.raises(TokenError, match=f"chmod go-w {path.parent}"):
+        load_token(path)
+
+
+@pytest.mark.parametrize("bits", [0o1777, 0o755, 0o500])
+def test_a_folder_where_nobody_replaces_it_is_taken(
+    path: Path, bits: int
+) -> None:
+    token = load_token(path)
+    path.parent.chmod(bits)
+    assert load_token(path) == token
+
+
 @pytest.mark.parametrize("bits", [0o600, 0o400])
 def test_a_private_token_is_taken(path: Path, bits: int) -> None:
     token = load_token(path)
