@@ -20,7 +20,7 @@ from minimr.api.remote import (
 )
 from minimr.api.session import session
 from minimr.core import worker
-from minimr.core.messages import ActorSpec, Call
+from minimr.core.messages import ActorSpec, Call, Inline
 from minimr.core.refs import ObjectRef
 from minimr.core.results import SYSTEM_METHODS, ActorExit
 from minimr.core.runtime import Runtime, current
@@ -101,6 +101,8 @@ class ActorHandle:
         self._runtime = current()
         with self._runtime.lock:
             self._queue = self._runtime.actors.queue(spec.id)
+        at_once = spec.is_async or spec.concurrency > 1 or bool(spec.groups)
+        self._queue.ordered = not at_once
 
     def __getattr__(self, name: str) -> ActorMethod:
         known = self._spec.methods.get(name, (None, {}))
@@ -148,6 +150,7 @@ class ActorClass:
         self._options = options
         functools.update_wrapper(self, cls, updated=())  # its name, ...
         self._blob = b""
+        self._captured: list[ObjectRef] = []  # references in the class
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cls, name)
@@ -168,7 +171,7 @@ class ActorClass:
     def options(self, **options: Any) -> ActorClass:
         """Give the same class with other options."""
         other = ActorClass(self._cls, {**self._options, **options})
-        other._blob = self._blob
+        other._blob, other._captured = self._blob, self._captured
         return other
 
     def remote(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -195,6 +198,7 @@ class ActorClass:
         answers: list[Any] = []
         with runtime.lock:
             create = runtime.actors.create
+            held = [*held, *self._captured]
             anchor = create(spec, refs, held, answers.append)
         runtime.flush()
         if name is not None:
@@ -213,11 +217,11 @@ class ActorClass:
         return self.options(**options).remote(*args or (), **kwargs or {})
 
     def _spec(
-        self, runtime: Runtime, args: bytes, namespace: str
+        self, runtime: Runtime, args: bytes | Inline, namespace: str
     ) -> ActorSpec:
         options, job = self._options, runtime.job
         if not self._blob:
-            self._blob = pickle_code(self._cls, self.__name__)
+            self._blob, self._captured = pickle_code(self._cls, self.__name__)
         is_async = any(
             inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f)
             for _, f in inspect.getmembers(self._cls, inspect.isfunction)
@@ -316,4 +320,5 @@ def exit_actor() -> None:
     """
     if worker.executor is None or worker.executor.spec is None:
         raise TypeError("exit_actor() is for the methods of an actor.")
+    worker.executor.leave()
     raise ActorExit

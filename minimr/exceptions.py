@@ -45,11 +45,18 @@ class RayTaskError(RayError):
         kind = type(self.cause)
         if isinstance(self.cause, RayTaskError):
             return self.cause
+        if isinstance(self, kind):
+            return self
+
+        def new(cls: Any, error: RayTaskError) -> Any:  # a group needs its own
+            return kind.__new__(cls, *error.cause.args)
+
+        about = {"__module__": RayTaskError.__module__}
         try:
             both = type(
                 f"RayTaskError({kind.__name__})",
                 (RayTaskError, kind),
-                {"__init__": _copy_of, "__module__": RayTaskError.__module__},
+                {"__new__": new, "__init__": _copy_of, **about},
             )
             return both(self)  # type: ignore[no-any-return]
         except TypeError:  # the class cannot be derived from

@@ -17,14 +17,11 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import cloudpickle
-
-from minimr import unpicklable
 from minimr.api import options as opts
 from minimr.api.generator import ObjectRefGenerator
 from minimr.api.session import session
 from minimr.core import serialize
-from minimr.core.messages import Call, Shape
+from minimr.core.messages import Call, Inline, Shape
 from minimr.core.refs import ObjectRef, released
 from minimr.core.runtime import Runtime, running
 from minimr.core.serialize import Slot
@@ -38,7 +35,7 @@ log = logging.getLogger(__name__)
 
 def pack_arguments(
     args: Any, kwargs: Any, runtime: Runtime
-) -> tuple[bytes, list[ObjectRef], list[ObjectRef]]:
+) -> tuple[bytes | Inline, list[ObjectRef], list[ObjectRef]]:
     """Pickle arguments; references among them are taken out.
 
     Returns: the pickle, the top-level references, and those inside.
@@ -61,19 +58,21 @@ def pack_arguments(
     )
     if sum(packed.sizes()) > serialize.INLINE_BYTES:  # all of them: one object
         return b"", [*refs, runtime.values.keep(packed)], []
-    data = packed.data
-    if packed.buffers:  # small arrays: they travel in the pickle
-        data = cloudpickle.dumps((slotted, named), 5)
-    return data, refs, packed.refs
+    if packed.buffers:  # small arrays: read-only there, as large ones are
+        return Inline(packed.data, packed.copied(), ()), refs, packed.refs
+    return packed.data, refs, packed.refs
 
 
-def pickle_code(target: Any, name: str) -> bytes:
-    """Pickle a function or a class; warn if it takes much along."""
-    blob = unpicklable.dumps(target, name)
+def pickle_code(target: Any, name: str) -> tuple[bytes, list[ObjectRef]]:
+    """Pickle a function or a class; warn if it takes much along.
+
+    Returns: the pickle, and the references that it captures.
+    """
+    blob, captured = serialize.pack_code(target, name)
     if len(blob) > LARGE_BYTES:
         text = "%s() takes %.0f MB to send: put() what it captures"
         log.warning(text, name, len(blob) / 1e6)
-    return blob
+    return blob, captured
 
 
 def is_generator(function: Any) -> bool:
@@ -116,7 +115,7 @@ class RemoteCall:
         self._blob = b""
         self._shape: Shape | None = None  # of a function's worker
         self._queue: Queue | None = None  # of a method's actor
-        self._held: list[ObjectRef] = []
+        self._held: list[ObjectRef] = []  # by each of its tasks
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Refuse: it is `remote` that calls."""
@@ -205,6 +204,7 @@ class RemoteFunction(RemoteCall):
         """Give the same function with other options."""
         other = RemoteFunction(self._target, {**self._options, **options})
         other._function, other._blob = self._function, self._blob
+        other._held = self._held
         return other
 
     def remote(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -220,7 +220,7 @@ class RemoteFunction(RemoteCall):
             self._shape = opts.shape(*about)
             self._for, self._inside = runtime, runtime.group
         if not self._blob:
-            self._blob = pickle_code(self._target, self._name)
+            self._blob, self._held = pickle_code(self._target, self._name)
             digest = hashlib.blake2b(self._blob, digest_size=16)
             self._function = digest.digest()
         return self._submit(runtime, args, kwargs)

@@ -6,7 +6,8 @@
 Rules:
 
 1. Calls of one process to one actor leave in the order they were made,
-   even if the inputs of a later one are there first.
+   even if the inputs of a later one are there first. An actor that runs
+   several at once gets each when its inputs are there.
 2. A call that was sent when the process died is sent again only if the
    actor has `max_task_retries`; a call that was not sent waits for the
    restart.
@@ -115,6 +116,9 @@ class Actors:
         if state == "DEAD":
             del self.queues[id]
             queue.error = m.Failed(error or b"")
+            for task in [*self.runtime.tasks.live.values()]:
+                if task.queue is queue and not task.ready:
+                    self.runtime.tasks.finish(task, queue.error)
         for lease in [*queue.leases]:
             self.runtime.leases.end(lease, why)
         if link is not None:

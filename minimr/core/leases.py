@@ -70,6 +70,8 @@ class Leases:
                 self._await_group(queue)
             task.queue = queue
             queue.tasks.append(task)
+        elif task.waits and task.queue is not None and not task.queue.ordered:
+            task.queue.tasks.append(task)
         if task.queue is not None:
             self.dispatch(task.queue)
 

@@ -170,7 +170,7 @@ class ActorSpec(NamedTuple):
     id: bytes
     class_name: str
     blob: bytes  # the pickled class
-    args: bytes
+    args: bytes | Inline
     deps: tuple[tuple[Name, Value], ...]
     place: Shape  # to be placed
     hold: Amounts  # while it lives

@@ -14,7 +14,8 @@ Rules (after Wang et al., "Ownership", NSDI 2021):
    it keeps its own until that borrowing is registered (`when_registered`).
 4. An object made by a task keeps the task (its lineage), and the task
    keeps its inputs' entries, even those that nobody can reach any more: so
-   what is lost can be made again.
+   what is lost can be made again. Inputs that nothing makes again, it keeps
+   alive.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from minimr.exceptions import (
     OwnerDiedError,
 )
 from minimr.net.channel import Address
-from minimr.net.endpoint import GONE, Reply
+from minimr.net.endpoint import GONE, NOBODY, Reply
 from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
@@ -283,6 +284,13 @@ class Objects:
         entry.contained = None
         if entry.task is not None:
             self.runtime.actors.unreachable(entry.task)
+
+    def close(self) -> None:
+        """Leave nothing behind that a reference of this session gives."""
+        text = "the reference is of an earlier init(): its object is gone"
+        for entry in self.table.values():
+            entry.value, entry.owner = fail(ValueError(text)), NOBODY.address
+        self.table.clear()
 
     def free(self, id: bytes, places: Sequence[Address]) -> None:
         """Let stores forget a value."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # any point of any thread, so nothing may be locked there.
 released: deque[Entry] = deque()
 wake_up: list[Callable[[], None]] = []  # of the runtime: to count down soon
+# References that a program has pickled by its own hand. Nobody can tell how
+# long such a pickle is kept, so they are kept to the end of the session.
+escaped: list[ObjectRef] = []
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +42,11 @@ class Entry:
     contained: list[ObjectRef] | None = None  # inside the value
     asked: bool = False  # the owner was asked for the value
 
+    def is_unique(self) -> bool:
+        """Tell whether it is ours, in a store, and never made again."""
+        is_ours = self.owner is None and isinstance(self.value, m.Stored)
+        return is_ours and (self.task is None or self.task.retries == 0)
+
 
 class ObjectRef:
     """A reference to an object that is there, or will be.
@@ -52,10 +60,18 @@ class ObjectRef:
         entry.handles += 1  # under the runtime's lock
         self.entry = entry
 
-    def __del__(self) -> None:
-        released.append(self.entry)
+    def __del__(
+        self, release: Any = released.append, wake_up: Any = wake_up
+    ) -> None:  # at the very end, the globals of this module are gone
+        release(self.entry)
         for wake in wake_up:
             wake()
+
+    def __copy__(self) -> ObjectRef:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> ObjectRef:
+        return self
 
     def __hash__(self) -> int:
         return hash(self.entry.id)
@@ -69,7 +85,8 @@ class ObjectRef:
     def __reduce__(self) -> tuple[Any, ...]:
         from minimr.core.runtime import current, revive
 
-        getattr(outgoing, "refs", []).append(self)
+        noted = outgoing.refs
+        (escaped if noted is None else noted).append(self)
         return revive, (self.entry.id, self.entry.owner or current().address)
 
     def __await__(self) -> Any:

@@ -85,7 +85,7 @@ class Results:
             known = self.functions[key] = cloudpickle.loads(known)
         return known
 
-    def arguments(self, blob: bytes, deps: Any) -> tuple[Any, Any]:
+    def arguments(self, blob: bytes | m.Inline, deps: Any) -> tuple[Any, Any]:
         """Unpickle arguments, values in the place of references.
 
         Blocks: until large values are in this node's store.
@@ -93,7 +93,7 @@ class Results:
         if not blob and not deps:
             return (), {}
         values = self._values(deps) if deps else []
-        args, kwargs = pickle.loads(blob) if blob else values.pop()
+        args, kwargs = serialize.load(blob) if blob else values.pop()
         if values:
             args = [values[a.number] if type(a) is Slot else a for a in args]
             for key, arg in kwargs.items():

@@ -29,7 +29,7 @@ from minimr.core.actors import Actors
 from minimr.core.explain import complain, task_rows
 from minimr.core.leases import Leases
 from minimr.core.objects import Objects
-from minimr.core.refs import Entry, ObjectRef, released, wake_up
+from minimr.core.refs import Entry, ObjectRef, escaped, released, wake_up
 from minimr.core.serialize import fail
 from minimr.core.tasks import Tasks
 from minimr.core.values import Values, map_arena
@@ -77,6 +77,7 @@ def set_current(runtime: Runtime | None) -> None:
     global _current
     _current = runtime
     wake_up[:] = [runtime.pump.nudge] if runtime is not None else []
+    escaped.clear()
 
 
 def revive(id: bytes, owner: Address) -> ObjectRef:
@@ -295,4 +296,5 @@ class Runtime(Endpoint):
         self.hub.flush()
         self.pump.close()
         self.hub.close()
+        self.objects.close()
         self.values.close()

@@ -10,7 +10,8 @@ Rules:
 2. Arrays become buffers of their own, so that a reader can use them where
    they lie, read-only, as every reader shares them.
 3. `ObjectRef.__reduce__` adds itself to the list of the value under way:
-   who sends a value knows the references that travel in it.
+   who sends a value knows the references that travel in it, and keeps them
+   as long as it keeps the pickle.
 """
 
 from __future__ import annotations
@@ -25,13 +26,19 @@ import cloudpickle
 
 from minimr import unpicklable
 from minimr.core.messages import Failed, Inline
-from minimr.exceptions import RayTaskError
+from minimr.exceptions import RayError, RayTaskError
 
 INLINE_BYTES = 100 * 1024  # larger values go to the object store
 ALIGN = 64
 
 
-outgoing = threading.local()  # .refs: met by the pickling under way
+class Outgoing(threading.local):
+    """The references that this thread's pickling under way has met."""
+
+    refs: list[Any] | None = None  # None: it is not ours, but a user's
+
+
+outgoing = Outgoing()
 
 
 class Slot(NamedTuple):
@@ -68,20 +75,37 @@ def pack(
         TypeError, pickle.PicklingError: something in it cannot be pickled;
             the text says where it is.
     """
-    refs = outgoing.refs = []
+    refs: list[Any] = []
+    before, outgoing.refs = outgoing.refs, refs
     buffers: list[pickle.PickleBuffer] = []
     try:
-        data = pickle.dumps(value, 5, buffer_callback=buffers.append)
-        # What lives in the main module is only a name to the fast pickle.
-        by_value = b"__main__" in data
-    except Exception:  # noqa: BLE001  # whatever a user's class raises
-        by_value = True
-    if by_value:
-        refs.clear()
-        buffers.clear()
-        take = buffers.append
-        data = unpicklable.dumps(value, roots=roots, buffer_callback=take)
+        try:
+            data = pickle.dumps(value, 5, buffer_callback=buffers.append)
+            # What lives in the main module is only a name to the fast pickle.
+            by_value = b"__main__" in data
+        except Exception:  # noqa: BLE001  # whatever a user's class raises
+            by_value = True
+        if by_value:
+            refs.clear()
+            buffers.clear()
+            take = buffers.append
+            data = unpicklable.dumps(value, roots=roots, buffer_callback=take)
+    finally:
+        outgoing.refs = before  # a part's __reduce__ may call put()
     return Packed(data, [part.raw() for part in buffers], refs)
+
+
+def pack_code(target: Any, name: str) -> tuple[bytes, list[Any]]:
+    """Pickle a function or a class by value, buffers and all.
+
+    Returns: the pickle, and the references that it captures.
+    """
+    refs: list[Any] = []
+    before, outgoing.refs = outgoing.refs, refs
+    try:
+        return unpicklable.dumps(target, name), refs
+    finally:
+        outgoing.refs = before
 
 
 def split(result: Any, count: int) -> list[Any]:
@@ -148,7 +172,8 @@ def fail(error: BaseException) -> Failed:
         pickle.loads(blob)  # some exceptions only break on the way back
     except Exception:  # noqa: BLE001  # a user's exception
         cause = error.cause if isinstance(error, RayTaskError) else error
-        text = RuntimeError(f"{type(cause).__name__}: {cause}")
+        # No class that a program has a clause for: it raised another one.
+        text = RayError(f"{type(cause).__name__}: {cause}")
         if isinstance(error, RayTaskError):
             about = (error.function_name, error.traceback_str)
             return fail(RayTaskError(*about, text))

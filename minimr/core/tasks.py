@@ -58,7 +58,7 @@ class Task:
     name: str
     function: bytes | str | m.Call  # key of a function; name of a method
     blob: bytes  # the pickled function
-    args: bytes
+    args: bytes | m.Inline
     refs: list[ObjectRef]  # top-level arguments, to be resolved
     held: list[ObjectRef]  # references inside other arguments
     returns: int  # -1: a generator
@@ -79,6 +79,15 @@ class Task:
         self.attempt += 1
         if self.retries > 0:
             self.retries -= 1
+
+    def let_go(self) -> None:
+        """Let the inputs go, but for those that nothing makes again.
+
+        A task that is not run again needs none.
+        """
+        again = self.refs if self.retries else []
+        self.inputs = [ref.entry for ref in again]
+        self.refs = [ref for ref in again if ref.entry.is_unique()]
 
     def wants_retry(self, failed: m.Failed) -> bool:
         """Tell whether this error of the user's code is worth a retry."""
@@ -104,6 +113,7 @@ class Queue:
     answers: Counter[Address] = field(default_factory=Counter)
     error: m.Failed | None = None  # of a dead actor
     held: bool = False  # until its placement group is there
+    ordered: bool = True  # calls keep their places while inputs are late
 
 
 @dataclass(slots=True, eq=False)
@@ -138,8 +148,9 @@ class Tasks:
     def submit(self, task: Task) -> None:
         """Run a task as soon as its inputs are there."""
         self.live[task.id] = task
-        if task.shape is None and task.queue is not None:  # a call: in order
-            task.queue.tasks.append(task)
+        queue = task.queue if task.shape is None else None
+        if queue is not None and queue.ordered:  # a call: it has its place
+            queue.tasks.append(task)
         self.when_ready(task, self.runtime.leases.enqueue)
 
     def when_ready(self, task: Task, run: Callable[[Task], None]) -> None:
@@ -180,7 +191,7 @@ class Tasks:
         if type(results) is not list:  # one small value, or an error
             results = [results] * abs(task.returns)
         if task.refs:
-            task.inputs, task.refs = [ref.entry for ref in task.refs], []
+            task.let_go()
         for (id, entry), value in zip(
             self.outcome(task), results, strict=True
         ):

@@ -151,10 +151,15 @@ class Values:
         return serialize.load(entry.value if block is None else block)
 
     def future(self, ref: ObjectRef) -> Future[Any]:
-        """Give a future of a value; it is set by the pumping thread."""
+        """Give a future of a value; it is set by the pumping thread.
+
+        Who cancels it waits no longer; the task goes on.
+        """
         future: Future[Any] = Future()
 
         def fetched(block: Any) -> None:
+            if not future.set_running_or_notify_cancel():
+                return
             try:
                 future.set_result(self._load(ref.entry, block))
             except BaseException as error:  # noqa: BLE001  # the task's
@@ -162,6 +167,19 @@ class Values:
 
         with self.runtime.lock:
             self._fetch(ref.entry, fetched)
+        self.runtime.hub.flush()
+        return future
+
+    def arrival(self, entry: Entry) -> Future[None]:
+        """Give a future that is set when a value is there, or its error."""
+        future: Future[None] = Future()
+
+        def arrived(_: Entry) -> None:
+            if future.set_running_or_notify_cancel():
+                future.set_result(None)
+
+        with self.runtime.lock:
+            self.runtime.objects.watch(entry, arrived)
         self.runtime.hub.flush()
         return future
 

@@ -26,13 +26,14 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import cloudpickle
 
 from minimr.core import messages as m
 from minimr.core import prints
-from minimr.core.results import Results, own_repr
+from minimr.core.results import ActorExit, Results, own_repr
 from minimr.core.runtime import Running, Runtime, running
 from minimr.core.serialize import fail
 from minimr.core.tasks import BATCH
@@ -67,6 +68,7 @@ class Executor:
         self.spec: m.ActorSpec | None = None
         self.actor: Any = None
         self.restarts = 0  # of the actor
+        self.leaving = False  # exit_actor() was called
         # Of an actor that runs several calls at once: for each concurrency
         # group (`""`: the default one) its threads, or how many may go on.
         self.threads: dict[str, ThreadPoolExecutor] = {}
@@ -149,6 +151,16 @@ class Executor:
             self.cancelled.add(id)
             if self.spec is None:  # a method only learns that it should end
                 knock(signal.SIGINT)
+
+    def leave(self) -> None:
+        """End the actor after this call, whoever catches what this raises.
+
+        A coroutine of its own may have called it, which no call awaits.
+        """
+        self.leaving = True
+        if self.loop is not None:
+            end = partial(self.results.failure, self.spec, "", ActorExit())
+            self.loop.call_soon_threadsafe(end)
 
     def _on_stop(self, peer: Peer, why: str) -> None:
         os._exit(0)
@@ -257,6 +269,8 @@ class Executor:
                 raise KeyboardInterrupt
             if prints.unflushed:
                 prints.flush()
+            if self.leaving:
+                raise ActorExit
             self.results.reply(peer, id, returns, result)
             succeeded = True
         except BaseException as error:  # noqa: BLE001  # sent to the owner

@@ -18,7 +18,8 @@ class ActorPool:
     def __init__(self, actors: Iterable[Any]) -> None:
         self._idle = list(actors)
         self._under_way: dict[Any, tuple[int, Any]] = {}  # {ref: (i, actor)}
-        self._refs: dict[int, Any] = {}  # {index: ref}, not returned
+        # {index: the reference, or all of a call}, not returned
+        self._refs: dict[int, Any] = {}
         self._submitted = 0
         self._returned = 0  # the next index of get_next
         self._waiting: list[tuple[Callable[..., Any], Any]] = []
@@ -56,7 +57,7 @@ class ActorPool:
             return
         actor = self._idle.pop()
         ref = fn(actor, value)
-        self._under_way[ref] = (self._submitted, actor)
+        self._under_way[_last(ref)] = (self._submitted, actor)
         self._refs[self._submitted] = ref
         self._submitted += 1
 
@@ -81,7 +82,7 @@ class ActorPool:
                 "get_next_unordered()."
             )
         ref = self._refs[self._returned]
-        done, _ = verbs.wait([ref], timeout=timeout)
+        done, _ = verbs.wait([_last(ref)], timeout=timeout)
         message = "Timed out waiting for result"
         if not done:
             if not ignore_if_timedout:
@@ -89,7 +90,7 @@ class ActorPool:
             raise GetTimeoutError(message)
         del self._refs[self._returned]
         self._returned += 1
-        self._free(ref)
+        self._free(_last(ref))
         return verbs.get(ref)
 
     def get_next_unordered(
@@ -106,11 +107,10 @@ class ActorPool:
         done, _ = verbs.wait(list(self._under_way), timeout=timeout)
         if not done:
             raise TimeoutError("Timed out waiting for result")
-        ref = done[0]
-        index, _ = self._under_way[ref]
-        del self._refs[index]
+        index, _ = self._under_way[done[0]]
+        ref = self._refs.pop(index)
         self._returned = max(self._returned, index + 1)
-        self._free(ref)
+        self._free(done[0])
         return verbs.get(ref)
 
     def _free(self, ref: Any) -> None:
@@ -145,3 +145,8 @@ class ActorPool:
         if actor in self._idle or actor in busy:
             raise ValueError("Actor already belongs to current ActorPool")
         self._return_actor(actor)
+
+
+def _last(refs: Any) -> Any:
+    """Give what stands for a call that has several results."""
+    return refs[-1] if isinstance(refs, list) else refs

@@ -92,6 +92,10 @@ def lifecycle(ray, folder):
 
     seen["surroundings"] = ray.get(surroundings.remote(), timeout=T)
     seen["same function"] = ray.get(task.remote(4), timeout=T)
+    seen["get of old"] = name_of_error(ray.get, old, timeout=T)
+    seen["old argument"] = name_of_error(
+        lambda: ray.get(task.remote(old), timeout=T)
+    )
     seen["cpus"] = ray.cluster_resources()["CPU"]
     seen["namespace"] = ray.get_runtime_context().namespace
     ray.shutdown()

@@ -299,6 +299,54 @@ def test_an_actor_is_gone_when_its_last_handle_goes(
     eventually(lambda: not os.path.exists(f"/proc/{pid}"))
 
 
+@pytest.mark.parametrize("pack", [lambda a: a, lambda a: [a]])
+def test_a_handle_that_was_an_argument_is_counted_no_longer(
+    api, counter_class, eventually, pack
+):
+    @api.remote
+    def pid_of(counter):
+        counter = counter[0] if isinstance(counter, list) else counter
+        return api.get(counter.pid.remote(), timeout=T)
+
+    counter = counter_class.remote()
+    pid = api.get(pid_of.remote(pack(counter)), timeout=T)
+    del counter
+    eventually(lambda: not os.path.exists(f"/proc/{pid}"))
+
+
+@pytest.mark.parametrize("pack", [lambda a: a, lambda a: [a]])
+def test_an_actor_that_was_given_its_own_handle_ends_with_the_last(
+    api, eventually, pack
+):
+    @api.remote
+    class Taker:
+        def take(self, me):
+            return os.getpid()
+
+    taker = Taker.remote()
+    pid = api.get(taker.take.remote(pack(taker)), timeout=T)
+    del taker
+    eventually(lambda: not os.path.exists(f"/proc/{pid}"))
+
+
+def test_a_call_without_inputs_overtakes_in_an_actor_with_threads(api, gate):
+    @api.remote
+    def late(wait):
+        wait()
+        return 1
+
+    @api.remote(max_concurrency=2)
+    class Taker:
+        def take(self, value):
+            return value
+
+    taker = Taker.remote()
+    waits = taker.take.remote(late.remote(gate.wait))
+    assert api.get(taker.take.remote(0), timeout=T) == 0
+    gate.open()
+    assert api.get(waits, timeout=T) == 1
+
+
 def test_a_call_on_a_fresh_actor_without_a_kept_handle_completes(
     api, counter_class
 ):

@@ -1,6 +1,7 @@
 """Actors with async methods: many calls at once on one event loop."""
 
 import asyncio
+import os
 import threading
 
 import pytest
@@ -179,3 +180,87 @@ def test_async_exit_actor_ends_the_actor(api):
         api.get(leaver.leave.remote(), timeout=T)
     with pytest.raises(api.exceptions.ActorDiedError):
         api.get(leaver.ping.remote(), timeout=T)
+
+
+def test_an_async_actor_outlives_a_deadline_of_what_it_awaits(api, gate):
+    @api.remote
+    def late(wait):
+        wait()
+        return 1
+
+    @api.remote
+    class Patient:
+        async def give_up(self, refs):
+            try:
+                await asyncio.wait_for(refs[0], 0.01)
+            except asyncio.TimeoutError:
+                return "gave up"
+
+        async def go_on(self, refs):
+            return await refs[0]
+
+    patient, ref = Patient.remote(), late.remote(gate.wait)
+    assert api.get(patient.give_up.remote([ref]), timeout=T) == "gave up"
+    gate.open()
+    assert api.get(patient.go_on.remote([ref]), timeout=T) == 1
+    assert api.get(patient.go_on.remote([ref]), timeout=T) == 1
+
+
+def test_a_call_without_inputs_overtakes_one_whose_input_is_late(api, gate):
+    @api.remote
+    def late(wait):
+        wait()
+        return 1
+
+    @api.remote
+    class Taker:
+        async def take(self, value):
+            return value
+
+    taker = Taker.remote()
+    waits = taker.take.remote(late.remote(gate.wait))
+    assert api.get(taker.take.remote(0), timeout=T) == 0
+    gate.open()
+    assert api.get(waits, timeout=T) == 1
+
+
+def test_a_call_that_waits_for_its_input_fails_with_its_actor(api, gate):
+    @api.remote
+    def late(wait):
+        wait()
+        return 1
+
+    @api.remote
+    class Taker:
+        async def take(self, value):
+            return value
+
+    taker = Taker.remote()
+    assert api.get(taker.take.remote(0), timeout=T) == 0
+    waits = taker.take.remote(late.remote(gate.wait))
+    api.kill(taker)
+    if api.__name__ == "ray":
+        gate.open()  # Ray fails it when the input is there
+    with pytest.raises(api.exceptions.ActorDiedError):
+        api.get(waits, timeout=T)
+
+
+def test_exit_actor_in_a_coroutine_of_its_own_ends_the_actor(api, eventually):
+    @api.remote
+    class Leaver:
+        async def leave_later(self):
+            async def leave():
+                api.actor.exit_actor()
+
+            self.leaving = asyncio.create_task(leave())
+
+        async def pid(self):
+            return os.getpid()
+
+    leaver = Leaver.remote()
+    pid = api.get(leaver.pid.remote(), timeout=T)
+    # Ray ends it after the next call.
+    refs = [leaver.leave_later.remote(), leaver.pid.remote()]
+    with pytest.raises(api.exceptions.ActorDiedError):
+        api.get([*refs, leaver.pid.remote()], timeout=T)
+    eventually(lambda: not os.path.exists(f"/proc/{pid}"))

@@ -1,5 +1,7 @@
 """Errors: what a failed task gives to who asks for its result."""
 
+import builtins
+import sys
 import threading
 
 import pytest
@@ -249,3 +251,26 @@ def test_the_errors_form_rays_family(api, name, bases):
     for base in bases:
         assert issubclass(error, getattr(api.exceptions, base))
     assert issubclass(error, Exception)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="groups are of 3.11")
+def test_a_group_of_errors_arrives_as_a_group(api):
+    kind = builtins.ExceptionGroup
+    group = kind("two", [ValueError("a"), TypeError("b")])
+    error = caught(api, failing(api, group).remote(), kind)
+    assert isinstance(error, api.exceptions.RayTaskError)
+    match, rest = error.split(ValueError)
+    assert [str(part) for part in match.exceptions] == ["a"]
+    assert [str(part) for part in rest.exceptions] == ["b"]
+
+
+def test_an_error_that_cannot_be_pickled_is_of_no_class_of_pythons(api):
+    @api.remote
+    def fails():
+        error = KeyError("holds a lock")
+        error.lock = threading.Lock()
+        raise error
+
+    error = caught(api, fails.remote(), api.exceptions.RayTaskError)
+    assert not isinstance(error, KeyError | RuntimeError)
+    assert isinstance(error.cause, api.exceptions.RayError)

@@ -115,6 +115,11 @@ def test_a_remote_function_outlives_a_shutdown(lifecycle):
     assert lifecycle["same function"] == 24
 
 
+@pytest.mark.parametrize("how", ["get of old", "old argument"])
+def test_a_reference_of_before_a_shutdown_is_a_value_error(lifecycle, how):
+    assert "ValueError" in lifecycle[how]
+
+
 def test_the_working_dir_and_env_vars_of_init_reach_tasks(lifecycle):
     assert lifecycle["surroundings"] == [42, "from a file", "systems"]
 

@@ -1,6 +1,9 @@
 """Objects: put, get, references, arrays in shared memory, and their end."""
 
 import asyncio
+import copy
+import gc
+import pickle
 import threading
 import time
 
@@ -286,3 +289,148 @@ def test_an_argument_keeps_its_object_until_the_task_is_done(api, gate):
     del ref
     gate.open()
     assert api.get(result, timeout=T) == MEGABYTE - 1
+
+
+def test_a_reference_that_a_function_captures_keeps_its_object(api, gate):
+    def call():
+        ref = api.put(np.arange(MEGABYTE))
+
+        @api.remote
+        def last(wait):
+            wait()
+            return api.get(ref, timeout=T)[-1]
+
+        return last.remote(gate.wait)
+
+    result = call()
+    gc.collect()
+    api.put(1)  # counts what has gone
+    gate.open()
+    assert api.get(result, timeout=T) == MEGABYTE - 1
+
+
+def test_a_reference_that_a_default_captures_keeps_its_object(api, gate):
+    def call():
+        ref = api.put(np.arange(MEGABYTE))
+
+        @api.remote
+        def last(wait, refs=(ref,)):
+            wait()
+            return api.get(refs[0], timeout=T)[-1]
+
+        return last.options(num_cpus=1).remote(gate.wait)
+
+    result = call()
+    gc.collect()
+    api.put(1)
+    gate.open()
+    assert api.get(result, timeout=T) == MEGABYTE - 1
+
+
+def test_a_reference_that_an_actor_class_captures_keeps_its_object(api):
+    def make():
+        ref = api.put(np.arange(MEGABYTE))
+
+        @api.remote(max_restarts=1, max_task_retries=-1)
+        class Last:
+            def of(self):
+                return api.get(ref, timeout=T)[-1]
+
+        return Last.options(num_cpus=0).remote()
+
+    last = make()
+    gc.collect()
+    api.put(1)
+    for _ in range(2):
+        assert api.get(last.of.remote(), timeout=T) == MEGABYTE - 1
+        api.kill(last, no_restart=False)
+
+
+def test_a_reference_inside_an_error_keeps_its_object(api):
+    class HoldsError(Exception):
+        pass
+
+    @api.remote
+    def fails(array):
+        raise HoldsError(api.put(array))
+
+    result = fails.remote(np.arange(MEGABYTE))
+    with pytest.raises(HoldsError) as caught:
+        api.get(result, timeout=T)
+    (ref,) = caught.value.cause.args
+    assert api.get(ref, timeout=T)[-1] == MEGABYTE - 1
+
+
+def test_a_reference_that_a_program_pickles_keeps_its_object(api):
+    if api.__name__ == "ray":
+        pytest.skip("it does so for its own cloudpickle only")
+    blob = pickle.dumps(api.put(np.arange(MEGABYTE)))
+    gc.collect()
+    api.put(1)
+    back = pickle.loads(blob)
+    assert api.get(back, timeout=T)[-1] == MEGABYTE - 1
+
+
+def test_a_copy_of_a_reference_is_the_reference(api, eventually):
+    eventually(lambda: stored(api) < 50 * MEGABYTE)
+    ref = api.put(np.ones(100 * MEGABYTE, dtype=np.uint8))
+    for other in (copy.copy(ref), copy.deepcopy([ref])[0]):
+        assert other == ref
+        assert api.get(other, timeout=T)[-1] == 1
+    if api.__name__ == "minimr":  # Ray keeps what is deep-copied for ever
+        del ref, other
+        eventually(lambda: stored(api) < 50 * MEGABYTE)
+
+
+def test_small_arrays_among_arguments_are_read_only(api):
+    @api.remote
+    def writable(array, part, *, named):
+        return [a.flags.writeable for a in (array, part[0], named)]
+
+    @api.remote
+    class Writable:
+        def __init__(self, array):
+            self.array = array
+
+        def get(self):
+            return self.array.flags.writeable
+
+    small = np.arange(10)
+    ref = writable.remote(small, [small], named=small)
+    assert api.get(ref, timeout=T) == [False] * 3
+    actor = Writable.options(num_cpus=0).remote(small)
+    assert api.get(actor.get.remote(), timeout=T) is False
+
+
+def test_a_reference_awaited_too_long_can_be_awaited_again(api, gate):
+    @api.remote
+    def late(wait):
+        wait()
+        return 1
+
+    async def main():
+        ref = late.remote(gate.wait)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(ref, 0.01)
+        again = asyncio.ensure_future(late.remote(gate.wait))
+        await asyncio.sleep(0)
+        again.cancel()
+        gate.open()
+        return await asyncio.wait_for(asyncio.gather(ref, ref), T)
+
+    assert asyncio.run(main()) == [1, 1]
+    assert api.get(late.remote(gate.wait), timeout=T) == 1
+
+
+def test_a_cancelled_future_leaves_its_task_alone(api, gate):
+    @api.remote
+    def late(wait):
+        wait()
+        return 1
+
+    ref = late.remote(gate.wait)
+    future = ref.future()
+    assert future.cancel()
+    gate.open()
+    assert api.get(ref, timeout=T) == 1
+    assert ref.future().result(timeout=T) == 1

@@ -220,3 +220,22 @@ def test_what_cannot_travel_is_found(api):
     assert failure.obj is lock
     assert failure.path[0] == "mine"
     assert "lock" in where.getvalue()
+
+
+def test_a_pool_gives_all_results_of_a_call(api):
+    @api.remote
+    class Pair:
+        @api.method(num_returns=2)
+        def pair(self, x):
+            return x, x + 1
+
+    pool = api.util.ActorPool([Pair.options(num_cpus=0).remote()])
+    for value in range(3):
+        pool.submit(lambda actor, x: actor.pair.remote(x), value)
+    assert pool.get_next() == [0, 1]
+    if api.__name__ == "minimr":  # Ray cannot wait for any of several
+        assert pool.get_next_unordered(timeout=T) == [1, 2]
+    else:
+        assert pool.get_next() == [1, 2]
+    assert pool.get_next() == [2, 3]
+    assert not pool.has_next()
