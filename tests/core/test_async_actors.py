@@ -259,11 +259,11 @@ def test_exit_actor_in_a_coroutine_of_its_own_ends_the_actor(api, eventually):
 
     leaver = Leaver.remote()
     pid = api.get(leaver.pid.remote(), timeout=T)
-    api.get(leaver.leave_later.remote(), timeout=T)
+    ref = leaver.leave_later.remote()
 
-    def is_gone():  # Ray ends it after the next call
+    def is_gone():  # Ray ends it after this call or the next
         try:
-            api.get(leaver.pid.remote(), timeout=T)
+            api.get([ref, leaver.pid.remote()], timeout=T)
         except api.exceptions.ActorDiedError:
             return True
         return False
