@@ -24,7 +24,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +34,8 @@ from minimr.core import messages as m
 from minimr.net.endpoint import Endpoint, Reply
 from minimr.net.peer import Peer
 from minimr.node.scheduler import Pool
+
+MAX_REMOVED = 1000  # still listed
 
 Bundle = Mapping[str, float]
 
@@ -121,6 +123,7 @@ class Groups:
         self.endpoint = endpoint
         self.nodes = nodes
         self.groups: dict[str, Group] = {}
+        self._removed: deque[str] = deque()  # still listed, the oldest first
         endpoint.serve(self)
         endpoint.left.append(self._left)
 
@@ -233,11 +236,14 @@ class Groups:
     def _remove(self, group: Group) -> None:
         if group.state != "REMOVED":
             self._tell(group, "REMOVED")
+            self._removed.append(group.spec.id)
+            if len(self._removed) > MAX_REMOVED:
+                del self.groups[self._removed.popleft()]
             if not group.reserving:  # else when all have answered
                 self._give_back(group)
 
     def _left(self, peer: Peer, why: str) -> None:
-        for group in self.groups.values():
+        for group in [*self.groups.values()]:
             if group.owner is peer and not group.spec.detached:
                 self._remove(group)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from minimr.core import messages as m
-from minimr.node.groups import Bundles, Groups, place
+from minimr.node.groups import MAX_REMOVED, Bundles, Groups, place
 from minimr.node.scheduler import Pool
 
 
@@ -126,6 +126,16 @@ def test_a_group_ends_with_its_creator() -> None:
     for left in cluster.left:
         left(cluster.creator, "gone")
     assert cluster.posted == [("a", ("unreserve", "g"))]
+
+
+def test_groups_that_are_removed_are_forgotten_in_the_end() -> None:
+    cluster = Cluster(1)
+    for number in range(MAX_REMOVED + 5):
+        spec = m.GroupSpec(str(number), "", "", (), "PACK", False)
+        peer: Any = object()
+        cluster.groups._on_create_group(peer, spec, lambda _: None)
+        cluster.groups._on_remove_group(peer, spec.id, lambda _: None)
+    assert len(cluster.groups.groups) == MAX_REMOVED
 
 
 def test_the_bundles_of_a_dead_node_move_and_the_others_stay() -> None:
