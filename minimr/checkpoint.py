@@ -1,6 +1,6 @@
 """What a parameter server writes down, to go on from when it is replaced.
 
-    Rounds ── save ──> server-0.pickle.draft ── rename ──> server-0.pickle
+    Rounds ── save ──> server-0.rounds.draft ── rename ──> server-0.rounds
                                                              │
     Rounds <── load ── the server that takes its place ──────┘
 
@@ -15,10 +15,10 @@ Rules:
 from __future__ import annotations
 
 import os
-import pickle
 import time
 from pathlib import Path
 
+from minimr import snapshot
 from minimr.interface import Weights
 from minimr.rounds import Rounds
 
@@ -63,7 +63,7 @@ class Checkpoint:
             return
         draft = self._path.with_name(self._path.name + ".draft")
         with draft.open("wb") as file:
-            pickle.dump(rounds, file, protocol=5)
+            snapshot.write(rounds, file)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._path)
@@ -79,16 +79,17 @@ def checkpoint_files(folder: Path | None, number: int) -> list[Path | None]:
     if folder is None:
         return [None] * number
     folder.mkdir(parents=True, exist_ok=True)
-    return [folder / f"server-{server}.pickle" for server in range(number)]
+    return [folder / f"server-{server}.rounds" for server in range(number)]
 
 
 def load(path: Path) -> Rounds:
     """Read what a server has saved; it begins another life.
 
-    Only of files of our own: this unpickles.
+    Raises:
+        ValueError: the file is no checkpoint.
     """
     with path.open("rb") as file:
-        rounds: Rounds = pickle.load(file)
+        rounds = snapshot.read(file)
     rounds.stats.restarts += 1
     return rounds
 
@@ -100,7 +101,7 @@ def load_weights(folder: Path) -> Weights:
         FileNotFoundError: there is none.
     """
     weights: Weights = {}
-    for path in sorted(folder.glob("server-*.pickle")):
+    for path in sorted(folder.glob("server-*.rounds")):
         weights.update(load(path).weights)
     if not weights:
         raise FileNotFoundError(2, "no checkpoint is there", str(folder))

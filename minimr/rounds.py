@@ -39,7 +39,7 @@ from minimr.update import apply_update
 from minimr.weights import Pulled, Reading, size_of
 
 
-class _Push(NamedTuple):
+class Push(NamedTuple):
     """What a worker has pushed, and on which version it is based."""
 
     read_at: int
@@ -75,7 +75,7 @@ class Rounds:
             self._velocity = {n: np.zeros_like(a) for n, a in weights.items()}
         self._changed = dict.fromkeys(weights, 0)  # {name: in which version}
         self._read_at: dict[int, int] = {}  # {worker: version}
-        self._waiting: dict[int, _Push] = {}  # {worker: ...}
+        self._waiting: dict[int, Push] = {}  # {worker: ...}
         self._round = 0  # the clock of those that have pushed in it
 
     @property
@@ -132,7 +132,7 @@ class Rounds:
         if self.clocks[worker] >= clock:
             self.stats.duplicates += 1
             return False
-        push = _Push(self._read_at.get(worker, 0), update)
+        push = Push(self._read_at.get(worker, 0), update)
         self.stats.pushes += 1
         self.stats.pushed_bytes += size_of(update)
         if isinstance(self._consistency, Synchronous):
@@ -173,7 +173,7 @@ class Rounds:
             pushes, self._waiting = self._waiting, {}
             self._apply(pushes)
 
-    def _apply(self, pushes: dict[int, _Push]) -> None:
+    def _apply(self, pushes: dict[int, Push]) -> None:
         for push in pushes.values():
             self.stats.staleness[self.stats.rounds - push.read_at] += 1
         self.stats.rounds += 1

@@ -77,7 +77,7 @@ WITH_NUMPY = (
     "minimr.core", "minimr.node", "minimr.api", "minimr.ps", "minimr.rounds",
     "minimr.update",
     "minimr.weights", "minimr.serial_server", "minimr.parameter_server",
-    "minimr.checkpoint", "minimr.digits", "minimr.training",
+    "minimr.checkpoint", "minimr.snapshot", "minimr.digits", "minimr.training",
     "minimr.training_picture", "minimr.cli_parameter_server",
 )  # fmt: skip
 HEAVY = ("ray", "torch", "numpy", "matplotlib", "rich", "click", "gymnasium")

@@ -246,11 +246,11 @@ def test_a_checkpoint_is_whole_or_the_one_before(
 ) -> None:
     servers = start(ZERO, 1, checkpoint=tmp_path, checkpoint_interval_s=0)
     servers.push(0, {"b": array(5)})
-    draft = tmp_path / "server-0.pickle.draft"
-    draft.write_bytes((tmp_path / "server-0.pickle").read_bytes()[:50])
+    draft = tmp_path / "server-0.rounds.draft"
+    draft.write_bytes((tmp_path / "server-0.rounds").read_bytes()[:50])
     kill(servers.pids[0])
     assert same(servers.pull(0), {**ZERO, "b": array(5)})
-    assert load(tmp_path / "server-0.pickle").clock_of(0) == 1
+    assert load(tmp_path / "server-0.rounds").clock_of(0) == 1
 
 
 def test_a_new_run_does_not_begin_with_an_old_checkpoint(
