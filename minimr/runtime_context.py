@@ -100,6 +100,6 @@ def get_runtime_context() -> RuntimeContext:
     return RuntimeContext()
 
 
-def get_gpu_ids() -> list[int]:
+def get_gpu_ids() -> list[int | str]:
     """Give the GPUs that this task or actor may use. Ray: the same."""
     return list(worker.executor.gpus) if worker.executor else []

@@ -43,7 +43,7 @@ HEADS = ("engine", "task µs", "block µs", "head µs",
          "for 100 s")  # fmt: skip
 CHECK_HEADS = ("engine", "nodes", "share", "tasks", "ideal s", "predicted s",
                "measured s", "min-max")  # fmt: skip
-SERVERS = ("gcs_server", "raylet/raylet")
+SERVERS = ("gcs_server", "raylet/raylet", "minimr.node.main")
 
 
 @click.command()
@@ -180,12 +180,10 @@ def show(
 def head_seconds(team: Team) -> float:
     """Sum up the CPU seconds of the head's servers, not of its workers."""
     known = team.lab.usage()["n1"].processes
-    nodes = {p["pid"] for p in known if "minimr.node.main" in p["command"]}
     return sum(
         float(p["cpu_seconds"])
         for p in known
         if any(server in p["command"] for server in SERVERS)
-        or (p["pid"] in nodes and p["parent"] not in nodes)
     )
 
 

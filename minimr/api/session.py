@@ -170,6 +170,9 @@ def shutdown() -> None:
     if runtimes._current is not None:
         runtime = runtimes._current
         set_current(None)
+        if runtime.forked:  # the cluster is the parent's
+            _node = None
+            return
         try:
             runtime.show_last_prints()
         finally:

@@ -19,7 +19,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ from minimr.core.refs import Entry, ObjectRef, escaped, released, wake_up
 from minimr.core.serialize import fail
 from minimr.core.tasks import Tasks
 from minimr.core.values import Values, map_arena
-from minimr.exceptions import LocalRayletDiedError, RaySystemError
+from minimr.exceptions import LocalRayletDiedError, RayError, RaySystemError
 from minimr.net.channel import Address
 from minimr.net.endpoint import Endpoint, Reply
 from minimr.net.peer import Peer
@@ -56,6 +56,7 @@ class Running(NamedTuple):
 
 running: ContextVar[Running | None] = ContextVar("running", default=None)
 _current: Runtime | None = None
+_watches_forks = False
 
 
 def current() -> Runtime:
@@ -73,11 +74,30 @@ def current() -> Runtime:
 
 
 def set_current(runtime: Runtime | None) -> None:
-    """Make a runtime the one of this process."""
-    global _current
+    """Make a runtime the one of this process, and not of its forks."""
+    global _current, _watches_forks
+    if not _watches_forks:
+        _watches_forks = True
+        os.register_at_fork(after_in_child=_forked)
     _current = runtime
     wake_up[:] = [runtime.pump.nudge] if runtime is not None else []
     escaped.clear()
+
+
+def _forked() -> None:
+    """Be no part of the cluster. Runs in: a fork of this process.
+
+    A connection that it kept open would hide the end of its parent. Locks
+    may be held for ever here: none is taken.
+    """
+    if _current is not None:
+        _current.forked = True
+        _current.lost = RaySystemError(
+            f"process {os.getpid()} was forked by one that had called "
+            "init(), and is no part of its cluster. Submit tasks there; or "
+            "call shutdown() and init() here, to have a cluster of its own"
+        )
+        _current.hub.abandon()
 
 
 def revive(id: bytes, owner: Address) -> ObjectRef:
@@ -93,13 +113,15 @@ class Runtime(Endpoint):
     node: Peer
     welcome: m.Welcome
     job: m.Job
+    env: m.Environment = ()  # of a worker
     # Of a worker: its placement group, as in `m.Grant`.
     group: tuple[str, bool] | None = None
 
     def __init__(self, kind: str, token: bytes, host: str) -> None:
         super().__init__(kind, token, (host, 0))
         self.urgent = False  # something was posted that should not wait
-        self.lost = ""  # why we are cut off from the cluster, if we are
+        self.forked = False  # this is a copy, in a child of its process
+        self.lost: RayError | None = None  # why we are cut off, if we are
         self.objects = Objects(self)
         self.values = Values(self)
         self.tasks = Tasks(self)
@@ -126,7 +148,7 @@ class Runtime(Endpoint):
 
     def join(self, job: m.Job) -> None:
         """See modules and files as the driver of a job. Runs in: worker."""
-        self.job = job
+        self.job = job._replace(env=self.env)  # for tasks that it submits
         own = os.environ.get("MINIMR_WORKING_DIR")
         sys.path[:] = [own, *job.sys_path] if own else job.sys_path
         if os.path.isdir(own or job.directory):
@@ -174,7 +196,7 @@ class Runtime(Endpoint):
             os._exit(1)
         if self.lost:
             return
-        self.lost = (
+        self.lost = LocalRayletDiedError(
             f"the node at {node}, is gone: {why}. All tasks, actors and "
             "objects of this program are lost. Call shutdown(), then init() "
             "again"
@@ -186,9 +208,9 @@ class Runtime(Endpoint):
             if entry.value is None:
                 self.objects.fulfil(entry, failed)
 
-    def error(self) -> LocalRayletDiedError:
-        """Say that this process has lost its node, or the head."""
-        return LocalRayletDiedError(self.lost)
+    def error(self) -> RayError:
+        """Say why we are cut off: a new error, for its traceback."""
+        return type(self.lost)(*self.lost.args) if self.lost else RayError()
 
     def _on_view(self, peer: Peer, nodes: list[m.NodeInfo]) -> None:
         alive = {node.address for node in nodes if node.alive}
@@ -289,7 +311,8 @@ class Runtime(Endpoint):
         """Show what workers have printed by now. Blocks: a moment."""
         if self.job.driver is not None:
             what = ("flush_prints", self.job.id)
-            self.ask_nodes(*what, timeout_s=LAST_PRINTS_S)
+            with suppress(LocalRayletDiedError):  # who would tell us?
+                self.ask_nodes(*what, timeout_s=LAST_PRINTS_S)
 
     def close(self) -> None:
         """Leave the cluster. Blocks: until the last message is sent."""

@@ -36,6 +36,7 @@ from minimr.core import prints
 from minimr.core.results import ActorExit, Results, own_repr
 from minimr.core.runtime import Running, Runtime, running
 from minimr.core.serialize import fail
+from minimr.core.share import IDLE, Share, Title
 from minimr.core.tasks import BATCH
 from minimr.exceptions import ActorDiedError, TaskCancelledError
 from minimr.interrupt import in_main_thread, knock, may_interrupt
@@ -63,7 +64,9 @@ class Executor:
         self.queue: deque[tuple[Peer, Any]] = deque()
         self.lease = 0
         self.begun = 0  # tasks of this lease
-        self.gpus: tuple[int, ...] = ()
+        self.gpus: tuple[int | str, ...] = ()
+        self.share = Share()
+        self.title = Title()
         self.hold: m.Amounts = ()
         self.spec: m.ActorSpec | None = None
         self.actor: Any = None
@@ -94,10 +97,9 @@ class Executor:
         self, peer: Peer, grant: m.Grant, hold: m.Amounts, job: m.Job
     ) -> None:
         self.lease, self.begun = grant.lease, 0
-        self.gpus, self.hold = grant.gpus, hold
+        self.gpus, self.hold = self.share.take(hold, grant.gpus), hold
         self.runtime.group = grant.group
         m.PROGRESS.pack_into(self.progress, 0, self.lease, 0, b"")
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, self.gpus))
         if not hasattr(self.runtime, "job"):
             self.runtime.join(job)
 
@@ -178,6 +180,8 @@ class Executor:
         """Run tasks until this process ends."""
         runtime, queue = self.runtime, self.queue
         while True:
+            if not queue and self.spec is None:
+                self.title.show(IDLE)
             runtime.pump.wait(queue.__len__)
             try:
                 peer, push = queue.popleft()
@@ -187,6 +191,8 @@ class Executor:
                 self._run_here(peer, push)
             else:
                 self._become(*push[1:])
+            if runtime.forked:
+                os._exit(0)
             late = time.monotonic() - self._flushed > FLUSH_S
             if not queue or late or peer.posted() >= BATCH:
                 self._flushed = time.monotonic()
@@ -273,7 +279,9 @@ class Executor:
                 raise ActorExit
             self.results.reply(peer, id, returns, result)
             succeeded = True
-        except BaseException as error:  # noqa: BLE001  # sent to the owner
+        except BaseException as error:  # sent to the owner
+            if self.runtime.forked:
+                raise  # the end of a child that the task has forked
             self.now = None
             actor = self.actor
             failed = self.results.failure(self.spec, name, error, actor)
@@ -300,6 +308,7 @@ class Executor:
     def _begin(self, now: Running) -> None:
         self.begun += 1
         name = now.name.encode()
+        self.title.show(name)
         m.PROGRESS.pack_into(self.progress, 0, self.lease, self.begun, name)
         if not self.threads and self.loop is None:
             self.now = now
@@ -308,6 +317,7 @@ class Executor:
         self.spec, self.restarts, error = spec, restarts, None
         self.label, name = spec.class_name, f"{spec.class_name}.__init__"
         token = running.set(Running(b"", name, restarts))
+        self.title.show(spec.class_name.encode())
         m.PROGRESS.pack_into(self.progress, 0, self.lease, 0, name.encode())
         try:
             cls = cloudpickle.loads(spec.blob)

@@ -9,7 +9,8 @@ Rules:
 
 1. Who waits longest is served first; who cannot be served does not hold up
    those behind it that can.
-2. A worker belongs to one driver's job for life. An actor is a lease that
+2. A worker belongs to one driver's job and its GPUs for life, for CUDA looks
+   once at what it may use. An actor is a lease that
    is given back only with the life of its worker.
 """
 
@@ -150,15 +151,24 @@ class Leasing:
         ]
         starting = sum(worker.peer is None for worker in everyone)
         for lease in granted[starting:]:
+            self._retire(lease.gpus)
             self.workers.fork(lease.want.demand.shape.env)
+
+    def _retire(self, gpus: tuple[int, ...]) -> None:
+        """End idle workers that may still have memory of these GPUs."""
+        for worker in self.workers.workers.values():
+            shared = set(worker.gpus or ()) & set(gpus)
+            if shared and worker.gpus != gpus and not worker.lease:
+                self.workers.kill(worker, "its GPUs are given to another")
 
     def _assign(self, lease: Lease) -> bool:
         want = lease.want
         for worker in self.workers.workers.values():
             free = worker.peer and not worker.lease and not worker.why
             ours = worker.job in ("", want.demand.job)
+            ours &= worker.gpus in (None, lease.gpus)
             if free and ours and worker.env == want.demand.shape.env:
-                worker.job = want.demand.job
+                worker.job, worker.gpus = want.demand.job, lease.gpus
                 worker.driver = want.demand.driver
                 worker.lease, lease.worker = lease, worker
                 assert worker.address is not None

@@ -98,7 +98,7 @@ def run_worker(
     os.environ.update(dict(env))
     narrate("worker ")
     runtime = Runtime("worker", token, node[0])
-    runtime.home = node
+    runtime.home, runtime.env = node, env
     set_current(runtime)
     executor = worker.executor = worker.Executor(runtime, progress)
     runtime.attach(node)

@@ -53,6 +53,7 @@ class Worker:
         self.env = env
         self.job = ""  # of the first lease, and from then on
         self.driver: Address | None = None  # of the job: shows the prints
+        self.gpus: tuple[int, ...] | None = None  # as well
         self.peer: Peer | None = None  # when it has said hello
         self.address: Address | None = None
         self.lease: Any = None
@@ -141,6 +142,8 @@ class WorkerPool:
             os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
             sys.stdout, sys.stderr = Stream(1), Stream(2)
             self._main(worker.env, worker.progress)
+        except SystemExit as end:  # of a fork of the worker
+            os._exit(end.code if isinstance(end.code, int) else bool(end.code))
         except BaseException:  # noqa: BLE001  # the end of a process
             sys.excepthook(*sys.exc_info())
         finally:

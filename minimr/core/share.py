@@ -1,0 +1,70 @@
+"""What of its machine a worker shows to the libraries that it runs.
+
+    lease: {CPU: 2, GPU: 1} ──> OMP_NUM_THREADS=2, CUDA_VISIBLE_DEVICES=4
+    task: train()           ──> `minimr::train` in `ps` and `top -c`
+
+Rules (Ray's):
+
+1. NumPy, torch and others start as many threads as the task has CPUs,
+   unless somebody has set OMP_NUM_THREADS.
+2. GPUs are numbered among those that the node may see. A task without any
+   sees what the node sees.
+3. No system call for a task: the title is written where the kernel reads
+   the command line from.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+from minimr.core.messages import Amounts, base
+
+THREADS = "OMP_NUM_THREADS"
+DEVICES = "CUDA_VISIBLE_DEVICES"
+IDLE = b"IDLE"
+
+
+class Share:
+    """The variables of a worker that depend on its lease."""
+
+    def __init__(self) -> None:
+        self._sets_threads = THREADS not in os.environ
+        self._devices = os.environ.get(DEVICES)
+
+    def take(
+        self, hold: Amounts, gpus: tuple[int, ...]
+    ) -> tuple[int | str, ...]:
+        """Set the variables. Returns: the GPUs as their user knows them."""
+        if self._sets_threads:
+            cpus = [have for name, have in hold if base(name) == "CPU"]
+            os.environ[THREADS] = str(int(max([1, *cpus])))
+        known: tuple[int | str, ...] = gpus
+        if self._devices:
+            names = [name.strip() for name in self._devices.split(",")]
+            known = tuple(names[i] for i in gpus if i < len(names))
+        if gpus:
+            os.environ[DEVICES] = ",".join(map(str, known))
+        return known
+
+
+class Title:
+    """The command line of this process, as `ps` shows it."""
+
+    def __init__(self) -> None:
+        stat = Path("/proc/self/stat").read_text()
+        fields = stat.rpartition(")")[2].split()
+        begin, end = int(fields[45]), int(fields[46])
+        self._room = end - begin  # where its arguments lie; zeros: hidden
+        text = (ctypes.c_char * self._room).from_address(begin)
+        self._memory = memoryview(text).cast("B")
+
+    def show(self, name: bytes) -> None:
+        """Say what this process does.
+
+        The last byte tells the kernel to read up to the first zero.
+        """
+        if self._room:
+            text = (b"minimr::" + name)[: self._room - 2]
+            self._memory[:] = text.ljust(self._room - 1, b"\0") + b"."
