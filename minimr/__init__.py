@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 # {name: the module that has it}
 _VERBS = {
     "ObjectRef": "minimr.core.refs",
+    "DynamicObjectRefGenerator": "minimr.api.generator",
     "ObjectRefGenerator": "minimr.api.generator",
     "available_resources": "minimr.api.verbs",
     "cancel": "minimr.api.verbs",

@@ -54,7 +54,8 @@ class LocalRuntime:
             if not isinstance(error, ActorDiedError):
                 error = task_error(name, error, 0)
             failed = serialize.fail(error)
-            refs = [self._ref(failed) for _ in range(abs(returns))]
+            count = returns if returns >= 0 else 1
+            refs = [self._ref(failed) for _ in range(count)]
             return refs[0] if len(refs) == 1 else refs
 
     def actor(self, cls: type, args: Any, kwargs: Any, options: Any) -> Any:

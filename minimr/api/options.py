@@ -87,6 +87,11 @@ RETURNS: Rule = (
     lambda n: n in STREAMS or (type(n) is int and n >= 0),
     f"None, a non-negative integer, or (for generators) one of {STREAMS}",
 )
+AHEAD: Rule = (
+    (int,),
+    lambda n: n != 0,
+    "how many items a generator may be ahead; negative: as many as it likes",
+)
 AGAIN: Rule = ((bool, list, tuple), _is_again, "a bool or exception classes")
 LIFETIME: Rule = ((str,), lambda text: text in LIVES, f"one of {LIVES}")
 STRATEGY: Rule = (
@@ -119,7 +124,7 @@ COMMON: dict[str, Rule] = {
 CALLS: dict[str, Rule] = {
     "num_returns": RETURNS,
     "retry_exceptions": AGAIN,
-    "_generator_backpressure_num_objects": ANY,
+    "_generator_backpressure_num_objects": AHEAD,
 }
 TASK = {**COMMON, **CALLS, "max_retries": COUNT, "max_calls": ANY}
 RESTARTS = ("max_restarts", "max_task_retries", "max_pending_calls")
@@ -144,7 +149,6 @@ LEFT_OUT = {
     "max_calls": "workers are not recycled",
     "accelerator_type": "use a custom resource",
     "allow_out_of_order_execution": "calls of one caller keep their order",
-    "_generator_backpressure_num_objects": "a generator is not held back",
 }
 
 

@@ -18,7 +18,11 @@ from collections.abc import Callable
 from typing import Any
 
 from minimr.api import options as opts
-from minimr.api.generator import ObjectRefGenerator
+from minimr.api.generator import (
+    DynamicObjectRefGenerator,
+    ObjectRefGenerator,
+    collect,
+)
 from minimr.api.session import session
 from minimr.core import serialize
 from minimr.core.messages import Call, Inline, Shape
@@ -106,8 +110,10 @@ class RemoteCall:
         self._check = opts.stub(parameters, name)
         asked = options.get("num_returns")
         self._returns = 1 if asked is None else asked
-        if asked in ("streaming", "dynamic") or (asked is None and yields):
-            self._returns = -1  # a generator
+        if asked in opts.STREAMS or (asked is None and yields):
+            ahead = options.get("_generator_backpressure_num_objects") or -1
+            self._returns = -1 - max(ahead, 0)  # a generator
+        self._collects = asked == "dynamic"
         self._retries = retries
         again = options.get("retry_exceptions") or False
         self._again = tuple(again) if isinstance(again, list) else again
@@ -155,7 +161,7 @@ class RemoteCall:
             now.task if now is not None else None,
         )
         with runtime.lock:
-            result = _outcome(runtime, task)
+            result = _outcome(runtime, task, self._collects)
             runtime.tasks.submit(task)
             if released:
                 runtime.objects.drain()
@@ -163,12 +169,14 @@ class RemoteCall:
         return result
 
 
-def _outcome(runtime: Runtime, task: Task) -> Any:
+def _outcome(runtime: Runtime, task: Task, collects: bool) -> Any:
     """Make the references to a task's results. Lock held."""
-    if task.returns == 1:
-        return runtime.objects.new(task.id + FIRST, task)
-    if task.returns < 0:
+    if task.returns < 0 and not collects:
         return ObjectRefGenerator(runtime, task)
+    if collects:
+        collect(runtime, task)
+    if task.returns == 1 or collects:
+        return runtime.objects.new(task.id + FIRST, task)
     ids = [object_id(task.id, index) for index in range(task.returns)]
     return [runtime.objects.new(id, task) for id in ids] or None
 
@@ -214,7 +222,10 @@ class RemoteFunction(RemoteCall):
         """
         runtime = session()
         if not isinstance(runtime, Runtime):  # local mode
-            return runtime.run(self._target, args, kwargs, self._returns)
+            result = runtime.run(self._target, args, kwargs, self._returns)
+            if self._collects and not isinstance(result, ObjectRef):
+                result = runtime.put(DynamicObjectRefGenerator(result))
+            return result
         if self._for is not runtime or self._inside is not runtime.group:
             about = (self._options, 1, runtime.job.env, runtime.group)
             self._shape = opts.shape(*about)

@@ -55,7 +55,6 @@ class Actors:
         name = f"{spec.class_name}.__init__"
         task = Task(spec.id, name, "__init__", b"", b"", refs, held, 1)
         anchor = self.runtime.objects.new(spec.id + FIRST, task)
-        anchor.entry.value = NONE
         if spec.owner is None:
             self._detached.append(anchor)
         head = self.runtime.head()
@@ -68,6 +67,7 @@ class Actors:
                 self.runtime.leases.dispatch(queue)
                 self.end(spec.id, True, "an argument of it is an error")
             else:
+                anchor.entry.value = NONE
                 deps = self.runtime.tasks.deps(task)
                 head.post(("start_actor", spec.id, deps))
 

@@ -141,6 +141,8 @@ class Leases:
         deps = self.runtime.tasks.deps(task) if task.refs else ()
         what = (task.id, task.function, blob, task.args, deps)
         peer.post(("push", *what, task.returns, task.name, task.attempt))
+        if task.returns < -1:
+            self.runtime.tasks.taken(task)
         if peer.posted() >= BATCH:
             self.runtime.urgent = True
 
@@ -226,7 +228,9 @@ class Leases:
         if task is not None and lease is not None:
             lease.done += 1
             slow = lease.window != ALL and self._adapt(lease)
-            if type(results) is m.Failed and task.wants_retry(results):
+            # A generator of so many results may have failed on the way.
+            last = results[-1] if type(results) is list else results
+            if type(last) is m.Failed and task.wants_retry(last):
                 task.count_retry()
                 lease.queue.tasks.append(task)
             else:

@@ -8,6 +8,7 @@ unpickles what a user wrote.
     owner -> worker
         granted(grant, hold, job)           a lease, before its first push
         push(id, function, blob, args, deps, returns, name, attempt)
+        taken(id, count)                    of a generator's items
         cancel(id, force, recursive)        stop it; forced: end the process
         become(spec, restarts)              be an actor => None or its error
     worker -> owner

@@ -97,6 +97,15 @@ class Objects:
             waiters, entry.waiters = entry.waiters, None
             self.runtime.soon(*(partial(waiter, entry) for waiter in waiters))
 
+    def made(self, id: bytes, value: m.Value) -> None:
+        """A task has made an object: perhaps once more, or for nobody."""
+        entry = self.table.get(id)
+        if entry is not None and entry.value is None:
+            self.fulfil(entry, value)
+        elif isinstance(value, m.Stored):
+            for place in value.places:
+                self.copied(id, place)
+
     def watch(self, entry: Entry, waiter: Callable[[Entry], None]) -> None:
         """Call the waiter when the value is there, at once if it is."""
         if entry.value is not None:
@@ -165,7 +174,8 @@ class Objects:
         task.count_retry()
         task.ready = False
         task.refs = [ObjectRef(entry) for entry in task.inputs]
-        for _, other in self.runtime.tasks.outcome(task):
+        for id in self.runtime.tasks.outcome(task):
+            other = self.table.get(id)
             if other is not None and _is_lost(other):
                 other.value = None
         for entry in task.inputs:
@@ -284,6 +294,8 @@ class Objects:
         entry.contained = None
         if entry.task is not None:
             self.runtime.actors.unreachable(entry.task)
+            if entry.task.returns < -1:
+                self.runtime.tasks.taken(entry.task)
 
     def close(self) -> None:
         """Leave nothing behind that a reference of this session gives."""

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import os
 import pickle
 import time
+from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import cloudpickle
@@ -30,6 +33,8 @@ from minimr.exceptions import (
     task_error,
 )
 from minimr.net.peer import Peer
+
+log = logging.getLogger(__name__)
 
 EVENTS_S = 0.5  # what ran is told to the control store
 MAX_EVENTS = 1000
@@ -112,28 +117,51 @@ class Results:
             entries.append(known or Entry(id, owner, None, value))
         return runtime.values.fetch(entries, None)
 
-    def reply(self, peer: Peer, id: bytes, returns: int, result: Any) -> None:
-        """Answer with a result. Blocks: a large one, for room."""
+    def reply(
+        self,
+        peer: Peer,
+        id: bytes,
+        returns: int,
+        result: Any,
+        failure: Callable[[BaseException], m.Failed],
+    ) -> None:
+        """Answer with a result. Blocks: a large one, for room.
+
+        A generator's values are results, even if it raises after them.
+        """
         owner, encode = peer.data.address, self.runtime.values.encode
-        if returns < 0:
-            count = 0
-            for count, item in enumerate(result, 1):
-                packed = serialize.pack(item)
-                value = encode(object_id(id, count), packed, owner)
-                self._send(peer, packed.refs, "yielded", id, count, value)
-                self.runtime.hub.flush()
-            result, returns = count, 1
         if returns == 1:
             packed = serialize.pack(result)
             value = encode(id + FIRST, packed, owner)
             self._send(peer, packed.refs, "done", id, value)
             return
-        values, refs = [], []
-        for index, part in enumerate(serialize.split(result, returns)):
-            packed = serialize.pack(part)
-            values.append(encode(object_id(id, index), packed, owner))
-            refs += packed.refs
+        unrolls = inspect.isgenerator(result)
+        parts = result if unrolls else serialize.split(result, returns)
+        values: list[m.Value] = []
+        refs: list[Any] = []
+        try:
+            for index, part in enumerate(islice(parts, returns)):
+                packed = serialize.pack(part)
+                values.append(encode(object_id(id, index), packed, owner))
+                refs += packed.refs
+            if len(values) < returns:
+                serialize.split(values, returns)  # says so
+        except BaseException as error:
+            if not unrolls:
+                raise
+            values += [failure(error)] * (returns - len(values))
+        if unrolls and next(result, self) is not self:
+            text = "it has num_returns=%d, and yields more, which nobody gets"
+            log.warning(text, returns)
         self._send(peer, refs, "done", id, values)
+
+    def item(self, peer: Peer, id: bytes, number: int, item: Any) -> None:
+        """Send what a generator has yielded. Blocks: a large one."""
+        owner, encode = peer.data.address, self.runtime.values.encode
+        packed = serialize.pack(item)
+        value = encode(object_id(id, number), packed, owner)
+        self._send(peer, packed.refs, "yielded", id, number, value)
+        self.runtime.hub.flush()
 
     def _send(self, peer: Peer, refs: list[Any], *message: Any) -> None:
         """Send after all before it, when our references are registered."""

@@ -15,9 +15,8 @@ from __future__ import annotations
 import pickle
 import sys
 import time
-import weakref
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from minimr.core.refs import Entry, ObjectRef
 from minimr.core.serialize import fail
 from minimr.exceptions import (
     ActorUnavailableError,
+    ObjectLostError,
     RayTaskError,
     TaskCancelledError,
     WorkerCrashedError,
@@ -61,7 +61,7 @@ class Task:
     args: bytes | m.Inline
     refs: list[ObjectRef]  # top-level arguments, to be resolved
     held: list[ObjectRef]  # references inside other arguments
-    returns: int  # -1: a generator
+    returns: int  # -1: a generator; -1 - n: it may be n items ahead
     shape: m.Shape | None = None  # None: a method
     queue: Queue | None = None  # of a method: from the start
     retries: int = 0  # -1: without end
@@ -73,6 +73,9 @@ class Task:
     cancelled: bool = False
     ready: bool = False  # its inputs are there
     waits: bool = True  # it has no result yet
+    # Of a generator: gives who takes the items, if anybody is left.
+    stream: Callable[[], Any] = lambda: None
+    yielded: int = 0  # items that it has made, in any attempt
 
     def count_retry(self) -> None:
         """Note that the task begins once more."""
@@ -141,9 +144,6 @@ class Tasks:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.live: dict[bytes, Task] = {}  # submitted, and without results
-        # {task: the generator of references to what it yields}
-        self.streams: weakref.WeakValueDictionary[bytes, Any]
-        self.streams = weakref.WeakValueDictionary()
 
     def submit(self, task: Task) -> None:
         """Run a task as soon as its inputs are there."""
@@ -185,31 +185,28 @@ class Tasks:
         task.waits = False
         self.live.pop(task.id, None)
         objects = self.runtime.objects
-        if task.returns < 0 and task.id in self.streams:
-            self.streams[task.id].ended(results)
-            task.held = []  # the generator keeps the task itself
+        if task.returns < 0:
+            results = self._ended(task, results)
+        ids = self.outcome(task)
         if type(results) is not list:  # one small value, or an error
-            results = [results] * abs(task.returns)
+            results = [results] * len(ids)
         if task.refs:
             task.let_go()
-        for (id, entry), value in zip(
-            self.outcome(task), results, strict=True
-        ):
-            if entry is not None:
-                objects.fulfil(entry, value)
-            elif isinstance(value, m.Stored):  # nobody waits for it any more
-                objects.free(id, value.places)
+        for id, value in zip(ids, results, strict=True):
+            objects.made(id, value)
             for place in task.died_at:  # sealed, and nobody heard of it
                 counted = isinstance(value, m.Stored) and place in value.places
                 if place in self.runtime.links and not counted:
                     objects.free(id, [place])
         task.died_at = ()
 
-    def outcome(self, task: Task) -> Iterable[tuple[bytes, Entry | None]]:
-        """Give the ids of a task's results, and the entries left of them."""
-        for index in range(abs(task.returns)):
-            id = object_id(task.id, index)
-            yield id, self.runtime.objects.table.get(id)
+    def outcome(self, task: Task) -> list[bytes]:
+        """Give the ids of a task's results."""
+        if task.returns < 0:
+            return [task.id + FIRST]
+        return [object_id(task.id, index) for index in range(task.returns)]
+
+    # ---- generators ----
 
     def _on_yielded(
         self,
@@ -219,10 +216,40 @@ class Tasks:
         value: m.Value,
         reply: Reply | None = None,
     ) -> None:
-        stream = self.streams.get(id)
-        if stream is not None:
-            stream.arrived(number, value)
+        task = self.live.get(id)
+        if task is not None:
+            task.yielded = max(task.yielded, number)
+            stream = task.stream()
+            if stream is not None:
+                stream.arrived(number)
+        self.runtime.objects.made(object_id(id, number), value)
         self.runtime.objects.received(reply)
+
+    def _ended(self, task: Task, end: Any) -> Any:
+        """A generator has returned or raised; give its result."""
+        stream, failed = task.stream(), end
+        if not isinstance(end, m.Failed):
+            lost = f"{task.name}() has not made this item again"
+            failed = fail(ObjectLostError(lost))
+        # Items that were lost, and that this attempt did not come to.
+        for number in range(1, task.yielded + 1) if task.attempt else ():
+            id = object_id(task.id, number)
+            entry = self.runtime.objects.table.get(id)
+            if entry is not None and entry.value is None:
+                self.runtime.objects.fulfil(entry, failed)
+        return end if stream is None else stream.ended(end)
+
+    def taken(self, task: Task) -> None:
+        """Let a generator go on that must not be too far ahead.
+
+        Its worker hears how many items were taken; all, if nobody is left.
+        """
+        stream = task.stream()
+        count = ALL if stream is None else stream.taken
+        for lease in task.queue.leases if task.queue is not None else ():
+            if task.id in lease.inflight:
+                lease.peer.post(("taken", task.id, count))
+                self.runtime.urgent = True
 
     def interrupted(self, lease: Lease, why: str, begun: int) -> None:
         """A worker is gone: run its tasks again, or let them fail.

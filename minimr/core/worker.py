@@ -38,6 +38,7 @@ from minimr.core.runtime import Running, Runtime, running
 from minimr.core.serialize import fail
 from minimr.core.share import IDLE, Share, Title
 from minimr.core.tasks import BATCH
+from minimr.core.yields import Yields
 from minimr.exceptions import ActorDiedError, TaskCancelledError
 from minimr.interrupt import in_main_thread, knock, may_interrupt
 from minimr.net.endpoint import Reply
@@ -79,6 +80,7 @@ class Executor:
         self.loop: Any = None  # asyncio's, of an actor with async methods
         self.coroutines: dict[bytes, asyncio.Task[Any]] = {}
         self.results = Results(runtime)
+        self.yields = Yields(runtime, self.results)
         self.cancelled: set[bytes] = set()
         self.now: Running | None = None  # in the main thread
         self._looked_at: Running | None = None  # by the background thread
@@ -255,6 +257,8 @@ class Executor:
         id, function, args, deps, returns, name, attempt = push
         turn, now, times = False, Running(id, name, attempt), [time.time()]
         token = running.set(now)
+        about = (self.spec, name)
+        failure = partial(self.results.failure, *about, actor=self.actor)
         try:
             if self.loop is not None:
                 room = self.room[self._group(function)]
@@ -265,11 +269,10 @@ class Executor:
             positional, named = self.results.arguments(args, deps)
             times.append(time.time())
             result = call(*positional, **named)
-            if self.loop is not None:
-                if inspect.isawaitable(result):
-                    result = await result
-                if inspect.isasyncgen(result):
-                    result = [item async for item in result]
+            if self.loop is not None and inspect.isawaitable(result):
+                result = await result
+            if returns < 0:
+                result, returns = await self.yields.all(peer, push, result), 1
             times.append(time.time())
             if self.spec is not None and id in self.cancelled:
                 raise KeyboardInterrupt
@@ -277,15 +280,13 @@ class Executor:
                 prints.flush()
             if self.leaving:
                 raise ActorExit
-            self.results.reply(peer, id, returns, result)
+            self.results.reply(peer, id, returns, result, failure)
             succeeded = True
         except BaseException as error:  # sent to the owner
             if self.runtime.forked:
                 raise  # the end of a child that the task has forked
             self.now = None
-            actor = self.actor
-            failed = self.results.failure(self.spec, name, error, actor)
-            peer.post(("done", id, failed))
+            peer.post(("done", id, failure(error)))
             succeeded = False
         self.now = None
         self.cancelled.discard(id)

@@ -191,6 +191,19 @@ def lost_and_found(ray, cluster, victim, folder, seen):
     made = first.remote()
     derived = second.remote(made)
     gone = first.options(max_retries=0).remote()
+
+    @ray.remote(resources={"spot": 1})
+    def items():
+        for i in range(2):
+            yield np.full(SIZE, i)
+
+    # Its input is not lost, nobody has it, and nothing makes it again.
+    single = ray.remote(lambda: np.ones(SIZE))
+    options = {"resources": {"head": 0.1}, "max_retries": 0}
+    double = ray.remote(resources={"spot": 1})(lambda array: 2 * array)
+    doubled = double.remote(single.options(**options).remote())
+    streamed = [*items.remote(), doubled]
+    ray.wait(streamed, num_returns=3, timeout=T, fetch_local=False)
     refs = [mover.where.remote(), fixed.where.remote(), derived, gone]
     ray.wait(refs, num_returns=4, timeout=T, fetch_local=False)
     old = ray.get(refs[0], timeout=T)
@@ -204,6 +217,8 @@ def lost_and_found(ray, cluster, victim, folder, seen):
         os.path.getsize(os.path.join(folder, name))
         for name in ("first", "second")
     ]
+    again = [float(ray.get(ref, timeout=T).mean()) for ref in streamed]
+    *seen["items"], seen["doubled"] = again
     seen["moved"] = ray.get(mover.where.remote(), timeout=T) != old
     for key, ref in {"lost": gone, "dead": fixed.where.remote()}.items():
         try:

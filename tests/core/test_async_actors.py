@@ -132,6 +132,51 @@ def test_an_async_generator_streams(api, station):
     assert [api.get(ref, timeout=T) for ref in stream] == [0, 1, 2, 3]
 
 
+def test_an_async_generator_streams_as_it_goes(api):
+    @api.remote
+    class Source:
+        def __init__(self):
+            self.event = asyncio.Event()
+
+        async def numbers(self):
+            yield 1
+            await self.event.wait()
+            yield 2
+            raise ValueError("three")
+
+        async def go(self):
+            self.event.set()
+
+    source = Source.remote()
+    stream = source.numbers.options(num_returns="streaming").remote()
+    assert api.get(next(stream), timeout=T) == 1
+    source.go.remote()
+    assert api.get(next(stream), timeout=T) == 2
+    with pytest.raises(ValueError, match="three"):
+        api.get(next(stream), timeout=T)
+    assert list(stream) == []
+
+
+def test_an_endless_async_generator_can_be_cancelled(api):
+    @api.remote
+    class Source:
+        async def ticks(self):
+            while True:
+                yield 1
+                await asyncio.sleep(0.01)
+
+        async def ping(self):
+            return "pong"
+
+    source = Source.remote()
+    stream = source.ticks.options(num_returns="streaming").remote()
+    assert api.get(next(stream), timeout=T) == 1
+    api.cancel(stream)
+    with pytest.raises(api.exceptions.TaskCancelledError):
+        api.get([*stream], timeout=T)
+    assert api.get(source.ping.remote(), timeout=T) == "pong"
+
+
 def test_an_async_actor_obeys_max_concurrency(api, mailbox):
     @api.remote(max_concurrency=2)
     class Narrow:

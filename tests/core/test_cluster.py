@@ -74,6 +74,14 @@ def test_a_lost_result_and_its_lost_input_are_computed_anew(seen):
     assert seen["counts"] == [3, 2]
 
 
+def test_lost_items_of_a_generator_are_made_anew(seen):
+    assert seen["items"] == [0, 1]
+
+
+def test_a_lost_result_keeps_the_input_that_nothing_makes_again(seen):
+    assert seen["doubled"] == 2
+
+
 def test_a_lost_result_without_retries_is_an_object_lost_error(seen):
     assert "ObjectLostError" in seen["lost"]
 

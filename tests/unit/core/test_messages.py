@@ -22,6 +22,7 @@ RECEIVERS = [
     ("core.runtime", "Runtime"),
     ("core.tasks", "Tasks"),
     ("core.worker", "Executor"),
+    ("core.yields", "Yields"),
     ("node.control", "Control"),
     ("node.groups", "Bundles"),
     ("node.groups", "Groups"),

@@ -1,0 +1,269 @@
+"""The rules of objects: who counts, what is freed, what is made again."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from minimr.core import messages as m
+from minimr.core.objects import Objects
+from minimr.core.refs import Entry, ObjectRef
+from minimr.core.serialize import load
+from minimr.core.tasks import FIRST, Task
+from minimr.exceptions import (
+    ObjectLostError,
+    ObjectReconstructionFailedError,
+)
+
+HERE, OWNER = ("127.0.0.1", 0), ("127.0.0.1", 1)
+NODE, FAR = ("127.0.0.1", 2), ("127.0.0.1", 3)
+
+
+class Runtime:
+    """Notes what is posted and which tasks are run again."""
+
+    address = HERE
+
+    def __init__(self) -> None:
+        self.posted: list[tuple[Any, Any]] = []
+        self.asked: list[tuple[Any, ...]] = []
+        self.submitted: list[Task] = []
+        self.links = {OWNER: None}
+        self.tasks = SimpleNamespace(
+            outcome=lambda task: [task.id + FIRST],
+            submit=self.submitted.append,
+        )
+        self.actors = SimpleNamespace(unreachable=lambda task: None)
+
+    def link(self, address: Any) -> Any:
+        return SimpleNamespace(
+            post=lambda message: self.posted.append((address, message))
+        )
+
+    def ask(self, peer: Any, answered: Any, *question: Any) -> None:
+        self.asked.append(question)
+
+    def soon(self, *calls: Callable[[], None]) -> None:
+        for call in calls:
+            call()
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Runtime:
+    """Count what goes here, even if other tests have a cluster running."""
+    gone: deque[Entry] = deque()
+    defaults = (gone.append, [])
+    monkeypatch.setattr(ObjectRef.__del__, "__defaults__", defaults)
+    monkeypatch.setattr("minimr.core.objects.released", gone)
+    return Runtime()
+
+
+@pytest.fixture
+def objects(runtime: Runtime) -> Objects:
+    fake: Any = runtime
+    return Objects(fake)
+
+
+def stored(*places: Any) -> m.Stored:
+    return m.Stored(1_000_000, list(places), ())
+
+
+def task(retries: int = 1, refs: tuple[ObjectRef, ...] = ()) -> Task:
+    id = b"task" + bytes([retries])
+    about = (id, "f", b"key", b"", b"", [*refs], [], 1)
+    return Task(*about, shape=m.Shape((), None, ()), retries=retries)
+
+
+def result(objects: Objects, made_by: Task, value: m.Value) -> ObjectRef:
+    """Own the result of a task that has ended."""
+    ref = objects.new(made_by.id + FIRST, made_by)
+    made_by.waits = False
+    objects.made(ref.entry.id, value)
+    return ref
+
+
+def error_of(ref: ObjectRef) -> BaseException:
+    with pytest.raises(ObjectLostError) as caught:
+        load(ref.entry.value)
+    return caught.value
+
+
+def freed(runtime: Runtime) -> list[tuple[Any, list[bytes]]]:
+    return [(to, what[1]) for to, what in runtime.posted if what[0] == "free"]
+
+
+# ---- what is lost ----
+
+
+def test_making_a_lost_object_again_costs_a_retry(
+    runtime: Runtime, objects: Objects
+) -> None:
+    made_by = task(retries=1)
+    ref = result(objects, made_by, stored(NODE))
+    objects.missing(ref.entry, NODE)
+    assert runtime.submitted == [made_by]
+    assert (made_by.retries, made_by.attempt) == (0, 1)
+    made_by.waits = False
+    objects.made(ref.entry.id, stored(FAR))
+    objects.missing(ref.entry, FAR)
+    assert runtime.submitted == [made_by]
+    assert isinstance(error_of(ref), ObjectReconstructionFailedError)
+
+
+def test_an_object_is_not_made_again_while_a_copy_is_left(
+    runtime: Runtime, objects: Objects
+) -> None:
+    ref = result(objects, task(), stored(NODE, FAR))
+    objects.missing(ref.entry, NODE)
+    assert runtime.submitted == []
+    assert ref.entry.value == stored(FAR)
+
+
+def test_what_was_put_is_lost_with_its_node(objects: Objects) -> None:
+    ref = objects.new(b"put", None)
+    ref.entry.value = stored(NODE)
+    objects.missing(ref.entry, NODE)
+    assert "only results of tasks" in str(error_of(ref))
+
+
+def test_a_small_result_keeps_no_task(objects: Objects) -> None:
+    assert result(objects, task(), b"small").entry.task is None
+    made_by = task()
+    assert result(objects, made_by, stored(NODE)).entry.task is made_by
+
+
+def test_what_is_made_once_more_for_a_lost_sibling_is_one_more_copy(
+    objects: Objects,
+) -> None:
+    ref = result(objects, task(), stored(NODE))
+    objects.made(ref.entry.id, stored(FAR))
+    assert ref.entry.value == stored(NODE, FAR)
+
+
+def test_a_task_keeps_inputs_that_nothing_makes_again(
+    objects: Objects,
+) -> None:
+    put, again = objects.new(b"put", None), task()
+    put.entry.value = stored(NODE)
+    made, single = task(retries=2), task(retries=0)
+    refs = (
+        put,
+        result(objects, made, stored(NODE)),
+        result(objects, single, stored(NODE)),
+    )
+    again.refs = [*refs]
+    again.let_go()
+    assert again.refs == [refs[0], refs[2]]
+    assert again.inputs == [ref.entry for ref in refs]
+
+
+def test_a_task_that_is_not_run_again_keeps_no_inputs(
+    objects: Objects,
+) -> None:
+    put = objects.new(b"put", None)
+    put.entry.value = stored(NODE)
+    last = task(retries=0, refs=(put,))
+    last.let_go()
+    assert not last.refs
+    assert not last.inputs
+
+
+# ---- what is freed ----
+
+
+def test_an_object_is_freed_where_its_copies_are(
+    runtime: Runtime, objects: Objects
+) -> None:
+    ref = objects.new(b"put", None)
+    ref.entry.value = stored(NODE, FAR)
+    del ref
+    objects.drain()
+    assert freed(runtime) == [(NODE, [b"put"]), (FAR, [b"put"])]
+    assert objects.table == {}
+
+
+def test_a_copy_that_comes_after_the_object_was_freed_is_freed_too(
+    runtime: Runtime, objects: Objects
+) -> None:
+    objects.copied(b"gone", FAR)
+    assert freed(runtime) == [(FAR, [b"gone"])]
+
+
+def test_what_was_made_for_nobody_is_freed(
+    runtime: Runtime, objects: Objects
+) -> None:
+    objects.made(b"gone", stored(NODE))
+    assert freed(runtime) == [(NODE, [b"gone"])]
+
+
+def test_a_borrower_that_dies_borrows_no_more(
+    runtime: Runtime, objects: Objects
+) -> None:
+    borrower: Any = SimpleNamespace(data=SimpleNamespace(process=b"one"))
+    other: Any = SimpleNamespace(data=SimpleNamespace(process=b"two"))
+    ref = objects.new(b"put", None)
+    ref.entry.value = stored(NODE)
+    for peer in (borrower, other):
+        objects._on_borrow(peer, [b"put"], lambda answer: None)
+    del ref
+    objects.drain()
+    objects.left(borrower, "killed")
+    assert freed(runtime) == []
+    objects.left(other, "killed")
+    assert freed(runtime) == [(NODE, [b"put"])]
+
+
+def test_a_borrower_says_that_it_has_let_go(
+    runtime: Runtime, objects: Objects
+) -> None:
+    ref, again = objects.ref(b"lent", OWNER), objects.ref(b"lent", OWNER)
+    objects.drain()
+    del ref
+    objects.drain()
+    assert runtime.posted == []
+    del again
+    objects.drain()
+    assert runtime.posted == [(OWNER, ("unborrow", [b"lent"]))]
+
+
+def test_a_reference_that_comes_too_late_is_an_error(
+    objects: Objects,
+) -> None:
+    ref = objects.ref(b"gone", HERE)
+    assert "was freed" in str(error_of(ref))
+
+
+def test_who_asks_for_what_was_freed_is_told(objects: Objects) -> None:
+    answers: list[Any] = []
+    peer: Any = None
+    objects._on_locate(peer, b"gone", None, answers.append)
+    assert type(answers[0]) is m.Failed
+
+
+def test_what_a_value_contains_lives_as_long_as_the_value(
+    runtime: Runtime, objects: Objects
+) -> None:
+    outer, inner = objects.new(b"outer", None), objects.new(b"inner", None)
+    inner.entry.value = stored(NODE)
+    objects.made(b"outer", m.Inline(b"", (), (objects.name(inner),)))
+    del inner
+    objects.drain()
+    assert freed(runtime) == []
+    del outer
+    objects.drain()  # counts the outer one down
+    objects.drain()
+    assert freed(runtime) == [(NODE, [b"inner"])]
+
+
+def test_a_session_that_ends_leaves_errors(objects: Objects) -> None:
+    ref = objects.new(b"put", None)
+    ref.entry.value = b"N."
+    objects.close()
+    with pytest.raises(ValueError, match="earlier init"):
+        load(ref.entry.value)
+    assert isinstance(ref.entry, Entry)
+    assert ref.entry.owner != HERE
