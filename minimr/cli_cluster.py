@@ -18,14 +18,14 @@ import signal
 import sys
 import time
 from collections import Counter
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import click
 
-from minimr.api import verbs
+from minimr.api import running, verbs
 from minimr.api.session import (
-    cluster_file,
+    LOOPBACK,
     init,
     shutdown,
 )
@@ -39,8 +39,12 @@ STOP_TIMEOUT_S = 5.0
 @click.command()
 @click.option("--head", is_flag=True, help="Start a new cluster.")
 @click.option("--address", help="HOST:PORT of the head to join.")
-@click.option("--port", default=0, help="Of the head; 0 takes a free one.")
-@click.option("--host", default="127.0.0.1", help="Address to listen at.")
+@click.option("--port", default=0, help="To listen at; 0 takes a free one.")
+@click.option(
+    "--host",
+    help="Address to listen at, for the others. Default: of a head "
+    "127.0.0.1, for this machine only; else that which the head sees.",
+)
 @click.option("--num-cpus", type=float)
 @click.option("--num-gpus", type=float)
 @click.option("--resources", default="{}", help="JSON: '{\"disk\": 1}'.")
@@ -51,7 +55,7 @@ def start(
     head: bool,
     address: str | None,
     port: int,
-    host: str,
+    host: str | None,
     num_cpus: float | None,
     num_gpus: float | None,
     resources: str,
@@ -78,60 +82,41 @@ def start(
         object_store_memory,
         {key.strip(): value.strip() for key, _, value in pairs},
     )
-    options |= {"host": host, "port": port}
+    options |= {"host": host or LOOPBACK, "port": port}
     if address is not None:
-        options |= {"head": parse_address(address), "port": 0}
-        connect(
-            options["head"], load_token(), ["head"]
-        ).close()  # or say why not
+        channel = connect(parse_address(address), load_token(), ["head"])
+        there, here = channel.sock.getpeername(), channel.sock.getsockname()
+        channel.close()
+        options |= {"head": there[:2], "host": host or here[0]}
     if block:
         options["driver"] = os.getpid()  # it ends with this command
     # Who waits for the end of our output must not wait for the node's.
-    log = cluster_file().with_name("nodes.log")
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log = running.home() / "nodes.log"
+    log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with log.open("ab") as file:
         process, where = spawn_node(options, None if block else file)
-    here = "{}:{}".format(*where)
-    note(process.pid, address or here)
-    click.echo(f"a node listens at {here} (process {process.pid})")
+    at = "{}:{}".format(*where)
+    running.add(process.pid, address or at)
+    click.echo(f"a node listens at {at} (process {process.pid})")
     if head:
-        click.echo(f"join it:   minimr start --address {here}")
-        click.echo(f"use it:    minimr.init(address={here!r})")
+        click.echo(f"join it:   minimr start --address {at}")
+        click.echo(f"use it:    minimr.init(address={at!r})")
     if block:
         sys.exit(process.wait())
-
-
-def note(pid: int, head: str) -> None:
-    """Write down what was started."""
-    file = cluster_file()
-    known = json.loads(file.read_text()) if file.exists() else {"nodes": []}
-    nodes = [*known["nodes"], {"pid": pid, "born": born(pid)}]
-    file.write_text(json.dumps({"head": head, "nodes": nodes}))
-
-
-def born(pid: int) -> str | None:
-    """Give the start time of a process: a number may be used again."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return text.rpartition(")")[2].split()[19]
 
 
 @click.command()
 def stop() -> None:
     """End the nodes that `minimr start` began on this machine."""
-    file = cluster_file()
-    known = json.loads(file.read_text()) if file.exists() else {"nodes": []}
     ended = 0
-    for node in known["nodes"]:
-        if node["born"] == born(node["pid"]):
-            os.kill(node["pid"], signal.SIGTERM)
-            ended += 1
-    deadline = time.monotonic() + STOP_TIMEOUT_S
-    for node in known["nodes"]:
-        _await_end(node, deadline)
-    file.unlink(missing_ok=True)
+    with running.clear() as nodes:
+        for node in nodes:
+            with suppress(ProcessLookupError):
+                os.kill(node["pid"], signal.SIGTERM)
+                ended += 1
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        for node in nodes:
+            _await_end(node, deadline)
     click.echo("1 node ended" if ended == 1 else f"{ended} nodes ended")
 
 
@@ -142,7 +127,7 @@ def _await_end(node: dict[str, Any], deadline: float) -> None:
         descriptor = os.pidfd_open(node["pid"])
     except OSError:
         return
-    if node["born"] == born(node["pid"]):
+    if node["born"] == running.born(node["pid"]):
         rest = max(0.0, deadline - time.monotonic())
         select.select([descriptor], [], [], rest)
     os.close(descriptor)

@@ -54,10 +54,16 @@ def pytest_report_header() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def private_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep the tests, and all that they start, off the user's token."""
+    """Keep the tests, and all that they start, off what is the user's.
+
+    That is the token, and the clusters that run: `init()` would join one.
+    """
     path = tmp_path_factory.mktemp("token") / "token"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(path))
+        patch.setenv("MINIMR_HOME", str(path.parent))
+        for name in ("MINIMR_ADDRESS", "RAY_ADDRESS"):
+            patch.delenv(name, raising=False)
         yield path
 
 

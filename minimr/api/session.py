@@ -1,21 +1,20 @@
 """`init` and `shutdown`: a program joins a cluster, or starts one.
 
-init() ──> spawn a node ──> "address" on its output ──> attach
-init(address=...) ──> attach to that cluster's head
+init() ──> does a cluster run here? ──> attach to it
+             └─ no ─> spawn a node ──> "address" on its output ──> attach
 """
 
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import secrets
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
+from minimr.api import running
 from minimr.api.local import LocalRuntime
 from minimr.api.options import shape
 from minimr.api.spawn import NodeProcess, node_options, spawn_node
@@ -27,6 +26,7 @@ from minimr.net.channel import Address, connect, parse_address
 from minimr.net.token import load_token
 
 LOOPBACK = "127.0.0.1"
+QUERY_TIMEOUT_S = 10.0
 
 _node: NodeProcess | None = None
 _local: Any = None  # the runtime of local mode
@@ -79,7 +79,11 @@ def init(
     configure_logging: bool = True,
     **unknown: Any,
 ) -> dict[str, Any]:
-    """Start a cluster of one node, or join the one at `address`.
+    """Join a cluster, or start one of one node.
+
+    The one at `address`; without one, that which runs here (by
+    $MINIMR_ADDRESS or `minimr start`), and a new one where none does.
+    "local" always starts one, "auto" never does.
 
     Runs in: driver. Blocks: until the node answers.
 
@@ -108,7 +112,7 @@ def init(
         "node_id": runtime.welcome.node,
         "address": "{}:{}".format(*where),
         "gcs_address": "{}:{}".format(*runtime.welcome.head),
-        "node_ip_address": where[0],
+        "node_ip_address": runtime.home[0],
     }
 
 
@@ -117,19 +121,26 @@ def _place(
 ) -> tuple[Address, str]:
     """Give the address of a node, and our own towards it."""
     global _node
-    address = address or os.environ.get("MINIMR_ADDRESS")
+    if address == "auto":
+        address = running.require()
+    elif address is None:
+        address = running.find()
     if address in (None, "local"):
         options = {**node_options(*amounts), "driver": os.getpid()}
         _node, there = spawn_node(options)
         return there, LOOPBACK
-    if any(amount is not None for amount in amounts[:3]):
-        raise ValueError("num_cpus, num_gpus, resources: not with an address")
-    where = _find(str(address))
+    if any(amount is not None for amount in amounts):
+        raise ValueError(
+            f"num_cpus, num_gpus, resources and object_store_memory are of a "
+            f"cluster that is started, and this one runs, at {address}: leave "
+            'them out, or start another one with address="local"'
+        )
+    where = parse_address(str(address).removeprefix("ray://"))
     # Once by hand, for an error that says what is wrong there.
     channel = connect(where, load_token(), ["head", "node"])
-    host = channel.sock.getsockname()[0]
+    there, here = channel.sock.getpeername(), channel.sock.getsockname()
     channel.close()
-    return where, host
+    return there[:2], here[0]
 
 
 def _connect(
@@ -147,16 +158,38 @@ def _connect(
         shape({"runtime_env": env}, 0).env,
         runtime.address if log_to_driver else None,
     )
-    runtime.home = where
     set_current(runtime)
     try:
-        runtime.attach(where)
+        runtime.home = _own_node(runtime, where)
+        runtime.attach(runtime.home)
     except BaseException:
         set_current(None)
         runtime.hub.close()
         raise
     runtime.pump.start()
     atexit.register(shutdown)
+
+
+def _own_node(runtime: Runtime, where: Address) -> Address:
+    """Give the node of this machine: it is in its memory that we read.
+
+    Raises:
+        ConnectionError: the cluster has none here.
+    """
+    host = runtime.address[0]
+    if where[0] == host or host.startswith("127."):
+        return where
+    with runtime.lock:
+        link = runtime.link(where)
+    nodes = runtime.call(link, "query", "nodes", timeout_s=QUERY_TIMEOUT_S)
+    for node in nodes if isinstance(nodes, list) else []:
+        if node.alive and node.address[0] == host:
+            return tuple(node.address)
+    head = "{}:{}".format(*where)
+    raise ConnectionError(
+        f"the cluster at {head} has no node on this machine ({host}), and a "
+        f"program needs one: `minimr start --address {head}` starts it"
+    )
 
 
 def shutdown() -> None:
@@ -185,23 +218,3 @@ def shutdown() -> None:
             _node.send_signal(signal.SIGKILL)
             _node.wait()
         _node = None
-
-
-def _find(address: str) -> Address:
-    """Give the node of this machine that belongs to that cluster."""
-    if address == "auto":
-        record = cluster_file()
-        if not record.exists():
-            raise ConnectionError(
-                "Could not find any running minimr instance: start one with "
-                "`minimr start --head`, or call init() without an address"
-            )
-        address = json.loads(record.read_text())["head"]
-    return parse_address(address.removeprefix("ray://"))
-
-
-def cluster_file() -> Path:
-    """Tell where `minimr start` notes what it has started."""
-    return Path(os.environ.get("MINIMR_HOME", Path.home() / ".minimr")) / (
-        "cluster.json"
-    )

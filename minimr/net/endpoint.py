@@ -31,7 +31,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from minimr.net.channel import Address
+from minimr.net.channel import Address, reachable
 from minimr.net.hub import Hub, Joined, Left, Received
 from minimr.net.kinds import CLUSTER
 from minimr.net.peer import Peer
@@ -69,7 +69,8 @@ class Endpoint:
         self.kind = kind
         self.process = os.urandom(8)
         self.hub = Hub(token, kind, address)
-        self.address = self.hub.address
+        host, port = self.hub.address
+        self.address = (reachable(host), port)  # it may listen everywhere
         self.home = self.address  # of the node that this process belongs to
         self.lock = threading.RLock()
         self.handlers: dict[str, Callable[..., None]] = {}

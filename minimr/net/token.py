@@ -28,9 +28,21 @@ class TokenError(RuntimeError):
 
 
 def token_path() -> Path:
-    """Tell where the token is: $MINIMR_TOKEN_FILE, or ~/.minimr/token."""
+    """Tell where the token is: $MINIMR_TOKEN_FILE, or ~/.minimr/token.
+
+    Raises:
+        TokenError: this user has no home.
+    """
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else Path.home() / ".minimr" / "token"
+    if named:
+        return Path(named)
+    try:
+        return Path.home() / ".minimr" / "token"
+    except RuntimeError:
+        raise TokenError(
+            f"this user has no home folder for the token: set {VARIABLE} to "
+            "a file that only you can read"
+        ) from None
 
 
 def load_token(path: Path | None = None) -> bytes:

@@ -1,0 +1,196 @@
+"""Which cluster runs here: what `minimr start` notes, and `init` looks up.
+
+    minimr start ── add ────> ~/.minimr/cluster.json <── find ── init()
+    minimr stop  ── clear ──>   {"head": HOST:PORT,      minimr status
+                                 "nodes": [{"pid": .., "born": ..}, ...]}
+
+Rules:
+
+1. Who changes the file holds a lock, and puts a new one in its place:
+   whoever reads it finds the old one or the new one.
+2. A process is known by its number and by when it was born, for a number
+   is used again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from minimr.net.channel import connect, parse_address
+from minimr.net.handshake import HandshakeError
+from minimr.net.token import load_token
+
+VARIABLE = "MINIMR_ADDRESS"
+HOME = "MINIMR_HOME"
+
+log = logging.getLogger(__name__)
+
+
+class Started(NamedTuple):
+    """What `minimr start` has begun on this machine."""
+
+    head: str  # HOST:PORT
+    nodes: list[dict[str, Any]]  # of this machine: {"pid": .., "born": ..}
+
+    @property
+    def alive(self) -> list[dict[str, Any]]:
+        """The nodes that still run."""
+        return [
+            node for node in self.nodes if node["born"] == born(node["pid"])
+        ]
+
+
+def find() -> str | None:
+    """Give the address of the cluster that `init()` joins, if there is one.
+
+    $MINIMR_ADDRESS, else that of `minimr start`. One that has ended is
+    skipped, with a warning.
+
+    Blocks: until its head has answered.
+
+    Raises:
+        ConnectionError: it has another token.
+
+    Ray: $RAY_ADDRESS, and the cluster that `ray start` has noted.
+    """
+    named = os.environ.get(VARIABLE)
+    if named and named != "auto":
+        return named
+    try:
+        started = read() if has_home() else None
+        if started is None:
+            return None
+        if not started.alive:
+            raise ConnectionError(f"the cluster at {started.head} has ended")
+        connect(parse_address(started.head), load_token(), ["head"]).close()
+    except HandshakeError:
+        raise
+    except ConnectionError as error:
+        log.warning(
+            "%s; so no cluster is joined (`minimr stop` forgets it)", error
+        )
+        return None
+    return started.head
+
+
+def require() -> str:
+    """Give the address of the cluster that runs.
+
+    Raises:
+        ConnectionError: none does.
+    """
+    address = find()
+    if address is None:
+        raise ConnectionError(
+            "Could not find any running minimr instance: start one with "
+            "`minimr start --head`, or name one with --address HOST:PORT"
+        )
+    return address
+
+
+def read() -> Started | None:
+    """Read what was noted, if there is a note.
+
+    Raises:
+        ConnectionError: it is not what we write.
+    """
+    file = cluster_file()
+    try:
+        known = json.loads(file.read_text("utf-8"))
+        parse_address(known["head"])
+        nodes = [{"pid": n["pid"], "born": n["born"]} for n in known["nodes"]]
+        return Started(known["head"], nodes)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConnectionError(
+            f"cannot read {file}: {error.strerror}"
+        ) from error
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ConnectionError(
+            f"{file} is not what `minimr start` writes: delete it"
+        ) from None
+
+
+def add(pid: int, head: str) -> None:
+    """Note a node that was started, beside those that still run."""
+    with _alone() as file:
+        known = read()
+        others = [] if known is None else known.alive
+        nodes = [*others, {"pid": pid, "born": born(pid)}]
+        draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+        try:
+            draft.write_text(json.dumps({"head": head, "nodes": nodes}))
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def clear() -> Iterator[list[dict[str, Any]]]:
+    """Give the nodes that still run, and forget them at the end.
+
+    Whoever starts a node meanwhile waits.
+    """
+    with _alone() as file:
+        known = read()
+        yield [] if known is None else known.alive
+        file.unlink(missing_ok=True)
+
+
+def born(pid: int) -> str | None:
+    """Tell when a process started, if it runs."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    state, *_ = fields = text.rpartition(")")[2].split()
+    return None if state in "ZX" else fields[19]
+
+
+def has_home() -> bool:
+    """Tell whether there can be a file at all."""
+    try:
+        home()
+    except ConnectionError:
+        return False
+    return True
+
+
+def home() -> Path:
+    """Give the folder of these files: $MINIMR_HOME, or ~/.minimr.
+
+    Raises:
+        ConnectionError: this user has no home.
+    """
+    named = os.environ.get(HOME)
+    if named:
+        return Path(named)
+    try:
+        return Path.home() / ".minimr"
+    except RuntimeError:
+        raise ConnectionError(
+            f"this user has no home folder: set {HOME} to a folder"
+        ) from None
+
+
+def cluster_file() -> Path:
+    """Tell where `minimr start` notes what it has started."""
+    return home() / "cluster.json"
+
+
+@contextmanager
+def _alone() -> Iterator[Path]:
+    file = cluster_file()
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with file.with_name("cluster.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield file
