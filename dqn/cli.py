@@ -25,10 +25,11 @@ import click
 
 from dqn.board import Board
 from dqn.checkpoint import CheckpointFile, Latest
+from dqn.cli_options import ADDRESS, ENGINE, SHARE_HELP
 from dqn.cli_play import play
 from dqn.cli_plot import plot
 from dqn.cli_sweep import sweep
-from dqn.engines import ENGINES, open_engine
+from dqn.engines import open_engine
 from dqn.errors import DQNError
 from dqn.gathering import make_team
 from dqn.learner import Learner
@@ -56,8 +57,8 @@ SETTINGS = (
     ("--seed", click.IntRange(min=0), "All that is random follows from it."),
 )
 OF_A_TEAM = (
-    ("--num-agents", int, "How many train side by side."),
-    ("--share", click.Choice(SHARE), "What agents give each other."),
+    ("--num-agents", int, "How many work side by side."),
+    ("--share", click.Choice(SHARE), SHARE_HELP),
     ("--num-cpus", float, "Processors that each asks for."),
 )
 
@@ -94,8 +95,8 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--engine", default="minimr", type=click.Choice([*ENGINES]))
-@click.option("--address", help="Join this cluster.", metavar="HOST:PORT")
+@ENGINE
+@ADDRESS
 @_options(OF_A_TEAM, SETTINGS)
 def train(
     engine: str,
@@ -106,18 +107,24 @@ def train(
     resume: bool,
     **chosen: Any,
 ) -> None:
-    """Train by several agents whose weights are averaged."""
+    """Train one network by several agents.
+
+    The assignment's way is --share weights: each agent learns, and their
+    weights are averaged round by round. The default is --share experience,
+    for it lands sooner with two cores: agents play, and GlobalNet learns.
+    """
     settings = Settings(**chosen)
     file, log_ = _files(settings, checkpoint, log, engine, resume)
     with ExitStack() as stack:
         board = _board(stack, tensorboard, settings, engine)
         line = LiveLine(settings.max_rounds)
         verbs, make_server = stack.enter_context(
-            open_engine(engine, address=address)
+            open_engine(engine, address=address, tell=line.note)
         )
         latest = _latest(file, resume)
         team = make_team(settings, verbs, make_server, latest, line.note)
         stack.callback(team.close)
+        line.note(f"{engine}, {settings.in_words()}")
         show = _show(line, board)
         _run(Run(settings, team, file, log_, show, latest), line)
 

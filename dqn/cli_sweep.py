@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from dqn.engines import ENGINES, open_engine
+from dqn.cli_options import ADDRESS, ENGINE, SHARE_HELP
+from dqn.engines import open_engine
 from dqn.settings import SHARE, Settings
 from dqn.sweep import VARIED, Sweep
 from minimr.console import note, say
@@ -31,9 +32,15 @@ def _numbers(
 @click.option("--num-agents", default="1,2,4", callback=_numbers)
 @click.option("--batch-size", default="32,64,128", callback=_numbers)
 @click.option("--num-epochs-agents-train", default="1,5,10", callback=_numbers)
-@click.option("--engine", default="minimr", type=click.Choice([*ENGINES]))
-@click.option("--address", help="Join this cluster.", metavar="HOST:PORT")
-@click.option("--share", default=DEFAULTS.share, type=click.Choice(SHARE))
+@ENGINE
+@ADDRESS
+@click.option(
+    "--share",
+    default=DEFAULTS.share,
+    show_default=True,
+    type=click.Choice(SHARE),
+    help=SHARE_HELP,
+)
 @click.option("--environment", default=DEFAULTS.environment)
 @click.option("--target-score", default=DEFAULTS.target_score)
 @click.option("--max-rounds", default=DEFAULTS.max_rounds, type=POSITIVE)
@@ -73,7 +80,7 @@ def _run(
     if not missing:
         return
     done = len(plan.combinations) - len(missing)
-    with open_engine(engine, address=address) as opened:
+    with open_engine(engine, address=address, tell=note) as opened:
         for number, settings in enumerate(missing, done + 1):
             name = ", ".join(
                 f"{key} {getattr(settings, key)}" for key in VARIED

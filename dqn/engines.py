@@ -5,7 +5,7 @@ Nothing of an engine is loaded before it is opened: `dqn` itself knows none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
@@ -20,13 +20,6 @@ ENGINES = {
     "minimr": ("minimr", "minimr.parameter_server"),
     "ray": ("ray", "ray_impl.parameter_server"),
 }
-# What Ray is told beyond what minimr understands.
-FOR_RAY = {
-    "include_dashboard": False,
-    "log_to_driver": False,
-    "logging_level": "ERROR",
-    "_node_ip_address": "127.0.0.1",
-}
 
 
 class Engine(NamedTuple):
@@ -38,35 +31,43 @@ class Engine(NamedTuple):
 
 @contextmanager
 def open_engine(
-    name: str, num_cpus: int | None = None, address: str | None = None
+    name: str,
+    num_cpus: int | None = None,
+    address: str | None = "local",
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Engine]:
     """Start an engine, and stop it at the end.
 
     Args:
         name: one of `ENGINES`.
         num_cpus: processors of the cluster that is started.
-        address: of a cluster to join instead.
+        address: of a cluster to join instead; None: of the one that runs
+            here, if one does.
+        tell: takes a line for the user.
 
     Raises:
         DQNError: there is no such engine, or it is not installed.
+        ConnectionError: there is no such cluster at the address.
     """
     if name not in ENGINES:
         raise DQNError(f"no engine {name!r}: choose {', '.join(ENGINES)}")
-    try:
-        if name == "ray":  # before it is imported: it looks about then
-            import_module("ray_impl.cluster").load_ray(address is not None)
-        verbs, server = map(import_module, ENGINES[name])
-    except ModuleNotFoundError as error:
-        raise DQNError(
-            f"the engine {name} needs the package {error.name}: install it"
-        ) from error
     if name == "serial":
-        yield Engine(verbs, server.ParameterServer)
+        if address not in (None, "local"):
+            raise DQNError("serial is this process: it joins no cluster")
+        yield Engine(*_load(name))
         return
+    cluster = import_module("ray_impl.cluster")
+    if address is None:
+        address = cluster.running(name)
+    joining = address not in (None, "local")
+    verbs, make_server = _load(name, joining)
     started = not verbs.is_initialized()
-    if started:
-        _start(verbs, num_cpus, address)
-    make_server = server.ParameterServer
+    if started and not joining:
+        cluster.start_cluster(verbs, num_cpus)
+    elif started:
+        cluster.join_cluster(verbs, address)
+        nodes = sum(node["Alive"] for node in verbs.nodes())
+        tell(f"joined the {name} cluster at {address}, nodes: {nodes}")
     if name == "minimr":  # where agents on other nodes reach this process
         host = import_module("minimr.api.session").own_host()
         make_server = partial(make_server, host=host)
@@ -77,11 +78,13 @@ def open_engine(
             verbs.shutdown()
 
 
-def _start(verbs: Any, num_cpus: int | None, address: str | None) -> None:
-    if address is not None:
-        verbs.init(address=address)
-    elif verbs.__name__ == "ray":
-        # "local": not a cluster that may run on this machine already
-        verbs.init(address="local", num_cpus=num_cpus, **FOR_RAY)
-    else:
-        verbs.init(num_cpus=num_cpus)
+def _load(name: str, joining: bool = False) -> tuple[Any, Any]:
+    try:
+        if name == "ray":  # before it is imported: it looks about then
+            import_module("ray_impl.cluster").load_ray(joining)
+        verbs, server = map(import_module, ENGINES[name])
+    except ModuleNotFoundError as error:
+        raise DQNError(
+            f"the engine {name} needs the package {error.name}: install it"
+        ) from error
+    return verbs, server.ParameterServer

@@ -122,6 +122,15 @@ class Settings:
         if not self.hidden or min(self.hidden) < 1:
             raise DQNError(f"hidden is {self.hidden}: name one width or more")
 
+    def in_words(self) -> str:
+        """Say who trains, for the first line of a run."""
+        how = {
+            "weights": "each learns, and their weights are averaged",
+            "experience": "they play, and GlobalNet learns from all of it",
+        }[self.share]
+        agents = "agent" if self.num_agents == 1 else "agents"
+        return f"{self.num_agents} {agents} that share {self.share}: {how}"
+
     def is_over(self, steps: int, games: int) -> bool:
         """Tell whether an agent's round is, after steps in lockstep."""
         if self.num_epochs_agents_train is None:

@@ -17,10 +17,12 @@ from typing import Any
 import click
 
 import minimr
+from minimr.cli_engines import ADDRESS, FAILURES
 from minimr.console import note, say
 from minimr.crew import open_crew
 from minimr.engines import EngineError
 from minimr.files import atomic_writer, check_writable
+from minimr.interface import ParameterServerError
 from minimr.training import MODES, RUNGS, Plan, Trained, train
 
 POSITIVE = click.IntRange(min=1)
@@ -54,8 +56,23 @@ def _writable(
 
 
 @click.command("parameter-server")
-@click.option("--engine", default="minimr", show_default=True, callback=_names)
-@click.option("--mode", default="all", show_default=True, callback=_names)
+@click.option(
+    "--engine",
+    default="minimr",
+    show_default=True,
+    callback=_names,
+    metavar="NAME,...",
+    help=f"Of {', '.join(RUNGS)}; all: each in turn.",
+)
+@click.option(
+    "--mode",
+    default="all",
+    show_default=True,
+    callback=_names,
+    metavar="NAME,...",
+    help=f"Of {', '.join(MODES)}; all: each in turn.",
+)
+@ADDRESS
 @click.option("--workers", default=4, show_default=True, type=POSITIVE)
 @click.option("--servers", default=2, show_default=True, type=POSITIVE)
 @click.option("--seconds", default=5.0, show_default=True, type=TIME)
@@ -80,7 +97,7 @@ def _writable(
     "--picture", callback=_writable, help="Draw loss and staleness to a PNG."
 )
 @click.option("--json", "path", callback=_writable, help="Write all of it.")
-def parameter_server(**chosen: Any) -> None:
+def parameter_server(**chosen: Any) -> int:
     """Train a small network on handwritten digits in three modes.
 
     The last worker is slow. Synchronous, all wait for it; stale, they are
@@ -97,11 +114,18 @@ def parameter_server(**chosen: Any) -> None:
         seed=chosen["seed"],
     )
     trained: list[Trained] = []
+    failed = False
     for rung in chosen["engine"]:
-        with _cluster(rung), open_crew(RUNGS[rung][1], plan.workers) as crew:
-            for mode in chosen["mode"]:
-                note(f"{rung}: {mode}, {plan.seconds:g} s")
-                trained.append(train(rung, mode, plan, crew))
+        try:
+            # what has come before an error stays
+            trained.extend(
+                _train(rung, chosen["mode"], plan, chosen["address"])
+            )
+        except (*FAILURES, ParameterServerError) as error:
+            if len(chosen["engine"]) == 1:
+                raise
+            note(f"minimr: {rung}: {error}")
+            failed = True
     _show(trained)
     if chosen["path"]:
         content = {
@@ -115,27 +139,44 @@ def parameter_server(**chosen: Any) -> None:
 
         draw(chosen["picture"], trained, plan)
         note(f"drawn: {chosen['picture']}")
+    return 1 if failed else 0
+
+
+def _train(
+    rung: str, modes: Sequence[str], plan: Plan, address: str | None
+) -> Iterator[Trained]:
+    kind = RUNGS[rung][1]
+    with _cluster(rung, address), open_crew(kind, plan.workers) as crew:
+        for mode in modes:
+            note(f"{rung}: {mode}, {plan.seconds:g} s")
+            yield train(rung, mode, plan, crew)
 
 
 @contextlib.contextmanager
-def _cluster(rung: str) -> Iterator[None]:
-    """Start what a rung of actors runs on, and stop it."""
+def _cluster(rung: str, address: str | None) -> Iterator[None]:
+    """Join or start what a rung of actors runs on, and leave it."""
     module, kind = RUNGS[rung]
     if not module.startswith("ray_impl"):
         yield
         return
+    cluster = import_module("ray_impl.cluster")
+    where = cluster.running(kind) if address is None else address
+    joining = where not in (None, "local")
     try:
-        open_cluster = import_module("ray_impl.cluster").open_cluster
-        api, started = open_cluster(None if kind == "ray" else minimr)
+        api = cluster.load_ray(joining) if kind == "ray" else minimr
     except ModuleNotFoundError as error:
         raise EngineError(
             f"the engine {rung} needs the package {error.name}: install it"
         ) from error
+    if joining:
+        cluster.join_cluster(api, where)
+        note(f"{rung} has joined the cluster at {where}")
+    else:
+        cluster.start_cluster(api)
     try:
         yield
     finally:
-        if started:
-            api.shutdown()
+        api.shutdown()
 
 
 def _show(trained: Sequence[Trained]) -> None:

@@ -7,12 +7,12 @@ find files ─> cut splits ─> each engine: run, totals, top, merged
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 
 import click
 
 from minimr import counts, files
+from minimr.cli_engines import ADDRESS, Engines, host_port
 from minimr.console import (
     ProgressDisplay,
     leaving_on_interrupt,
@@ -29,27 +29,13 @@ from minimr.corpus import (
     split_files,
     standard_library,
 )
-from minimr.engines import (
-    ENGINES,
-    Options,
-    check_options,
-    default_workers,
-    open_engine,
-)
+from minimr.engines import ENGINES
+from minimr.interface import MapReduce
 from minimr.measured import Measured, table, write_json
-from minimr.net.channel import Address, parse_address
+from minimr.net.channel import Address
 from minimr.wordcount import JOBS
 
 Words = dict[str, int]
-
-
-def _host_port(
-    ctx: click.Context, option: click.Parameter, value: str | None
-) -> Address | None:
-    try:
-        return None if value is None else parse_address(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
 
 
 POSITIVE = click.IntRange(min=1)
@@ -64,7 +50,11 @@ POSITIVE = click.IntRange(min=1)
     show_default=True,
     help="Which rung of the ladder runs the job.",
 )
-@click.option("--workers", type=POSITIVE, help="Processes. [default: cores]")
+@click.option(
+    "--workers",
+    type=POSITIVE,
+    help="Processes to start. [default: cores, where no cluster is joined]",
+)
 @click.option("--map-tasks", type=POSITIVE, help="Splits of the input.")
 @click.option("--reduce-tasks", type=POSITIVE, help="Partitions of the keys.")
 @click.option(
@@ -78,15 +68,10 @@ POSITIVE = click.IntRange(min=1)
 @click.option("--output", metavar="FILE", help="Write word<TAB>count lines.")
 @click.option("--expect", metavar="FILE", help="Compare with such a file.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the table.")
-@click.option(
-    "--address",
-    callback=_host_port,
-    metavar="HOST:PORT",
-    help="Join this Ray cluster.",
-)
+@ADDRESS
 @click.option(
     "--listen",
-    callback=_host_port,
+    callback=host_port,
     metavar="HOST:PORT",
     help="Let workers join `minimr` here.",
 )
@@ -101,7 +86,7 @@ def wordcount(
     output: str | None,
     expect: str | None,
     json_file: str | None,
-    address: Address | None,
+    address: str | None,
     listen: Address | None,
 ) -> int:
     """Count the words of files and folders.
@@ -109,31 +94,32 @@ def wordcount(
     Without a PATH, those of Python's own library.
     """
     names = list(ENGINES) if engine == "all" else [engine]
-    options = Options(workers or default_workers(), address, listen)
-    for name in names if engine != "all" else []:
-        check_options(name, options)
     for path in filter(None, (output, json_file)):
         files.check_writable(path)
     expected = None if expect is None else counts.read_counts(expect)
     found = find_files(paths) if paths else standard_library()
     size = sum(map(os.path.getsize, found))
-    splits = split_files(
-        found, map_tasks or default_num_splits(size, options.workers)
-    )
-    reduces = reduce_tasks or default_num_reduce_tasks(size, options.workers)
-    note(
-        f"{number_of(len(found), 'file')}, {size / 1e6:,.1f} MB; job {job}: "
-        f"{number_of(len(splits), 'map task')}, "
-        f"{number_of(reduces, 'reduce task')}, "
-        f"{number_of(options.workers, 'worker')}"
-    )
-    session = Session(job, splits, reduces, size, expected, top)
-    session.keep_counts = len(names) > 1 or bool(output or expect)
-    for name in names:
-        session.run(name, _fitting(name, options))
+    with Engines(names, workers, address, listen) as engines:
+        engines.join()
+        splits = split_files(
+            found, map_tasks or default_num_splits(size, engines.workers)
+        )
+        reduces = reduce_tasks or default_num_reduce_tasks(
+            size, engines.workers
+        )
+        note(
+            f"{number_of(len(found), 'file')}, {size / 1e6:,.1f} MB; "
+            f"job {job}: {number_of(len(splits), 'map task')}, "
+            f"{number_of(reduces, 'reduce task')}, "
+            f"{number_of(engines.workers, 'worker')}"
+        )
+        session = Session(job, splits, reduces, size, expected, top)
+        session.keep_counts = len(names) > 1 or bool(output or expect)
+        for name in names:
+            engines.run(name, session.run)
     session.show()
     _save(session, output, json_file)
-    return 1 if session.differences else 0
+    return 1 if session.differences or engines.failed else 0
 
 
 def _save(session: Session, output: str | None, json_file: str | None) -> None:
@@ -175,37 +161,34 @@ class Session:
         self._words: list[tuple[str, int]] = []
         self._not_utf8: set[str] = set()
 
-    def run(self, name: str, options: Options) -> None:
-        """Open an engine, run the job on it, and close it."""
+    def run(self, name: str, engine: MapReduce, startup: float) -> None:
+        """Run the job on an open engine."""
         display = ProgressDisplay(name)
         with leaving_on_interrupt(display):
-            self._run(name, options, display)
+            try:
+                self._run(name, engine, startup, display)
+            finally:
+                display.close()
 
     def _run(
-        self, name: str, options: Options, display: ProgressDisplay
+        self,
+        name: str,
+        engine: MapReduce,
+        startup: float,
+        display: ProgressDisplay,
     ) -> None:
-        start = time.perf_counter()
-        engine = open_engine(name, options)
-        startup = time.perf_counter() - start
-        try:
-            if options.listen is not None:
-                where = "{}:{}".format(*engine.address)
-                note(f"workers join with: minimr worker --address {where}")
-            result = engine.run(
-                self._job, self._splits, self._reduce_tasks, display.update
-            )
-            display.close()
-            totals = result.apply(_totals)
-            row = Measured.of(name, self._job.name, result.stats, startup)
-            row.input_bytes = self._size
-            row.words = sum(words for words, _ in totals)
-            row.distinct_words = sum(distinct for _, distinct in totals)
-            if self.keep_counts:
-                row.identical = self._compare(name, result.merged())
-            self._words = self._words or result.top(self._top)
-        finally:
-            display.close()
-            engine.close()
+        result = engine.run(
+            self._job, self._splits, self._reduce_tasks, display.update
+        )
+        display.close()
+        totals = result.apply(_totals)
+        row = Measured.of(name, self._job.name, result.stats, startup)
+        row.input_bytes = self._size
+        row.words = sum(words for words, _ in totals)
+        row.distinct_words = sum(distinct for _, distinct in totals)
+        if self.keep_counts:
+            row.identical = self._compare(name, result.merged())
+        self._words = self._words or result.top(self._top)
         self.rows.append(row)
         self._not_utf8 |= {
             counter.removeprefix(NOT_UTF8)
@@ -244,13 +227,3 @@ class Session:
 
 def _totals(output: Words) -> tuple[int, int]:
     return sum(output.values()), len(output)
-
-
-def _fitting(name: str, options: Options) -> Options:
-    """Give an engine of `all` only those options that are meant for it."""
-    accepts = ENGINES[name][1]
-    return Options(
-        options.workers,
-        options.address if accepts == "address" else None,
-        options.listen if accepts == "listen" else None,
-    )

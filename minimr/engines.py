@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from minimr.interface import MapReduce
-from minimr.net.channel import Address
+from minimr.net.channel import Address, parse_address
 
 
 class EngineError(ValueError):
@@ -65,6 +65,25 @@ def open_engine(name: str, options: Options) -> MapReduce:
     if name in VERBS:
         engine = partial(engine, api=importlib.import_module(VERBS[name]))
     return engine(options.workers, where)  # type: ignore[no-any-return]
+
+
+def running(name: str) -> Address | None:
+    """Find the cluster of this user that an engine can join, if one runs.
+
+    Blocks: until its head has answered.
+    """
+    if ENGINES[name][1] != "address":
+        return None
+    cluster = importlib.import_module("ray_impl.cluster")
+    found = cluster.running(VERBS.get(name, name))
+    return None if found is None else parse_address(found)
+
+
+def size_of(engine: MapReduce) -> tuple[int, int]:
+    """Count the nodes and the CPUs of the cluster of an open engine."""
+    verbs = verbs_of(engine)
+    nodes = sum(node["Alive"] for node in verbs.nodes())
+    return nodes, int(verbs.cluster_resources().get("CPU", 0))
 
 
 def verbs_of(engine: MapReduce) -> Any:

@@ -1,13 +1,25 @@
-"""The module that has the verbs, and a cluster for it to work on."""
+"""The module that has the verbs, and a cluster for it to work on.
+
+running("ray") ─> HOST:PORT ─> join_cluster(api, HOST:PORT)
+               └> None ──────> start_cluster(api), a private one
+"""
 
 from __future__ import annotations
 
+import logging
 import os
+import socket
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-RAY_TOKEN = Path.home() / ".ray" / "auth_token"
+CONNECT_TIMEOUT_S = 3.0
+# How a gRPC server is asked for its settings (RFC 9113, 3.4): the preface,
+# then our own, none. What it answers begins with a frame of this type.
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+SETTINGS = 4
+
+log = logging.getLogger("minimr.ray_impl")
 
 
 def load_ray(joining: bool = False) -> Any:
@@ -15,11 +27,16 @@ def load_ray(joining: bool = False) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # What a task or an actor raised is told once, in our own error.
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
-    if joining and RAY_TOKEN.exists():  # Ray looks at this when imported
+    if joining and ray_token().exists():  # Ray looks at this when imported
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray  # here, for it takes a second
 
     return ray
+
+
+def ray_token() -> Path:
+    """Tell where Ray keeps its token."""
+    return Path(os.path.expanduser("~")) / ".ray" / "auth_token"
 
 
 def is_ray(api: Any) -> bool:
@@ -31,7 +48,61 @@ def quiet(api: Any) -> dict[str, Any]:
     """Give the options of `init` that only Ray needs."""
     if not is_ray(api):
         return {}
-    return {"include_dashboard": False, "logging_level": "ERROR"}
+    return {
+        "include_dashboard": False,
+        "logging_level": "ERROR",
+        "log_to_driver": False,
+    }
+
+
+def running(module: str) -> str | None:
+    """Give the address of the cluster that `init()` of a module would join.
+
+    Imports no Ray. Blocks: until its head has answered.
+    """
+    if module != "ray":
+        found = import_module("minimr.api.running").find()
+        return None if found == "local" else found
+    named = os.environ.get("RAY_ADDRESS")
+    if named and named != "auto":
+        return None if named == "local" else named
+    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR", "/tmp")
+    try:
+        noted = (Path(folder) / "ray/ray_current_cluster").read_text().strip()
+        _knock(noted)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        log.warning("%s; so no Ray cluster is joined", error)
+        return None
+    return noted
+
+
+def join_cluster(api: Any, where: str) -> None:
+    """Join the cluster at HOST:PORT.
+
+    Raises:
+        ConnectionError: nobody answers there, or no cluster of this kind.
+    """
+    if not is_ray(api):
+        api.init(address=where)
+        return
+    _knock(where)
+    try:
+        api.init(address=where, **quiet(api))
+    except ConnectionError as error:
+        raise ConnectionError(
+            f"no Ray cluster takes us in at {where}; if it wants a token, "
+            f"copy it from its head to {ray_token()}"
+        ) from error
+
+
+def start_cluster(api: Any, num_cpus: int | None = None) -> None:
+    """Start a cluster, whatever may run here already."""
+    options: dict[str, Any] = {"num_cpus": num_cpus, **quiet(api)}
+    if is_ray(api):
+        options["_node_ip_address"] = "127.0.0.1"  # or it looks for a better
+    api.init(address="local", **options)
 
 
 def at_home(api: Any) -> Any:
@@ -51,9 +122,27 @@ def open_cluster(api: Any) -> tuple[Any, bool]:
     """
     api = api or load_ray()
     started = not api.is_initialized()
-    if started and is_ray(api):
-        # "local": not the cluster that may run on this machine already
-        api.init(address="local", **quiet(api))
-    elif started:
-        api.init()
+    if started:
+        start_cluster(api)
     return api, started
+
+
+def _knock(where: str) -> None:
+    """Make sure that a head of Ray may be there: Ray itself waits minutes.
+
+    Raises:
+        ConnectionError: nobody answers there, or somebody else.
+    """
+    host, _, port = where.rpartition(":")
+    try:
+        with socket.create_connection(
+            (host, int(port)), CONNECT_TIMEOUT_S
+        ) as sock:
+            sock.settimeout(CONNECT_TIMEOUT_S)
+            sock.sendall(PREFACE)
+            answer = sock.recv(9, socket.MSG_WAITALL)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ConnectionError(f"nobody answers at {where}: {why}") from error
+    if len(answer) < 9 or answer[3] != SETTINGS:
+        raise ConnectionError(f"whoever answers at {where} is not Ray's head")

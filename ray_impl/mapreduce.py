@@ -21,7 +21,6 @@ The module that has the verbs is a parameter: on `minimr` this file is rung
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,12 +34,11 @@ from minimr.tasks import (
     do_reduce_task,
     say_nothing,
 )
-from ray_impl.cluster import RAY_TOKEN, is_ray, load_ray, quiet
+from ray_impl.cluster import is_ray, join_cluster, load_ray, start_cluster
 
 MAX_RETRIES = 3  # of a task, by errors and by deaths
 STEPS = 20  # how often a phase reports progress
 WARM_UP_S = 0.05
-CONNECT_TIMEOUT_S = 3.0
 
 
 class MapReduce(interface.MapReduce):
@@ -69,10 +67,10 @@ class MapReduce(interface.MapReduce):
             self.name = f"{api.__name__}-tasks"
         self._started = not api.is_initialized()
         if self._started and address is not None:
-            _join(api, address)
+            join_cluster(api, "{}:{}".format(*address))
+            num_workers = int(api.cluster_resources().get("CPU", num_workers))
         elif self._started:
-            # "local": not the cluster that may run on this machine already
-            api.init(address="local", num_cpus=num_workers, **quiet(api))
+            start_cluster(api, num_workers)
         warm = api.remote(say_nothing)
         api.get([warm.remote(WARM_UP_S) for _ in range(2 * num_workers)])
 
@@ -207,22 +205,3 @@ def _get(api: Any, refs: list[Any]) -> list[Any]:
         raise JobError(f"a task failed:\n{error}") from error.cause
     except api.exceptions.RayError as error:
         raise JobError(f"the job cannot finish: {error}") from error
-
-
-def _join(api: Any, address: tuple[str, int]) -> None:
-    where = "{}:{}".format(*address)
-    if not is_ray(api):
-        api.init(address=where)
-        return
-    try:
-        socket.create_connection(address, CONNECT_TIMEOUT_S).close()
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise ConnectionError(f"nobody answers at {where}: {why}") from error
-    try:
-        api.init(address=where, **quiet(api))
-    except ConnectionError as error:
-        raise ConnectionError(
-            f"no Ray cluster takes us in at {where}; if it wants a token, "
-            f"copy it from its head to {RAY_TOKEN}"
-        ) from error
