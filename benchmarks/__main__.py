@@ -1,6 +1,11 @@
-"""`python -m benchmarks`."""
-
-from benchmarks.cli import main
+"""`python -m benchmarks`: see `benchmarks/cli.py`."""
 
 if __name__ == "__main__":  # contenders' processes import this module too
-    main(prog_name="python -m benchmarks")
+    import sys
+
+    from minimr.leaving import leave_at_ctrl_c
+
+    leave_at_ctrl_c("benchmarks")
+    from benchmarks.cli import run
+
+    sys.exit(run())

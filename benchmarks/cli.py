@@ -107,3 +107,14 @@ class LazyGroup(click.Group):
 
 
 main = LazyGroup(COMMANDS, "Measure minimr, and what it stands beside.")
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command; give its exit code."""
+    from minimr.guard import guarded
+
+    name = "python -m benchmarks"
+    return guarded(
+        "benchmarks",
+        lambda: main.main(arguments, prog_name=name, standalone_mode=False),
+    )

@@ -25,6 +25,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from benchmarks.timing import ContenderError, Sample
+from minimr.leaving import deaf, ignore_ctrl_c
 
 ANSWER_TIMEOUT_S = 900.0
 GRACE_S = 10.0  # to close what was started
@@ -71,7 +72,8 @@ class Driver:
         self._process = context.Process(
             target=_drive, args=(theirs, contender), name=contender.name
         )
-        self._process.start()
+        with deaf():
+            self._process.start()
         theirs.close()
         try:
             self.startup_seconds: float = self._answer()
@@ -120,6 +122,7 @@ class Driver:
 
 def _drive(benchmark: Connection, contender: Contender) -> None:
     """Run the contender, as long as the benchmark asks. Runs in: driver."""
+    ignore_ctrl_c()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     try:
         start = time.perf_counter()
@@ -130,8 +133,6 @@ def _drive(benchmark: Connection, contender: Contender) -> None:
                 benchmark.send(contender.measure())
         finally:
             contender.close()
-    except KeyboardInterrupt:  # the terminal told the benchmark as well
-        pass
     except Exception as error:  # noqa: BLE001  forwarded
         reason = traceback.format_exception_only(error)[0].splitlines()[0]
         benchmark.send(Failure(reason, traceback.format_exc()))

@@ -1,6 +1,11 @@
 """`python -m dqn`: see `dqn/cli.py`."""
 
-from dqn.cli import main
-
 if __name__ == "__main__":
-    main()
+    import sys
+
+    from minimr.leaving import leave_at_ctrl_c
+
+    leave_at_ctrl_c("dqn")
+    from dqn.cli import run
+
+    sys.exit(run())

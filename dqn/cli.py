@@ -15,11 +15,10 @@ Rules:
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -36,7 +35,9 @@ from dqn.learner import Learner
 from dqn.live import LiveLine, text
 from dqn.run import Log, Run, Status
 from dqn.settings import SHARE, Settings
-from minimr.console import note, say
+from minimr.console import say
+from minimr.guard import guarded
+from minimr.leaving import calling, raising
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 POSITIVE = click.IntRange(min=1)
@@ -193,31 +194,18 @@ def _show(line: LiveLine, board: Board) -> Callable[[Status], None]:
 
 def _run(run: Run, line: LiveLine) -> None:
     try:
-        status = run.run()
+        with calling(line.close), raising():
+            status = run.run()
     finally:
         line.close()
     say(f"{text(status)} · best test {status.best_score:.1f}: {run.verdict}")
 
 
-def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run a command and leave with its exit code."""
-    sys.exit(run(arguments))
-
-
 def run(arguments: list[str] | None = None) -> int:
     """Run a command; give its exit code."""
-    try:
-        cli.main(arguments, prog_name="dqn", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        note(error.format_message())
-        return 2
-    except click.ClickException as error:
-        note(f"dqn: {error.format_message()}")
-        return 2
-    except (DQNError, ConnectionError) as error:
-        note(f"dqn: {error}")
-        return 2
-    except (KeyboardInterrupt, click.Abort):
-        note("dqn: interrupted; --resume goes on from the checkpoint")
-        return 130
-    return 0
+    return guarded(
+        "dqn",
+        lambda: cli.main(arguments, prog_name="dqn", standalone_mode=False),
+        {DQNError: 2},
+        "interrupted; --resume goes on from the checkpoint",
+    )

@@ -35,6 +35,7 @@ from minimr.gutenberg import (
     url_template,
 )
 from minimr.gutenberg_ids import BOOKS
+from minimr.leaving import raising
 from minimr.partial_file import FolderError
 
 BAD_INPUT = 2
@@ -102,7 +103,7 @@ def gutenberg(
     """Download 98 books of Project Gutenberg, or what is missing of them."""
     settings = Settings(mirror=mirror, interval_s=interval, tries=tries)
     try:
-        with _display() as on_progress:
+        with raising(), _display() as on_progress:
             report = download(folder, ids or BOOKS, settings, on_progress)
     except FolderError as error:
         click.echo(f"Error: {error}", err=True)

@@ -15,7 +15,6 @@ from minimr import counts, files
 from minimr.cli_engines import ADDRESS, Engines, host_port
 from minimr.console import (
     ProgressDisplay,
-    leaving_on_interrupt,
     note,
     number_of,
     say,
@@ -31,6 +30,7 @@ from minimr.corpus import (
 )
 from minimr.engines import ENGINES
 from minimr.interface import MapReduce
+from minimr.leaving import calling
 from minimr.measured import Measured, table, write_json
 from minimr.net.channel import Address
 from minimr.wordcount import JOBS
@@ -164,7 +164,7 @@ class Session:
     def run(self, name: str, engine: MapReduce, startup: float) -> None:
         """Run the job on an open engine."""
         display = ProgressDisplay(name)
-        with leaving_on_interrupt(display):
+        with calling(display.close):
             try:
                 self._run(name, engine, startup, display)
             finally:

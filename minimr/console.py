@@ -6,14 +6,9 @@ results go to standard output.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -33,34 +28,6 @@ def note(text: str) -> None:
 def number_of(number: int, thing: str) -> str:
     """Say how many: 1 file, 2 files."""
     return f"{number:,} {thing}" + ("" if number == 1 else "s")
-
-
-@contextmanager
-def leaving_on_interrupt(display: ProgressDisplay) -> Iterator[None]:
-    """At a Ctrl-C, end at once: this process and all that it has started.
-
-    Not by an exception: Ray takes its time to shut down in good order.
-    """
-
-    def leave(signum: int, frame: object) -> None:
-        display.close()
-        _leave_at_once()
-
-    before = signal.signal(signal.SIGINT, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _leave_at_once() -> NoReturn:
-    import psutil
-
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    note("minimr: interrupted")
-    os._exit(130)
 
 
 class ProgressDisplay:

@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import Any
 
+from minimr.leaving import deaf, ignore_ctrl_c
+
 
 class Crew(ABC):
     """Workers that are there, and wait for what to do."""
@@ -69,7 +71,8 @@ class _Pool(Crew):
         self._pool = pool
         self._futures: list[futures.Future[Any]] = []
         # A pool starts its processes when the first tasks come.
-        self.start(_say_nothing, [()] * number)
+        with deaf():
+            self.start(_say_nothing, [()] * number)
         self.results()
 
     def start(
@@ -136,6 +139,7 @@ def _say_nothing() -> None:
 
 
 def _end_with_the_parent() -> None:
+    ignore_ctrl_c()
     parent = multiprocessing.parent_process()
     assert parent is not None
 

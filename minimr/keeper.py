@@ -53,7 +53,7 @@ def end_children(spare: Container[int] = ()) -> int:
     left = 0
     for pid in children(os.getpid()):
         if pid not in spare:
-            _kill_tree(pid)
+            kill_tree(pid)
             if os.waitpid(pid, os.WNOHANG)[0] == 0:
                 left = pid
     return left
@@ -68,12 +68,13 @@ def end_all_children(spare: Container[int] = ()) -> None:
         os.waitid(os.P_PID, left, os.WEXITED | os.WNOWAIT)
 
 
-def _kill_tree(pid: int) -> None:
+def kill_tree(pid: int) -> None:
+    """Kill a process and all below it."""
     below = list(children(pid))
     with contextlib.suppress(OSError):  # it has ended, or is not ours to end
         os.kill(pid, signal.SIGKILL)
     for child in below:
-        _kill_tree(child)
+        kill_tree(child)
 
 
 def keep(module: str) -> int:

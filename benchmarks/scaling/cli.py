@@ -21,6 +21,7 @@ from benchmarks.scaling.show import show
 from benchmarks.scaling.store import Store
 from benchmarks.scaling.workloads import ENGINES, USUAL, WORKLOADS, Size
 from minimr.corpus import InputError, find_files
+from minimr.leaving import raising
 
 NAME = "mrscale"  # of the lab: another one than the user's own
 PART_BYTES = 2_000_000  # of the weak word count, a node
@@ -109,7 +110,8 @@ def scaling(context: click.Context, /, **chosen: Any) -> None:
     )
     tell(plan.in_words())
     try:
-        Run(wanted, store).measure()
+        with raising():
+            Run(wanted, store).measure()
     except OutOfTimeError:
         tell("the time is up: the same command goes on where this one was")
     except LabError as error:

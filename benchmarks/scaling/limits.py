@@ -26,6 +26,7 @@ from benchmarks.options import comma_list, output_file, tell
 from benchmarks.scaling import model
 from benchmarks.scaling.model import Costs, Sample
 from benchmarks.scaling.workloads import ENGINES
+from minimr.leaving import raising
 
 NAME = "mrlimit"
 SIZES = ((40, 5), (160, 5), (320, 5), (80, 40), (160, 80))  # (maps, reduces)
@@ -195,11 +196,12 @@ def team_of(plan: Plan, engine: str) -> Iterator[Team]:
     Path(plan.home).mkdir(parents=True, exist_ok=True)
     lab.up(replace(plan, engines=CLUSTERS[engine]))
     try:
-        team = Team(lab, engine)
-        try:
-            team.await_nodes()
-            yield team
-        finally:
-            team.close()
+        with raising():
+            team = Team(lab, engine)
+            try:
+                team.await_nodes()
+                yield team
+            finally:
+                team.close()
     finally:
         lab.down()

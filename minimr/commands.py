@@ -1,0 +1,72 @@
+"""The command line: `minimr COMMAND`.
+
+    minimr wordcount   count words on one engine, or on all and compare
+    minimr parameter-server  train on one engine in every mode
+    minimr worker      join a run as one more worker
+    minimr compare     two implementations side by side
+    minimr corpus      fetch text to count
+    minimr start       start a node of a cluster; also stop, status
+    minimr list        nodes, workers, actors, tasks, objects; also timeline
+
+Rules:
+
+1. A command is loaded when it is called: `minimr wordcount --engine minimr`
+   is at its first map task before Ray would be imported.
+2. Bad input gets one line on standard error and exit code 2, a job that
+   fails 1, Ctrl-C 130.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from minimr.guard import guarded
+from minimr.narrate import narrate
+
+# {command: where its function is}
+COMMANDS = {
+    "wordcount": "minimr.cli_wordcount:wordcount",
+    "parameter-server": "minimr.cli_parameter_server:parameter_server",
+    "worker": "minimr.cli_worker:worker",
+    "compare": "minimr.compare:compare",
+    "corpus": "minimr.cli_corpus:corpus",
+    "start": "minimr.cli_cluster:start",
+    "stop": "minimr.cli_cluster:stop",
+    "status": "minimr.cli_cluster:status",
+    "list": "minimr.cli_cluster:list_",
+    "timeline": "minimr.cli_cluster:timeline",
+}
+
+
+class LazyGroup(click.Group):
+    """Commands that are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name them, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(
+        self, ctx: click.Context, cmd_name: str
+    ) -> click.Command | None:
+        """Import one."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(package_name="minimr")
+def cli() -> None:
+    """MapReduce, actors and parameter servers: from scratch, and on Ray."""
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command; give its exit code."""
+    narrate()
+    return guarded(
+        "minimr", lambda: cli.main(arguments, standalone_mode=False)
+    )

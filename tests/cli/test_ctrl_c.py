@@ -1,0 +1,131 @@
+"""Ctrl-C at any moment of a command is one line and exit code 130."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cli.running import DEADLINE_S, environment
+
+DELAYS_S = (0.0, 1.2)
+if os.environ.get("MINIMR_CTRL_C") == "all":
+    DELAYS_S = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3, 1.7, 2.2, 3.0)
+
+# Says when it hears Ctrl-C, and sends itself one at its import number N.
+PROGRAM = """
+import os, signal, sys
+from itertools import count
+number, last = count(1), int(sys.argv.pop(1))
+def hook(event, args):
+    if event == "import" and next(number) == last:
+        os.kill(os.getpid(), signal.SIGINT)
+import minimr.leaving
+begin = minimr.leaving.leave_at_ctrl_c
+def leave_at_ctrl_c(name):
+    begin(name)
+    os.write(2, b"ready\\n")
+    sys.addaudithook(hook)
+minimr.leaving.leave_at_ctrl_c = leave_at_ctrl_c
+import runpy
+del sys.argv[0]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+# {command: how many imports it has at least}
+COMMANDS = {
+    ("minimr.cli", "wordcount", "book.txt", "--engine", "serial"): 100,
+    ("minimr.cli", "wordcount", "book.txt", "--engine", "minimr-tasks"): 180,
+    ("minimr.cli", "parameter-server", "--seconds", "0"): 300,
+    ("minimr.cli", "compare", "mapreduce"): 100,
+    ("minimr.cli", "status"): 100,
+    ("dqn", "train", "--engine", "serial", "--max-rounds", "1"): 900,
+    ("benchmarks", "micro", "--help"): 60,
+}
+
+
+def run(
+    at: int, command: Sequence[str], folder: Path
+) -> subprocess.Popen[str]:
+    """Start a command. Blocks: until it hears Ctrl-C."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(at), *command],
+        env={**environment(folder), "MINIMR_HOME": str(folder)},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # as a terminal gives each command a group
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "ready\n"
+    return process
+
+
+def check(process: subprocess.Popen[str]) -> None:
+    """Make sure of the exit code, the line, and that nobody is left."""
+    out, err = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 130, err
+    assert err.count("interrupted") == 1, err
+    assert err.endswith("\n")
+    assert "interrupted" in err.splitlines()[-1]
+    assert "Traceback" not in out + err
+    assert "Exception ignored" not in err
+    left = [
+        p
+        for p in psutil.process_iter(["pid"])
+        if _session(p.pid) == process.pid and p.status() != "zombie"
+    ]
+    _, alive = psutil.wait_procs(left, timeout=5)
+    assert not alive
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_ctrl_c_during_an_import_is_a_line(
+    command: tuple[str, ...], share: float, book: Path
+) -> None:
+    at = 1 + int(share * COMMANDS[command])
+    check(run(at, command, book.parent))
+
+
+@pytest.mark.parametrize("delay_s", DELAYS_S)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "minimr.cli wordcount large.txt --engine serial",
+        "minimr.cli wordcount large.txt --engine minimr",
+        "minimr.cli wordcount large.txt --engine minimr-tasks",
+        "minimr.cli parameter-server --seconds 60 --engine minimr",
+        "minimr.cli parameter-server --seconds 60 --engine minimr-tasks",
+        "minimr.cli worker --address 127.0.0.1:1 --wait 60",
+        "minimr.cli start --head --block",
+        "dqn train --engine minimr --target-score 1e9",
+        "dqn single --target-score 1e9",
+        "benchmarks wordcount large.txt --engines loop,serial,minimr",
+        "benchmarks dqn --contenders single,minimr-1",
+    ],
+)
+def test_ctrl_c_at_any_time_is_a_line(
+    command: str, delay_s: float, tmp_path: Path
+) -> None:
+    (tmp_path / "large.txt").write_text("some words of a book\n" * 2_000_000)
+    process = run(0, command.split(), tmp_path)
+    try:
+        # The one thing here that depends on time: where it will be by then.
+        process.wait(delay_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    check(process)
