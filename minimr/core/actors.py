@@ -59,20 +59,37 @@ class Actors:
             self._detached.append(anchor)
         head = self.runtime.head()
         self.runtime.ask(head, answered, "create_actor", spec)
-        queue = self.queue(spec.id)
+        self.queue(spec.id)
+        self._prepare(task, anchor)
+        return anchor
+
+    def _prepare(self, task: Task, anchor: ObjectRef) -> None:
+        """Have an actor started when the arguments are there."""
 
         def start(task: Task) -> None:
             if isinstance(anchor.entry.value, m.Failed):  # so is an input
+                queue = self.queue(task.id)
                 queue.error = anchor.entry.value
                 self.runtime.leases.dispatch(queue)
-                self.end(spec.id, True, "an argument of it is an error")
+                self.end(task.id, True, "an argument of it is an error")
             else:
                 anchor.entry.value = NONE
                 deps = self.runtime.tasks.deps(task)
-                head.post(("start_actor", spec.id, deps))
+                head = self.runtime.head()
+                head.post(("start_actor", task.id, deps))
 
         self.runtime.tasks.when_ready(task, start)
-        return anchor
+
+    def _on_prepare_actor(
+        self, peer: Peer, id: bytes, number: int, place: Address | None
+    ) -> None:
+        entry = self.runtime.objects.table.get(id + FIRST)
+        if entry is None or entry.task is None:
+            return  # no handle is left: it ends
+        if number >= 0:
+            argument = entry.task.refs[number].entry
+            self.runtime.objects.missing(argument, place)
+        self._prepare(entry.task, ObjectRef(entry))
 
     def queue(self, actor: bytes) -> Queue:
         """Give the queue of an actor; follow it from now on."""

@@ -57,6 +57,7 @@ class Leases:
         # {worker: keys of the functions that it has}
         self.defined: defaultdict[Peer, set[Any]] = defaultdict(set)
         self._sweeping = False
+        self.resting: list[Lease] = []  # to be given back at the next step
 
     def enqueue(self, task: Task) -> None:
         """A task has all its inputs: put it into the queue of its shape."""
@@ -261,6 +262,21 @@ class Leases:
         lease.queue.tasks.extendleft(reversed(back))
         self.dispatch(lease.queue)
 
+    def _on_unready(
+        self, peer: Peer, id: bytes, number: int, place: Address | None
+    ) -> None:
+        lease = self.by_peer.get(peer)
+        task = lease.inflight.pop(id, None) if lease is not None else None
+        if lease is None or task is None:
+            return
+        lease.done += 1  # that it began is counted, too
+        if task.cancelled:
+            self.runtime.tasks.finish(task, self.runtime.tasks.cancelled(task))
+        else:
+            self.runtime.tasks.wait_again(task, number, place)
+        self.dispatch(lease.queue)
+        self._rest(lease)
+
     # ---- the end of a lease ----
 
     def _rest(self, lease: Lease) -> None:
@@ -271,10 +287,22 @@ class Leases:
         over = lease.wanted or lease.window <= 0
         if over or lease.last <= time.monotonic() - IDLE_S:
             self._forget(lease)
-            self._release(lease)
+            self.resting.append(lease)
+            if not self.runtime.waits:  # or else: who goes on goes first
+                self.give_back()
         elif not self._sweeping:
             self._sweeping = True
             self.runtime.later(IDLE_S, self._sweep)
+
+    def give_back(self) -> None:
+        """Release what rests. Lock held, or nobody else's turn.
+
+        A task that waits takes its own CPU back before: a worker that comes
+        too early would begin one task more than there are CPUs for.
+        """
+        resting, self.resting = self.resting, []
+        for lease in resting:
+            self._release(lease)
 
     def _sweep(self, at_once: bool = False) -> None:
         self._sweeping = self._sweeping and at_once

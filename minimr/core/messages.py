@@ -10,11 +10,13 @@ unpickles what a user wrote.
         push(id, function, blob, args, deps, returns, name, attempt)
         taken(id, count)                    of a generator's items
         cancel(id, force, recursive)        stop it; forced: end the process
-        become(spec, restarts)              be an actor => None or its error
+        become(spec, restarts)              be an actor => None or its error;
+                                            (number, place): see unready
     worker -> owner
         done(id, results)                   => None: references are counted
         yielded(id, number, value)          a generator has one more item
         returned(ids)                       not begun: run them elsewhere
+        unready(id, number, place)          an argument is not at that place
     reader -> owner
         locate(id, place)                   not at that place => its value
         borrow(ids)                         I have references => None
@@ -55,6 +57,8 @@ unpickles what a user wrote.
         find_actor(name, namespace)         => spec or None
         follow(id)                          tell me its state, now and later
         actor(id, state, worker, why, error)   the state
+        prepare_actor(id, number, place)    it starts again: see to its
+                                            arguments; that one is lost
         end_actor(id, no_restart, why)      => None
         events(blob)                        what ran where and when
         query(what)                         => rows

@@ -146,6 +146,11 @@ class Objects:
                 entry.value = None
                 self._recover(entry)
 
+    def find_again(self, entry: Entry) -> None:
+        """See to it that there is, or will be, a copy of an object."""
+        if _is_lost(entry):
+            self.missing(entry, None)
+
     def node_lost(self, place: Address) -> None:
         """A node is dead: its copies are gone."""
         for entry in self.table.values():
@@ -181,8 +186,6 @@ class Objects:
         for entry in task.inputs:
             if entry.owner is None:  # it may have been out of reach
                 self.table[entry.id] = entry
-            if _is_lost(entry):
-                self.missing(entry, None)
         self.runtime.tasks.submit(task)
 
     # ---- the owner's side of borrowing ----

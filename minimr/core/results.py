@@ -32,6 +32,7 @@ from minimr.exceptions import (
     TaskCancelledError,
     task_error,
 )
+from minimr.net.channel import Address
 from minimr.net.peer import Peer
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,14 @@ def method(actor: Any, name: str) -> Any:
     return bind(actor, cls) if bind else found
 
 
+class ArgumentLost(Exception):  # noqa: N818  # nobody's mistake
+    """A large argument of a task has no copy where it should have one."""
+
+    def __init__(self, number: int, place: Address | None) -> None:
+        super().__init__(number, place)
+        self.number, self.place = number, place
+
+
 class Results:
     """Reads arguments and sends results, for one worker."""
 
@@ -90,14 +99,22 @@ class Results:
             known = self.functions[key] = cloudpickle.loads(known)
         return known
 
-    def arguments(self, blob: bytes | m.Inline, deps: Any) -> tuple[Any, Any]:
+    def arguments(
+        self, blob: bytes | m.Inline, deps: Any, waits: bool
+    ) -> tuple[Any, Any]:
         """Unpickle arguments, values in the place of references.
 
+        Args:
+            waits: for what is lost, until it is made anew.
+
         Blocks: until large values are in this node's store.
+
+        Raises:
+            ArgumentLost: it does not wait for that.
         """
         if not blob and not deps:
             return (), {}
-        values = self._values(deps) if deps else []
+        values = self._values(deps, waits) if deps else []
         args, kwargs = serialize.load(blob) if blob else values.pop()
         if values:
             args = [values[a.number] if type(a) is Slot else a for a in args]
@@ -108,14 +125,20 @@ class Results:
             self.runtime.drain()
         return args, kwargs
 
-    def _values(self, deps: Any) -> list[Any]:
+    def _values(self, deps: Any, waits: bool) -> list[Any]:
         runtime, entries = self.runtime, []
+        lost: list[tuple[Entry, Address | None]] = []
         for (id, owner), value in deps:
             mine = owner == runtime.address
             known = runtime.objects.table.get(id) if mine else None
             # Not in the table: who sent the task keeps it for us.
             entries.append(known or Entry(id, owner, None, value))
-        return runtime.values.fetch(entries, None)
+        if waits:
+            return runtime.values.fetch(entries, None)
+        values = runtime.values.fetch(entries, None, lost)
+        for entry, place in lost:
+            raise ArgumentLost(entries.index(entry), place)
+        return values
 
     def reply(
         self,

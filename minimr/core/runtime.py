@@ -32,7 +32,7 @@ from minimr.core.objects import Objects
 from minimr.core.refs import Entry, ObjectRef, escaped, released, wake_up
 from minimr.core.serialize import fail
 from minimr.core.tasks import Tasks
-from minimr.core.values import Values, map_arena
+from minimr.core.values import GRACE_S, Values, map_arena
 from minimr.exceptions import LocalRayletDiedError, RayError, RaySystemError
 from minimr.net.channel import Address
 from minimr.net.endpoint import Endpoint, Reply
@@ -40,7 +40,6 @@ from minimr.net.peer import Peer
 from minimr.net.pump import Pump
 
 SPIN_S = 0.0001  # before a wait sleeps
-GRACE_S = 0.002  # a shorter wait does not give a CPU back
 PATIENCE_S = 10.0  # a wait that takes longer may have to be explained
 ATTACH_TIMEOUT_S = 30
 LAST_PRINTS_S = 1.0  # a program that ends waits for them so long at most
@@ -129,8 +128,10 @@ class Runtime(Endpoint):
         self.actors = Actors(self)
         self.pump = Pump(self._step, self.hub.wake)
         self.unpinned: deque[bytes] = deque()  # filled by the collector
-        # A worker's task that waits gives its CPU back meanwhile.
-        self.blocked: Callable[[], AbstractContextManager[None]] = nullcontext
+        # A worker's task that waits gives its CPU back meanwhile, or not.
+        self.blocked: Callable[[bool], AbstractContextManager[Any]]
+        self.blocked = nullcontext
+        self.waits = False  # and has given its CPU back
         self._counter = itertools.count(1)
         for part in (self.objects, self.tasks, self.leases, self.actors):
             self.serve(part)
@@ -161,6 +162,9 @@ class Runtime(Endpoint):
     def _step(self, timeout_s: float | None) -> None:
         if released or self.objects.to_borrow or self.unpinned:
             self.drain()
+        if self.leases.resting:
+            with self.lock:
+                self.leases.give_back()
         # The background thread would take the interpreter from user code.
         self.hub.selector.spin_s = 0.0 if self.pump.in_background else SPIN_S
         self.step(timeout_s)
@@ -287,19 +291,21 @@ class Runtime(Endpoint):
         ready: Callable[[], object],
         timeout_s: float | None,
         entries: Sequence[Entry] = (),
+        grace_s: float = GRACE_S,
+        gives_cpu: bool = True,
     ) -> bool:
         """Wait, and give this task's CPU back if that takes long.
 
         Warns when it takes very long, and nothing happens.
         """
         self.hub.flush()
-        if timeout_s is not None and timeout_s <= GRACE_S:
+        if timeout_s is not None and timeout_s <= grace_s:
             return self.pump.wait(ready, timeout_s)
-        if self.pump.wait(ready, GRACE_S):
+        if self.pump.wait(ready, grace_s):
             return True
         begin, patience = time.monotonic(), PATIENCE_S
-        until = math.inf if timeout_s is None else begin + timeout_s - GRACE_S
-        with self.blocked():
+        until = math.inf if timeout_s is None else begin + timeout_s - grace_s
+        with self.blocked(gives_cpu):
             while until > time.monotonic() + patience:
                 if self.pump.wait(ready, patience):
                     return True

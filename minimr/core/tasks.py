@@ -5,7 +5,8 @@
 Rules:
 
 1. A task is sent when its inputs are there; an input that is an error is
-   the result of the task, which does not run.
+   the result of the task, which does not run. If an input is lost before
+   the task has begun, it waits here until that is made again.
 2. Only a result that may be lost, one in an object store, keeps its task.
 3. A call of an actor's method is a task whose queue is that actor.
 """
@@ -173,7 +174,19 @@ class Tasks:
                 run(task)
 
         for ref in [*task.refs]:
+            self.runtime.objects.find_again(ref.entry)
             self.runtime.objects.watch(ref.entry, ready)
+
+    def wait_again(
+        self, task: Task, number: int, place: Address | None
+    ) -> None:
+        """An input was not at a place: the task waits for it without a worker.
+
+        To make it anew may take what the worker holds.
+        """
+        task.ready = False
+        self.runtime.objects.missing(task.refs[number].entry, place)
+        self.when_ready(task, self.runtime.leases.enqueue)
 
     def deps(self, task: Task) -> tuple[tuple[m.Name, Any], ...]:
         """Give the inputs of a task as they are sent along."""

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core import serialize
-from minimr.core.explain import missing
+from minimr.core.explain import missing as what_is_missing
 from minimr.core.refs import Entry, ObjectRef
 from minimr.core.tasks import FIRST
 from minimr.exceptions import GetTimeoutError, ObjectStoreFullError
@@ -36,6 +36,23 @@ from minimr.net.endpoint import GONE
 
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime
+
+
+GRACE_S = 0.002  # a shorter wait does not give a CPU back
+ASK_GRACE_S = 0.05  # nor this one, if it may only be for what is there
+
+# What a fetch found no copy of, and where none was.
+Lost = list[tuple[Entry, Address | None]]
+
+
+def _grace(entries: Sequence[Entry]) -> float:
+    """Say how long to wait before a CPU is given back.
+
+    Of what others own, a value may be there, and only asked for: that is
+    sooner over than the start of a worker that takes the CPU.
+    """
+    ours = any(e.owner is None and e.value is None for e in entries)
+    return GRACE_S if ours else ASK_GRACE_S
 
 
 def map_arena(pid: int, descriptor: int, size: int) -> mmap.mmap:
@@ -128,9 +145,10 @@ class Values:
             return bool(failed) or not waiting
 
         self._want(waiting)
-        if not self.runtime.wait_for(ready, timeout_s, entries):
+        grace_s = _grace(waiting)
+        if not self.runtime.wait_for(ready, timeout_s, entries, grace_s):
             with self.runtime.lock:
-                why = missing(entries)
+                why = what_is_missing(entries)
             text = f"get() timed out after {timeout_s} s: {why}"
             raise GetTimeoutError(text)
         for entry in failed:
@@ -186,9 +204,17 @@ class Values:
     # ---- large values ----
 
     def fetch(
-        self, entries: Sequence[Entry], timeout_s: float | None
+        self,
+        entries: Sequence[Entry],
+        timeout_s: float | None,
+        lost: Lost | None = None,
     ) -> list[Any]:
-        """Give values that are there. Blocks: until large ones are here."""
+        """Give values that are there. Blocks: until large ones are here.
+
+        Args:
+            lost: gets what has no copy, and then nothing is given; without
+                it, what is lost is waited for.
+        """
         small = (bytes, m.Inline)
         coming = {e for e in entries if type(e.value) not in small}
         if not coming:
@@ -196,18 +222,40 @@ class Values:
         blocks: dict[Entry, Any] = {}
         with self.runtime.lock:
             for entry in coming:
-                self._fetch(entry, partial(blocks.__setitem__, entry))
+                self._fetch(entry, partial(blocks.__setitem__, entry), lost)
         there = lambda: len(blocks) == len(coming)  # noqa: E731
-        if not self.runtime.wait_for(there, timeout_s):
+        if not self.runtime.wait_for(
+            there, timeout_s, (), ASK_GRACE_S, gives_cpu=lost is None
+        ):
             raise GetTimeoutError(f"get() timed out after {timeout_s} s")
+        if lost:
+            return []
         return [self._load(entry, blocks.get(entry)) for entry in entries]
 
-    def _fetch(self, entry: Entry, done: Callable[[Any], None]) -> None:
+    def _fetch(
+        self,
+        entry: Entry,
+        done: Callable[[Any], None],
+        lost: Lost | None = None,
+    ) -> None:
         """Bring an object here. Lock held.
 
-        `done` gets its block, its error, or None when the value is small.
+        `done` gets its block, its error, or None when the value is small or
+        among what is lost.
         """
         value, objects = entry.value, self.runtime.objects
+
+        def missing(place: Address | None) -> None:
+            if lost is not None:
+                lost.append((entry, place))
+                done(None)
+            else:
+                objects.missing(entry, place)
+                self._fetch(entry, done)
+
+        if value is None and lost is not None:
+            missing(None)
+            return
         if value is None:
             objects.watch(entry, lambda entry: self._fetch(entry, done))
             return
@@ -219,16 +267,14 @@ class Values:
             done(memoryview(array).toreadonly().cast("B"))
             return
         if not value.places:
-            objects.missing(entry, None)
-            self._fetch(entry, done)
+            missing(None)
             return
 
         def answered(answer: Any) -> None:
             if isinstance(answer, int):
                 done(self._pin(entry.id, answer, value.size))
             elif isinstance(answer, tuple) and answer[0] is not None:
-                objects.missing(entry, answer[0])
-                self._fetch(entry, done)
+                missing(answer[0])
             elif answer == GONE:
                 done(serialize.fail(self.runtime.error()))
             else:
@@ -283,7 +329,7 @@ class Values:
         if not ready():
             entries = [ref.entry for ref in refs]
             self._want(entries)
-            self.runtime.wait_for(ready, timeout_s, entries)
+            self.runtime.wait_for(ready, timeout_s, entries, _grace(entries))
         rest = list(refs)
         taken = [rest.pop(index) for index in reversed(found)]
         return taken[::-1], rest

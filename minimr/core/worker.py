@@ -8,7 +8,9 @@ Rules:
 1. The main thread reads the sockets while it has no task, and runs user
    code otherwise; the background thread reads while a task takes long.
 2. A task that waits gives its CPU back and returns the tasks that are
-   queued behind it: one of them may be what it waits for.
+   queued behind it: one of them may be what it waits for. One whose
+   arguments are on their way keeps its CPU; if they are lost, it goes back
+   to its owner, which has them made anew, maybe with what it held here.
 3. Answers leave in batches: when the queue is empty, or after 1 ms.
 """
 
@@ -33,7 +35,7 @@ import cloudpickle
 
 from minimr.core import messages as m
 from minimr.core import prints
-from minimr.core.results import ActorExit, Results, own_repr
+from minimr.core.results import ActorExit, ArgumentLost, Results, own_repr
 from minimr.core.runtime import Running, Runtime, running
 from minimr.core.serialize import fail
 from minimr.core.share import IDLE, Share, Title
@@ -224,20 +226,26 @@ class Executor:
             peer.post(("returned", ids))
 
     @contextmanager
-    def _blocked(self) -> Iterator[None]:
-        """Give the CPU of a task back while it waits."""
+    def _blocked(self, gives_cpu: bool) -> Iterator[None]:
+        """Give what is queued behind a task back, and its CPU, or not."""
         if self.spec is not None or not in_main_thread():
             yield
             return
         with self.runtime.lock:
             self._stuck = self.now
             self._give_back()
-        self.runtime.node.post(("blocked", True))
+        if gives_cpu:
+            self.runtime.waits = True
+            self.runtime.node.post(("blocked", True))
         self.runtime.hub.flush()
         try:
             yield
         finally:
-            self.runtime.node.post(("blocked", False))
+            if gives_cpu:
+                self.runtime.waits = False
+                self.runtime.node.post(("blocked", False))
+                with self.runtime.lock:
+                    self.runtime.leases.give_back()
 
     # ---- one task ----
 
@@ -266,7 +274,8 @@ class Executor:
                 times = [time.time()]
             self._begin(now)
             call = self.results.function(function, self.actor)
-            positional, named = self.results.arguments(args, deps)
+            method = self.spec is not None  # it gives nothing back
+            positional, named = self.results.arguments(args, deps, method)
             times.append(time.time())
             result = call(*positional, **named)
             if self.loop is not None and inspect.isawaitable(result):
@@ -282,6 +291,11 @@ class Executor:
                 raise ActorExit
             self.results.reply(peer, id, returns, result, failure)
             succeeded = True
+        except ArgumentLost as lost:
+            self.now = None
+            peer.post(("unready", id, lost.number, lost.place))
+            running.reset(token)
+            return
         except BaseException as error:  # sent to the owner
             if self.runtime.forked:
                 raise  # the end of a child that the task has forked
@@ -322,10 +336,13 @@ class Executor:
         m.PROGRESS.pack_into(self.progress, 0, self.lease, 0, name.encode())
         try:
             cls = cloudpickle.loads(spec.blob)
-            args, kwargs = self.results.arguments(spec.args, spec.deps)
+            args, kwargs = self.results.arguments(spec.args, spec.deps, False)
             self.actor = cls.__new__(cls)
             self.actor.__init__(*args, **kwargs)
             self.label = own_repr(self.actor) or spec.class_name
+        except ArgumentLost as lost:
+            reply((lost.number, lost.place))  # and this process ends
+            return
         except BaseException as raised:  # noqa: BLE001  # sent to the callers
             failed = self.results.failure(spec, name, raised)
             raised = pickle.loads(failed.error)

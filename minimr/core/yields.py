@@ -74,7 +74,7 @@ class Yields:
         except RuntimeError:
             pump = self.runtime.pump
             if not pump.wait(ready, GRACE_S):
-                with self.runtime.blocked():
+                with self.runtime.blocked(True):
                     pump.wait(ready)
             return
         woken, wake = asyncio.Event(), loop.call_soon_threadsafe

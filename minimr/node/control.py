@@ -47,7 +47,7 @@ class Actor:
     """One actor, from its creation until it is forgotten."""
 
     spec: m.ActorSpec
-    home: Address  # the node of who made it
+    maker: Peer  # has its arguments
     state: str = "PENDING"
     demand: int = 0  # our number for the lease that it waits for
     node: Address | None = None  # that was asked for it
@@ -173,7 +173,7 @@ class Control:
             return
         if spec.name is not None:
             self.names[key] = spec.id
-        self.actors[spec.id] = Actor(spec, peer.data.home)
+        self.actors[spec.id] = Actor(spec, peer)
         reply(None)
 
     def _on_start_actor(self, peer: Peer, id: bytes, deps: Any) -> None:
@@ -214,12 +214,29 @@ class Control:
         alive = [node for node in self.nodes.values() if node.alive]
         if spec.hold or spec.place.strategy:
             homes = {node.address for node in alive}
-            return (actor.home if actor.home in homes else here), 0
+            home = actor.maker.data.home
+            return (home if home in homes else here), 0
         others = self.actors.values()
         count = Counter(o.node for o in others if o.state != "DEAD")
         able = [node for node in alive if fits(node.total, spec.place)]
         places = [node.address for node in able]
         return min(places, key=count.__getitem__, default=here), 1
+
+    def _prepare(
+        self, actor: Actor, number: int = -1, place: Address | None = None
+    ) -> None:
+        """Start an actor when its maker has its arguments, again.
+
+        Meanwhile it holds nothing: to make one anew may take the same.
+        """
+        actor.lease = actor.node = None
+        if not actor.maker.closed:
+            about = (actor.spec.id, number, place)
+            actor.maker.post(("prepare_actor", *about))
+        elif number < 0:  # detached: they may still be there
+            self._start(actor)
+        else:
+            self._die(actor, "an argument is lost, and so is who made it")
 
     def _demand(
         self, actor: Actor, node: Address, hops: int, workers: int = 1
@@ -258,7 +275,10 @@ class Control:
             over = actor.state == "DEAD" or actor.restarts != restarts
             if over or error == GONE:
                 return  # it was killed, or lost: we are told
-            if error is not None:
+            if isinstance(error, tuple):
+                self._end_process(actor, "an argument of its actor is lost")
+                self._prepare(actor, *error)
+            elif error is not None:
                 actor.error = error
                 self._die(actor, "its constructor raised")
             else:
@@ -310,7 +330,10 @@ class Control:
         actor.restarts += 1
         actor.why = why
         self._change(actor, "RESTARTING")
-        self._start(actor)
+        if any(isinstance(value, m.Stored) for _, value in actor.spec.deps):
+            self._prepare(actor)
+        else:
+            self._start(actor)
 
     def _on_end_actor(
         self, peer: Peer, id: bytes, no_restart: bool, why: str, reply: Reply

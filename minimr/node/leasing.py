@@ -8,10 +8,13 @@
 Rules:
 
 1. Who waits longest is served first; who cannot be served does not hold up
-   those behind it that can.
+   those behind it that can. But a task that waits has given its CPU for
+   what it waits for: one worker for that goes before all others, so that
+   nested tasks end before more of them begin.
 2. A worker belongs to one driver's job and its GPUs for life, for CUDA looks
    once at what it may use. An actor is a lease that
    is given back only with the life of its worker.
+3. No more workers start at once than there are CPUs.
 """
 
 from __future__ import annotations
@@ -83,10 +86,11 @@ class Leasing:
 
     def schedule(self) -> None:
         """Serve who can be served now."""
+        for want in self._owed():
+            self._serve_one(want)
         for key, want in list(self._wants.items()):
-            while want.count > 0 and self._serve(want):
-                want.count -= 1
-                self._count(want)
+            while want.count > 0 and self._serve_one(want):
+                pass
             if want.count <= 0:
                 self._wants.pop(key, None)
         self._hand_out()
@@ -94,6 +98,23 @@ class Leasing:
         if self._wants and not self._slicing:
             self._slicing = True
             self.node.later(SLICE_S, self._reclaim_busy)
+
+    def _owed(self) -> list[Want]:
+        """Give what blocked workers want that have no other worker yet."""
+        leases = self.leases.values()
+        wants = list(self._wants.values())
+        if not wants:
+            return []
+        blocked = {b.worker.peer for b in leases if b.blocked and b.worker}
+        blocked -= {lease.want.peer for lease in leases}
+        return [want for want in wants if want.peer in blocked]
+
+    def _serve_one(self, want: Want) -> bool:
+        if want.count <= 0 or not self._serve(want):
+            return False
+        want.count -= 1
+        self._count(want)
+        return True
 
     def _serve(self, want: Want) -> bool:
         node = self.node
@@ -142,15 +163,16 @@ class Leasing:
         lease.gpus = self.pool.take_gpus(hold)
 
     def _hand_out(self) -> None:
-        """Give idle workers to those who were granted one."""
+        """Give idle workers to those who were granted one; start others."""
         everyone = self.workers.workers.values()
+        idle = [w for w in everyone if w.peer and not w.lease and not w.why]
         granted = [
             lease
             for lease in self.leases.values()
-            if lease.worker is None and not self._assign(lease)
+            if lease.worker is None and not self._assign(lease, idle)
         ]
         starting = sum(worker.peer is None for worker in everyone)
-        for lease in granted[starting:]:
+        for lease in granted[starting : max(1, self.node.cpus())]:
             self._retire(lease.gpus)
             self.workers.fork(lease.want.demand.shape.env)
 
@@ -161,13 +183,13 @@ class Leasing:
             if shared and worker.gpus != gpus and not worker.lease:
                 self.workers.kill(worker, "its GPUs are given to another")
 
-    def _assign(self, lease: Lease) -> bool:
+    def _assign(self, lease: Lease, idle: list[Worker]) -> bool:
         want = lease.want
-        for worker in self.workers.workers.values():
-            free = worker.peer and not worker.lease and not worker.why
+        for worker in idle:
             ours = worker.job in ("", want.demand.job)
             ours &= worker.gpus in (None, lease.gpus)
-            if free and ours and worker.env == want.demand.shape.env:
+            if ours and worker.env == want.demand.shape.env:
+                idle.remove(worker)
                 worker.job, worker.gpus = want.demand.job, lease.gpus
                 worker.driver = want.demand.driver
                 worker.lease, lease.worker = lease, worker

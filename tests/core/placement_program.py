@@ -18,6 +18,41 @@ ROUNDS = 5
 SIZE = 500_000  # 4 MB of float64: never inlined in a message
 
 
+def lost_arguments(ray, cluster):
+    """A reader holds the very resource that its argument is made with."""
+    only = {"num_cpus": 0, "resources": {"lone": 1}}
+    make = ray.remote(**only)(lambda: np.ones(SIZE))
+    read = ray.remote(**only)(lambda array: float(array.sum()))
+
+    @ray.remote(**only, max_restarts=-1, max_task_retries=-1)
+    class Reader:
+        def __init__(self, array):
+            self.array = array
+
+        def read(self):
+            return float(self.array.sum())
+
+    def replace(node):
+        other = cluster.add_node(num_cpus=1, resources={"lone": 1})
+        cluster.remove_node(node, allow_graceful=False)
+        until = time.monotonic() + T
+        while ray.cluster_resources().get("lone") != 1:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        return other
+
+    node = cluster.add_node(num_cpus=1, resources={"lone": 1})
+    array = make.remote()
+    ray.wait([array], fetch_local=False, timeout=T)
+    node = replace(node)
+    sums = [ray.get(read.remote(array), timeout=T)]
+    actor = Reader.remote(array)
+    sums.append(ray.get(actor.read.remote(), timeout=T))
+    replace(node)
+    sums.append(ray.get(actor.read.remote(), timeout=T))
+    return [total / SIZE for total in sums]
+
+
 def main(module, file):
     """Start three nodes and look at where things run."""
     ray = importlib.import_module(module)
@@ -72,6 +107,8 @@ def main(module, file):
     seen["tasks go to their arguments"] = [
         ray.get(where.remote(large), timeout=T) == there for _ in range(5)
     ]
+    del large
+    seen["lost arguments"] = lost_arguments(ray, cluster)
     ray.shutdown()
     cluster.shutdown()
     with open(file, "w") as output:

@@ -40,3 +40,8 @@ def test_actors_that_hold_nothing_use_every_node(seen):
 
 def test_tasks_run_where_their_large_arguments_are(seen):
     assert seen["tasks go to their arguments"] == [True] * 5
+
+
+def test_a_lost_argument_is_made_anew_with_what_its_reader_asks_for(seen):
+    # For a task, for an actor, and for that actor on another node.
+    assert seen["lost arguments"] == [1, 1, 1]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from minimr.core import leases
 from minimr.core import messages as m
 from minimr.core.leases import IDLE_S, LOCALITY_BYTES, Leases
 from minimr.core.tasks import Task
@@ -34,6 +35,7 @@ class Runtime:
     """An owner without sockets, clock and results."""
 
     urgent = False
+    waits = False
     job = SimpleNamespace(id="job", driver=None)
 
     def __init__(self) -> None:
@@ -41,7 +43,10 @@ class Runtime:
         self.node = self.link(("node", 0))
         self.timers: list[float] = []
         self.finished: list[Task] = []
-        self.tasks = SimpleNamespace(finish=self._finish)
+        self.unready: list[tuple[bytes, int, Any]] = []
+        self.tasks = SimpleNamespace(
+            finish=self._finish, wait_again=self._wait_again, deps=list
+        )
         self.objects = SimpleNamespace(received=lambda reply: None)
 
     def link(self, address: Any) -> Any:
@@ -49,6 +54,9 @@ class Runtime:
 
     def later(self, seconds: float, function: Any) -> None:
         self.timers.append(seconds)
+
+    def _wait_again(self, task: Task, number: int, place: Any) -> None:
+        self.unready.append((task.id, number, place))
 
     def _finish(self, task: Task, results: Any) -> None:
         task.waits = False
@@ -76,9 +84,13 @@ class Owner:
         self.leases._on_leased(self.node, 0, grant)
 
     def done(self) -> None:
-        pushed = [each[1] for each in self.worker.sent if each[0] == "push"]
-        id = pushed[len(self.runtime.finished)]
+        id = self.pushed[len(self.runtime.finished)]
         self.leases._on_done(self.worker, id, b"result")
+
+    @property
+    def pushed(self) -> list[bytes]:
+        """The tasks that the worker was sent."""
+        return [each[1] for each in self.worker.sent if each[0] == "push"]
 
     def reclaim(self, busy: bool, node: Any = None) -> None:
         self.leases._on_reclaim(node or self.node, busy)
@@ -191,3 +203,118 @@ def test_a_strategy_is_decided_by_the_node_that_is_asked(
     spread = SHAPE._replace(strategy=("SPREAD",))
     owner.submit([large(2 * LOCALITY_BYTES, ("far", 2))], spread)
     assert demands(owner.runtime.link(("far", 2))) == [(1, 0)]
+
+
+def test_a_task_that_waits_takes_its_cpu_before_it_gives_a_worker_back(
+    owner: Owner,
+) -> None:
+    owner.leased(wanted=True)
+    owner.runtime.waits = True
+    owner.done()
+    assert not owner.released
+    owner.leases.give_back()
+    assert owner.released
+
+
+def test_a_task_whose_argument_is_lost_leaves_its_worker_to_others(
+    owner: Owner,
+) -> None:
+    owner.leased(wanted=True)
+    (id,) = owner.pushed
+    owner.leases._on_unready(owner.worker, id, 0, ("far", 2))
+    assert owner.runtime.unready == [(id, 0, ("far", 2))]
+    assert owner.runtime.finished == []
+    assert owner.released
+
+
+def test_what_makes_a_lost_argument_may_get_the_worker_of_its_reader(
+    owner: Owner,
+) -> None:
+    owner.leased(wanted=True)
+    owner.submit()  # of the same shape
+    first, *_ = owner.pushed
+    owner.leases._on_unready(owner.worker, first, 0, None)
+    assert len(owner.pushed) == 2
+    assert not owner.released
+
+
+def test_a_window_doubles_while_answers_come_quickly(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(leases.time, "monotonic", lambda: now[0])
+    for _ in range(20):
+        owner.submit()
+    owner.leased(wanted=False)
+    sent = [len(owner.pushed)]
+    for _ in range(3):
+        owner.done()
+        sent.append(len(owner.pushed) - len(owner.runtime.finished))
+    assert sent == [1, 2, 4, 8]
+    now[0] += 2 * leases.SLOW_S
+    owner.done()  # and one at a time, once the seven are done
+    assert len(owner.pushed) - len(owner.runtime.finished) == 7
+
+
+def test_what_was_returned_runs_first_and_in_its_order(owner: Owner) -> None:
+    owner.leased(wanted=False)
+    (lease,) = owner.leases.by_peer.values()
+    lease.window = 4
+    for _ in range(3):
+        owner.submit()
+    ids = owner.pushed
+    assert len(ids) == 4
+    owner.leases._on_returned(owner.worker, ids[1:])
+    owner.submit()
+    waiting = [task.id for task in lease.queue.tasks]
+    assert waiting[:3] == ids[1:]
+
+
+def test_the_worker_with_least_to_do_gets_the_next_task(owner: Owner) -> None:
+    owner.leased(wanted=False)
+    (lease,) = owner.leases.by_peer.values()
+    lease.window = 4
+    owner.submit()
+    grant = m.Grant(8, ("worker", 2), (), False)
+    owner.leases._on_leased(owner.node, 0, grant)
+    owner.submit()
+    other = owner.runtime.link(("worker", 2))
+    assert [each[0] for each in other.sent] == ["granted", "push"]
+
+
+def test_a_refusal_is_of_the_tasks_that_wait_and_not_of_later_ones(
+    owner: Owner,
+) -> None:
+    owner.leases._on_refused(owner.node, 0, None, "no node can run it")
+    assert len(owner.runtime.finished) == 1
+    owner.submit()
+    assert len(owner.runtime.finished) == 1
+    assert demands(owner.node)[-1] == (1, 0)
+
+
+def test_a_node_is_told_when_nothing_waits_any_more(owner: Owner) -> None:
+    owner.submit()
+    owner.submit()
+    owner.leased(wanted=False)
+    (lease,) = owner.leases.by_peer.values()
+    lease.window = 4
+    owner.leases.dispatch(lease.queue)
+    assert demands(owner.node)[-1] == (0, 0)
+
+
+def test_a_death_is_believed_when_the_last_answers_are_read(
+    owner: Owner,
+) -> None:
+    told: list[int] = []
+    owner.runtime.tasks.interrupted = lambda lease, why, begun: told.append(
+        begun
+    )
+    owner.leased(wanted=False)
+    (lease,) = owner.leases.by_peer.values()
+    lease.window = 2
+    owner.submit()
+    owner.leases._on_died(owner.node, 7, "killed", 2)
+    assert told == []
+    owner.done()  # its last answer was on the way
+    owner.leases.left(owner.worker, "it hung up")
+    assert told == [2]

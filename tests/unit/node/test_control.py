@@ -43,7 +43,8 @@ class Head:
         self.left: list[Any] = []
         self.peers: dict[Address, Peer] = {}
         self.control = Control(self)  # type: ignore[arg-type]
-        self.driver = Peer(DRIVER, HEAD)
+        self.driver = self.maker = Peer(DRIVER, HEAD)
+        self.ask: Any = None
         self._ids = 0
 
     def serve(self, part: object) -> None: ...
@@ -60,20 +61,33 @@ class Head:
         self.control._on_report(self.link(address), info)  # type: ignore[arg-type]
 
     def create(
-        self, hold: m.Amounts, home: Address = HEAD, strategy: Any = None
+        self,
+        hold: m.Amounts,
+        home: Address = HEAD,
+        strategy: Any = None,
+        deps: Any = (),
     ) -> bytes:
         """Have somebody on a node make an actor; give its id."""
         self._ids += 1
-        id, maker = bytes([self._ids]), Peer(DRIVER, home)
+        id, self.maker = bytes([self._ids]), Peer(DRIVER, home)
         fields = dict.fromkeys(m.ActorSpec._fields)
         fields |= {"id": id, "hold": hold, "namespace": "", "owner": DRIVER}
         fields |= {"place": m.Shape(CPU, strategy, ()), "class_name": "A"}
         job = SimpleNamespace(id="job", driver=None)
-        fields |= {"job": job, "max_restarts": 1}
+        fields |= {"job": job, "max_restarts": 1, "deps": ()}
         spec = m.ActorSpec(**fields)  # type: ignore[arg-type]
-        self.control._on_create_actor(maker, spec, lambda _: None)  # type: ignore[arg-type]
-        self.control._on_start_actor(maker, id, ())  # type: ignore[arg-type]
+        self.control._on_create_actor(self.maker, spec, lambda _: None)  # type: ignore[arg-type]
+        self.control._on_start_actor(self.maker, id, deps)  # type: ignore[arg-type]
         return id
+
+    def leased(self, id: bytes) -> Any:
+        """Give it a worker; return what it is told when that has begun."""
+        actor: Any = self.control.actors[id]
+        node, answered = self.link(actor.node), []
+        self.ask = lambda link, ready, *_: answered.append(ready)
+        grant = m.Grant(5, ("worker", 9), (), False)
+        self.control._on_leased(node, actor.demand, grant)  # type: ignore[arg-type]
+        return answered[0]
 
     def asked(self) -> dict[Address, int]:
         """How many workers each node was asked for since the last time."""
@@ -133,3 +147,50 @@ def test_the_strategy_of_an_actor_is_decided_at_the_makers_node(
     for _ in range(2):
         head.create((), home=FAR, strategy=("SPREAD",))
     assert head.asked() == {FAR: 2}
+
+
+LARGE = (((b"x", DRIVER), m.Stored(10**6, [FAR], ())),)
+
+
+def test_an_actor_whose_argument_is_lost_waits_for_it_with_its_maker(
+    head: Head,
+) -> None:
+    id = head.create(CPU, deps=LARGE)
+    began = head.leased(id)
+    head.asked()
+    began((0, FAR))
+    assert head.maker.sent == [("prepare_actor", id, 0, FAR)]
+    assert [each[0] for each in head.link(HEAD).sent] == ["release"]
+    head.control._on_start_actor(head.maker, id, LARGE)  # type: ignore[arg-type]
+    assert head.asked() == {HEAD: 1}
+
+
+def test_the_arguments_of_a_restarted_actor_are_seen_to_first(
+    head: Head,
+) -> None:
+    id = head.create(CPU, deps=LARGE)
+    head.leased(id)(None)
+    head.asked()
+    head.control._on_died(head.link(HEAD), 5, "killed", 0)  # type: ignore[arg-type]
+    assert head.maker.sent == [("prepare_actor", id, -1, None)]
+    assert head.asked() == {}
+
+
+def test_an_actor_without_large_arguments_is_restarted_at_once(
+    head: Head,
+) -> None:
+    id = head.create(CPU)
+    head.leased(id)(None)
+    head.asked()
+    head.control._on_died(head.link(HEAD), 5, "killed", 0)  # type: ignore[arg-type]
+    assert head.asked() == {HEAD: 1}
+
+
+def test_an_actor_whose_lost_argument_nobody_can_make_dies(
+    head: Head,
+) -> None:
+    id = head.create(CPU, deps=LARGE)
+    began = head.leased(id)
+    head.maker.closed = True
+    began((0, FAR))
+    assert head.control.actors[id].state == "DEAD"

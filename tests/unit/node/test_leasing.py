@@ -21,12 +21,26 @@ class Node:
 
     id, address = "node", ("node", 0)
 
-    def __init__(self) -> None:
-        self.pool = Pool({"CPU": 1.0})
-        worker = Worker(())
-        worker.peer, worker.address = Any, ("worker", 1)
-        self.workers = SimpleNamespace(workers={1: worker})
+    def __init__(self, cpus: int = 1) -> None:
+        self.pool = Pool({"CPU": float(cpus)})
+        self.workers = SimpleNamespace(workers={}, fork=self.fork)
         self.nodes: list[m.NodeInfo] = []
+        self.fork(())
+        self.starts()
+
+    def fork(self, env: Any) -> None:
+        workers = self.workers.workers
+        workers[len(workers)] = Worker(env)
+
+    def starts(self) -> int:
+        """Let workers that were forked say hello; tell how many."""
+        new = [w for w in self.workers.workers.values() if w.peer is None]
+        for worker in new:
+            worker.peer, worker.address = Any, ("worker", 1)
+        return len(new)
+
+    def cpus(self) -> int:
+        return int(self.pool.total["CPU"])
 
     def info(self) -> m.NodeInfo:
         about = (self.id, self.address, self.pool.total, self.pool.available)
@@ -111,3 +125,88 @@ def test_who_waits_is_sent_on_when_another_node_gets_room(
     leasing.node.nodes[0].available["CPU"] = 1.0
     leasing.schedule()
     assert owners[1].told == [("refused", 0, other, "")]
+
+
+def test_no_more_workers_start_at_once_than_there_are_cpus() -> None:
+    node: Any = Node(cpus=2)
+    leasing = Leasing(node)
+    for number in range(7):  # actors that hold nothing
+        owner: Any = Owner(leasing)
+        demand = m.Demand(number, SHAPE, (), "", 1, 0)
+        leasing._on_demand(owner, demand)
+    started = []
+    while new := node.starts():
+        started.append(new)
+        leasing.schedule()
+    assert started == [2, 2, 2]  # and one that was there
+
+
+class Nest:
+    """Owners in the workers of one node, which wait for one another."""
+
+    def __init__(self, cpus: int = 1) -> None:
+        self.node: Any = Node(cpus)
+        self.leasing = Leasing(self.node)
+        self.driver: Any = Owner(self.leasing)
+
+    def started(self, owner: Owner) -> Owner:
+        """Give the next worker that is granted to an owner, as an owner."""
+        self.node.starts()
+        self.leasing.schedule()
+        owners = [lease.want.peer for lease in self.leasing.leases.values()]
+        assert owner in owners, "it got none"
+        lease = [
+            lease
+            for lease in self.leasing.leases.values()
+            if lease.want.peer is owner
+        ][-1]
+        worker: Any = Owner(self.leasing)
+        assert lease.worker is not None
+        lease.worker.peer = worker
+        return worker  # type: ignore[no-any-return]
+
+    def waits(self, worker: Any, waits: bool = True) -> None:
+        self.leasing._on_blocked(worker, waits)
+
+    def has(self, owner: Owner) -> int:
+        """How many workers an owner has."""
+        leases = self.leasing.leases.values()
+        return sum(lease.want.peer is owner for lease in leases)
+
+
+def test_the_cpu_of_a_task_that_waits_goes_to_what_it_waits_for() -> None:
+    nest = Nest()
+    nest.driver.wants(500)
+    task = nest.started(nest.driver)
+    task.wants(1)
+    assert nest.has(task) == 0
+    nest.waits(task)
+    assert (nest.has(task), nest.has(nest.driver)) == (1, 1)
+    child = nest.started(task)
+    child.wants(1)
+    nest.waits(child)
+    assert (nest.has(child), nest.has(nest.driver)) == (1, 1)
+
+
+def test_a_task_that_waits_goes_before_others_for_one_worker_only() -> None:
+    nest = Nest(cpus=2)
+    nest.driver.wants(1)
+    task, other = nest.started(nest.driver), Owner(nest.leasing)
+    other.wants(2)
+    task.wants(10)
+    nest.waits(task)
+    assert (nest.has(task), nest.has(other)) == (1, 1)
+    other_peer: Any = other
+    nest.leasing._on_release(other_peer, 2, "")
+    assert (nest.has(task), nest.has(other)) == (1, 1)
+
+
+def test_what_an_actor_or_a_driver_wants_waits_its_turn() -> None:
+    nest = Nest()
+    other, last = Owner(nest.leasing), Owner(nest.leasing)
+    nest.driver.wants(1)
+    nest.started(nest.driver)
+    other.wants(1)
+    last.wants(1)
+    nest.driver.gives_back()
+    assert (nest.has(other), nest.has(last)) == (1, 0)
