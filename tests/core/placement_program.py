@@ -14,7 +14,7 @@ from collections import Counter
 import numpy as np
 
 T = 40
-ROUNDS = 5
+ROUNDS = 2
 SIZE = 500_000  # 4 MB of float64: never inlined in a message
 
 
@@ -94,7 +94,7 @@ def main(module, file):
         all_is_free()
     seen["actors after tasks"] = counts
 
-    actors = [Actor.remote() for _ in range(30)]
+    actors = [Actor.remote() for _ in range(12)]
     places = ray.get([a.where.remote() for a in actors], timeout=T)
     seen["places of actors that hold nothing"] = len(set(places))
     del actors

@@ -31,7 +31,7 @@ def seen(request, tmp_path_factory):
 
 
 def test_actors_find_every_cpu_that_tasks_have_left(seen):
-    assert seen["actors after tasks"] == [[2, 2, 2]] * 5
+    assert seen["actors after tasks"] == [[2, 2, 2]] * 2
 
 
 def test_actors_that_hold_nothing_use_every_node(seen):
