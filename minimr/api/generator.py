@@ -13,7 +13,6 @@ Rules:
 
 from __future__ import annotations
 
-import asyncio
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -60,6 +59,8 @@ class ObjectRefGenerator:
         return self
 
     async def __anext__(self) -> ObjectRef:
+        import asyncio  # only now: it takes long
+
         # Who stops waiting has taken nothing.
         arrival = self.runtime.values.arrival(self.entry)
         await asyncio.wrap_future(arrival)

@@ -9,11 +9,11 @@ registered as its borrower, and so answers.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 import os
 import pickle
+import sys
 import time
 from collections.abc import Callable
 from itertools import islice
@@ -220,7 +220,7 @@ class Results:
         if isinstance(error, SystemExit):
             code = error.code
             os._exit(code if isinstance(code, int) else int(code is not None))
-        if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+        if isinstance(error, KeyboardInterrupt) or _is_cancelled(error):
             return fail(TaskCancelledError(f"{name}() was cancelled"))
         return fail(task_error(name, error, os.getpid(), own_repr(actor)))
 
@@ -241,3 +241,9 @@ class Results:
             node, row = self.runtime.welcome.node, f"worker {os.getpid()}"
             blob = pickle.dumps((node, row, events))
             self.runtime.head().post(("events", blob))
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    # Who never imported asyncio, which takes long, has no such error.
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)

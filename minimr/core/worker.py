@@ -16,7 +16,6 @@ Rules:
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import mmap
 import os
@@ -29,7 +28,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
@@ -46,6 +45,9 @@ from minimr.interrupt import in_main_thread, knock, may_interrupt
 from minimr.net.endpoint import Reply
 from minimr.net.peer import Peer
 from minimr.net.pump import GRACE_S
+
+if TYPE_CHECKING:
+    import asyncio
 
 FLUSH_S = 0.001
 Push = tuple[bytes, Any, bytes, Any, int, str, int]
@@ -353,6 +355,8 @@ class Executor:
             prints.flush()
         limits = {"": spec.concurrency, **dict(spec.groups)}
         if spec.is_async:
+            import asyncio  # only now: most workers never need it
+
             self.loop = asyncio.new_event_loop()
             self.room = {g: asyncio.Semaphore(n) for g, n in limits.items()}
             threading.Thread(target=self.loop.run_forever, daemon=True).start()

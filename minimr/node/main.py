@@ -82,11 +82,13 @@ def _end_with(node: Node, process: int) -> None:
 
 
 def warm() -> None:
-    """Import what nested tasks need, for the workers that are forked later.
+    """Import what some workers need that are forked later.
 
-    It takes longer than a fork; here, once and when it holds up nobody.
+    Nested tasks and async actors do. It takes longer than a fork; here, once
+    and when it holds up nobody.
     """
-    importlib.import_module("minimr.api.verbs")  # no code of the node's
+    for name in ("asyncio", "minimr.api.verbs"):  # no code of the node's
+        importlib.import_module(name)
     gc.freeze()  # see `WorkerPool`
 
 
