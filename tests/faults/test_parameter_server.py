@@ -29,9 +29,11 @@ from minimr import serial_server
 from minimr.checkpoint import load, load_weights
 from minimr.consistency import Gradients, Synchronous
 from minimr.interface import ParameterServerError
+from minimr.net.channel import connect
 from minimr.net.handshake import HandshakeError
-from minimr.net.token import VARIABLE
+from minimr.net.token import VARIABLE, load_token
 from minimr.parameter_server import ParameterServer
+from minimr.ps import messages as m
 from tests.contract.servers import array, same
 from tests.faults.play import wait_for_end
 
@@ -291,6 +293,35 @@ def test_a_client_with_another_token_is_refused(
         patch.setenv(VARIABLE, str(tmp_path / "another"))
         with pytest.raises(HandshakeError, match="another token"):
             client.pull()
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        ("hello", None),
+        (None, None),
+        (m.Done(), None),
+        (m.Push(1, {}, {"a": array(1)}, 1.0), "it cannot do that: KeyError"),
+        (m.Pull(1, None, None, 1.0), "it cannot do that"),  # type: ignore[arg-type]
+        (m.Start(1, 2, 3, 4), "it cannot do that"),  # type: ignore[arg-type]
+    ],
+    ids=["a text", "nothing", "an answer", "no clock", "no clocks", "numbers"],
+)
+def test_a_request_that_makes_no_sense_harms_nobody_else(
+    start: Start, message: Any, why: str | None
+) -> None:
+    servers = start(ZERO, 2)
+    channel = connect(servers.addresses[0], load_token(), ["weights"])
+    channel.send(message)
+    if why is None:
+        with pytest.raises(ConnectionError):
+            channel.receive(DEADLINE_S)
+    else:
+        assert why in channel.receive(DEADLINE_S).why
+    channel.close()
+    servers.leave(1)  # it has asked for it, or did not come
+    servers.push(0, {"b": array(5)})
+    assert same(servers.pull(0), {**ZERO, "b": array(5)})
 
 
 DRIVER = """

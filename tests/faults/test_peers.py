@@ -13,11 +13,15 @@ from typing import Any
 import pytest
 
 from minimr.jobs.messages import (
+    Block,
+    Cancel,
+    Done,
     Heartbeat,
     Register,
     RunMap,
     TaskId,
 )
+from minimr.net.channel import Channel, connect
 from minimr.net.frames import MAX_FRAME_BYTES, records
 from minimr.net.handshake import (
     HELLO_BYTES,
@@ -28,6 +32,7 @@ from minimr.net.handshake import (
 )
 from minimr.net.seal import TAG_BYTES
 from minimr.net.token import VARIABLE, load_token
+from minimr.tasks import TaskReport
 from tests.faults.play import (
     PATIENT,
     SILENCE_S,
@@ -237,6 +242,9 @@ RUBBISH: dict[str, Any] = {
     "an object that is no message": {"hello": "there"},
     "a message of the wrong direction": RunMap(1, TaskId("map", 0), 0, b""),
     "a second registration": Register(1, 9),
+    "the end of a task that it was not given": Done(
+        1, TaskId("map", 0), TaskReport()
+    ),
     "nothing but heartbeats": Heartbeat(),
 }
 
@@ -266,6 +274,45 @@ def test_a_registered_peer_that_sends_rubbish_is_hung_up_on(
         play.close()  # or the silence has to be waited for
     assert fakes[0].is_hung_up()
     fakes[0].close()
+
+
+@pytest.mark.parametrize(
+    "message", ["hello", None, Heartbeat(), Block(1, b"")], ids=str
+)
+def test_who_does_not_register_first_is_hung_up_on(
+    start: Any, message: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    play = start()
+    channels: list[Channel] = []
+
+    def send() -> None:
+        channels.append(connect(play.engine.address, load_token(), ["run"]))
+        channels[0].send(message)
+
+    during(play, send)
+    assert play.run().stats.reruns == 0
+    with pytest.raises(ConnectionError):
+        channels[0].receive(DEADLINE_S)
+    channels[0].close()
+    assert "instead of registering" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "message", ["hello", None, Cancel(1, TaskId("map", 0), 0)], ids=str
+)
+def test_who_gives_orders_to_a_worker_and_is_not_its_coordinator(
+    start: Any, message: Any
+) -> None:
+    play = start(workers=1)
+    play.run()
+    (worker,) = play.engine._coordinator._members
+    channel = connect(worker.data_address, load_token(), ["blocks"])
+    channel.send(message)
+    with pytest.raises(ConnectionError):
+        channel.receive(DEADLINE_S)
+    channel.close()
+    play.run_again()
+    assert list(play.engine._coordinator._members) == [worker]
 
 
 def test_a_peer_that_takes_a_task_and_never_answers_is_backed_up(
