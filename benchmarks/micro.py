@@ -11,7 +11,6 @@ second, and count tasks, calls, gigabytes or rounds as Ray's do.
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import statistics
 import time
@@ -19,7 +18,9 @@ from typing import Any
 
 import click
 
+from benchmarks import tables
 from benchmarks.micro_cases import Case, cases
+from benchmarks.options import output_file
 from benchmarks.physical import copy_gigabytes, socket_rates
 
 OPTIONS = {
@@ -71,8 +72,8 @@ def resident_bytes() -> int:
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--seconds", default=1.0, show_default=True, help="a round")
 @click.option("--only", default="", help="cases whose name has this text")
-@click.option("--json", "path", type=click.Path(), help="write the rows")
-def micro(rounds: int, seconds: float, only: str, path: str | None) -> None:
+@output_file("--json", "Write machine and every rate.")
+def micro(rounds: int, seconds: float, only: str, json: str | None) -> None:
     """Ray's microbenchmark on Ray and on minimr, interleaved."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     modules = {name: importlib.import_module(name) for name in OPTIONS}
@@ -105,10 +106,10 @@ def micro(rounds: int, seconds: float, only: str, path: str | None) -> None:
     )
     for ray in modules.values():
         ray.shutdown()
-    if path:
-        result = {"rows": rows, "limits": limits, "times": times, "idle": idle}
-        with open(path, "w") as file:
-            json.dump(result, file, indent=1)
+    if json:
+        tables.write_json(
+            json, "micro", rows=rows, limits=limits, times=times, idle=idle
+        )
 
 
 def compare(

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from io import BytesIO
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +102,8 @@ class CheckpointFile:
             score: of a test of its weights, if there was one.
         """
         old = self.checkpoint
-        better = old is None or score > old.score
+        better = old is None or score > old.score  # which no NaN is
+        score = WORST if isnan(score) else score
         best = layers_of(latest.weights)
         if old is not None and not better:
             best, score = old.best, old.score
@@ -139,17 +142,30 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
         raise DQNError(f"{path} is not a checkpoint") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise DQNError(f"{path} is not a checkpoint of this program")
-    latest = found["latest"]
+    try:
+        return _made_of(found)
+    except KeyError as error:
+        raise DQNError(f"the checkpoint {path} lacks {error}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DQNError(
+            f"the checkpoint {path} has something else where a number, an "
+            f"array or a name has to be: {error}"
+        ) from error
+
+
+def _made_of(found: dict[str, Any]) -> Checkpoint:
+    """Take apart what a file held; whatever is missing raises."""
+    latest, score = found["latest"], float(found["score"])
     return Checkpoint(
-        found["environment"],
-        tuple(found["hidden"]),
+        str(found["environment"]),
+        tuple(map(int, found["hidden"])),
         _arrays(found["best"]),
-        found["score"],
+        WORST if isnan(score) else score,
         Latest(
             _arrays(latest["weights"]),
-            latest["rounds"],
-            latest["steps"],
-            latest.get("spent", {}),
+            int(latest["rounds"]),
+            int(latest["steps"]),
+            {n: float(v) for n, v in latest.get("spent", {}).items()},
         ),
     )
 
@@ -169,9 +185,11 @@ def _write(path: Path, checkpoint: Checkpoint) -> None:
             "spent": latest.spent,
         },
     }
+    saved = BytesIO()  # torch says otherwise what a disk has to say
+    torch.save(content, saved)
     try:
         with atomic_bytes_writer(path) as file:
-            torch.save(content, file)
+            file.write(saved.getbuffer())
     except OSError as error:
         raise DQNError(f"cannot write {path}: {error.strerror}") from error
 

@@ -29,13 +29,14 @@ from dqn.cli_play import play
 from dqn.cli_plot import plot
 from dqn.cli_sweep import sweep
 from dqn.engines import open_engine
+from dqn.environment import limit_of
 from dqn.errors import DQNError
 from dqn.gathering import make_team
 from dqn.learner import Learner
 from dqn.live import LiveLine, text
 from dqn.run import Log, Run, Status
 from dqn.settings import SHARE, Settings
-from minimr.console import say
+from minimr.console import note, say
 from minimr.guard import guarded
 from minimr.leaving import calling, raising
 
@@ -126,8 +127,9 @@ def train(
         team = make_team(settings, verbs, make_server, latest, line.note)
         stack.callback(team.close)
         line.note(f"{engine}, {settings.in_words()}")
+        _note_limit(settings.environment)
         show = _show(line, board)
-        _run(Run(settings, team, file, log_, show, latest), line)
+        _run(Run(settings, team, file, log_, show, latest, line.note), line)
 
 
 @cli.command()
@@ -147,13 +149,19 @@ def single(
         latest = _latest(file, resume)
         learner = Learner(settings, latest)
         stack.callback(learner.close)
+        _note_limit(settings.environment)
         line = LiveLine(settings.max_rounds)
         show = _show(line, board)
-        _run(Run(settings, learner, file, log_, show, latest), line)
+        _run(Run(settings, learner, file, log_, show, latest, line.note), line)
 
 
 for command in (play, plot, sweep):
     cli.add_command(command)
+
+
+def _note_limit(environment: str) -> None:
+    if limit := limit_of(environment):
+        note(limit)
 
 
 def _files(
@@ -198,7 +206,9 @@ def _run(run: Run, line: LiveLine) -> None:
             status = run.run()
     finally:
         line.close()
-    say(f"{text(status)} · best test {status.best_score:.1f}: {run.verdict}")
+    best = status.best_score
+    said = "none" if best is None else f"{best:.1f}"
+    say(f"{text(status)} · best test {said}: {run.verdict}")
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -10,10 +10,11 @@ from contextlib import ExitStack
 import click
 
 from dqn.checkpoint import read
+from dqn.environment import limit_of
 from dqn.film import Gif, Recorder, Sheet, Video
 from dqn.network import use_one_thread
 from dqn.play import Stage, network_of
-from minimr.console import say
+from minimr.console import note, say
 
 RECORDERS: dict[str, type[Recorder]] = {
     "video": Video,
@@ -49,6 +50,8 @@ def play(
     found = read(checkpoint)
     name = environment or found.environment
     network = network_of(found, name)
+    if limit := limit_of(name):
+        note(limit)
     with ExitStack() as stack:
         stage = Stage(name)
         stack.callback(stage.close)

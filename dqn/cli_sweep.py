@@ -8,6 +8,7 @@ import click
 
 from dqn.cli_options import ADDRESS, ENGINE, SHARE_HELP
 from dqn.engines import open_engine
+from dqn.environment import limit_of
 from dqn.settings import SHARE, Settings
 from dqn.sweep import VARIED, Sweep
 from minimr.console import note, say
@@ -62,6 +63,8 @@ def sweep(
     """
     values = [chosen.pop(name) for name in VARIED]
     plan = Sweep(out, Settings(**chosen), values, engine)
+    if limit := limit_of(chosen["environment"]):
+        note(limit)
     missing, total = plan.missing(), len(plan.combinations)
     if len(missing) < total:
         note(f"{total - len(missing)} of {total} are finished already")

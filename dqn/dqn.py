@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dqn.environment import Shape
+from dqn.errors import DQNError
 from dqn.network import QNetwork, Weights, check_same
 from dqn.replay_buffer import Batch, ReplayBuffer
 from dqn.settings import Settings
@@ -90,6 +91,12 @@ class DQN:
             self._update(min(end - self.updates, until_copy, AT_ONCE))
             if self.updates % every == 0:
                 self.copy_to_target()
+        if not self.q_network.flat.isfinite().all():
+            raise DQNError(
+                f"the weights are no numbers any more after {self.updates:,} "
+                "updates: the errors have grown without end; a smaller "
+                "learning rate or reward scale may help"
+            )
 
     def _update(self, times: int) -> None:
         """Update several times, by one pass of the target network."""

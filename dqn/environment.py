@@ -9,7 +9,8 @@ Rules:
    clock ran out: the game would have gone on) stay two things. Only the
    first makes the value of what follows zero (Pardo et al., "Time Limits
    in Reinforcement Learning", ICML 2018).
-2. An environment that has ended begins anew at once: `Step.next_obs` is
+2. Every game ends: one without a limit of steps is cut after 10,000.
+3. An environment that has ended begins anew at once: `Step.next_obs` is
    where its last action led, `obs` where the next game begins.
 """
 
@@ -28,7 +29,12 @@ import numpy.typing as npt
 from dqn.errors import DQNError
 
 Floats = npt.NDArray[np.float32]
+MAX_GAME_STEPS = 10_000  # where an environment has no limit of its own
 FROZEN_GYM = "gym:"  # before the id of an environment of the frozen `gym`
+
+
+class CutGames(gymnasium.wrappers.TimeLimit[Any, Any]):
+    """An environment without a limit, with ours."""
 
 
 class Shape(NamedTuple):
@@ -62,7 +68,47 @@ def make(name: str, **options: Any) -> gymnasium.Env[Any, Any]:
         reason = " ".join(str(error).split())
         raise DQNError(f"no environment {name!r}: {reason}") from error
     _check(name, environment)
-    return environment
+    if has_limit(environment):
+        return environment
+    return CutGames(environment, MAX_GAME_STEPS)
+
+
+def has_limit(environment: gymnasium.Env[Any, Any]) -> bool:
+    """Tell whether the games of an environment are cut by its own rules."""
+    spec = environment.spec
+    return spec is not None and spec.max_episode_steps is not None
+
+
+def limit_of(name: str) -> str:
+    """Say that games are cut by us, or nothing.
+
+    Raises:
+        DQNError: as `make`.
+    """
+    environment = make(name)
+    environment.close()
+    if not isinstance(environment, CutGames):
+        return ""
+    return (
+        f"{name} has no limit of steps: its games are cut after "
+        f"{MAX_GAME_STEPS:,}"
+    )
+
+
+def check_finite(name: str, steps: int, obs: Any, reward: Any) -> None:
+    """Refuse what nothing can be learned from.
+
+    Raises:
+        DQNError: a number of them is none, or infinite.
+    """
+    for what, values in (("a reward", reward), ("an observation", obs)):
+        fine = np.isfinite(values)
+        if not fine.all():
+            odd = np.asarray(values)[~fine].flat[0]
+            raise DQNError(
+                f"{name} has given {what} of {odd} at step {steps:,} of its "
+                "games: nothing can be learned from that"
+            )
 
 
 def shape_of(name: str) -> Shape:
@@ -101,6 +147,7 @@ class Lockstep:
         max_game_steps: int | None = None,
     ) -> None:
         seeds = list(seeds)
+        self._name, self._made = name, 0  # steps in lockstep
         self._environments = [make(name) for _ in seeds]
         self._first_action = first_action(self._environments[0])
         self.shape = _shape(self._environments[0])
@@ -126,6 +173,8 @@ class Lockstep:
             rewards[i] = reward
             self._scores[i] += float(reward)
         self._steps += 1
+        self._made += 1
+        check_finite(self._name, self._made, next_obs, rewards)
         truncated |= (self._steps >= self._max_game_steps) & ~terminated
         self.obs = next_obs.copy()
         for i in np.flatnonzero(terminated | truncated).tolist():

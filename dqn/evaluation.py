@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dqn.environment import first_action, make
+from dqn.environment import check_finite, first_action, make
 from dqn.network import QNetwork
 
 FIRST_TEST_SEED = 1_000_000
@@ -30,6 +30,7 @@ class Examiner:
         num_games: int,
         first_seed: int = FIRST_TEST_SEED,
     ) -> None:
+        self._name = environment
         self._environments = [make(environment) for _ in range(num_games)]
         self._first_action = first_action(self._environments[0])
         self._first_seed = first_seed
@@ -39,13 +40,15 @@ class Examiner:
 
         All that still run take their actions from one forward pass.
         """
-        scores = [0.0] * len(self._environments)
+        scores, steps = [0.0] * len(self._environments), 0
         running = {
             i: environment.reset(seed=self._first_seed + i)[0]
             for i, environment in enumerate(self._environments)
         }
         while running:
             obs = np.stack(list(running.values())).astype(np.float32)
+            steps += 1
+            check_finite(self._name, steps, obs, scores)
             best = network.act(obs).tolist()
             for i, action in zip(list(running), best, strict=True):
                 running[i], reward, terminated, truncated, _ = (
@@ -54,6 +57,7 @@ class Examiner:
                 scores[i] += float(reward)
                 if terminated or truncated:
                     del running[i]
+        check_finite(self._name, steps, (), scores)
         return scores
 
     def average(self, network: QNetwork) -> float:

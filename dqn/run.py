@@ -11,12 +11,17 @@ methods, so one loop runs both. Its clock stands still during tests.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from math import isnan
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
 
 from dqn.checkpoint import CheckpointFile, Latest
 from dqn.errors import DQNError
@@ -70,7 +75,8 @@ class Status:
 class Log:
     """Writes a line of JSON for each test: `run.jsonl`.
 
-    The first line has the settings, so that a picture can name them.
+    The first line has the settings, so that a picture can name them. What
+    cannot be written is kept, and written before the next line.
 
     Args:
         path: where; None: nowhere.
@@ -85,23 +91,35 @@ class Log:
         self, path: str | None, facts: dict[str, Any], resume: bool = False
     ) -> None:
         self._path = None if path is None else Path(path)
+        self._waiting = ""  # what could not be written yet
         if not (resume and self._path and self._path.exists()):
             self._write("w", facts)
 
     def add(self, status: Status) -> None:
-        """Write one line."""
+        """Write one line.
+
+        Raises:
+            DQNError: it cannot be written now.
+        """
         self._write("a", asdict(status))
 
     def _write(self, mode: str, line: dict[str, Any]) -> None:
         if self._path is None:
             return
+        self._waiting += json.dumps(line) + "\n"
+        size = None
         try:
             with self._path.open(mode, encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+                size = file.tell()
+                file.write(self._waiting)
         except OSError as error:
+            if size is not None:  # no half a line
+                with suppress(OSError):
+                    os.truncate(self._path, size)
             raise DQNError(
                 f"cannot write {self._path}: {error.strerror}"
             ) from error
+        self._waiting = ""
 
 
 class Run:
@@ -114,6 +132,10 @@ class Run:
         log: takes a line a test.
         show: is told after every round.
         latest: where the learner goes on; so do the counts of the log.
+        tell: takes a line for the user.
+
+    What cannot be written does not end a run: it is told, and tried again
+    with the next test.
     """
 
     def __init__(
@@ -124,8 +146,9 @@ class Run:
         log: Log | None = None,
         show: Callable[[Status], None] = lambda status: None,
         latest: Latest | None = None,
+        tell: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._settings, self._learner = settings, learner
+        self._settings, self._learner, self._tell = settings, learner, tell
         self._file, self._log, self._show = file, log, show
         self._scores: deque[float] = deque(maxlen=NEWEST_GAMES)
         self.status = Status()
@@ -136,12 +159,16 @@ class Run:
                 **latest.spent,  # type: ignore[arg-type]
             )
         self._first_round = self.status.round
+        self._unwritten: DQNError | None = None
 
     def run(self) -> Status:
         """Train. Blocks: until the target or the last round is reached.
 
         A Ctrl-C, or whatever else ends it, leaves in the file how far it
-        had come.
+        had come, unless that is weights that are no numbers.
+
+        Raises:
+            DQNError: the newest test could not be written.
         """
         try:
             while not self._is_over():
@@ -151,8 +178,12 @@ class Run:
                 self._show(self.status)
         except BaseException:
             if self._file is not None and self._has_trained():
-                self._file.save(self._latest())
+                latest = self._latest()
+                if all(np.isfinite(w).all() for w in latest.weights.values()):
+                    self._file.save(latest)
             raise
+        if self._unwritten is not None:
+            raise self._unwritten
         return self.status
 
     @property
@@ -204,9 +235,19 @@ class Run:
         status = self.status
         score = status.test_score = self._learner.test()
         status.test_round = status.round
-        if status.best_score is None or score > status.best_score:
+        if not isnan(score) and (
+            status.best_score is None or score > status.best_score
+        ):
             status.best_score = score
+        self._unwritten = None
         if self._file is not None:
-            self._file.save(self._latest(), score)
+            self._try(self._file.save, self._latest(), score)
         if self._log is not None:
-            self._log.add(status)
+            self._try(self._log.add, status)
+
+    def _try(self, write: Callable[..., object], *args: Any) -> None:
+        try:
+            write(*args)
+        except DQNError as error:
+            self._unwritten = error
+            self._tell(f"{error}; it is tried again after the next test")

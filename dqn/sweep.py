@@ -114,7 +114,7 @@ class Sweep:
         line = LiveLine(settings.max_rounds, every_test=False)
         team = make_team(settings, *engine, None, tell)
         try:
-            Run(settings, team, log=log, show=line.show).run()
+            Run(settings, team, log=log, show=line.show, tell=tell).run()
         finally:
             line.close()
             team.close()

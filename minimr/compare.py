@@ -39,13 +39,20 @@ SIDE_COLUMNS = 79
 @click.command()
 @click.argument("pair", type=click.Choice(list(PAIRS)))
 def compare(pair: str) -> None:
-    """Show what is from scratch beside the same on Ray."""
+    """Show what is from scratch beside the same on Ray.
+
+    On a terminal in your pager, $PAGER.
+    """
     root = Path(__file__).parents[1]
     left, right = ((root / name).read_text() for name in PAIRS[pair])
     columns = SIDE_COLUMNS
     if sys.stdout.isatty():
         columns = min(columns, (shutil.get_terminal_size().columns - 3) // 2)
-    for line in side_by_side(left, right, PAIRS[pair], columns):
+    lines = side_by_side(left, right, PAIRS[pair], columns)
+    if sys.stdout.isatty():
+        click.echo_via_pager(f"{line}\n" for line in lines)
+        return
+    for line in lines:
         say(line)
 
 

@@ -68,6 +68,9 @@ def _line(
     error: Exception, codes: dict[type[Exception], int]
 ) -> tuple[str | None, int]:
     """Say an error in a line; None: it is one of ours, and no user's."""
+    cause = getattr(error, "cause", None)  # of what an actor has raised
+    if isinstance(cause, Exception) and isinstance(cause, tuple(codes)):
+        error = cause
     if isinstance(error, click.ClickException):
         return error.format_message(), 2
     for kind, code in codes.items():

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmarks.options import tell
 from benchmarks.report import others, scaling
 from benchmarks.report.content import Origin, Section
 from benchmarks.scaling.store import Store
@@ -46,12 +47,20 @@ def report(folder: str, title: str, to: str | None) -> None:
 
 
 def read(folder: Path) -> dict[Path, dict[str, Any]]:
-    """Read the files of benchmarks; other JSON is left alone."""
+    """Read the files of benchmarks; what else is there is named."""
     found = {}
     for path in sorted(folder.glob("*.json")):
-        document = json.loads(path.read_text())
-        if isinstance(document, dict) and "benchmark" in document:
+        try:
+            document = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            tell(f"{path} is left out: it cannot be read as JSON ({error})")
+            continue
+        if isinstance(document, dict) and {"benchmark", "machine"} <= set(
+            document
+        ):
             found[path] = document
+        else:
+            tell(f"{path} is left out: no benchmark's --json has written it")
     return found
 
 

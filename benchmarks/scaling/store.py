@@ -69,7 +69,11 @@ class Store:
     def points(self) -> Iterator[Point]:
         """Read all points."""
         for path in sorted(self.folder.glob("*.json")):
-            document = json.loads(path.read_text())
-            if document.pop("benchmark", "") in ("scaling", "failure"):
+            try:
+                document = json.loads(path.read_text("utf-8"))
+                kind = document.pop("benchmark", "")
+            except (OSError, ValueError, TypeError, AttributeError):
+                continue  # not a file of ours
+            if kind in ("scaling", "failure"):
                 key = Key(**document.pop("key"))
                 yield Point(key=key, **document)

@@ -93,6 +93,16 @@ def test_the_page_stands_alone_and_every_figure_has_a_sentence(
     assert not re.search(r"https?://", page)
 
 
+def test_what_is_left_out_is_named(runs: Path) -> None:
+    (runs / "half.json").write_text('{"benchmark": "micro"')
+    (runs / "list.json").write_text("[1]")
+    done = report(runs)
+    assert done.exit_code == 0, done.output
+    for name in ("half", "list", "other"):
+        assert f"{name}.json is left out: " in done.output
+    assert "words.json is left out" not in done.output
+
+
 def test_the_page_has_the_numbers_and_how_they_were_made(runs: Path) -> None:
     report(runs)
     for name in ("report.html", "report.md"):
