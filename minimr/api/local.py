@@ -1,15 +1,17 @@
 """Local mode: every task runs at once, in this process; for debugging.
 
-Rule: the same verbs, no process, no socket, no parallelism.
+Rule: the same verbs, no process, no socket, no parallelism. The tables of
+the cluster show one node, this process.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
+from minimr.core import messages as m
 from minimr.core import serialize
-from minimr.core.messages import Inline
 from minimr.core.refs import Entry, ObjectRef
 from minimr.core.results import method
 from minimr.exceptions import ActorDiedError, task_error
@@ -18,15 +20,22 @@ from minimr.exceptions import ActorDiedError, task_error
 class LocalRuntime:
     """Takes the place of the runtime after `init(local_mode=True)`."""
 
-    def __init__(self) -> None:
+    address = ("127.0.0.1", 0)
+    process = b"local"
+    lost = False
+
+    def __init__(self, resources: m.Resources) -> None:
         self.values = self  # it reads and writes them itself
+        self.resources = resources
+        self.job = m.Job("local", (), os.getcwd(), "local", ())
+        self.welcome = m.Welcome("local", self.address, (os.getpid(), 0, 0))
         self._count = 0
         self._names: dict[str, LocalActor] = {}
 
     def put(self, value: Any) -> ObjectRef:
         """Keep a value, pickled as everywhere."""
         packed = serialize.pack(value)
-        ref = self._ref(Inline(packed.data, packed.copied(), ()))
+        ref = self._ref(m.Inline(packed.data, packed.copied(), ()))
         ref.entry.contained = packed.refs
         return ref
 
@@ -69,6 +78,17 @@ class LocalRuntime:
         if name is not None:
             self._names[name] = actor
         return actor
+
+    def ask_head(self, _: str, what: str) -> list[Any]:
+        """Give the rows of a table of the cluster, of which this is all."""
+        if what == "actors":
+            return [
+                {"name": name, "state": "ALIVE", "ray_namespace": "local"}
+                for name in self._names
+            ]
+        about = (self.resources, self.resources, os.getpid(), True)
+        node = m.NodeInfo("local", self.address, *about)
+        return [node] if what == "nodes" else []
 
     def find(self, name: str) -> Any:
         """Give the actor of that name, or None."""

@@ -18,11 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minimr.api import options as opts
-from minimr.api.generator import (
-    DynamicObjectRefGenerator,
-    ObjectRefGenerator,
-    collect,
-)
+from minimr.api.generator import ObjectRefGenerator, collect
 from minimr.api.session import session
 from minimr.core import serialize
 from minimr.core.messages import Call, Inline, Shape
@@ -222,10 +218,10 @@ class RemoteFunction(RemoteCall):
         """
         runtime = session()
         if not isinstance(runtime, Runtime):  # local mode
-            result = runtime.run(self._target, args, kwargs, self._returns)
-            if self._collects and not isinstance(result, ObjectRef):
-                result = runtime.put(DynamicObjectRefGenerator(result))
-            return result
+            if self._collects:
+                text = "local mode has no references inside of values"
+                raise NotImplementedError(f'num_returns="dynamic": {text}')
+            return runtime.run(self._target, args, kwargs, self._returns)
         if self._for is not runtime or self._inside is not runtime.group:
             about = (self._options, 1, runtime.job.env, runtime.group)
             self._shape = opts.shape(*about)

@@ -48,6 +48,11 @@ def session() -> Any:
     return runtime
 
 
+def started() -> Any:
+    """Give the runtime of this process, as `session` does; start none."""
+    return _local if _local is not None else runtimes.current()
+
+
 def is_initialized() -> bool:
     """Tell whether `init` was called, and `shutdown` not since.
 
@@ -100,7 +105,8 @@ def init(
             return {}
         raise RuntimeError("init() was called twice; shutdown() comes first")
     if local_mode:
-        _local = LocalRuntime()
+        given = {"CPU": num_cpus or os.cpu_count() or 1, "GPU": num_gpus or 0}
+        _local = LocalRuntime({**given, **(resources or {})})
         return {}
     if VARIABLE in os.environ:
         narrate("driver ")

@@ -12,10 +12,10 @@ from typing import Any
 from minimr.actor import ActorHandle, find_actor
 from minimr.api.generator import ObjectRefGenerator
 from minimr.api.local import LocalActor, LocalRuntime
-from minimr.api.session import session
+from minimr.api.session import session, started
 from minimr.api.trace import chrome_trace
 from minimr.core.refs import ObjectRef
-from minimr.core.runtime import Runtime, current
+from minimr.core.runtime import Runtime
 from minimr.core.tasks import FIRST, Task
 from minimr.files import atomic_writer
 
@@ -192,7 +192,7 @@ def nodes() -> list[dict[str, Any]]:
             "Labels": dict(node.labels),
             "pid": node.pid,
         }
-        for node in current().ask_head("query", "nodes")
+        for node in started().ask_head("query", "nodes")
     ]
 
 
@@ -208,7 +208,7 @@ def available_resources() -> dict[str, float]:
 
 def _sum(what: str) -> dict[str, float]:
     sums: dict[str, float] = {}
-    for node in current().ask_head("query", "nodes"):
+    for node in started().ask_head("query", "nodes"):
         for name, amount in getattr(node, what).items() if node.alive else ():
             sums[name] = sums.get(name, 0.0) + amount
     return {name: amount for name, amount in sums.items() if amount > 0}
@@ -219,7 +219,7 @@ def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
 
     Ray: the same. Open the file in Perfetto or chrome://tracing.
     """
-    rows = chrome_trace(current().ask_head("query", "events"))
+    rows = chrome_trace(started().ask_head("query", "events"))
     if filename is None:
         return rows
     with atomic_writer(filename) as file:

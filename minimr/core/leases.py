@@ -229,9 +229,7 @@ class Leases:
         if task is not None and lease is not None:
             lease.done += 1
             slow = lease.window != ALL and self._adapt(lease)
-            # A generator of so many results may have failed on the way.
-            last = results[-1] if type(results) is list else results
-            if type(last) is m.Failed and task.wants_retry(last):
+            if type(results) is m.Failed and task.wants_retry(results):
                 task.count_retry()
                 lease.queue.tasks.append(task)
             else:

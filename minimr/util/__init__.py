@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minimr.api.session import session
+from minimr.api.session import own_host, session
 from minimr.util.actor_pool import ActorPool
 from minimr.util.placement_group import (
     get_current_placement_group,
@@ -30,7 +30,7 @@ __all__ = [
 
 def get_node_ip_address() -> str:
     """Give the address of this node. Ray: the same."""
-    return str(session().node.data.address[0])
+    return own_host()
 
 
 def list_named_actors(all_namespaces: bool = False) -> list[Any]:

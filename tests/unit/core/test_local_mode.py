@@ -157,3 +157,27 @@ def test_an_attribute_does_not_hide_the_method_of_its_name() -> None:
 
     switch = ray.remote(Switch).remote()
     assert ray.get([switch.on.remote(), switch.on.remote()]) == ["on", "on"]
+
+
+def test_the_tables_of_the_cluster_show_this_process() -> None:
+    named = Counter.options(name="named").remote()  # type: ignore[attr-defined]
+    assert ray.util.list_named_actors() == ["named"]
+    assert ray.get(named.add.remote()) == 1
+    assert ray.cluster_resources()["CPU"] >= 1
+    assert ray.available_resources() == ray.cluster_resources()
+    assert [node["pid"] for node in ray.nodes()] == [os.getpid()]
+    assert ray.timeline() == []
+    here = ray.get_runtime_context()
+    assert here.get_node_id() == "local"
+    assert here.namespace == "local"
+    assert here.get_job_id() == "local"
+    assert ray.util.get_node_ip_address() == "127.0.0.1"
+
+
+def test_a_dynamic_generator_is_left_out() -> None:
+    @ray.remote(num_returns="dynamic")
+    def numbers() -> Iterator[int]:
+        yield from range(3)
+
+    with pytest.raises(NotImplementedError, match="local mode"):
+        numbers.remote()
