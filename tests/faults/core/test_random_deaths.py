@@ -27,8 +27,9 @@ T = 60
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[psutil.Process]:
     ray.init(num_cpus=4, address="local", log_to_driver=False)
-    nodes = [c for c in psutil.Process().children() if "minimr" in _line(c)]
-    yield nodes[-1]
+    keepers = [c for c in psutil.Process().children() if "minimr" in _line(c)]
+    (node,) = keepers[-1].children()
+    yield node
     ray.shutdown()
 
 
