@@ -33,6 +33,7 @@ from minimr.net.peer import Peer
 if TYPE_CHECKING:
     from minimr.core.runtime import Runtime
 
+RAISED = "its constructor raised"  # why an actor is dead
 NONE = b"N."  # the pickle of None: the value of an anchor
 
 
@@ -43,6 +44,7 @@ class Actors:
         self.runtime = runtime
         self.queues: dict[bytes, Queue] = {}
         self._detached: list[ObjectRef] = []  # anchors, kept to the end
+        self._ours: dict[bytes, str] = {}  # {actor: its class}, we made it
 
     def create(
         self,
@@ -58,6 +60,7 @@ class Actors:
         if spec.owner is None:
             self._detached.append(anchor)
         head = self.runtime.head()
+        self._ours[spec.id] = spec.class_name
         self.runtime.ask(head, answered, "create_actor", spec)
         self.queue(spec.id)
         self._prepare(task, anchor)
@@ -136,6 +139,12 @@ class Actors:
             for task in [*self.runtime.tasks.live.values()]:
                 if task.queue is queue and not task.ready:
                     self.runtime.tasks.finish(task, queue.error)
+            if self._ours.pop(id, None) and why == RAISED and not queue.tasks:
+                self.runtime.objects.unhandled.say(queue.error)
+        elif state == "RESTARTING" and id in self._ours:
+            how = why.partition("; its last output")[0]
+            text = f"the actor {self._ours[id]} starts again: {how}"
+            self.runtime.say(text)
         for lease in [*queue.leases]:
             self.runtime.leases.end(lease, why)
         if link is not None:

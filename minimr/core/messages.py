@@ -226,10 +226,20 @@ class Stored(NamedTuple):
     refs: tuple[Name, ...]
 
 
-class Failed(NamedTuple):
-    """There is no value: a pickled exception instead."""
+class Failed:
+    """There is no value: a pickled exception instead.
 
-    error: bytes
+    In one process all objects that have the same error share this.
+    """
+
+    __slots__ = ("error", "seen")
+
+    def __init__(self, error: bytes) -> None:
+        self.error = error
+        self.seen = False  # nobody has to be told any more
+
+    def __reduce__(self) -> tuple[type[Failed], tuple[bytes]]:
+        return Failed, (self.error,)
 
 
 Value = bytes | Inline | Stored | Failed

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from minimr.core import messages as m
 from minimr.core.refs import Entry, ObjectRef, released
 from minimr.core.serialize import fail
+from minimr.core.unhandled import Unhandled, look
 from minimr.exceptions import (
     ObjectLostError,
     ObjectReconstructionFailedError,
@@ -53,6 +54,7 @@ class Objects:
         self.runtime = runtime
         self.table: dict[bytes, Entry] = {}
         self.failures = 0  # values that were errors
+        self.unhandled = Unhandled(runtime)
         self.to_borrow: defaultdict[Address, list[bytes]] = defaultdict(list)
         self.registering: set[int] = set()  # questions to owners under way
         self._numbers = itertools.count()  # of them
@@ -91,6 +93,8 @@ class Objects:
                 entry.contained = [self.ref(*name) for name in value.refs]
         elif type(value) is m.Failed:
             self.failures += 1
+            if entry.owner is None:
+                self.unhandled.hold(value)
         if type(value) is not m.Stored:
             entry.task = None  # it is not going to be lost
         if entry.waiters:
@@ -200,7 +204,11 @@ class Objects:
             return
         if isinstance(entry.value, m.Stored):
             self.missing(entry, place)
-        self.watch(entry, lambda entry: reply(entry.value))
+        self.watch(entry, partial(self._pass_on, reply))
+
+    def _pass_on(self, reply: Reply, entry: Entry) -> None:
+        look(entry.value)  # who has asked looks after it
+        reply(entry.value)
 
     def _on_borrow(self, peer: Peer, ids: list[bytes], reply: Reply) -> None:
         process = peer.data.process
@@ -294,6 +302,8 @@ class Objects:
         if isinstance(entry.value, m.Stored):
             self.free(entry.id, entry.value.places)
             entry.value = entry.value._replace(places=[], refs=())
+        elif type(entry.value) is m.Failed:
+            self.unhandled.let_go(entry.value)
         entry.contained = None
         if entry.task is not None:
             self.runtime.actors.unreachable(entry.task)

@@ -133,6 +133,7 @@ class Runtime(Endpoint):
         self.blocked = nullcontext
         self.waits = False  # and has given its CPU back
         self._counter = itertools.count(1)
+        self._dead_nodes: set[Address] = set()
         for part in (self.objects, self.tasks, self.leases, self.actors):
             self.serve(part)
         self.left += [self.objects.left, self.leases.left]
@@ -219,6 +220,10 @@ class Runtime(Endpoint):
     def _on_view(self, peer: Peer, nodes: list[m.NodeInfo]) -> None:
         alive = {node.address for node in nodes if node.alive}
         for address in {node.address for node in nodes} - alive:
+            if address not in self._dead_nodes and self.kind == "driver":
+                text = "the node at {}:{} has died; what was there is lost"
+                self.say(text.format(*address))
+            self._dead_nodes.add(address)
             self.objects.node_lost(address)
             self.drop_node(address, "its node is dead")
             self.leases.node_lost(address)
@@ -313,8 +318,16 @@ class Runtime(Endpoint):
                 patience *= 2
             return self.pump.wait(ready, until - time.monotonic())
 
+    def say(self, text: str) -> None:
+        """Tell the user, as the prints of tasks are told."""
+        if self.job.driver is not None:
+            prints.say(f"minimr: {text}\n")
+
     def show_last_prints(self) -> None:
         """Show what workers have printed by now. Blocks: a moment."""
+        with self.lock:
+            self.objects.drain()
+            self.objects.unhandled.at_the_end()
         if self.job.driver is not None:
             what = ("flush_prints", self.job.id)
             with suppress(LocalRayletDiedError):  # who would tell us?

@@ -197,7 +197,9 @@ class Tasks:
         """Hand a task's results to its objects."""
         task.waits = False
         self.live.pop(task.id, None)
-        objects = self.runtime.objects
+        objects, failed = self.runtime.objects, results
+        if type(failed) is m.Failed:
+            objects.unhandled.hold(failed)
         if task.returns < 0:
             results = self._ended(task, results)
         ids = self.outcome(task)
@@ -212,6 +214,8 @@ class Tasks:
                 if place in self.runtime.links and not counted:
                     objects.free(id, [place])
         task.died_at = ()
+        if type(failed) is m.Failed:  # perhaps no object is left to have it
+            objects.unhandled.let_go(failed)
 
     def outcome(self, task: Task) -> list[bytes]:
         """Give the ids of a task's results."""
@@ -281,6 +285,9 @@ class Tasks:
             else:
                 if number < begun:
                     task.count_retry()
+                    how = why.partition("; its last output")[0]
+                    text = f"{task.name}() runs again: {how}"
+                    self.runtime.say(text + _left(task))
                 queue.tasks.appendleft(task)
 
     # ---- cancelling ----
@@ -315,6 +322,13 @@ class Tasks:
         for task in [*self.live.values()]:
             if task.parent == parent:
                 self.cancel(task, force and task.shape is not None, True)
+
+
+def _left(task: Task) -> str:
+    if task.retries < 0:
+        return ""
+    once = task.retries == 1
+    return f" ({task.retries} {'retry is' if once else 'retries are'} left)"
 
 
 def _crash(task: Task, why: str) -> m.Failed:

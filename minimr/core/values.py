@@ -30,6 +30,7 @@ from minimr.core import serialize
 from minimr.core.explain import missing as what_is_missing
 from minimr.core.refs import Entry, ObjectRef
 from minimr.core.tasks import FIRST
+from minimr.core.unhandled import look
 from minimr.exceptions import GetTimeoutError, ObjectStoreFullError
 from minimr.net.channel import Address
 from minimr.net.endpoint import GONE
@@ -152,6 +153,8 @@ class Values:
             text = f"get() timed out after {timeout_s} s: {why}"
             raise GetTimeoutError(text)
         for entry in failed:
+            look(entry.value)
+        for entry in failed:
             self._load(entry, None)
 
     def _want(self, entries: Sequence[Entry]) -> None:
@@ -164,6 +167,7 @@ class Values:
 
     def _load(self, entry: Entry, block: memoryview | m.Failed | None) -> Any:
         """Unpickle a value that is there, or raise its error."""
+        look(entry.value)
         if isinstance(block, memoryview):
             return serialize.read(block)
         return serialize.load(entry.value if block is None else block)

@@ -39,6 +39,7 @@ from minimr.core.runtime import Running, Runtime, running
 from minimr.core.serialize import fail
 from minimr.core.share import IDLE, Share, Title
 from minimr.core.tasks import BATCH
+from minimr.core.unhandled import CONSTRUCTOR
 from minimr.core.yields import Yields
 from minimr.exceptions import ActorDiedError, TaskCancelledError
 from minimr.interrupt import in_main_thread, knock, may_interrupt
@@ -348,7 +349,7 @@ class Executor:
         except BaseException as raised:  # noqa: BLE001  # sent to the callers
             failed = self.results.failure(spec, name, raised)
             raised = pickle.loads(failed.error)
-            died = ActorDiedError(f"the actor's constructor raised: {raised}")
+            died = ActorDiedError(f"{CONSTRUCTOR}: {raised}")
             error = fail(died).error
         finally:
             running.reset(token)

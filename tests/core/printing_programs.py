@@ -151,6 +151,109 @@ def in_silence(ray):
     ray.get(ray.remote(lambda: print("hello")).remote())
 
 
+def fails(ray, *names):
+    """Fail in all these ways, and end when the test has read it."""
+    start(ray)
+
+    @ray.remote(max_retries=0)
+    def write(name):
+        raise ValueError(name)
+
+    @ray.remote
+    def use(value):
+        return value
+
+    @ray.remote(max_retries=0, num_returns=3)
+    def three(name):
+        raise ValueError(name)
+
+    @ray.remote
+    def outer(name):
+        write.remote(name)
+
+    @ray.remote
+    class Actor:
+        def __init__(self, name=None):
+            if name:
+                raise ValueError(name)
+
+        def write(self, name):
+            raise ValueError(name)
+
+        def end(self):
+            os._exit(1)
+
+    def get(ref):
+        try:
+            ray.get(ref)
+        except Exception:  # noqa: BLE001  # its class is not the question
+            print("caught", flush=True)
+
+    actor = Actor.options(num_cpus=0).remote()
+    for name in names:
+        if name == "a task":
+            write.remote(name)
+        elif name == "a call":
+            actor.write.remote(name)
+        elif name == "a task that is got":
+            get(write.remote(name))
+        elif name == "through another task":
+            get(use.remote(write.remote(name)))
+        elif name == "one of three is got":
+            get(three.remote(name)[1])
+        elif name == "three":
+            three.remote(name)
+        elif name == "a chain":
+            use.remote(use.remote(write.remote(name)))
+        elif name == "inside a task":
+            ray.get(outer.remote(name))
+        elif name == "a constructor":
+            kept = Actor.options(num_cpus=0).remote(name)  # noqa: F841
+        elif name == "a constructor that is called":
+            get(Actor.options(num_cpus=0).remote(name).write.remote(""))
+        elif name == "is kept":
+            ref = write.remote(name)
+            ray.wait([ref])
+        elif name == "a call of the dead":
+            actor.end.remote()
+    until_read()
+
+
+def survives(ray):
+    """A worker dies and its task runs again; so does an actor."""
+    start(ray, num_cpus=2)
+
+    @ray.remote(max_retries=1)
+    def dies_once(pid):
+        if ray.get_runtime_context().get_task_id() and not os.path.exists(pid):
+            open(pid, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    @ray.remote(max_restarts=1, max_task_retries=1)
+    class Phoenix:
+        def dies_once(self, pid):
+            if not os.path.exists(pid):
+                open(pid, "w").close()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    path = os.environ["PATH_OF_TEST"]
+    ray.get(dies_once.remote(f"{path}/task"))
+    ray.get(Phoenix.remote().dies_once.remote(f"{path}/actor"))
+
+
+def loses_a_node(ray):
+    """A node of three dies, and a driver hears of it."""
+    utils = importlib.import_module(f"{ray.__name__}.cluster_utils")
+    node = {"object_store_memory": 100 * 2**20, "num_cpus": 1}
+    cluster = utils.Cluster(
+        initialize_head=True, connect=True, head_node_args=node
+    )
+    other = cluster.add_node(**node)
+    cluster.add_node(**node)
+    cluster.remove_node(other)
+    until_read()
+
+
 def nested(ray):
     """A task of a task prints on a node that the driver never talks to."""
     utils = importlib.import_module(f"{ray.__name__}.cluster_utils")
