@@ -10,7 +10,6 @@ loop goes on.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -65,6 +64,7 @@ class Yields:
 
     async def _room(self, id: bytes, least: int) -> None:
         """Wait until more than so many items were taken."""
+        import asyncio  # only now: most workers never need it
 
         def ready() -> bool:
             return self._taken.get(id, 0) > least

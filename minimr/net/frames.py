@@ -1,26 +1,28 @@
 """Bytes of a stream to frames and back, with no socket in sight.
 
-    ┌────────┬──────────┬─────┬────────┬─────┬────────┬─────┬─────┐
-    │ n: u32 │ len: u64 │ ... │ part 0 │ tag │ part 1 │ tag │ ... │
-    └────────┴──────────┴─────┴────────┴─────┴────────┴─────┴─────┘
-     └────────── a record ────────────┘       └ record ┘
+    ┌────────┬──────────┬─────┬────────┬─────┐┌──────────┬────────┐┌─────
+    │ n: u32 │ len: u64 │ ... │ part 0 │ tag ││ tags ... │ part 1 ││ ...
+    └────────┴──────────┴─────┴────────┴─────┘└──────────┴────────┘└─────
 
 A frame is a list of parts: the pickled message, then the large buffers that
 it refers to (`codec.py`), each received straight into memory of its own.
-A large part 0 is a record of its own, and so is then the header.
+Part 0 has one tag with the header if it is small, as mostly. Every other
+part comes behind its tags, one for each piece.
 
 Rules:
 
 1. The reader lends a buffer and is told how much was written into it: a
    large part is never copied on its way from the socket.
 2. Sizes are checked, and so is their tag (`seal.py`), before memory is
-   taken for them. No part is given out whose tag was not checked.
+   taken for them. No part is given out whose tags were not checked.
+3. A piece is checked when it has come, while the processor's cache has it:
+   who waits for all of a large part reads all of its memory once more.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from minimr.net.codec import Buffer, size_of
 from minimr.net.seal import TAG_BYTES, Seal
@@ -29,6 +31,7 @@ MAX_FRAME_BYTES = 2**30
 MAX_PARTS = 2**16
 SCRATCH_BYTES = 2**18
 LARGE_BYTES = 2**16  # parts from here on get memory of their own at once
+PIECE_BYTES = 2**18  # of a part that comes behind its tags
 
 Parts = list[bytearray | memoryview]  # of one frame
 
@@ -69,10 +72,16 @@ def records(
         begin, parts = b"".join((begin, parts[0])), parts[1:]
     if not parts:
         return [begin + seal.tag(begin)]  # one to send, as mostly
-    found: list[Buffer] = []
-    for record in (begin, *parts):
-        found += (record, seal.tag(record))
+    found: list[Buffer] = [begin, seal.tag(begin)]
+    for part in parts:
+        found += (b"".join(map(seal.tag, _pieces(part))), part)
     return found
+
+
+def _pieces(part: Buffer) -> Iterator[memoryview]:
+    whole = memoryview(part)
+    for begin in range(0, whole.nbytes, PIECE_BYTES):
+        yield whole[begin : begin + PIECE_BYTES]
 
 
 class FrameReader:
@@ -97,13 +106,15 @@ class FrameReader:
         self._end = 0
         self._sizes: Sequence[int] = ()  # of the frame under way
         self._parts: Parts = []
-        # A part that is filled directly; its tag comes by the scratch.
+        # A part that is filled directly, and its tags.
         self._large: bytearray | memoryview | None = None
         self._filled = 0
+        self._tags = bytearray()
+        self._checked = 0
 
     def buffer(self) -> memoryview:
         """Lend the memory that the next bytes are to be received into."""
-        if self._large is not None and self._filled < len(self._large):
+        if self._large is not None:
             return memoryview(self._large)[self._filled :]
         if self._begin == self._end:
             self._begin = self._end = 0
@@ -122,10 +133,10 @@ class FrameReader:
             FrameError, SealError: close the connection: its bytes make no
                 sense.
         """
-        if self._large is not None and self._filled < len(self._large):
-            self._filled += size
-        else:
+        if self._large is None:
             self._end += size
+        else:
+            self._filled += size
         frames = []
         while self._step():
             if len(self._parts) == len(self._sizes):
@@ -150,27 +161,33 @@ class FrameReader:
         if not self._sizes:
             return self._read_begin()
         if self._large is not None:
-            return self._end_large()
+            return self._check_large()
         size = self._sizes[len(self._parts)]
-        ready = self._end - self._begin
-        if ready >= size + TAG_BYTES:
-            part = self._take(size)
-            self._check_tag(part)
-            self._parts.append(part)
-            return True
-        if size >= LARGE_BYTES:
+        tags = -(-size // PIECE_BYTES) * TAG_BYTES
+        ready = self._end - self._begin - tags
+        if ready >= (size if size < LARGE_BYTES else 0):
+            self._tags, self._checked = self._take(tags), 0
             self._large = self.allocate(size)
             self._filled = min(ready, size)
             self._large[: self._filled] = self._take(self._filled)
+            return self._check_large()
         return False
 
-    def _end_large(self) -> bool:
+    def _check_large(self) -> bool:
+        """Check what has come of a large part; True when that is all."""
         assert self._large is not None
-        if self._filled < len(self._large):
+        size = len(self._large)
+        with memoryview(self._large) as whole:
+            while self._checked < self._filled:
+                end = min(self._checked + PIECE_BYTES, size)
+                if end > self._filled:
+                    return False
+                at = self._checked // PIECE_BYTES * TAG_BYTES
+                tag = self._tags[at : at + TAG_BYTES]
+                self._seal.check(whole[self._checked : end], tag)
+                self._checked = end
+        if self._filled < size:
             return False
-        if self._end - self._begin < TAG_BYTES:
-            return False
-        self._check_tag(self._large)
         self._parts.append(self._large)
         self._large = None
         return True
@@ -193,7 +210,7 @@ class FrameReader:
         if ready < size + TAG_BYTES:
             return False
         record = self._take(size)
-        self._check_tag(record)
+        self._seal.check(record, self._take(TAG_BYTES))
         self._sizes = sizes
         if small:
             self._parts.append(record[first:])
@@ -202,10 +219,6 @@ class FrameReader:
     def _take(self, size: int) -> bytearray:
         begin, self._begin = self._begin, self._begin + size
         return self._scratch[begin : self._begin]
-
-    def _check_tag(self, record: Buffer) -> None:
-        """Check a record against the tag that comes next."""
-        self._seal.check(record, self._take(TAG_BYTES))
 
 
 def _check(count: int, size: int, max_frame_bytes: int) -> None:

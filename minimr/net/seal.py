@@ -3,8 +3,8 @@
     sender    record ── tag(record) ──>  record │ tag   ── check ──  receiver
               counter n                                   counter n
 
-A record is what `frames.py` sends in one piece: a header with a small
-message, or one large array. Its tag is AES-GCM without a text (GMAC) over
+A record is a header with a small message, or a piece of a large array
+(`frames.py`). Its tag is AES-GCM without a text (GMAC) over
 the record, under a key of this connection and this direction, which
 `handshake.py` makes of the token and of both ends' random bytes.
 
@@ -27,10 +27,9 @@ from hmac import compare_digest
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from minimr.net.codec import Buffer, size_of
+from minimr.net.codec import Buffer
 
 TAG_BYTES = 16
-MAX_BYTES = 2**30  # that one tag is made of; the library allows 2**31 - 1
 
 
 class SealError(ConnectionError):
@@ -50,13 +49,6 @@ class Seal:
 
     def tag(self, record: Buffer) -> bytes:
         """Return the tag of the next record."""
-        size = size_of(record)
-        if size > MAX_BYTES:
-            whole = memoryview(record)
-            pieces = [
-                whole[at : at + MAX_BYTES] for at in range(0, size, MAX_BYTES)
-            ]
-            record = b"".join(map(self.tag, pieces))
         self._count += 1
         return self._mac(self._count.to_bytes(12, "big"), b"", record)
 

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minimr.net import frames
-from minimr.net import seal as seals
 from minimr.net.channel import remaining, vectors
 from minimr.net.codec import Buffer
 from minimr.net.frames import (
     LARGE_BYTES,
     MAX_PARTS,
+    PIECE_BYTES,
     FrameError,
     FrameReader,
     header,
@@ -60,6 +60,7 @@ def sizes(
     scratch, large = request.param
     monkeypatch.setattr(frames, "SCRATCH_BYTES", scratch)
     monkeypatch.setattr(frames, "LARGE_BYTES", large)
+    monkeypatch.setattr(frames, "PIECE_BYTES", 2 * large)
 
 
 PARTS = st.lists(st.binary(max_size=200), min_size=1, max_size=12)
@@ -113,7 +114,7 @@ def test_a_large_part_is_received_where_it_stays() -> None:
     assert received == [[b"head", large]]
     in_place = [memory is received[0][1] for memory in lenders]
     assert in_place[0] is False
-    assert all(in_place[1:-1])  # the last one lent is for its tag
+    assert all(in_place[1:])
 
 
 def test_a_part_does_not_change_when_the_next_frame_comes() -> None:
@@ -227,18 +228,15 @@ def test_no_memory_is_taken_for_a_size_that_nobody_vouches_for() -> None:
     assert asked == []
 
 
-def test_a_record_beyond_what_one_tag_holds_is_cut(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(seals, "MAX_BYTES", 1000)
-    sent = [[b"head", b"x" * 3500], [b"next"]]
-    stream = wire(*sent)
-    assert read_by().feed(stream) == sent
-    for place in (1200, 2200, 3200, 3500):
-        changed = bytearray(stream)
-        changed[place] ^= 1
-        with pytest.raises(SealError):
-            read_by().feed(bytes(changed))
+def test_a_piece_of_a_large_part_is_checked_when_it_has_come() -> None:
+    large = bytes(3 * PIECE_BYTES)
+    stream = bytearray(wire([b"head", large], limit=2**30))
+    stream[-2 * PIECE_BYTES] ^= 1  # the first byte of the second piece
+    reader = read_by(2**30)
+    fed = len(stream) - PIECE_BYTES - 1
+    assert reader.feed(bytes(stream[:fed])) == []
+    with pytest.raises(SealError):
+        reader.feed(bytes(stream[fed : fed + 1]))
 
 
 @given(PARTS, st.lists(st.integers(1, 60)))
