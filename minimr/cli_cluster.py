@@ -19,6 +19,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 import click
@@ -67,11 +68,17 @@ def start(
     if head == (address is not None):
         raise click.UsageError("give either --head or --address HOST:PORT")
     try:
-        custom = json.loads(resources)
-    except ValueError:
-        raise click.UsageError(f"--resources is not JSON: {resources}") from (
-            None
-        )
+        custom = {
+            str(name): float(amount)
+            for name, amount in json.loads(resources).items()
+        }
+    except (ValueError, TypeError, AttributeError):
+        raise click.UsageError(
+            f"--resources is not a JSON of names and amounts: {resources}"
+        ) from None
+    for amount in (num_cpus, num_gpus, *custom.values()):
+        if amount is not None and not 0 <= amount < inf:
+            raise click.UsageError(f"a node cannot have an amount of {amount}")
     pairs = [pair.partition("=") for pair in labels.split(",") if pair]
     if not all(key and value for key, _, value in pairs):
         raise click.UsageError(f"--labels is not KEY=VALUE,...: {labels}")

@@ -17,6 +17,7 @@ from minimr.corpus import InputError
 from minimr.engines import EngineError
 from minimr.interface import JobError, ParameterServerError
 from minimr.leaving import EXIT_CODE
+from minimr.net.channel import AddressError
 from minimr.net.token import TokenError
 
 # {class of errors: exit code}; `guarded` can be told of more
@@ -24,6 +25,7 @@ CODES: dict[type[Exception], int] = {
     InputError: 2,
     EngineError: 2,
     TokenError: 2,
+    AddressError: 2,
     ConnectionError: 2,
     JobError: 1,
     ParameterServerError: 1,
@@ -46,6 +48,10 @@ def guarded(
         more: errors of its own that are a line.
         interrupted: what is said after a Ctrl-C that was raised.
     """
+    for stream in ("stdout", "stderr"):  # closed by who has started us
+        if getattr(sys, stream) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, stream, os.fdopen(nowhere, "w"))
     try:
         code = call()
         sys.stdout.flush()  # here, where an error of it is caught

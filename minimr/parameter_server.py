@@ -81,6 +81,7 @@ class ParameterServer(interface.ParameterServer):
         host: str = "127.0.0.1",
     ) -> None:
         checked = check_weights(weights)
+        load_token()  # or it is refused here, and not in the servers
         # [1] shard: each server gets names of about as many bytes
         self._ledger = Ledger(checked, num_servers)
         self._timeout_s = timeout_s

@@ -134,6 +134,8 @@ def _knock(where: str) -> None:
         ConnectionError: nobody answers there, or somebody else.
     """
     host, _, port = where.rpartition(":")
+    if not (host and port.isdigit()):
+        raise ConnectionError(f"{where!r} is not HOST:PORT")
     try:
         with socket.create_connection(
             (host, int(port)), CONNECT_TIMEOUT_S
@@ -141,8 +143,8 @@ def _knock(where: str) -> None:
             sock.settimeout(CONNECT_TIMEOUT_S)
             sock.sendall(PREFACE)
             answer = sock.recv(9, socket.MSG_WAITALL)
-    except OSError as error:
-        why = error.strerror or str(error)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or str(error)
         raise ConnectionError(f"nobody answers at {where}: {why}") from error
     if len(answer) < 9 or answer[3] != SETTINGS:
         raise ConnectionError(f"whoever answers at {where} is not Ray's head")

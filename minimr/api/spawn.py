@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from minimr.exceptions import RaySystemError
 from minimr.net.channel import Address
+from minimr.net.token import load_token
 
 ROOT = Path(__file__).parents[2]
 
@@ -111,6 +112,7 @@ def spawn_node(
             f"minimr's nodes run on Linux only, not on {sys.platform}: use a "
             "container, a virtual machine or WSL; or init(local_mode=True)"
         )
+    load_token()  # or it is refused here, and not in the node
     env = dict(os.environ)
     known = env.get("PYTHONPATH")
     env["PYTHONPATH"] = f"{ROOT}:{known}" if known else str(ROOT)

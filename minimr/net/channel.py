@@ -162,13 +162,17 @@ def reachable(host: str) -> str:
         return str(probe.getsockname()[0])
 
 
+class AddressError(ValueError):
+    """A text that is not HOST:PORT."""
+
+
 def parse_address(text: str) -> Address:
-    """Read HOST:PORT. Raises: ValueError: it is not."""
+    """Read HOST:PORT. Raises: AddressError: it is not."""
     host, separator, port = text.rpartition(":")
     if not separator or not host or not port.isascii() or not port.isdigit():
-        raise ValueError(f"{text!r} is not HOST:PORT")
+        raise AddressError(f"{text!r} is not HOST:PORT")
     if int(port) > 65535:
-        raise ValueError(f"{text!r}: a port is at most 65535")
+        raise AddressError(f"{text!r}: a port is at most 65535")
     return host.strip("[]"), int(port)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Minimr
+from tests.cli.running import DEADLINE_S, Minimr, command, environment
 
 # {what is wrong: (arguments, what the one line says)}
 BAD = {
@@ -114,3 +116,74 @@ def test_a_node_says_in_one_line_why_it_cannot_start(minimr: Minimr) -> None:
         f"minimr: cannot listen at 127.0.0.1:{port}"
     )
     assert len((nobody.stderr + in_use.stderr).splitlines()) == 2
+
+
+# {what is wrong: (arguments, environment, what the one line says)}
+ELSEWHERE = {
+    "no address of a head": (
+        ["status", "--address", "nonsense"], {}, "not HOST:PORT"),
+    "none in the environment": (
+        ["list", "nodes"], {"MINIMR_ADDRESS": "nonsense"}, "not HOST:PORT"),
+    "none of Ray's": (
+        ["wordcount", "book.txt", "--engine", "ray"],
+        {"RAY_ADDRESS": "nonsense"}, "not HOST:PORT"),
+    "none to join": (["start", "--address", "nonsense"], {}, "HOST:PORT"),
+    "resources in a list": (
+        ["start", "--head", "--resources", "[1]"], {}, "--resources is not"),
+    "resources that are words": (
+        ["start", "--head", "--resources", '{"a": "b"}'], {},
+        "--resources is not"),
+    "less than no CPU": (
+        ["start", "--head", "--num-cpus", "-1"], {}, "amount of -1"),
+    "an endless number of CPUs": (
+        ["start", "--head", "--num-cpus", "nan"], {}, "amount of nan"),
+    "a folder for a token, rung 1": (
+        ["parameter-server", "--engine", "minimr", "--seconds", "0"],
+        {"MINIMR_TOKEN_FILE": "."}, "token file"),
+    "a folder for a token, rung 2": (
+        ["parameter-server", "--engine", "minimr-tasks", "--seconds", "0"],
+        {"MINIMR_TOKEN_FILE": "."}, "token file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ELSEWHERE)
+def test_bad_input_of_any_command_gets_one_line(
+    case: str, book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments, env, says = ELSEWHERE[case]
+    ended = subprocess.run(
+        command(*arguments),
+        env={**environment(book.parent), **env},
+        cwd=book.parent,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert says in ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("to", ["/dev/full", None], ids=["full", "closed"])
+@pytest.mark.parametrize(
+    "arguments",
+    [["wordcount", "book.txt", "--engine", "serial"], ["compare", "mapreduce"],
+     ["--help"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_an_output_that_takes_nothing_gets_no_traceback(
+    arguments: list[str], to: str | None, book: Path
+) -> None:
+    where = ">&-" if to is None else f"> {to}"
+    ended = subprocess.run(
+        f"{shlex.join(command(*arguments))} {where}",
+        shell=True,
+        env=environment(book.parent),
+        cwd=book.parent,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+    assert "Traceback" not in ended.stderr
+    assert "Exception ignored" not in ended.stderr
+    assert ended.returncode == (0 if to is None else 2)
