@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from minimr.api import machine
 from minimr.exceptions import RaySystemError
 from minimr.net.channel import Address
 from minimr.net.token import load_token
@@ -69,13 +70,12 @@ def node_options(
 ) -> dict[str, Any]:
     """Say what a node has; what is not given is measured."""
     amounts = dict(resources or {})
-    cpus = len(os.sched_getaffinity(0))
-    amounts["CPU"] = cpus if num_cpus is None else num_cpus
+    amounts["CPU"] = machine.cpus() if num_cpus is None else num_cpus
     gpus = _gpus() if num_gpus is None else num_gpus
     if gpus:
         amounts["GPU"] = gpus
     amounts = {name: float(have) for name, have in amounts.items()}
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    memory = machine.memory_bytes()
     store = int(object_store_memory or memory * 0.3)
     amounts["memory"] = float(memory * 0.5)
     amounts["object_store_memory"] = float(store)

@@ -39,9 +39,9 @@ unpickles what a user wrote.
     process -> owner
         inspect(what)                       tasks that have not ended => rows
     process -> node: the object store
-        create(id, size, owner)             make room => offset, or why not
+        create(id, size, owner)             => offset, OnDisk, or why not
         seal(id)                            it is complete
-        fetch(id, size, places, owner)      => offset; (place, why): not
+        fetch(id, size, places, owner)      the same; (place, why): not
         unpin(ids)                          nobody here reads them any more
         free(ids)                           nobody can reach them
     node -> node, node -> owner
@@ -224,6 +224,12 @@ class Stored(NamedTuple):
     size: int
     places: list[Address]  # nodes that have a copy
     refs: tuple[Name, ...]
+
+
+class OnDisk(NamedTuple):
+    """Where an object is that the memory of its node has no room for."""
+
+    descriptor: int  # of the node's process: a file without a name
 
 
 class Failed:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 GRACE_S = 0.002  # a shorter wait does not give a CPU back
 ASK_GRACE_S = 0.05  # nor this one, if it may only be for what is there
 
+Place = int | m.OnDisk  # an offset in the arena, or a file
 # What a fetch found no copy of, and where none was.
 Lost = list[tuple[Entry, Address | None]]
 
@@ -106,10 +107,11 @@ class Values:
             return m.Inline(packed.data, packed.copied(), names)
         size, node = serialize.stored_size(packed), self.runtime.node
         self.runtime.drain()  # what we have let go of makes room
-        offset = self.runtime.call(node, "create", id, size, owner)
-        if not isinstance(offset, int):
-            raise ObjectStoreFullError(str(offset))
-        with memoryview(self.arena)[offset : offset + size] as memory:
+        place = self.runtime.call(node, "create", id, size, owner)
+        if isinstance(place, str):
+            raise ObjectStoreFullError(place)
+        arena, offset = self._find(place, size)
+        with memoryview(arena)[offset : offset + size] as memory:
             serialize.write(memory, packed)
         node.post(("seal", id))
         node.flush()  # before anybody hears of it: we may die in between
@@ -275,7 +277,7 @@ class Values:
             return
 
         def answered(answer: Any) -> None:
-            if isinstance(answer, int):
+            if isinstance(answer, int | m.OnDisk):
                 done(self._pin(entry.id, answer, value.size))
             elif isinstance(answer, tuple) and answer[0] is not None:
                 missing(answer[0])
@@ -290,8 +292,16 @@ class Values:
         owner = entry.owner or self.runtime.address
         self.runtime.ask(self.runtime.node, answered, "fetch", *what, owner)
 
-    def _pin(self, id: bytes, offset: int, size: int) -> memoryview:
-        array = (ctypes.c_char * size).from_buffer(self.arena, offset)
+    def _find(self, place: Place, size: int) -> tuple[mmap.mmap, int]:
+        """Map what holds an object. Returns: that, and where it begins."""
+        if isinstance(place, m.OnDisk):
+            node, *_ = self.runtime.welcome.arena
+            return map_arena(node, place.descriptor, size), 0
+        return self.arena, place
+
+    def _pin(self, id: bytes, place: Place, size: int) -> memoryview:
+        arena, offset = self._find(place, size)
+        array = (ctypes.c_char * size).from_buffer(arena, offset)
 
         def gone() -> None:
             self.runtime.unpinned.append(id)

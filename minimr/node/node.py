@@ -93,6 +93,7 @@ class Node(Endpoint):
         self.report()
         self._trim()
         self.workers.end_orphans()
+        self.leasing.schedule()  # there may be room for a worker again
         if self.store.events:
             row = (self.id, "object store", [*self.store.events])
             self.store.events.clear()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import logging
 import mmap
 import os
 import signal
@@ -41,6 +42,13 @@ HINTS = {
     signal.SIGSEGV: "a crash in native code (segmentation fault)",
     signal.SIGABRT: "native code gave up (abort)",
 }
+
+NO_ROOM = (
+    "cannot start a worker: %s. It is tried again every second; `ulimit -a` "
+    "shows limits, `minimr list workers` what there is"
+)
+
+log = logging.getLogger(__name__)
 
 _inherited: list[Any] = []  # a child keeps, and never closes, what it was born
 
@@ -104,19 +112,37 @@ class WorkerPool:
         self._main = main
         self._prints = prints
         self._ended = ended
+        self._short = False  # the last fork has failed
         gc.freeze()  # a child never touches what was made before it
 
     def fork(self, env: Environment) -> None:
-        """Start a worker."""
-        outputs = [os.pipe(), os.pipe()]
-        worker, parent = Worker(env), os.getpid()
-        worker.pid = os.fork()
+        """Start a worker.
+
+        A system without room for it (descriptors, processes, memory) is no
+        reason to end: the node asks again every second.
+        """
+        files: list[int] = []
+        try:
+            for _ in range(2):
+                files += os.pipe()
+            files.append(os.open(os.devnull, os.O_RDONLY))
+            worker, parent = Worker(env), os.getpid()
+            worker.pid = os.fork()
+        except OSError as error:
+            for file in files:
+                os.close(file)
+            if not self._short:
+                log.warning(NO_ROOM, error.strerror)
+            self._short = True
+            return
         if worker.pid == 0:
-            self._child(worker, [write for _, write in outputs], parent)
-        for error, (read, write) in enumerate(outputs):
-            os.close(write)
-            self._prints.watch(worker, read, bool(error))
+            self._child(worker, files, parent)
+        self._short = False
+        os.close(files.pop())  # so that there is room for this one:
         pidfd = os.pidfd_open(worker.pid)
+        for number, (read, write) in enumerate((files[:2], files[2:])):
+            os.close(write)
+            self._prints.watch(worker, read, number == 1)
         self.hub.watch_file(pidfd, lambda: self._reap(worker, pidfd))
         self.workers[worker.pid] = worker
 
@@ -130,15 +156,16 @@ class WorkerPool:
         """Kill what workers have left; those on their way out are reaped."""
         end_children(self.workers)
 
-    def _child(self, worker: Worker, outputs: list[int], parent: int) -> None:
+    def _child(self, worker: Worker, files: list[int], parent: int) -> None:
         try:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != parent:
                 os._exit(1)
             adopt_orphans()
             _inherited.append(self)
-            os.dup2(outputs[0], 1)
-            os.dup2(outputs[1], 2)
+            os.dup2(files[1], 1)
+            os.dup2(files[3], 2)
+            os.close(files[-1])  # the next line needs one
             os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
             sys.stdout, sys.stderr = Stream(1), Stream(2)
             self._main(worker.env, worker.progress)

@@ -3,6 +3,7 @@
     create ─> offset ─> (the process writes) ─> seal ─> fetch: pinned
     full: copies of other nodes' objects go, least recently used first;
           then own objects are written to disk, and read back when asked for
+    full of what is being read: others are read, and written, on disk
 
 Rules:
 
@@ -24,11 +25,13 @@ from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from minimr.core.messages import Event
+from minimr.core.messages import Event, OnDisk
 from minimr.net.channel import Address
 
 ALIGN = 4096
 MAX_EVENTS = 1000
+
+Place = int | OnDisk  # of an object: an offset in the arena, or a file
 
 
 class Arena:
@@ -88,6 +91,10 @@ class Object:
     pins: Counter[Any] = field(default_factory=Counter)  # {reader: how often}
     file: int = -1
 
+    def place(self) -> Place:
+        """Say where a process finds it: an offset, or a file."""
+        return OnDisk(self.file) if self.offset is None else self.offset
+
 
 class Store:
     """All objects of a node. Runs in: the node's thread."""
@@ -109,17 +116,25 @@ class Store:
         owner: Address,
         primary: bool = True,
         maker: Any = None,
-    ) -> int | str:
-        """Make room for an object; give its offset, or say why not."""
+        on_disk: bool = False,
+    ) -> Place | str:
+        """Make room for an object; say where it is, or why there is none.
+
+        Args:
+            on_disk: if the memory has no room.
+        """
         self.seal(id)  # of an attempt before this one, whose worker died
         self.free(id)
         if id in self.objects:
             self.objects[id + b"old"] = self.objects.pop(id)
         offset = self._allocate(size)
+        stored = Object(id, offset, size, owner, primary, maker)
         if offset is None:
-            return self._full(size)
-        self.objects[id] = Object(id, offset, size, owner, primary, maker)
-        return offset
+            stored.file = self._new_file(size) if on_disk else -1
+            if stored.file < 0:
+                return self._full(size)
+        self.objects[id] = stored
+        return stored.place()
 
     def seal(self, id: bytes) -> None:
         """The object is complete, and may be read, evicted or spilled."""
@@ -128,19 +143,19 @@ class Store:
             stored.sealed = True
             self._forget_if_over(stored)
 
-    def pin(self, id: bytes, reader: Any) -> int | str | None:
-        """Hold an object in memory for a reader; give its offset.
+    def pin(self, id: bytes, reader: Any) -> Place | None:
+        """Hold an object where it is for a reader; None: it is not here.
 
-        None: it is not here. A text: it is on disk, and there is no room.
+        What is on disk comes into memory, if there is room.
         """
         stored = self.objects.get(id)
         if stored is None or not stored.sealed or stored.freed:
             return None
-        if stored.offset is None and not self._restore(stored):
-            return self._full(stored.size)
+        if stored.offset is None and not stored.pins:
+            self._restore(stored)
         self.objects.move_to_end(id)
         stored.pins[reader] += 1
-        return stored.offset
+        return stored.place()
 
     def unpin(self, id: bytes, reader: Any) -> None:
         """A reader is done with an object."""
@@ -181,7 +196,11 @@ class Store:
 
     def write(self, id: bytes, begin: int, data: Any) -> None:
         """Fill a part of an object that is being fetched."""
-        self._view(self.objects[id])[begin : begin + len(data)] = data
+        stored = self.objects[id]
+        if stored.offset is None:
+            os.pwrite(stored.file, data, begin)
+        else:
+            self._view(stored)[begin : begin + len(data)] = data
 
     def _view(self, stored: Object) -> memoryview:
         assert stored.offset is not None
@@ -226,39 +245,47 @@ class Store:
 
     def _spill(self, stored: Object) -> None:
         begin = time.time()
-        view, written, descriptor = self._view(stored), 0, -1
+        file, written = self._new_file(stored.size), 0
+        if file < 0:
+            return  # it stays in memory
+        view = self._view(stored)
+        while written < stored.size:
+            written += os.pwrite(file, view[written:], written)
+        assert stored.offset is not None
+        self.arena.free(stored.offset, stored.size)
+        stored.file, stored.offset = file, None
+        self.note("spill", stored.id, stored.size, begin)
+
+    def _new_file(self, size: int) -> int:
+        """Give the descriptor of a file with room; -1: there is no room."""
+        descriptor = -1
         try:
             descriptor, path = tempfile.mkstemp(dir=self._directory)
             os.unlink(path)
-            while written < stored.size:
-                written += os.write(descriptor, view[written:])
-        except OSError:  # no disk, or a full one: it stays in memory
+            os.posix_fallocate(descriptor, 0, size)
+        except OSError:
             if descriptor >= 0:
                 os.close(descriptor)
-            return
-        assert stored.offset is not None
-        self.arena.free(stored.offset, stored.size)
-        stored.file, stored.offset = descriptor, None
-        self.note("spill", stored.id, stored.size, begin)
+            return -1
+        return descriptor
 
-    def _restore(self, stored: Object) -> bool:
+    def _restore(self, stored: Object) -> None:
         begin = time.time()
         offset = self._allocate(stored.size)
         if offset is None:
-            return False
+            return
         stored.offset, read = offset, 0
         view = self._view(stored)
         while read < stored.size:
             read += os.preadv(stored.file, [view[read:]], read)
         os.close(stored.file)
         self.note("restore", stored.id, stored.size, begin)
-        return True
 
     def _full(self, size: int) -> str:
         return (
             f"no room for an object of {size:,} bytes: the store of this "
             f"node has {self.arena.size:,} bytes, {self.arena.used:,} of "
-            "them in use by objects that are being read or that the disk "
-            "had no room for. Drop references and arrays, or start with a "
-            "larger object_store_memory"
+            "them in use, and the disk has no room for more. Drop "
+            "references and arrays, or start with a larger "
+            "object_store_memory"
         )

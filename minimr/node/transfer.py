@@ -24,7 +24,7 @@ from minimr.node.store import Store
 
 PART_BYTES = 5 * 2**20
 UNDER_WAY = 4
-ROOM_WAIT_S = 2.0  # before a full store is an error
+ROOM_WAIT_S = 2.0  # before an object goes to disk, or is refused
 
 
 @dataclass(eq=False)
@@ -67,10 +67,15 @@ class Transfers:
             return  # it has died while it waited
         if owner != peer.data.address:
             self.endpoint.link(owner)  # to learn when the owner dies
-        offset = self.store.create(id, size, owner, maker=peer)
-        again = partial(self._on_create, peer, id, size, owner, reply)
-        if isinstance(offset, int) or not self._wait(size, until, again):
-            reply(offset)
+        place = self.store.create(id, size, owner, maker=peer)
+        if isinstance(place, str):
+            again = partial(self._on_create, peer, id, size, owner, reply)
+            if self._wait(size, until, again):
+                return
+            place = self.store.create(
+                id, size, owner, maker=peer, on_disk=True
+            )
+        reply(place)
 
     def _wait(
         self, size: int, until: float, again: Callable[[float], None]
@@ -152,14 +157,18 @@ class Transfers:
             if not others:
                 reply((self.endpoint.address, "it is not here"))
                 return
-            found = self.store.create(id, size, owner, primary=False)
-            if isinstance(found, int):
-                self._coming[id] = Coming(id, size, others[0], owner)
-        if isinstance(found, str):
-            again = partial(self._on_fetch, *question)
-            if not self._wait(size, until, again):
-                reply((None, found))
-        elif id in self._coming:
+            place = self.store.create(id, size, owner, primary=False)
+            if isinstance(place, str):
+                if self._wait(size, until, partial(self._on_fetch, *question)):
+                    return
+                place = self.store.create(
+                    id, size, owner, primary=False, on_disk=True
+                )
+                if isinstance(place, str):
+                    reply((None, place))
+                    return
+            self._coming[id] = Coming(id, size, others[0], owner)
+        if id in self._coming:
             coming = self._coming[id]
             coming.readers.append((peer, reply))
             while coming.next < min(size, PART_BYTES * UNDER_WAY):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from minimr.core.messages import OnDisk
 from minimr.node.store import Store
 from minimr.node.transfer import Transfers
 
@@ -102,6 +103,27 @@ def test_what_is_being_read_does_not_move(store: Store) -> None:
     assert offsets == {n: store.objects[n.encode()].offset for n in "abcd"}
 
 
+def test_what_the_memory_has_no_room_for_is_read_and_written_on_disk(
+    store: Store,
+) -> None:
+    fill(store, *"abcde")  # a is on disk
+    for name in "bcde":
+        store.pin(name.encode(), READER)
+    place = store.pin(b"a", READER)
+    assert isinstance(place, OnDisk)
+    assert os.pread(place.descriptor, 3, 0) == b"aaa"
+    new = store.create(b"f", 5 * MB, OWNER, on_disk=True)
+    assert isinstance(new, OnDisk)
+    store.write(b"f", 5 * MB - 3, b"fff")
+    store.seal(b"f")
+    assert store.part(b"f", 5 * MB - 3, 5 * MB) == b"fff"
+    store.unpin(b"b", READER)
+    store.free(b"b")
+    assert store.pin(b"a", READER) == place  # others look there
+    store.process_left(READER, ("", 0))
+    assert isinstance(store.pin(b"a", READER), int)
+
+
 def test_what_was_freed_while_being_read_goes_with_the_reader(
     store: Store,
 ) -> None:
@@ -131,10 +153,10 @@ def test_without_a_disk_it_says_so_and_loses_nothing(
 ) -> None:
     folder = str(tmp_path / "nowhere" if disk == "gone" else tmp_path)
     if disk == "full":
-        monkeypatch.setattr(os, "write", no_space)
+        monkeypatch.setattr(os, "posix_fallocate", no_space)
     with opened(folder) as store:
         fill(store, *"abcd")
-        told = str(store.create(b"e", MB, OWNER))
+        told = str(store.create(b"e", MB, OWNER, on_disk=True))
         assert f"no room for an object of {MB:,} bytes" in told
         assert "larger object_store_memory" in told
         assert in_memory(store) == "abcd"
