@@ -45,18 +45,15 @@ def children(pid: int) -> Iterator[int]:
             yield from map(int, file.read_text().split())
 
 
-def end_children(spare: Container[int] = ()) -> int:
+def end_children(spare: Container[int] = ()) -> list[int]:
     """Kill the children of this process and their descendants.
 
-    Blocks: no. Gives one that is still on its way out; 0: all are gone.
+    Blocks: no. Gives the children: they end, and theirs may come to us.
     """
-    left = 0
-    for pid in children(os.getpid()):
-        if pid not in spare:
-            kill_tree(pid)
-            if os.waitpid(pid, os.WNOHANG)[0] == 0:
-                left = pid
-    return left
+    ours = [pid for pid in children(os.getpid()) if pid not in spare]
+    for pid in ours:
+        kill_tree(pid)
+    return ours
 
 
 def end_all_children(spare: Container[int] = ()) -> None:
@@ -64,8 +61,9 @@ def end_all_children(spare: Container[int] = ()) -> None:
 
     Blocks: until none is left.
     """
-    while left := end_children(spare):
-        os.waitid(os.P_PID, left, os.WEXITED | os.WNOWAIT)
+    while ours := end_children(spare):
+        for pid in ours:
+            os.waitpid(pid, 0)
 
 
 def kill_tree(pid: int) -> None:

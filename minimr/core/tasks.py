@@ -19,6 +19,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
@@ -43,6 +44,7 @@ ALL = sys.maxsize  # an actor's
 USED_UP = 0  # the next SPREAD task had better go to another node
 CLOSED = -1  # others wait for the worker, or it is gone
 BATCH = 32  # posted messages that are worth a flush
+FORCE_S = 1.0  # a worker has to obey a forced cancel that comes to it
 FIRST = (0).to_bytes(4, "big")  # of the object that a task returns
 
 
@@ -302,10 +304,20 @@ class Tasks:
         for lease in task.queue.leases if task.queue is not None else ():
             if task.id in lease.inflight:
                 lease.peer.post(("cancel", task.id, force, recursive))
+                if force:
+                    insist = partial(self._insist, lease, task)
+                    self.runtime.later(FORCE_S, insist)
                 return
         self.finish(task, self.cancelled(task))
         if task.queue is not None:  # those behind it move up
             self.runtime.leases.dispatch(task.queue)
+
+    def _insist(self, lease: Lease, task: Task) -> None:
+        """End a worker that does not listen: a stopped one, or one in C."""
+        runs = next(iter(lease.inflight), None) == task.id
+        if runs and lease.node is not None:
+            node = self.runtime.link(lease.node)
+            node.post(("release", lease.number, "cancel(force=True)"))
 
     def cancelled(self, task: Task) -> m.Failed:
         """Give what `get` raises after `cancel`."""

@@ -154,7 +154,8 @@ class WorkerPool:
 
     def end_orphans(self) -> None:
         """Kill what workers have left; those on their way out are reaped."""
-        end_children(self.workers)
+        for pid in end_children(self.workers):
+            os.waitpid(pid, os.WNOHANG)
 
     def _child(self, worker: Worker, files: list[int], parent: int) -> None:
         try:
