@@ -120,9 +120,10 @@ class Node(Endpoint):
         raise SystemExit(why)
 
     def farewell(self, why: str) -> None:
-        """Tell drivers why this node ends."""
+        """Tell the drivers that end with this node why it ends."""
         for peer in self.links.values():
-            if peer.data.kind == "driver":
+            ours = self.address in (self.head, peer.data.home)
+            if ours and peer.data.kind == "driver":
                 peer.post(("stop", why))
         self.hub.flush()
 

@@ -16,6 +16,7 @@ import pytest
 
 import minimr as ray
 from minimr.api import session
+from minimr.cluster_utils import Cluster
 from minimr.exceptions import LocalRayletDiedError
 from tests.faults.core.cluster import Nodes, T, eventually, until_there_are
 
@@ -110,6 +111,20 @@ def test_after_shutdown_there_can_be_another_cluster(own_node: int) -> None:
     ray.shutdown()
     ray.init(num_cpus=1, address="local", log_to_driver=False)
     assert ray.get(ray.remote(lambda: 1).remote(), timeout=T) == 1
+
+
+@pytest.mark.parametrize("graceful", [True, False])
+def test_the_end_of_another_node_is_not_ours(graceful: bool) -> None:
+    cluster = Cluster(True, True)
+    try:
+        other = cluster.add_node(resources={"there": 1})
+        there = ray.remote(resources={"there": 1})(lambda: 1)
+        assert ray.get(there.remote(), timeout=T) == 1  # so it knows us
+        cluster.remove_node(other, allow_graceful=graceful)
+        cluster.wait_for_nodes()
+        assert ray.get(ray.remote(lambda: 2).remote(), timeout=T) == 2
+    finally:
+        cluster.shutdown()
 
 
 PROGRAM = """
