@@ -67,13 +67,13 @@ def run(
     return process
 
 
-def check(process: subprocess.Popen[str]) -> None:
+def check(process: subprocess.Popen[str], may_be_over: bool = False) -> None:
     """Make sure of the exit code, the line, and that nobody is left."""
     out, err = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 130, err
-    assert err.count("interrupted") == 1, err
-    assert err.endswith("\n")
-    assert "interrupted" in err.splitlines()[-1]
+    if not (may_be_over and process.returncode == 0):
+        assert process.returncode == 130, err
+        assert err.count("interrupted") == 1, err
+        assert "interrupted" in err.splitlines()[-1]
     assert "Traceback" not in out + err
     assert "Exception ignored" not in err
     left = [
@@ -128,4 +128,4 @@ def test_ctrl_c_at_any_time_is_a_line(
         process.wait(delay_s)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    check(process)
+    check(process, may_be_over=True)
