@@ -96,7 +96,7 @@ def start(
         channel.close()
         options |= {"head": there[:2], "host": host or here[0]}
     if block:
-        options["driver"] = os.getpid()  # it ends with this command
+        options["parent"] = os.getpid()  # it ends with this command
     # Who waits for the end of our output must not wait for the node's.
     log = running.home() / "nodes.log"
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

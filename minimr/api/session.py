@@ -111,8 +111,10 @@ def init(
     if VARIABLE in os.environ:
         narrate("driver ")
     amounts = (num_cpus, num_gpus, resources, object_store_memory, labels)
-    where, host = _place(address, amounts)
+    process = os.urandom(8)  # who we are, before we can say hello with it
+    where, host = _place(address, amounts, process)
     runtime = Runtime("driver", load_token(), host)
+    runtime.process = process
     _connect(runtime, where, namespace, runtime_env, log_to_driver)
     return {
         "node_id": runtime.welcome.node,
@@ -123,7 +125,7 @@ def init(
 
 
 def _place(
-    address: str | None, amounts: tuple[Any, ...]
+    address: str | None, amounts: tuple[Any, ...], process: bytes
 ) -> tuple[Address, str]:
     """Give the address of a node, and our own towards it."""
     global _node
@@ -132,7 +134,8 @@ def _place(
     elif address is None:
         address = running.find()
     if address in (None, "local"):
-        options = {**node_options(*amounts), "driver": os.getpid()}
+        options = {**node_options(*amounts), "driver": process.hex()}
+        options["parent"] = os.getpid()
         _node, there = spawn_node(options)
         return there, LOOPBACK
     if any(amount is not None for amount in amounts):

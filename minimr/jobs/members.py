@@ -1,18 +1,23 @@
 """Who is there: the workers of an engine, from registration to death.
 
     Register ─> Member ─┬─ messages ──────────────────> (member, message)
-                        ├─ connection ends ─┐
+                        ├─ process ends ────┐
+                        ├─ connection ends ─┤
                         ├─ silence ─────────┼─ lose ──> Lost
                         └─ given up ────────┘   └─ kill and replace it, if
                                                    it is a process of ours
 
 Rules:
 
-1. A worker is dead when its connection ends, or when nothing was heard of
-   it for `silence_timeout_s`; the coordinator may also give it up. There is
-   no way back: if it lives on, it finds its connection closed, and leaves.
+1. A worker is dead when its process ends, where that is one of ours, when
+   its connection ends, or when nothing was heard of it for
+   `silence_timeout_s`; the coordinator may also give it up. There is no way
+   back: if it lives on, it finds its connection closed, and leaves.
 2. A local worker that dies is replaced, so that a machine keeps its
-   workers; what kills them again and again is stopped by the tracker.
+   workers; what kills them again and again in tasks is stopped by the
+   tracker, and at their start by `MAX_FAILED_STARTS`.
+3. A process of ours is known by the name that it was started with. Its
+   process id may be that of another one on another machine.
 
 Ray: the GCS's table of nodes with its health checks, and the raylet's pool
 of worker processes.
@@ -40,6 +45,8 @@ from minimr.net.channel import Address, reachable
 from minimr.net.hub import Hub, Left, Posted, Received
 from minimr.net.peer import Peer
 
+MAX_FAILED_STARTS = 5  # in a row
+
 log = logging.getLogger(__name__)
 
 
@@ -61,7 +68,7 @@ class Member:
     peer: Peer
     pid: int
     data_address: Address
-    local: bool  # a process of ours: killed and replaced when it is lost
+    name: str | None  # of a process of ours: it is killed and replaced
     last_heard: float
     # The coordinator's: what it does now, and since when in vain.
     task: tuple[int, TaskId, int] | None = None  # attempt; None: idle
@@ -103,6 +110,7 @@ class Members:
         self._table: dict[int, Member] = {}  # {worker: ...}
         self._ids = count(1)
         self._events: list[Any] = []  # for whoever polls next
+        self._failed_starts = 0  # in a row
         for _ in range(num_workers):
             self._processes.start()
 
@@ -121,7 +129,7 @@ class Members:
         until = time.monotonic() + self.timing.start_timeout_s
         while len(self._table) < number:
             left = until - time.monotonic()
-            if left <= 0 or not len(self._processes):
+            if left <= 0 or not self._starting():
                 raise JobError(
                     f"only {len(self._table)} of {number} workers have "
                     f"started; the last one: {self.last_death}"
@@ -170,8 +178,8 @@ class Members:
         """Give a worker up. A `Lost` follows in the next `poll`."""
         del self._table[member.id]
         self._hub.drop(member.peer)
-        if member.local:
-            how = self._processes.kill(member.pid)
+        if member.name is not None:
+            how = self._processes.kill(member.name)
             why = f"{why}; {how}" if died else why  # or it was us
             if self._restart:
                 self._processes.start()
@@ -220,14 +228,16 @@ class Members:
 
     def _register(self, peer: Peer, message: Register) -> None:
         peer.data = next(self._ids)
+        ours = message.name in self._starting()
         member = Member(
             id=peer.data,
             peer=peer,
             pid=message.pid,
             data_address=(peer.host, message.data_port),
-            local=message.pid in self._processes,
+            name=message.name if ours else None,
             last_heard=time.monotonic(),
         )
+        self._failed_starts = 0 if ours else self._failed_starts
         self._table[member.id] = member
         peer.send(
             Welcome(
@@ -239,9 +249,23 @@ class Members:
         )
         log.info("%s has joined", member)
 
+    def _starting(self) -> set[str]:
+        """Name our processes that have not registered."""
+        return set(self._processes) - {member.name for member in self}
+
     def _on_ended(self, ended: Ended) -> None:
-        """Note a process that has ended; a member's end comes as `Left`."""
-        known = {member.pid for member in self}
-        if ended.pid in self._processes and ended.pid not in known:
-            self._processes.kill(ended.pid)
-            self.last_death = f"at its start: {ended.how}"
+        """Note a process that has ended, whoever keeps its sockets open."""
+        for member in self:
+            if member.name == ended.name:
+                self.lose(member, "its process has ended", died=True)
+                return
+        if ended.name not in self._processes:  # we have ended it ourselves
+            return
+        how = self._processes.kill(ended.name)
+        self._failed_starts += 1
+        self.last_death = f"at its start: {how}"
+        log.warning("a worker has died at its start: %s", how)
+        if self._restart and self._failed_starts < MAX_FAILED_STARTS:
+            self._processes.start()
+        elif self._failed_starts > 1:
+            self.last_death += f", as {self._failed_starts} have in a row"

@@ -40,7 +40,8 @@ class RemoteError(NamedTuple):
 class Register(NamedTuple):
     """worker -> coordinator, first of all. Reply: Welcome."""
 
-    pid: int
+    name: str  # that it was given by the driver that started it, or none
+    pid: int  # for people: two machines may have the same
     data_port: int  # where other workers fetch from it
 
 

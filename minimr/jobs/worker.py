@@ -21,6 +21,7 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
@@ -58,6 +59,7 @@ from minimr.jobs.messages import (
     Welcome,
 )
 from minimr.jobs.store import Store
+from minimr.keeper import KEEPER, adopt_orphans, end_all_children
 from minimr.narrate import narrate
 from minimr.net.channel import Address, connect, parse_address
 from minimr.net.frames import MAX_FRAME_BYTES
@@ -91,16 +93,23 @@ class _JobState:
 class Worker:
     """One worker process, from registration to the coordinator's end.
 
+    Args:
+        address: of the coordinator.
+        token: of the user.
+        name: what the driver that started this process calls it.
+
     Raises:
         ConnectionError: nobody answers, or refuses us.
     """
 
-    def __init__(self, address: Address, token: bytes) -> None:
+    def __init__(
+        self, address: Address, token: bytes, name: str = ""
+    ) -> None:
         channel = connect(address, token, ["run"])
         host = channel.sock.getsockname()[0]
         self._hub = Hub(token, "blocks", (host, 0))
         port = self._hub.address[1]
-        channel.send(Register(os.getpid(), port))
+        channel.send(Register(name, os.getpid(), port))
         reply: Welcome = channel.receive(REGISTER_TIMEOUT_S)
         self.welcome = reply
         self._fetcher = Fetcher(token, reply.fetch_timeout_s)
@@ -121,11 +130,20 @@ class Worker:
         """
         signal.signal(signal.SIGUSR1, self._interrupt)
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+        if sys.platform == "linux":
+            adopt_orphans()
+        keeper = os.environ.pop(KEEPER, None)
+        if keeper is not None:  # whoever ends it, ends us
+            gone = os.pidfd_open(int(keeper))
+            self._hub.watch_file(gone, lambda: _leave(1))
         threading.Thread(
             target=self._live, args=(on_end,), name="io", daemon=True
         ).start()
-        while True:
-            self._obey(self._orders.get())
+        try:
+            while True:
+                self._obey(self._orders.get())
+        finally:  # Ctrl-C, of a worker that a user has started
+            _end_children()
 
     # ---- main thread
 
@@ -229,10 +247,10 @@ class Worker:
     def _live(self, on_end: Callable[[str], None]) -> NoReturn:
         try:
             on_end(self._serve())
-            os._exit(0)
+            _leave(0)
         except BaseException:  # nobody would answer any more
             log.exception("the I/O thread of a worker has failed")
-            os._exit(1)
+            _leave(1)
 
     def _serve(self) -> str:
         next_beat = time.monotonic()
@@ -285,12 +303,25 @@ def _sendable(data: bytes, what: str) -> bytes:
     return data
 
 
-def main(address: str) -> None:
+def _leave(code: int) -> NoReturn:
+    _end_children()
+    os._exit(code)
+
+
+def _end_children() -> None:
+    """End what tasks have started. A keeper, if there is one, does too."""
+    if sys.platform == "linux":
+        with contextlib.suppress(ChildProcessError):  # a task waits for it
+            end_all_children()
+
+
+def main(address: str, name: str = "") -> None:
     """Run a worker that a driver has started on its own machine."""
     narrate()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    Worker(parse_address(address), load_token()).run(lambda why: None)
+    worker = Worker(parse_address(address), load_token(), name)
+    worker.run(lambda why: None)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

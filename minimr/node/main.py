@@ -13,13 +13,11 @@ import gc
 import importlib
 import json
 import logging
-import mmap
 import os
 import signal
 import sys
 from typing import Any
 
-from minimr.core import messages as m
 from minimr.core import worker
 from minimr.core.runtime import Runtime, set_current
 from minimr.keeper import KEEPER, adopt_orphans, end_all_children
@@ -28,6 +26,7 @@ from minimr.net.channel import Address
 from minimr.net.token import load_token
 from minimr.node.control import Control
 from minimr.node.node import Node
+from minimr.node.pool import Worker
 
 WARM_S = 0.5  # after the start, which it would make longer
 
@@ -40,14 +39,14 @@ def serve(options: dict[str, Any]) -> None:
     token = load_token()
     address = (options.get("host", "127.0.0.1"), options.get("port", 0))
 
-    def worker_main(env: m.Environment, progress: mmap.mmap) -> None:
-        run_worker(token, node.address, env, progress)
+    def worker_main(born: Worker) -> None:
+        run_worker(token, node.address, born)
 
     amounts, store_bytes = options["resources"], options["store_bytes"]
     labels = options.get("labels", {})
     node = Node(token, address, amounts, store_bytes, labels, worker_main)
     node.driver = options.get("driver")  # when `init` started this cluster
-    parent = options.get("parent", node.driver)
+    parent = options.get("parent")
     keeper = os.environ.pop(KEEPER, None)
     for other in (parent, keeper):
         if other is not None:
@@ -92,17 +91,16 @@ def warm() -> None:
     gc.freeze()  # see `WorkerPool`
 
 
-def run_worker(
-    token: bytes, node: Address, env: m.Environment, progress: mmap.mmap
-) -> None:
+def run_worker(token: bytes, node: Address, born: Worker) -> None:
     """Be a worker. Runs in: a fork of the node."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.environ.update(dict(env))
+    os.environ.update(dict(born.env))
     narrate("worker ")
     runtime = Runtime("worker", token, node[0])
-    runtime.home, runtime.env = node, env
+    runtime.process = born.process
+    runtime.home, runtime.env = node, born.env
     set_current(runtime)
-    executor = worker.executor = worker.Executor(runtime, progress)
+    executor = worker.executor = worker.Executor(runtime, born.progress)
     runtime.attach(node)
     runtime.pump.start()
     executor.run()

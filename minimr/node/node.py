@@ -61,7 +61,7 @@ class Node(Endpoint):
         self.nodes: list[m.NodeInfo] = [self.info()]  # what we expect
         self._told: dict[str, m.NodeInfo] = {}  # what they have reported
         self.head = self.address
-        self.driver: int | None = None  # process id; we end when it does
+        self.driver: str | None = None  # its process; we end when it does
         self.leasing = Leasing(self)
         self.serve(self.leasing)
         leasing = self.leasing
@@ -134,8 +134,8 @@ class Node(Endpoint):
 
     def _on_hello(self, peer: Peer, *hello: Any) -> None:
         super()._on_hello(peer, *hello)
-        worker = self.workers.workers.get(peer.data.pid)
-        if peer.data.kind == "worker" and worker is not None:
+        worker = self.workers.find(peer.data.process)
+        if worker is not None:
             worker.peer, worker.address = peer, peer.data.address
             worker.idle_since = time.monotonic()
             self.leasing.schedule()
@@ -145,7 +145,7 @@ class Node(Endpoint):
         reply(m.Welcome(self.id, self.head, arena))
 
     def _left(self, peer: Peer, why: str) -> None:
-        if peer.data.kind == "driver" and peer.data.pid == self.driver:
+        if peer.data.process.hex() == self.driver:
             self._on_stop(None, "the driver is gone")
         if peer.data.address == self.head != self.address:
             self._on_stop(

@@ -58,6 +58,8 @@ class Worker:
 
     def __init__(self, env: Environment) -> None:
         self.pid = 0
+        # What it says hello with: of two machines, two may have one pid.
+        self.process = os.urandom(8)
         self.env = env
         self.job = ""  # of the first lease, and from then on
         self.driver: Address | None = None  # of the job: shows the prints
@@ -95,7 +97,7 @@ class WorkerPool:
     """Forks workers and tells when they end.
 
     Args:
-        main: runs in the child, with (environment, progress).
+        main: runs in the child, and is told what it was born as.
         prints: reads what they print.
         ended: called with (worker, how).
     """
@@ -103,7 +105,7 @@ class WorkerPool:
     def __init__(
         self,
         hub: Hub,
-        main: Callable[[Environment, mmap.mmap], None],
+        main: Callable[[Worker], None],
         prints: Prints,
         ended: Callable[[Worker, str], None],
     ) -> None:
@@ -146,6 +148,11 @@ class WorkerPool:
         self.hub.watch_file(pidfd, lambda: self._reap(worker, pidfd))
         self.workers[worker.pid] = worker
 
+    def find(self, process: bytes) -> Worker | None:
+        """Give the worker that says hello with this, if it is ours."""
+        ours = (w for w in self.workers.values() if w.process == process)
+        return next(ours, None)
+
     def kill(self, worker: Worker, why: str) -> None:
         """End a worker at once."""
         if worker.pid in self.workers:
@@ -169,7 +176,7 @@ class WorkerPool:
             os.close(files[-1])  # the next line needs one
             os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
             sys.stdout, sys.stderr = Stream(1), Stream(2)
-            self._main(worker.env, worker.progress)
+            self._main(worker)
         except SystemExit as end:  # of a fork of the worker
             os._exit(end.code if isinstance(end.code, int) else bool(end.code))
         except BaseException:  # noqa: BLE001  # the end of a process

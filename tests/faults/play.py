@@ -105,11 +105,16 @@ class Play:
 
     def pids(self) -> list[int]:
         """List the local workers that live now."""
+        keepers = [
+            child
+            for child in psutil.Process().children()
+            if "minimr.keeper" in child.cmdline()
+        ]
         return [
             child.pid
-            for child in psutil.Process().children()
+            for keeper in keepers
+            for child in keeper.children()
             if "minimr.jobs.worker" in child.cmdline()
-            and child.pid not in [other.pid for other in self.joined]
         ]
 
     def ran(self, task: str) -> list[int]:
@@ -220,10 +225,12 @@ def kept_busy(members: Members) -> Iterator[None]:
 class FakeWorker:
     """A worker in the test's hands: it registers, and does as it is told."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(
+        self, address: Address, pid: int | None = None, name: str = ""
+    ) -> None:
         self.channel = connect(address, load_token(), ["run"])
         nobody = 9  # a port where no worker serves blocks
-        self.channel.send(Register(os.getpid(), nobody))
+        self.channel.send(Register(name, pid or os.getpid(), nobody))
         self.reply: Welcome = self.channel.receive(DEADLINE_S)
 
     def receive(self, kind: type) -> Any:

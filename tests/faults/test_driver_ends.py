@@ -92,7 +92,8 @@ def test_a_driver_that_ends_while_it_starts_leaves_no_worker(
         "from minimr.net.token import load_token\n"
         "coordinator = Coordinator(load_token(), 2)\n"
         "processes = coordinator._members._processes\n"
-        "print(*processes._running, flush=True)\n"
+        "pids = [p.pid for p in processes._running.values()]\n"
+        "print(*pids, flush=True)\n"
         "sys.stdin.read()\n"
         "os._exit(0)\n"
     )

@@ -241,7 +241,7 @@ RUBBISH: dict[str, Any] = {
     "half a frame": struct.pack("!IQ", 1, 100) + b"h",
     "an object that is no message": {"hello": "there"},
     "a message of the wrong direction": RunMap(1, TaskId("map", 0), 0, b""),
-    "a second registration": Register(1, 9),
+    "a second registration": Register("", 1, 9),
     "the end of a task that it was not given": Done(
         1, TaskId("map", 0), TaskReport()
     ),

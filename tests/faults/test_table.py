@@ -77,10 +77,12 @@ def test_the_result_is_the_same_when(start: Any, fault: str) -> None:
     result = play.run()
     assert time.monotonic() - begin < BOUND_S
     assert result.stats.reruns >= 1
+    # Between jobs nobody looks who has died: a backup may have done all that
+    # was left before a death was noticed.
+    play.run_again()
     assert len(play.pids()) == 2, "who is lost is replaced"
     if lost is not None:
         assert (play.pids() != before) == lost
-    play.run_again()
 
 
 def test_without_a_fault_nothing_runs_again(start: Any) -> None:

@@ -29,7 +29,7 @@ def test_any_plain_object_comes_back(message: object) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        m.Register(1, 2),
+        m.Register("", 1, 2),
         m.Heartbeat(),
         m.RunReduce(1, m.TaskId("reduce", 2), 0, [(3, ("::1", 4), [5, 6])]),
         m.Done(1, m.TaskId("map", 2), TaskReport(pid=7)),
