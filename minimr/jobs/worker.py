@@ -102,9 +102,7 @@ class Worker:
         ConnectionError: nobody answers, or refuses us.
     """
 
-    def __init__(
-        self, address: Address, token: bytes, name: str = ""
-    ) -> None:
+    def __init__(self, address: Address, token: bytes, name: str = "") -> None:
         channel = connect(address, token, ["run"])
         host = channel.sock.getsockname()[0]
         self._hub = Hub(token, "blocks", (host, 0))
