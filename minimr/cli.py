@@ -15,8 +15,9 @@ from minimr.leaving import leave_at_ctrl_c
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and leave with its exit code."""
     leave_at_ctrl_c("minimr")
-    from minimr.commands import run
+    from minimr.commands import ready_streams, run
 
+    ready_streams()
     sys.exit(run(arguments))
 
 

@@ -6,7 +6,6 @@ find files ─> cut splits ─> each engine: run, totals, top, merged
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import click
@@ -27,12 +26,14 @@ from minimr.corpus import (
     find_files,
     split_files,
     standard_library,
+    tell_left_out,
 )
 from minimr.engines import ENGINES
 from minimr.interface import MapReduce
 from minimr.leaving import calling
 from minimr.measured import Measured, table, write_json
 from minimr.net.channel import Address
+from minimr.sources import Source, look
 from minimr.wordcount import JOBS
 
 Words = dict[str, int]
@@ -91,24 +92,24 @@ def wordcount(
 ) -> int:
     """Count the words of files and folders.
 
-    Without a PATH, those of Python's own library.
+    Without a PATH, those of Python's own library; - is standard input.
     """
     names = list(ENGINES) if engine == "all" else [engine]
     for path in filter(None, (output, json_file)):
         files.check_writable(path)
     expected = None if expect is None else counts.read_counts(expect)
-    found = find_files(paths) if paths else standard_library()
-    size = sum(map(os.path.getsize, found))
+    sources = _sources(paths)
+    size = sum(source.size for source in sources)
     with Engines(names, workers, address, listen) as engines:
         engines.join()
         splits = split_files(
-            found, map_tasks or default_num_splits(size, engines.workers)
+            sources, map_tasks or default_num_splits(size, engines.workers)
         )
         reduces = reduce_tasks or default_num_reduce_tasks(
             size, engines.workers
         )
         note(
-            f"{number_of(len(found), 'file')}, {size / 1e6:,.1f} MB; "
+            f"{number_of(len(sources), 'file')}, {size / 1e6:,.1f} MB; "
             f"job {job}: {number_of(len(splits), 'map task')}, "
             f"{number_of(reduces, 'reduce task')}, "
             f"{number_of(engines.workers, 'worker')}"
@@ -120,6 +121,26 @@ def wordcount(
     session.show()
     _save(session, output, json_file)
     return 1 if session.differences or engines.failed else 0
+
+
+def _sources(paths: tuple[str, ...]) -> list[Source]:
+    """Find the input, and say what is special about it."""
+    left_out: list[tuple[str, str]] = []
+    if paths:
+        found = find_files(paths, lambda *what: left_out.append(what))
+    else:
+        found = standard_library()
+    if left_out:
+        note(tell_left_out(left_out))
+    sources = [look(path) for path in found]
+    whole = [source for source in sources if source.whole]
+    if whole:
+        kinds = ", ".join(sorted({source.whole for source in whole}))
+        note(
+            f"{number_of(len(whole), 'file')} cannot be cut, and each is read "
+            f"by one map task: {kinds}"
+        )
+    return sources
 
 
 def _save(session: Session, output: str | None, json_file: str | None) -> None:
@@ -211,7 +232,9 @@ class Session:
             )
         if self.differences:
             say("\n".join(["the counts DIFFER:", *self.differences]))
-        elif self.keep_counts and (self._expected or len(self.rows) > 1):
+        elif self.keep_counts and (
+            self._expected is not None or len(self.rows) > 1
+        ):
             whom = [row.engine for row in self.rows]
             whom += [] if self._expected is None else ["the expected ones"]
             say(f"the counts are identical: {', '.join(whom)}")

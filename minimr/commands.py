@@ -19,9 +19,13 @@ Rules:
 from __future__ import annotations
 
 import importlib
+import io
+import os
+import sys
 
 import click
 
+from minimr.console import note
 from minimr.guard import guarded
 from minimr.narrate import narrate
 
@@ -62,6 +66,23 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="minimr")
 def cli() -> None:
     """MapReduce, actors and parameter servers: from scratch, and on Ray."""
+
+
+def ready_streams() -> None:
+    """Write what the terminal's alphabet lacks as `\\u03a9`; miss no stream.
+
+    A stream that is closed would leave its number to the next file that is
+    opened, and that file would get what is printed.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if sys.stdout is None:
+        note("minimr: the standard output is closed: no result is shown")
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  until the end
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -6,15 +6,17 @@
 
 A file is cut by its size alone, at any byte; whoever reads a range moves
 both its ends to where the next word begins, by the same rule, so that
-neighbours agree without talking to each other, and the driver opens no
-file. (Hadoop's `TextInputFormat` does so at line ends.)
+neighbours agree without talking to each other. (Hadoop's `TextInputFormat`
+does so at line ends.) What cannot be cut is read whole, by one map task:
+see `minimr/sources.py`.
 
 Rules:
 
 1. A range ends only behind an ASCII white space byte. In UTF-8 such a byte
    is never part of another character, so no word and no character is cut.
 2. Reading takes memory for one block, not for the range: a block grows
-   only when a single word is longer.
+   only when a single word is longer. However long that is, each of its
+   bytes is read a fixed number of times, not once for every range.
 3. A byte-order mark at the head of a file is not text. Bytes that are not
    UTF-8 become U+FFFD, and the job's counters name the file.
 """
@@ -23,24 +25,35 @@ from __future__ import annotations
 
 import os
 import sysconfig
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 from minimr.interface import count
+from minimr.sources import BLOCK_BYTES as BLOCK_BYTES
+from minimr.sources import (
+    BYTE_ORDER_MARK,
+    HEAD_BYTES,
+    STANDARD_INPUT,
+    WORD_BYTES,
+    MissingPackageError,
+    Source,
+    Whole,
+    look,
+    reading,
+    whole_words,
+    why_whole,
+)
+from minimr.sources import NOT_UTF8 as NOT_UTF8
+from minimr.sources import InputError as InputError
 
-BLOCK_BYTES = 2**16  # its words fit into a processor's second cache
 SPLIT_BYTES = 2**25  # the default number of splits keeps them below this
 SPLITS_PER_WORKER = 4  # so that a slow worker does not hold up the rest
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-WORD_BYTES = bytes(set(range(256)) - set(b" \t\n\r\v\f"))
 INSTALLED = ("site-packages", "dist-packages")  # not Python's own
-NOT_UTF8 = "not UTF-8: "  # counters with this prefix name a file each
 
-
-class InputError(ValueError):
-    """The input does not exist, cannot be read, or holds no text."""
+LeaveOut = Callable[[str, str], None]  # is told a path, and why
 
 
 @dataclass(frozen=True)
@@ -60,25 +73,22 @@ class Range:
         Raises:
             InputError: the file cannot be read any more, or has shrunk.
         """
-        try:
-            with open(self.path, "rb", buffering=0) as file:
-                start = _next_word(file, self.start)
-                end = _next_word(file, self.end)
-                file.seek(start)
-                if start == 0 and file.read(3) != BYTE_ORDER_MARK:
-                    file.seek(0)
-                yield from _whole_words(file, end, block_bytes)
-        except OSError as error:
-            raise InputError(
-                f"cannot read {self.path}: {error.strerror}"
-            ) from error
+        with reading(self.path), open(self.path, "rb", buffering=0) as file:
+            start = _next_word(file, self.start, self.end)
+            if self.start < self.end <= start:
+                return  # it is all within one word
+            end = _next_word(file, self.end)
+            file.seek(start)
+            if start == 0 and file.read(3) != BYTE_ORDER_MARK:
+                file.seek(0)
+            yield from whole_words(_until(file, end, block_bytes))
 
 
 @dataclass(frozen=True)
 class FileSplit:
     """The input of one map task: ranges of one or more files."""
 
-    ranges: tuple[Range, ...]
+    ranges: tuple[Range | Whole, ...]
 
     def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
         """Read all ranges as bytes, in blocks of whole words."""
@@ -118,27 +128,31 @@ def split_texts(texts: Sequence[str], num_splits: int) -> list[list[str]]:
     return [list(texts[start:end]) for start, end in pairwise(cuts)]
 
 
-def split_files(paths: Sequence[str], num_splits: int) -> list[FileSplit]:
+def split_files(
+    paths: Sequence[str | Source], num_splits: int
+) -> list[FileSplit]:
     """Cut files into consecutive splits of nearly equal size.
 
-    Runs in: driver; it asks for sizes and reads nothing.
+    What cannot be cut is in the split that its first byte belongs to.
+    Runs in: driver; of files it reads the first bytes.
     """
-    sizes = [os.path.getsize(path) for path in paths]
-    begins = list(accumulate(sizes, initial=0))
+    sources = [p if isinstance(p, Source) else look(p) for p in paths]
+    begins = list(accumulate((s.size for s in sources), initial=0))
     total = begins[-1]
     splits = []
-    first = 0  # the first file that is not yet used up
+    first = 0  # the first source that is not yet used up
     for i in range(num_splits):
         low = total * i // num_splits
         high = total * (i + 1) // num_splits
-        ranges = []
-        while first < len(paths) and begins[first] < high:
+        ranges: list[Range | Whole] = []
+        while first < len(sources) and begins[first] < high:
+            source = sources[first]
             begin, end = begins[first], begins[first + 1]
-            start = max(low, begin) - begin
-            if max(low, begin) < min(high, end):
-                ranges.append(
-                    Range(paths[first], start, min(high, end) - begin)
-                )
+            start, stop = max(low, begin), min(high, end)
+            if source.whole and low <= begin < end:
+                ranges.append(Whole(source.path, source.content))
+            elif not source.whole and start < stop:
+                ranges.append(Range(source.path, start - begin, stop - begin))
             if end > high:
                 break
             first += 1
@@ -156,11 +170,17 @@ def default_num_reduce_tasks(total_bytes: int, num_workers: int) -> int:
     return max(num_workers, -(-total_bytes // (2 * SPLIT_BYTES)))
 
 
-def find_files(paths: Iterable[str]) -> list[str]:
+def find_files(
+    paths: Iterable[str], leave_out: LeaveOut = lambda path, why: None
+) -> list[str]:
     """List the text files that the paths name, folders with all in them.
 
-    In a folder, hidden files and files with a NUL byte near their head are
-    left out; a file that is named itself is taken as it is.
+    In a folder, what is hidden, and what has a NUL character near its head,
+    is left out; a file that is named itself is taken as it is.
+
+    Args:
+        paths: of files, folders, pipes; "-" is the standard input.
+        leave_out: called with what is left out of a folder, and why.
 
     Raises:
         InputError: a path does not exist or cannot be read, or a folder
@@ -169,18 +189,31 @@ def find_files(paths: Iterable[str]) -> list[str]:
     found: list[str] = []
     for path in paths:
         if os.path.isdir(path):
-            inside = [file for file in _walk(path) if _is_text(file)]
+            inside, left_out = _inside(path, leave_out)
             if not inside:
-                raise InputError(f"no text file in the folder {path}")
+                hint = f": {tell_left_out(left_out)}" if left_out else ""
+                raise InputError(f"no text file in the folder {path}{hint}")
             found += inside
+        elif path in STANDARD_INPUT:
+            found.append(path)
         elif not os.path.exists(path):
             raise InputError(f"no such file or folder: {path}")
-        elif not os.path.isfile(path):  # a pipe has no size, and no end
-            raise InputError(f"{path} is not a regular file")
         else:
-            _head(path)  # readable?
+            if os.path.isfile(path):
+                _head(path)  # readable?
             found.append(path)
     return found
+
+
+def tell_left_out(left_out: Sequence[tuple[str, str]]) -> str:
+    """Say in a line what was left out, by reason, with an example each."""
+    numbers = Counter(why for _, why in left_out)
+    examples = dict(reversed([(why, path) for path, why in left_out]))
+    parts = [
+        f"{number:,} {why} ({examples[why]}{', ...' if number > 1 else ''})"
+        for why, number in numbers.items()
+    ]
+    return f"left out {', '.join(parts)}"
 
 
 def standard_library() -> list[str]:
@@ -188,12 +221,16 @@ def standard_library() -> list[str]:
 
     The default input: text of some size that is on every machine.
     """
-    files = _walk(sysconfig.get_path("stdlib"), INSTALLED)
+    folder = sysconfig.get_path("stdlib")
+    files = _walk(folder, lambda path, why: None, INSTALLED)
     return [path for path in files if path.endswith(".py")]
 
 
-def _next_word(file: BinaryIO, position: int) -> int:
-    """Give the first place, from `position` on, behind white space."""
+def _next_word(file: BinaryIO, position: int, limit: int | None = None) -> int:
+    """Give the first place, from `position` on, behind white space.
+
+    At `limit` it stops looking, and gives a place that is not before it.
+    """
     if position == 0:
         return 0
     place = position - 1  # white space just before it will do
@@ -203,49 +240,74 @@ def _next_word(file: BinaryIO, position: int) -> int:
         if before < len(block):
             return place + before + 1
         place += len(block)
+        if limit is not None and place >= limit:
+            break
     return max(place, position)  # a file that has shrunk is to be noticed
 
 
-def _whole_words(file: BinaryIO, end: int, size: int) -> Iterator[bytes]:
-    parts: list[bytes] = []  # the beginning of a word, not yet its end
+def _until(file: BinaryIO, end: int, size: int) -> Iterator[bytes]:
     position = file.tell()
     while position < end:
         block = file.read(min(size, end - position))
         if not block:
             raise InputError(f"{file.name} has shrunk while it was read")
         position += len(block)
-        cut = len(block.rstrip(WORD_BYTES)) if position < end else len(block)
-        if cut == 0:
-            parts.append(block)
+        yield block
+
+
+def _inside(
+    folder: str, leave_out: LeaveOut
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Sort what is in a folder: text files, and what else there is."""
+    found: list[str] = []
+    left_out: list[tuple[str, str]] = []
+
+    def note(path: str, why: str) -> None:
+        left_out.append((path, why))
+        leave_out(path, why)
+
+    for path in _walk(folder, note):
+        try:
+            is_text = b"\0" not in _head(path)
+        except MissingPackageError as error:
+            note(path, str(error))
             continue
-        yield b"".join([*parts, block[:cut]])
-        parts = [block[cut:]]
+        if is_text:
+            found.append(path)
+        else:
+            note(path, "not text")
+    return found, left_out
 
 
-def _walk(folder: str, skipped: Sequence[str] = ()) -> Iterator[str]:
-    for root, folders, files in os.walk(folder, onerror=_refuse):
-        folders[:] = sorted(
-            name for name in folders if name[0] != "." and name not in skipped
-        )
-        for name in sorted(files):
-            path = os.path.join(root, name)
-            if name[0] != "." and os.path.isfile(path):
-                yield path
+def _walk(
+    folder: str, leave_out: LeaveOut, skipped: Sequence[str] = ()
+) -> Iterator[str]:
+    """Give the files below a folder, however deep. Its own come first."""
+    folders = [folder]
+    while folders:
+        below: list[str] = []
+        for entry in _entries(folders.pop()):
+            if entry.name[0] == ".":
+                leave_out(entry.path, "hidden")
+            elif entry.is_dir(follow_symlinks=False):
+                if entry.name not in skipped:
+                    below.append(entry.path)
+            elif entry.is_file():
+                yield entry.path
+            elif entry.is_dir():
+                leave_out(entry.path, "link to a folder")
+            else:
+                leave_out(entry.path, "neither file nor folder")
+        folders += reversed(below)
 
 
-def _refuse(error: OSError) -> NoReturn:
-    raise InputError(
-        f"cannot read {error.filename}: {error.strerror}"
-    ) from error
-
-
-def _is_text(path: str) -> bool:
-    return b"\0" not in _head(path)
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    with reading(folder), os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
 
 
 def _head(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(8192)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    """Give the beginning of a file's text."""
+    with reading(path), open(path, "rb", buffering=0) as file:
+        head = file.read(HEAD_BYTES)
+    return Whole(path).head() if why_whole(head) else head

@@ -6,18 +6,20 @@ from minimr.corpus import InputError
 from minimr.files import atomic_writer
 
 SHOWN_DIFFERENCES = 10
+MARK = "\ufeff"
 
 
 def write_counts(path: str, counts: dict[str, int]) -> None:
     """Write counts, whole or not at all."""
+    lines = sorted(counts.items())
     with atomic_writer(path) as file:
-        file.writelines(
-            f"{word}\t{number}\n" for word, number in sorted(counts.items())
-        )
+        if lines and lines[0][0].startswith(MARK):
+            file.write(MARK)  # or the first word's would be taken for one
+        file.writelines(f"{word}\t{number}\n" for word, number in lines)
 
 
 def read_counts(path: str) -> dict[str, int]:
-    """Read counts.
+    """Read counts; a byte-order mark is none of the first word.
 
     Raises:
         InputError: the file cannot be read, or a line is not of the form.
@@ -25,7 +27,7 @@ def read_counts(path: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     try:
         # Only "\n" ends a line: a word may hold other separators' bytes.
-        with open(path, encoding="utf-8", newline="\n") as file:
+        with open(path, encoding="utf-8-sig", newline="\n") as file:
             for line in file:
                 word, tab, count = line.rstrip("\n").partition("\t")
                 if not tab or word in counts:
@@ -44,13 +46,16 @@ def read_counts(path: str) -> dict[str, int]:
 
 
 def differences(expected: dict[str, int], counts: dict[str, int]) -> list[str]:
-    """Describe the first words whose counts differ, by code point."""
+    """Describe the first words whose counts differ, by code point.
+
+    A word that is not there has been counted 0 times.
+    """
     if expected == counts:
         return []
     words = sorted(
         word
         for word in expected.keys() | counts.keys()
-        if expected.get(word) != counts.get(word)
+        if expected.get(word, 0) != counts.get(word, 0)
     )
     lines = [
         f"{word!r}: expected {expected.get(word, 0):,}, "

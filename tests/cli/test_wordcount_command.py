@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import ENGINES, Minimr
+from tests.cli.running import (
+    DEADLINE_S,
+    ENGINES,
+    Minimr,
+    command,
+    environment,
+)
 
 COUNTS = {"the": 150, "cat": 50, "and": 50, "dog.": 50, "end": 50}
 JSON_KEYS = {
@@ -207,3 +215,77 @@ def test_an_output_on_a_full_disk_is_one_line_after_the_table(
     assert "serial" in ended.stdout
     last = ended.stderr.splitlines()[-1]
     assert last == "minimr: cannot use /dev/full: No space left on device"
+
+
+def test_what_is_left_out_and_what_cannot_be_cut_is_said(
+    minimr: Minimr, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.gz").write_bytes(gzip.compress(b"one two"))
+    (folder / "b.txt").write_text("two", encoding="utf-16")
+    (folder / "c.png").write_bytes(b"PNG\0")
+    expect = tmp_path / "expected.tsv"
+    expect.write_text("one\t1\ntwo\t2\nthree\t0\n", encoding="utf-8-sig")
+    for engine in ENGINES:
+        ended = minimr(
+            "wordcount", "folder", "--engine", engine, "--expect", expect
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert "left out 1 not text (folder/c.png)" in ended.stderr
+        assert (
+            "2 files cannot be cut, and each is read by one map task: "
+            "UTF-16-LE, gzip"
+        ) in ended.stderr
+        assert f"identical: {engine}, the expected ones" in ended.stdout
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_standard_input_is_counted(engine: str, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        command("wordcount", "-", "--engine", engine, "--top", "1"),
+        input="ein Ω, ein Ende",
+        env={**environment(tmp_path), "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1].split() == ["ein", "2"]
+    assert "read once" in ended.stderr
+
+
+def test_a_word_that_the_terminal_cannot_show_is_written_out(
+    tmp_path: Path,
+) -> None:
+    ended = subprocess.run(
+        command("wordcount", "-", "--engine", "serial"),
+        input="Ω é".encode(),
+        env={**environment(tmp_path), "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    shown = ended.stdout.decode("latin-1")
+    assert "\\u03c9" in shown
+    assert "é" in shown
+
+
+def test_a_closed_standard_output_is_said_and_spoils_no_file(
+    tmp_path: Path, book: Path
+) -> None:
+    count = command("wordcount", book, "--engine", "minimr")
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *count, "--output", "counts"],
+        env=environment(tmp_path),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "the standard output is closed" in ended.stderr
+    assert (tmp_path / "counts").read_text() == lines_of(COUNTS)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import tracemalloc
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minimr import corpus
 from minimr.corpus import (
     BLOCK_BYTES,
     NOT_UTF8,
@@ -25,6 +29,7 @@ from minimr.corpus import (
     split_files,
     split_texts,
     standard_library,
+    tell_left_out,
     texts_of,
 )
 from minimr.interface import task_counters
@@ -273,7 +278,7 @@ def test_a_split_is_a_text_or_texts_or_ranges_of_files(folder: Path) -> None:
     path = written(folder / "split", b"one two")
     assert list(texts_of("one two")) == ["one two"]
     assert list(texts_of(["one", "two"])) == ["one", "two"]
-    assert list(texts_of(whole(path, 7))) == ["one two"]
+    assert "".join(texts_of(whole(path, 7))) == "one two"
 
 
 def test_there_are_some_map_tasks_a_worker_and_none_is_huge() -> None:
@@ -337,13 +342,86 @@ def test_a_link_that_leads_nowhere_is_no_file(tmp_path: Path) -> None:
         find_files([str(tmp_path)])
 
 
-def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    with pytest.raises(InputError, match=f"{path} is not a regular file"):
-        find_files([str(path)])
-    written(tmp_path / "text", b"one")
-    assert find_files([str(tmp_path)]) == [str(tmp_path / "text")]
+def test_what_is_left_out_of_a_folder_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / ".git").mkdir(parents=True)
+    os.mkfifo(folder / "pipe")
+    written(folder / ".hidden", b"one")
+    written(folder / "binary", b"one\0two")
+    written(folder / "binary.gz", gzip.compress(b"one\0two"))
+    written(folder / "text", b"one")
+    written(folder / "text.gz", gzip.compress(b"one"))
+    written(folder / "text.16", "one".encode("utf-16"))
+    (folder / "away").symlink_to(tmp_path)
+    (folder / "nowhere").symlink_to("nothing")
+    left_out: dict[str, str] = {}
+    found = find_files([str(folder)], left_out.__setitem__)
+    assert found == [
+        str(folder / name) for name in ("text", "text.16", "text.gz")
+    ]
+    assert left_out == {
+        str(folder / name): why
+        for name, why in {
+            ".git": "hidden",
+            ".hidden": "hidden",
+            "away": "link to a folder",
+            "binary": "not text",
+            "binary.gz": "not text",
+            "nowhere": "neither file nor folder",
+            "pipe": "neither file nor folder",
+        }.items()
+    }
+    told = tell_left_out(list(left_out.items()))
+    assert f"2 hidden ({folder}/.git, ...)" in told
+    assert f"1 link to a folder ({folder}/away)" in told
+
+
+def test_folders_may_be_as_deep_as_the_system_lets_them(
+    tmp_path: Path,
+) -> None:
+    depth = 1500
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=folder)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = deeper
+    os.close(os.open("text", os.O_CREAT, dir_fd=folder))
+    try:
+        found = find_files([str(tmp_path)])
+        assert found == [str(tmp_path) + "/d" * depth + "/text"]
+    finally:  # not even shutil.rmtree can do it
+        os.unlink("text", dir_fd=folder)
+        for _ in range(depth):
+            above = os.open("..", os.O_RDONLY, dir_fd=folder)
+            os.close(folder)
+            folder = above
+            os.rmdir("d", dir_fd=folder)
+        os.close(folder)
+
+
+def test_a_long_word_is_read_a_fixed_number_of_times(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not once for each map task: files of one line are common."""
+    size = 2**20
+    path = written(folder / "line", b"one " + b"x" * size + b" two")
+    read: list[int] = []
+
+    class Counting(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            data = super().read(size)
+            read.append(len(data))
+            return data
+
+    def counting(path: str, mode: str, buffering: int) -> Any:
+        return Counting(path, mode)
+
+    monkeypatch.setattr(corpus, "open", counting, raising=False)
+    splits = split_files([path], 100)
+    words = [w for s in splits for t in s.texts() for w in t.split()]
+    assert [len(word) for word in words] == [3, size, 3]
+    assert sum(read) < 5 * size
 
 
 @pytest.mark.skipif(

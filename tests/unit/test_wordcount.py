@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minimr.corpus import NOT_UTF8, FileSplit, Range, Split, split_files
+from minimr.counts import differences, read_counts, write_counts
 from minimr.interface import Job, task_counters
 from minimr.shuffle import group, partition
 from minimr.wordcount import COMBINED, JOBS, TEXTBOOK
@@ -171,3 +172,26 @@ def test_real_books_count_as_they_should(job: Job, number: int) -> None:
         wanted.update(counted(book.read_bytes()))
     splits = split_files([str(book) for book in books], number)
     assert run(job, list(splits)) == wanted
+
+
+# ---- counts as files
+
+
+@pytest.mark.parametrize("words", [["a", "b"], ["\ufeffa"], ["\ufeff", "😀"]])
+def test_counts_are_read_as_they_were_written(
+    tmp_path: Path, words: list[str]
+) -> None:
+    counts = dict.fromkeys(words, 2)
+    write_counts(str(tmp_path / "counts"), counts)
+    assert read_counts(str(tmp_path / "counts")) == counts
+
+
+def test_a_byte_order_mark_is_none_of_the_first_word(tmp_path: Path) -> None:
+    path = tmp_path / "counts"
+    path.write_text("a\t1\r\nb\t2\r\n", encoding="utf-8-sig", newline="")
+    assert read_counts(str(path)) == {"a": 1, "b": 2}
+
+
+def test_a_word_that_is_expected_no_time_may_be_missing() -> None:
+    assert differences({"a": 1, "b": 0}, {"a": 1}) == []
+    assert differences({"a": 0}, {"a": 1}) == ["'a': expected 0, counted 1"]
