@@ -10,17 +10,24 @@ Rules:
    leaves the one before.
 2. A save that is due is made before its push is answered. With an interval
    of 0 nothing that was answered can be lost.
+3. A save that fails ends nobody: the server says so, goes on with what it
+   has in memory, and tries again.
 """
 
 from __future__ import annotations
 
-import os
+import logging
 import time
 from pathlib import Path
 
 from minimr import snapshot
+from minimr.files import Draft
 from minimr.interface import Weights
 from minimr.rounds import Rounds
+
+RETRY_S = 1.0  # after a save that has failed
+
+log = logging.getLogger(__name__)
 
 
 class Checkpoint:
@@ -36,12 +43,14 @@ class Checkpoint:
         self._interval_s = interval_s
         self._saved_at = 0.0
         self._dirty = False
+        self._retry_at: float | None = None  # the last save has failed
 
     def due_in(self) -> float | None:
         """Tell in how many seconds to save; None: not at all."""
         if self._path is None or not self._dirty:
             return None
-        return max(0.0, self._saved_at + self._interval_s - time.monotonic())
+        due_at = max(self._saved_at + self._interval_s, self._retry_at or 0.0)
+        return max(0.0, due_at - time.monotonic())
 
     def changed(self, rounds: Rounds) -> None:
         """Note that something has changed. Saves, if that is due."""
@@ -51,7 +60,28 @@ class Checkpoint:
     def save_if_due(self, rounds: Rounds) -> None:
         """Save, if that is due."""
         if self.due_in() == 0:
+            self.try_to_save(rounds)
+
+    def try_to_save(self, rounds: Rounds) -> None:
+        """Save now; if it fails, say so once, and again when it succeeds."""
+        failed_before = self._retry_at is not None
+        try:
             self.save(rounds)
+        except OSError as error:
+            self._retry_at = time.monotonic() + RETRY_S
+            if not failed_before:
+                log.warning(
+                    "cannot write the checkpoint %s: %s. This server goes on, "
+                    "and tries again every %g s; until then its death would "
+                    "lose what came since the last one",
+                    self._path,
+                    error.strerror,
+                    max(RETRY_S, self._interval_s),
+                )
+            return
+        self._retry_at = None
+        if failed_before:
+            log.warning("the checkpoint %s is written again", self._path)
 
     def save(self, rounds: Rounds) -> None:
         """Save now. Blocks: until it is on the disk.
@@ -61,12 +91,13 @@ class Checkpoint:
         """
         if self._path is None:
             return
-        draft = self._path.with_name(self._path.name + ".draft")
-        with draft.open("wb") as file:
-            snapshot.write(rounds, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
+        draft = Draft(self._path, self._path.name + ".draft")
+        try:
+            with open(draft.name, "wb") as file:
+                snapshot.write(rounds, file)
+            draft.put()
+        finally:
+            draft.discard()
         self._saved_at, self._dirty = time.monotonic(), False
 
 

@@ -11,7 +11,7 @@ This module knows nobody.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 from typing import ClassVar
 
 
@@ -31,6 +31,13 @@ class Stale:
 
     bound: float
 
+    def __post_init__(self) -> None:
+        if not self.bound >= 0:  # not a number is refused as well
+            raise ValueError(
+                f"Stale({self.bound!r}): nobody can be that far ahead; 0 is "
+                "synchronous, and so is Synchronous()"
+            )
+
 
 @dataclass(frozen=True)
 class Asynchronous:
@@ -48,6 +55,11 @@ class Gradients:
 
     learning_rate: float
     momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, number in vars(self).items():
+            if not isfinite(number):
+                raise ValueError(f"{name}={number!r} is no finite number")
 
 
 @dataclass(frozen=True)

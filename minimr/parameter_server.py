@@ -58,6 +58,7 @@ class ParameterServer(interface.ParameterServer):
         checkpoint_interval_s: how much time a replaced server may lose; 0:
             nothing that was answered.
         timeout_s: how long to wait for slower workers.
+        refuse_nan: refuse a push that holds NaN or infinity.
         host: where to listen, for clients on other machines.
             vs Ray: the cluster knows where its actors are.
 
@@ -78,12 +79,13 @@ class ParameterServer(interface.ParameterServer):
         checkpoint: Path | None = None,
         checkpoint_interval_s: float = 5.0,
         timeout_s: float = 600.0,
+        refuse_nan: bool = False,
         host: str = "127.0.0.1",
     ) -> None:
         checked = check_weights(weights)
         load_token()  # or it is refused here, and not in the servers
         # [1] shard: each server gets names of about as many bytes
-        self._ledger = Ledger(checked, num_servers)
+        self._ledger = Ledger(checked, num_servers, refuse_nan)
         self._timeout_s = timeout_s
         self._frame_bytes = max(MAX_FRAME_BYTES, 2 * size_of(checked))
         self._local = threading.local()
@@ -234,7 +236,7 @@ class Server(Desk):
             case m.Leave():
                 self.leave(message.worker)
             case m.Save():
-                self._checkpoint.save(rounds)
+                self._checkpoint.try_to_save(rounds)
         return m.Done()
 
     def _pull(self, message: m.Pull) -> m.Pulled | None:

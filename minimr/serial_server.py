@@ -33,6 +33,7 @@ class ParameterServer(interface.ParameterServer):
         checkpoint: not used: what dies here is all of it.
         checkpoint_interval_s: not used.
         timeout_s: how long to wait for slower workers.
+        refuse_nan: refuse a push that holds NaN or infinity.
     """
 
     name = "serial"
@@ -47,9 +48,10 @@ class ParameterServer(interface.ParameterServer):
         checkpoint: Path | None = None,
         checkpoint_interval_s: float = 5.0,
         timeout_s: float = 600.0,
+        refuse_nan: bool = False,
     ) -> None:
         own = {n: a.copy() for n, a in check_weights(weights).items()}
-        self._ledger = Ledger(own, num_servers)
+        self._ledger = Ledger(own, num_servers, refuse_nan)
         self._servers = [
             Rounds({n: own[n] for n in hand}, num_workers, consistency, update)
             for hand in self._ledger.hands

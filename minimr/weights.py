@@ -50,9 +50,13 @@ def check_weights(
 
     Raises:
         KeyError: a name that is not in `shapes`.
-        TypeError: not a float32 array, or a name that is not a string.
+        TypeError: no dict, not a float32 array, or a name that is not a
+            string.
         ValueError: another shape.
     """
+    if not isinstance(weights, Mapping):
+        kind = type(weights).__name__
+        raise TypeError(f"weights are a dict {{name: array}}, not a {kind}")
     checked = {}
     for name, array in weights.items():
         if not isinstance(name, str):
@@ -108,7 +112,10 @@ class Ledger:
             pull, push or join on.
     """
 
-    def __init__(self, weights: Weights, num_servers: int) -> None:
+    def __init__(
+        self, weights: Weights, num_servers: int, refuse_nan: bool = False
+    ) -> None:
+        self._refuse_nan = refuse_nan
         self.shapes = {name: a.shape for name, a in weights.items()}
         self.hands = deal(weights, num_servers)
         self.clocks: dict[int, int] = {}
@@ -121,6 +128,9 @@ class Ledger:
     def split(self, update: Mapping[str, Any]) -> list[Weights]:
         """Cut an update into one part a server, after checking it."""
         checked = check_weights(update, self.shapes)
+        if self._refuse_nan:
+            for name, array in checked.items():
+                _check_finite(name, array)
         return [
             {name: checked[name] for name in hand if name in checked}
             for hand in self.hands
@@ -138,3 +148,13 @@ class Ledger:
         for reply in replies:
             found.update(reply.weights)
         return {name: found[name] for name in self.shapes if name in found}
+
+
+def _check_finite(name: str, array: np.ndarray[Any, Any]) -> None:
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        place = tuple(bad[0].tolist())
+        raise ValueError(
+            f"{name!r} holds {array[place]} at {place}, and {len(bad):,} such "
+            "numbers in all: this parameter server refuses them"
+        )

@@ -53,6 +53,7 @@ class ParameterServer(interface.ParameterServer):
         checkpoint_interval_s: how much time a replaced server may lose; 0:
             nothing that was answered.
         timeout_s: how long to wait for slower workers.
+        refuse_nan: refuse a push that holds NaN or infinity.
         api: the module that has the verbs; None: `ray`.
             vs minimr: there it is told where to listen.
 
@@ -73,11 +74,12 @@ class ParameterServer(interface.ParameterServer):
         checkpoint: Path | None = None,
         checkpoint_interval_s: float = 5.0,
         timeout_s: float = 600.0,
+        refuse_nan: bool = False,
         api: Any = None,
     ) -> None:
         checked = check_weights(weights)
         # [1] shard: each server gets names of about as many bytes
-        self._ledger = Ledger(checked, num_servers)
+        self._ledger = Ledger(checked, num_servers, refuse_nan)
         self._timeout_s = timeout_s
         api, self._started = open_cluster(api)
         self._api = api
@@ -243,7 +245,7 @@ class Server(Homes):
 
     async def save(self) -> None:
         """Write a checkpoint now."""
-        self._checkpoint.save(self._rounds)
+        self._checkpoint.try_to_save(self._rounds)
 
     async def pull(self, reader: Caller | None, since: Reading) -> Pulled:
         """Give the weights, when this worker may read."""

@@ -258,6 +258,33 @@ def test_weights_of_another_type_are_refused_at_the_start(
         rung.open({"w": np.ones(2)}, 1)
 
 
+def test_a_push_of_nothing_is_refused(rung: Rung) -> None:
+    server = rung.begin(ZERO, 1)
+    with pytest.raises(TypeError, match=r"a dict .* not a NoneType"):
+        server.push(0, None)
+    server.push(0, {"w": array(1, 2)})
+    assert same(server.pull(0), {"w": array(1, 2)})
+
+
+@only_on("serial", "minimr")
+@pytest.mark.parametrize("bad", ["nan", "inf"])
+def test_numbers_that_are_none_are_refused_where_that_is_asked_for(
+    rung: Rung, bad: str
+) -> None:
+    with rung.open(ZERO, 1, refuse_nan=True) as server:
+        with pytest.raises(ValueError, match=rf"'w' holds {bad} at \(1,\)"):
+            server.push(0, {"w": array(1, float(bad))})
+        server.push(0, {"w": array(1, 2)})
+        assert same(server.pull(0), {"w": array(1, 2)})
+        assert server.stats().pushes == 1
+
+
+@pytest.mark.parametrize("bound", [-1, float("nan")])
+def test_a_bound_that_nobody_can_keep_is_refused(bound: float) -> None:
+    with pytest.raises(ValueError, match="nobody can be that far ahead"):
+        Stale(bound)
+
+
 @only_on("serial", "minimr")
 def test_there_is_at_least_one_server(rung: Rung) -> None:
     with pytest.raises(ValueError, match="0 servers"):
