@@ -45,7 +45,7 @@ def coordinator() -> Iterator[Coordinator]:
             peer=Peer(),  # type: ignore[arg-type]
             pid=0,
             data_address=("127.0.0.1", 1),
-            local=False,
+            name=None,
             last_heard=time.monotonic(),
         )
     yield coordinator
