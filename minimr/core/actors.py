@@ -105,11 +105,13 @@ class Actors:
     def unreachable(self, creation: Task) -> None:
         """No handle is left anywhere to an actor of ours."""
         if creation.function == "__init__" and creation.shape is None:
-            self.end(creation.id, True, "no handle to it is left")
+            self.end(creation.id, True, "no handle to it is left", False)
 
-    def end(self, actor: bytes, no_restart: bool, why: str) -> None:
+    def end(
+        self, actor: bytes, no_restart: bool, why: str, at_once: bool = True
+    ) -> None:
         """Have the control store end an actor."""
-        question = ("end_actor", actor, no_restart, why)
+        question = ("end_actor", actor, no_restart, why, at_once)
         self.runtime.ask(self.runtime.head(), lambda _: None, *question)
 
     def _on_actor(

@@ -319,8 +319,9 @@ class Leases:
 
     def _release(self, lease: Lease) -> None:
         if lease.node is not None:
-            node, why = self.runtime.link(lease.node), m.LOST
-            node.post(("release", lease.number, why if lease.lost else ""))
+            node = self.runtime.link(lease.node)
+            why = (m.LOST, True) if lease.lost else ("",)
+            node.post(("release", lease.number, *why))
 
     def _forget(self, lease: Lease) -> None:
         if self.by_peer.get(lease.peer) is lease:

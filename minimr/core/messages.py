@@ -25,7 +25,8 @@ unpickles what a user wrote.
         demand(demand)                      so many workers I can use
         leased(number, grant)               one is yours
         refused(number, node, why)          ask that node; None: never
-        release(lease, why)                 it is over; with why: kill it
+        release(lease, why, at_once)        it is over; with why: end its
+                                            worker, which is killed if at once
         reclaim(busy)                       others wait: give back the idle
         died(lease, why, begun)             with so many tasks begun
     process -> node, and back
@@ -50,7 +51,8 @@ unpickles what a user wrote.
     node -> control, and back to nodes and, when one died, processes
         report(info)                        I live, and have this
         view(nodes)                         all nodes
-        stop(why)                           end, with your workers
+        stop(why)                           end, with your workers; a node
+                                            says it to a worker, too
     anybody -> control, and back
         create_actor(spec)                  => None, or why not
         start_actor(id, deps)               when its arguments are there
@@ -59,7 +61,7 @@ unpickles what a user wrote.
         actor(id, state, worker, why, error)   the state
         prepare_actor(id, number, place)    it starts again: see to its
                                             arguments; that one is lost
-        end_actor(id, no_restart, why)      => None
+        end_actor(id, no_restart, why, at_once)   => None
         events(blob)                        what ran where and when
         query(what)                         => rows
         create_group(spec)                  => None, or why not

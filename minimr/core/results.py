@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from itertools import islice
-from typing import Any
+from typing import Any, NoReturn
 
 import cloudpickle
 
@@ -83,8 +83,11 @@ class ArgumentLost(Exception):  # noqa: N818  # nobody's mistake
 class Results:
     """Reads arguments and sends results, for one worker."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(
+        self, runtime: Runtime, end: Callable[[int], NoReturn]
+    ) -> None:
         self.runtime = runtime
+        self.end = end  # has the process end with this code
         # {key of a function or method}: pickled until the first use
         self.functions: dict[bytes | str | m.Call, Any] = {}
         self._events: list[m.Event] = []
@@ -209,17 +212,21 @@ class Results:
         error: BaseException,
         actor: Any = None,
     ) -> m.Failed:
-        """Give the answer when a task has raised; some end the process."""
+        """Give the answer when a task has raised.
+
+        Raises:
+            SystemExit: there is none, and this process ends.
+        """
         prints.flush()
         self.runtime.hub.flush()
         if isinstance(error, ActorExit | AsyncioActorExit):
             assert spec is not None
             why = "it called exit_actor()"
-            self.runtime.ask_head("end_actor", spec.id, True, why)
+            self.runtime.ask_head("end_actor", spec.id, True, why, False)
             error = SystemExit()
         if isinstance(error, SystemExit):
             code = error.code
-            os._exit(code if isinstance(code, int) else int(code is not None))
+            self.end(code if isinstance(code, int) else code is not None)
         if isinstance(error, KeyboardInterrupt) or _is_cancelled(error):
             return fail(TaskCancelledError(f"{name}() was cancelled"))
         return fail(task_error(name, error, os.getpid(), own_repr(actor)))

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import cloudpickle
 
@@ -84,7 +84,8 @@ class Executor:
         self.room: dict[str, asyncio.Semaphore] = {}
         self.loop: Any = None  # asyncio's, of an actor with async methods
         self.coroutines: dict[bytes, asyncio.Task[Any]] = {}
-        self.results = Results(runtime)
+        self.code: int | None = None  # this process ends, with this code
+        self.results = Results(runtime, self.end)
         self.yields = Yields(runtime, self.results)
         self.cancelled: set[bytes] = set()
         self.now: Running | None = None  # in the main thread
@@ -172,21 +173,41 @@ class Executor:
             self.loop.call_soon_threadsafe(end)
 
     def _on_stop(self, peer: Peer, why: str) -> None:
-        os._exit(0)
+        self._end_with(0)
+        knock(signal.SIGINT)
+
+    def end(self, code: int) -> NoReturn:
+        """End this process: its main thread will. Runs in: any thread."""
+        self._end_with(code)
+        if not in_main_thread():
+            knock(signal.SIGINT)
+        raise SystemExit(code)
+
+    def _end_with(self, code: int) -> None:
+        if self.code is None:
+            self.code = code
 
     def _interrupted(self, *event: Any) -> None:
         """Runs in: main thread, between two steps of user code."""
         told = self.now is not None and self.now.task in self.cancelled
-        told = told and not self.runtime.pump.interrupt()
-        if told and may_interrupt(*event):
-            raise KeyboardInterrupt
+        if not told and self.code is None:
+            return
+        what = KeyboardInterrupt if self.code is None else SystemExit
+        if not self.runtime.pump.interrupt(what) and may_interrupt(*event):
+            raise what
 
     # ---- the loop ----
 
-    def run(self) -> None:
-        """Run tasks until this process ends."""
+    def run(self) -> int:
+        """Run tasks until this process is to end; return its exit code."""
+        with suppress(SystemExit):
+            self._run_all()
+        assert self.code is not None
+        return self.code
+
+    def _run_all(self) -> None:
         runtime, queue = self.runtime, self.queue
-        while True:
+        while self.code is None:
             if not queue and self.spec is None:
                 self.title.show(IDLE)
             runtime.pump.wait(queue.__len__)

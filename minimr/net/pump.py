@@ -49,7 +49,7 @@ class Pump:
         self._idle = threading.Event()  # nobody waits
         self._closed = False
         self._stepping = 0  # the waiting thread that is in step()
-        self._interrupted = False
+        self._interrupted: type[BaseException] | None = None
         self._thread = threading.Thread(
             target=self._background, name="minimr-pump", daemon=True
         )
@@ -96,9 +96,9 @@ class Pump:
             self._baton.release()
             if len(self._waiting) > 1:
                 self._tell()
-        if self._interrupted:
-            self._interrupted = False
-            raise KeyboardInterrupt
+        if self._interrupted is not None:
+            what, self._interrupted = self._interrupted, None
+            raise what
 
     def _sleep(
         self, ready: Callable[[], object], timeout_s: float | None
@@ -122,14 +122,14 @@ class Pump:
         if self.in_background or not mine:
             self._wake()
 
-    def interrupt(self) -> bool:
-        """Let this thread's `wait` raise KeyboardInterrupt, if it waits.
+    def interrupt(self, what: type[BaseException] = KeyboardInterrupt) -> bool:
+        """Let this thread's `wait` raise an exception, if it waits.
 
         Runs in: a signal handler, which must not raise inside of `step`.
         """
         if self._stepping != threading.get_ident():
             return False
-        self._interrupted = True
+        self._interrupted = what
         self._wake()
         return True
 

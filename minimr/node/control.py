@@ -144,7 +144,7 @@ class Control:
         for actor in list(self.actors.values()):
             actor.followers.discard(peer)
             if actor.spec.owner == peer.data.address:
-                self._kill(actor, "its owner is gone", True)
+                self._kill(actor, "its owner is gone", True, False)
         self._leave(peer.data.address, why)
 
     def _bury(self, id: str, why: str) -> None:
@@ -299,12 +299,12 @@ class Control:
         for follower in actor.followers:
             follower.post(actor.told())
 
-    def _die(self, actor: Actor, why: str) -> None:
+    def _die(self, actor: Actor, why: str, at_once: bool = False) -> None:
         actor.why, actor.worker = why, None
         if actor.error is None:
             text = f"the actor {actor.spec.class_name} has died: {why}"
             actor.error = fail(ActorDiedError(text)).error
-        self._end_process(actor, why)
+        self._end_process(actor, why, at_once)
         self._change(actor, "DEAD")
         key = (actor.spec.namespace, actor.spec.name or "")
         if self.names.get(key) == actor.spec.id:
@@ -313,12 +313,14 @@ class Control:
         if len(self._dead) > MAX_DEAD_ACTORS:
             self.actors.pop(self._dead.popleft(), None)
 
-    def _end_process(self, actor: Actor, why: str) -> None:
+    def _end_process(
+        self, actor: Actor, why: str, at_once: bool = False
+    ) -> None:
         if self._demands.pop(actor.demand, None) and actor.node:
             self._demand(actor, actor.node, 0, workers=0)
         elif actor.node is not None and actor.lease is not None:
             node = self.endpoint.link(actor.node)
-            node.post(("release", actor.lease, why))
+            node.post(("release", actor.lease, why, at_once))
 
     def _lost(self, actor: Actor, why: str) -> None:
         actor.lease = actor.worker = actor.node = None
@@ -336,21 +338,29 @@ class Control:
             self._start(actor)
 
     def _on_end_actor(
-        self, peer: Peer, id: bytes, no_restart: bool, why: str, reply: Reply
+        self,
+        peer: Peer,
+        id: bytes,
+        no_restart: bool,
+        why: str,
+        at_once: bool,
+        reply: Reply,
     ) -> None:
         if id in self.actors:
             if peer.data.address == self.actors[id].worker:
                 self.actors[id].lease = None  # its process ends by itself
-            self._kill(self.actors[id], why, no_restart)
+            self._kill(self.actors[id], why, no_restart, at_once)
         reply(None)
 
-    def _kill(self, actor: Actor, why: str, no_restart: bool) -> None:
+    def _kill(
+        self, actor: Actor, why: str, no_restart: bool, at_once: bool
+    ) -> None:
         if actor.state == "DEAD":
             return
         if no_restart:
-            self._die(actor, why)
+            self._die(actor, why, at_once)
         elif actor.lease is not None:
-            self._end_process(actor, why)
+            self._end_process(actor, why, at_once)
 
     def _on_find_actor(
         self, peer: Peer, name: str, namespace: str, reply: Reply

@@ -203,13 +203,16 @@ class Leasing:
                 return True
         return False
 
-    def _on_release(self, peer: Peer, lease: int, why: str) -> None:
+    def _on_release(
+        self, peer: Peer, lease: int, why: str, at_once: bool = False
+    ) -> None:
         if lease in self.leases:
-            self._end(self.leases[lease], why)
+            self._end(self.leases[lease], why, at_once)
 
-    def _end(self, lease: Lease, why: str) -> None:
+    def _end(self, lease: Lease, why: str, at_once: bool = False) -> None:
         if why and lease.worker is not None:
-            self.workers.kill(lease.worker, why)
+            end = self.workers.kill if at_once else self.node.end_worker
+            end(lease.worker, why)
             return  # and it is over when the worker has ended
         del self.leases[lease.number]
         if lease.blocked:
@@ -240,6 +243,12 @@ class Leasing:
         for lease in list(self.leases.values()):
             if any(name == resource for name, _ in lease.hold):
                 self._end(lease, why)
+
+    def job_ended(self, job: str) -> None:
+        """A driver is gone: nobody has work for its idle workers."""
+        for worker in list(self.workers.workers.values()):
+            if worker.job == job and worker.lease is None:
+                self.node.end_worker(worker, "its job has ended")
 
     def owner_left(self, peer: Peer) -> None:
         """An owner is gone, and its leases are over."""

@@ -16,9 +16,10 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
-from minimr.core import worker
+from minimr.core import ending, worker
 from minimr.core.runtime import Runtime, set_current
 from minimr.keeper import KEEPER, adopt_orphans, end_all_children
 from minimr.narrate import narrate
@@ -68,6 +69,9 @@ def serve(options: dict[str, Any]) -> None:
             node.step()
     except SystemExit as end:
         node.farewell(str(end))
+        while node.workers.workers:
+            with suppress(SystemExit):  # one more SIGTERM
+                node.step()
         raise
 
 
@@ -76,8 +80,13 @@ def _terminated(*signal: Any) -> None:
 
 
 def _end_with(node: Node, process: int) -> None:
-    gone, why = os.pidfd_open(process), f"process {process} is gone"
-    node.hub.watch_file(gone, lambda: node._on_stop(None, why))
+    gone = os.pidfd_open(process)
+
+    def ended() -> None:
+        node.hub.unwatch_file(gone)  # it stays readable
+        node._on_stop(None, f"process {process} is gone")
+
+    node.hub.watch_file(gone, ended)
 
 
 def warm() -> None:
@@ -103,7 +112,7 @@ def run_worker(token: bytes, node: Address, born: Worker) -> None:
     executor = worker.executor = worker.Executor(runtime, born.progress)
     runtime.attach(node)
     runtime.pump.start()
-    executor.run()
+    ending.end(executor, executor.run())
 
 
 if __name__ == "__main__":

@@ -15,9 +15,11 @@ import os
 import pickle
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from minimr.core import messages as m
+from minimr.core.ending import ENDING_S
 from minimr.net.channel import Address
 from minimr.net.endpoint import Endpoint, Reply
 from minimr.net.peer import Peer
@@ -114,17 +116,26 @@ class Node(Endpoint):
         idle = [w for w in all_workers if w.peer and not w.lease]
         for worker in idle[: max(0, len(idle) - self.cpus())]:
             if worker.idle_since < horizon:
-                self.workers.kill(worker, "it was idle")
+                self.end_worker(worker, "it was idle")
+
+    def end_worker(self, worker: Worker, why: str) -> None:
+        """Ask a worker to end, and kill it if it does not."""
+        self.workers.stop(worker, why)
+        self.later(ENDING_S, partial(self.workers.kill, worker, why))
 
     def _on_stop(self, peer: Peer | None, why: str) -> None:
-        raise SystemExit(why)
+        if not self.workers.closed:  # it is told once more
+            raise SystemExit(why)
 
     def farewell(self, why: str) -> None:
-        """Tell the drivers that end with this node why it ends."""
+        """Tell those who end with this node why; workers end before it."""
         for peer in self.links.values():
             ours = self.address in (self.head, peer.data.home)
             if ours and peer.data.kind == "driver":
                 peer.post(("stop", why))
+        self.workers.closed = True
+        for worker in list(self.workers.workers.values()):
+            self.end_worker(worker, why)
         self.hub.flush()
 
     def _ended(self, worker: Worker, how: str) -> None:
@@ -153,6 +164,8 @@ class Node(Endpoint):
             )
         self.transfers.process_left(peer, peer.data.address)
         self.leasing.owner_left(peer)
+        if peer.data.kind == "driver":
+            self.leasing.job_ended(peer.data.process.hex())
 
     def _on_view(self, peer: Peer, nodes: list[m.NodeInfo]) -> None:
         known = {node.id: node for node in self.nodes}

@@ -41,6 +41,8 @@ HINTS = {
     "(see `dmesg`)",
     signal.SIGSEGV: "a crash in native code (segmentation fault)",
     signal.SIGABRT: "native code gave up (abort)",
+    signal.SIGALRM: "it had called sys.exit() or exit_actor(), and then took "
+    "too long to end: a thread or an atexit handler",
 }
 
 NO_ROOM = (
@@ -79,14 +81,16 @@ class Worker:
 
     def how(self, status: int) -> str:
         """Say how it ended."""
+        asked = self.why not in ("", LOST)
         if os.WIFSIGNALED(status):
             number = signal.Signals(os.WTERMSIG(status))
             how, hint = f"killed by {number.name}", HINTS.get(number, "")
-            if number == signal.SIGKILL and self.why not in ("", LOST):
+            if number == signal.SIGKILL and asked:
                 hint = self.why
         else:
             how = f"exited with code {os.WEXITSTATUS(status)}"
-            hint = "it called sys.exit() or os._exit()"
+            left = "it called sys.exit() or os._exit()"
+            hint = self.why if asked else left
         why = f"worker {self.pid} {how}" + (f" ({hint})" if hint else "")
         if self.last:
             why += "; its last output:\n  " + "\n  ".join(self.last)
@@ -111,6 +115,7 @@ class WorkerPool:
     ) -> None:
         self.hub = hub
         self.workers: dict[int, Worker] = {}  # {process id}
+        self.closed = False  # no worker starts any more
         self._main = main
         self._prints = prints
         self._ended = ended
@@ -123,6 +128,8 @@ class WorkerPool:
         A system without room for it (descriptors, processes, memory) is no
         reason to end: the node asks again every second.
         """
+        if self.closed:
+            return
         files: list[int] = []
         try:
             for _ in range(2):
@@ -155,9 +162,17 @@ class WorkerPool:
 
     def kill(self, worker: Worker, why: str) -> None:
         """End a worker at once."""
-        if worker.pid in self.workers:
+        if self.workers.get(worker.pid) is worker:
             worker.why = worker.why or why
             os.kill(worker.pid, signal.SIGKILL)
+
+    def stop(self, worker: Worker, why: str) -> None:
+        """Ask a worker to end; who has asked sees that it does."""
+        worker.why = worker.why or why
+        if worker.peer is None or not worker.job:  # it has no user's code
+            self.kill(worker, why)
+        else:
+            worker.peer.post(("stop", why))
 
     def end_orphans(self) -> None:
         """Kill what workers have left; those on their way out are reaped."""

@@ -113,7 +113,7 @@ def test_actors_that_hold_nothing_are_dealt_evenly(head: Head) -> None:
 def test_an_actor_that_has_ended_does_not_count(head: Head) -> None:
     ids = [head.create(()) for _ in range(2)]
     head.asked()
-    head.control._on_end_actor(head.driver, ids[0], True, "", print)  # type: ignore[arg-type]
+    head.control._on_end_actor(head.driver, ids[0], True, "", True, print)  # type: ignore[arg-type]
     head.asked()
     head.create(())
     assert head.asked() == {HEAD: 1}
