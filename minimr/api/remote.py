@@ -29,6 +29,7 @@ from minimr.core.tasks import FIRST, Queue, Task, object_id
 
 DEFAULT_RETRIES = 3
 LARGE_BYTES = 10**7  # of pickled code: Ray warns there, too
+MAX_BYTES = 95 * 2**20  # and refuses there
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +68,17 @@ def pickle_code(target: Any, name: str) -> tuple[bytes, list[ObjectRef]]:
     """Pickle a function or a class; warn if it takes much along.
 
     Returns: the pickle, and the references that it captures.
+
+    Raises:
+        ValueError: it takes too much along.
     """
     blob, captured = serialize.pack_code(target, name)
+    if len(blob) > MAX_BYTES:
+        raise ValueError(
+            f"{name} is too large: {len(blob) / 1e6:.1f} MB to send, and at "
+            f"most {MAX_BYTES / 1e6:.1f}. Does it capture a large array? "
+            "put() it, and pass the reference as an argument"
+        )
     if len(blob) > LARGE_BYTES:
         text = "%s() takes %.0f MB to send: put() what it captures"
         log.warning(text, name, len(blob) / 1e6)

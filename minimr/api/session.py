@@ -66,6 +66,26 @@ def own_host() -> str:
     return str(session().address[0])
 
 
+class RayContext(dict[str, Any]):
+    """What `init` returns; `with init():` ends with `shutdown()`.
+
+    Ray: `ray.client_builder.RayContext`.
+    """
+
+    dashboard_url = ""  # there is none
+
+    @property
+    def address_info(self) -> dict[str, Any]:
+        """Return where the cluster is."""
+        return dict(self)
+
+    def __enter__(self) -> RayContext:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        shutdown()
+
+
 def init(
     address: str | None = None,
     *,
@@ -83,7 +103,7 @@ def init(
     logging_level: Any = None,
     configure_logging: bool = True,
     **unknown: Any,
-) -> dict[str, Any]:
+) -> RayContext:
     """Join a cluster, or start one of one node.
 
     The one at `address`; without one, that which runs here (by
@@ -102,12 +122,18 @@ def init(
         raise RuntimeError(f"init() got unknown options: {[*unknown]}")
     if is_initialized():
         if ignore_reinit_error:
-            return {}
+            return RayContext()
         raise RuntimeError("init() was called twice; shutdown() comes first")
+    if not isinstance(namespace, str | None):
+        raise TypeError(f"namespace must be None or a string: {namespace!r}")
+    if namespace == "":
+        raise ValueError(
+            '"" is not a valid namespace: pass None for a new one'
+        )
     if local_mode:
         given = {"CPU": num_cpus or os.cpu_count() or 1, "GPU": num_gpus or 0}
         _local = LocalRuntime({**given, **(resources or {})})
-        return {}
+        return RayContext()
     if VARIABLE in os.environ:
         narrate("driver ")
     amounts = (num_cpus, num_gpus, resources, object_store_memory, labels)
@@ -116,12 +142,12 @@ def init(
     runtime = Runtime("driver", load_token(), host)
     runtime.process = process
     _connect(runtime, where, namespace, runtime_env, log_to_driver)
-    return {
-        "node_id": runtime.welcome.node,
-        "address": "{}:{}".format(*where),
-        "gcs_address": "{}:{}".format(*runtime.welcome.head),
-        "node_ip_address": runtime.home[0],
-    }
+    return RayContext(
+        node_id=runtime.welcome.node,
+        address="{}:{}".format(*where),
+        gcs_address="{}:{}".format(*runtime.welcome.head),
+        node_ip_address=runtime.home[0],
+    )
 
 
 def _place(

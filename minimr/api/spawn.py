@@ -68,12 +68,25 @@ def node_options(
     object_store_memory: int | None,
     labels: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Say what a node has; what is not given is measured."""
+    """Say what a node has; what is not given is measured.
+
+    Raises:
+        ValueError: an amount is negative or not whole, or has a name of its
+            own among the arguments.
+    """
     amounts = dict(resources or {})
+    for name in ("CPU", "GPU"):
+        if name in amounts:
+            text = f"resources={resources}: give it as num_{name.lower()}s"
+            raise ValueError(text)
     amounts["CPU"] = machine.cpus() if num_cpus is None else num_cpus
     gpus = _gpus() if num_gpus is None else num_gpus
     if gpus:
         amounts["GPU"] = gpus
+    for name, have in amounts.items():
+        if have < 0 or have != int(have):
+            text = "What a node has must be whole and not negative"
+            raise ValueError(f"{text}: {name} is {have}")
     amounts = {name: float(have) for name, have in amounts.items()}
     memory = machine.memory_bytes()
     store = int(object_store_memory or memory * 0.3)

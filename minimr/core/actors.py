@@ -25,7 +25,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
-from minimr.core.refs import ObjectRef
+from minimr.core.refs import ObjectRef, released
 from minimr.core.tasks import ALL, CLOSED, FIRST, Lease, Queue, Task
 from minimr.net.channel import Address
 from minimr.net.peer import Peer
@@ -59,6 +59,8 @@ class Actors:
         anchor = self.runtime.objects.new(spec.id + FIRST, task)
         if spec.owner is None:
             self._detached.append(anchor)
+        if released:  # who had the name may be gone by that
+            self.runtime.objects.drain()
         head = self.runtime.head()
         self._ours[spec.id] = spec.class_name
         self.runtime.ask(head, answered, "create_actor", spec)

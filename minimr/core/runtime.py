@@ -268,6 +268,8 @@ class Runtime(Endpoint):
     def ask_head(self, *question: Any) -> Any:
         """Ask the control store. Blocks: until it answers."""
         with self.lock:
+            if released:  # it hears first which actors have no handle left
+                self.objects.drain()
             head = self.head()
         return self.call(head, *question)
 

@@ -317,7 +317,8 @@ class Tasks:
         runs = next(iter(lease.inflight), None) == task.id
         if runs and lease.node is not None:
             node = self.runtime.link(lease.node)
-            node.post(("release", lease.number, "cancel(force=True)"))
+            why = "cancel(force=True)"
+            node.post(("release", lease.number, why, True))
 
     def cancelled(self, task: Task) -> m.Failed:
         """Give what `get` raises after `cancel`."""

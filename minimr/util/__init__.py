@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from minimr.api.session import own_host, session
@@ -48,7 +49,12 @@ def list_named_actors(all_namespaces: bool = False) -> list[Any]:
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("queue", "scheduling_strategies", "state"):
+        return import_module(f"minimr.util.{name}")
     left_out = {
+        "actor_group": "use a list of actors, or util.ActorPool",
+        "joblib": "use tasks",
+        "register_serializer": "give the class a __reduce__",
         "multiprocessing": "use tasks, or util.ActorPool",
         "collective": "use tasks and actors",
     }

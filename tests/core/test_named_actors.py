@@ -132,3 +132,10 @@ def test_list_named_actors_knows_the_names_of_this_namespace(api, box_class):
 def test_the_name_must_be_a_string(box_class):
     with pytest.raises(TypeError, match="name"):
         box_class.options(name=5).remote()
+
+
+def test_a_name_is_free_as_soon_as_its_last_handle_is_gone(api, box_class):
+    for _ in range(5):
+        box = box_class.options(name="again").remote()
+        api.get(box.__ray_ready__.remote())
+        del box

@@ -150,3 +150,9 @@ def test_a_label_selector_that_cannot_be_is_refused(api, selector):
         @api.remote(label_selector={"zone": selector})
         def f():
             pass
+
+
+def test_a_function_that_takes_too_much_along_is_refused(api):
+    large = bytearray(100 * 2**20)
+    with pytest.raises(ValueError, match="too large"):
+        api.remote(lambda: len(large)).remote()
