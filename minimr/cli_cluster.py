@@ -28,6 +28,7 @@ from minimr.api import running, verbs
 from minimr.api.session import (
     LOOPBACK,
     init,
+    session,
     shutdown,
 )
 from minimr.api.spawn import node_options, spawn_node
@@ -35,6 +36,7 @@ from minimr.net.channel import connect, parse_address
 from minimr.net.token import load_token
 
 STOP_TIMEOUT_S = 5.0
+GIB = 2**30
 
 
 @click.command()
@@ -150,15 +152,31 @@ ADDRESS = click.option(
 def status(address: str) -> None:
     """Show the nodes and what is in use."""
     init(address=address, log_to_driver=False)
-    total, free = verbs.cluster_resources(), verbs.available_resources()
-    for node in verbs.nodes():
-        state = "alive" if node["Alive"] else "dead"
-        where = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
-        click.echo(f"{state:6} {node['NodeID'][:8]}  {where}")
-    for name in sorted(total):
-        used = total[name] - free.get(name, 0.0)
-        click.echo(f"{used:>16,g} / {total[name]:,g} {name}")
+    nodes = session().ask_head("query", "nodes")
+    for node in nodes:
+        state, where = "alive" if node.alive else "dead", node.address
+        click.echo(f"{state:6} {node.id[:8]}  {where[0]}:{where[1]}")
+        if node.alive:
+            for line in usage(node.total, node.available):
+                click.echo(f"       {line}")
+    if sum(node.alive for node in nodes) > 1:
+        click.echo("all nodes")
+        total, free = verbs.cluster_resources(), verbs.available_resources()
+        for line in usage(total, free):
+            click.echo(f"       {line}")
     shutdown()
+
+
+def usage(total: dict[str, float], free: dict[str, float]) -> list[str]:
+    """Say what is in use of each resource: one line each."""
+    lines = []
+    for name in sorted(total):
+        have, used = total[name], total[name] - free.get(name, 0.0)
+        if "memory" in name:
+            lines.append(f"{used / GIB:.2f} / {have / GIB:.2f} GiB {name}")
+        else:
+            lines.append(f"{used:g} / {have:g} {name}")
+    return lines
 
 
 @click.command("list")

@@ -219,7 +219,7 @@ def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
 
     Ray: the same. Open the file in Perfetto or chrome://tracing.
     """
-    rows = chrome_trace(started().ask_head("query", "events"))
+    rows = chrome_trace(started().events())
     if filename is None:
         return rows
     with atomic_writer(filename) as file:

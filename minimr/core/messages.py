@@ -35,6 +35,9 @@ unpickles what a user wrote.
         stop(why)                           to drivers: this node ends
         inspect(what)                       workers or objects => rows
         flush_prints(job)                   => None: all is shown by now
+        tell_events()                       => None: they are told by now
+    node -> worker
+        tell_events()                       => None
     node -> driver
         printed(job, parts)                 what workers say => None: shown
     process -> owner
@@ -62,7 +65,7 @@ unpickles what a user wrote.
         prepare_actor(id, number, place)    it starts again: see to its
                                             arguments; that one is lost
         end_actor(id, no_restart, why, at_once)   => None
-        events(blob)                        what ran where and when
+        events(blob)                        what ran where and when => None
         query(what)                         => rows
         create_group(spec)                  => None, or why not
         await_group(id)                     => where it is, or why nowhere

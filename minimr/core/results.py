@@ -33,6 +33,7 @@ from minimr.exceptions import (
     task_error,
 )
 from minimr.net.channel import Address
+from minimr.net.endpoint import Reply
 from minimr.net.peer import Peer
 
 log = logging.getLogger(__name__)
@@ -243,11 +244,17 @@ class Results:
                 self.runtime.later(wait_s, self._tell)
 
     def _tell(self) -> None:
+        self.tell(lambda _: None)
+
+    def tell(self, told: Reply) -> None:
+        """Tell the control store what has run by now. Lock held."""
         events, self._events = self._events, []
         if events:
             node, row = self.runtime.welcome.node, f"worker {os.getpid()}"
             blob = pickle.dumps((node, row, events))
-            self.runtime.head().post(("events", blob))
+            self.runtime.ask(self.runtime.head(), told, "events", blob)
+        else:
+            told(None)
 
 
 def _is_cancelled(error: BaseException) -> bool:

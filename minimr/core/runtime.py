@@ -42,6 +42,7 @@ from minimr.net.pump import Pump
 SPIN_S = 0.0001  # before a wait sleeps
 PATIENCE_S = 10.0  # a wait that takes longer may have to be explained
 ATTACH_TIMEOUT_S = 30
+LAST_EVENTS_S = 1.0  # the timeline does for what has just run
 LAST_PRINTS_S = 1.0  # a program that ends waits for them so long at most
 
 
@@ -319,6 +320,15 @@ class Runtime(Endpoint):
                 complain(self, entries, time.monotonic() - begin)
                 patience *= 2
             return self.pump.wait(ready, until - time.monotonic())
+
+    def events(self) -> Any:
+        """Return what has run by now. Blocks: until the head answers.
+
+        A worker that does not answer, for its task holds the interpreter,
+        is waited for a second.
+        """
+        self.ask_nodes("tell_events", timeout_s=LAST_EVENTS_S)
+        return self.ask_head("query", "events")
 
     def say(self, text: str) -> None:
         """Tell the user, as the prints of tasks are told."""

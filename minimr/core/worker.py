@@ -172,6 +172,9 @@ class Executor:
             end = partial(self.results.failure, self.spec, "", ActorExit())
             self.loop.call_soon_threadsafe(end)
 
+    def _on_tell_events(self, peer: Peer, reply: Reply) -> None:
+        self.results.tell(lambda _: reply(None))
+
     def _on_stop(self, peer: Peer, why: str) -> None:
         self._end_with(0)
         knock(signal.SIGINT)

@@ -379,8 +379,9 @@ class Control:
             error = fail(ActorDiedError("the actor has died, long ago")).error
             peer.post(("actor", id, "DEAD", None, "", error))
 
-    def _on_events(self, peer: Peer, blob: bytes) -> None:
+    def _on_events(self, peer: Peer, blob: bytes, reply: Reply) -> None:
         self.events.append(blob)
+        reply(None)
 
     def _on_query(self, peer: Peer, what: str, reply: Reply) -> None:
         tables: dict[str, Any] = {

@@ -96,11 +96,33 @@ class Node(Endpoint):
         self._trim()
         self.workers.end_orphans()
         self.leasing.schedule()  # there may be room for a worker again
+        self._tell(lambda _: None)
+        self.later(REPORT_S, self._tick)
+
+    def _tell(self, told: Reply) -> None:
+        """Tell the control store what the object store has done by now."""
         if self.store.events:
             row = (self.id, "object store", [*self.store.events])
             self.store.events.clear()
-            self.link(self.head).post(("events", pickle.dumps(row)))
-        self.later(REPORT_S, self._tick)
+            head = self.link(self.head)
+            self.ask(head, told, "events", pickle.dumps(row))
+        else:
+            told(None)
+
+    def _on_tell_events(self, peer: Peer, reply: Reply) -> None:
+        everyone = self.workers.workers.values()
+        workers = [worker.peer for worker in everyone if worker.peer]
+        left = 1 + len(workers)
+
+        def told(_: Any) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                reply(None)
+
+        for worker in workers:
+            self.ask(worker, told, "tell_events")
+        self._tell(told)
 
     def report(self) -> None:
         """Tell the control store what we have, if that has changed."""

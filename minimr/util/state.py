@@ -188,7 +188,7 @@ def list_tasks(
             parent_task_id="",
             **row,
         )
-        for row in task_rows(runtime.ask_head("query", "events"))
+        for row in task_rows(runtime.events())
     }
     found = [row["address"] for row in _of_nodes("workers")]
     owners = [address for address in found if address is not None]

@@ -130,6 +130,13 @@ def test_the_timeline_shows_the_tasks_that_ran(api, eventually):
     assert {"name", "pid", "tid", "ts", "args"} <= set(event)
 
 
+def test_the_timeline_is_complete_when_a_task_has_ended(api):
+    if api.__name__ == "ray":
+        pytest.skip("Ray's comes within seconds")
+    api.get([api.remote(lambda: 1).options(name="soon").remote()], timeout=T)
+    assert [e for e in api.timeline() if e["cat"] == "task::soon"]
+
+
 def test_the_timeline_is_written_to_a_file(api, tmp_path, eventually):
     path = tmp_path / "timeline.json"
     api.get(api.remote(lambda: 1).remote(), timeout=T)
