@@ -20,13 +20,21 @@ class Wire:
         self.sent: queue.Queue[str] = queue.Queue()
         self.here: list[str] = []
         self.readers: list[str] = []
+        self.begun: queue.Queue[str] = queue.Queue()  # who began a step
         self.pump = Pump(self.step, lambda: self.sent.put(""))
 
     def step(self, timeout_s: float | None) -> None:
+        self.begun.put(threading.current_thread().name)
         word = self.sent.get(timeout=T if timeout_s is None else timeout_s)
         if word:
             self.here.append(word)
             self.readers.append(threading.current_thread().name)
+
+    def send_when_it_reads(self, name: str, word: str) -> None:
+        """Send a word once that thread, of all, is in `step`."""
+        while self.begun.get(timeout=T) != name:
+            pass
+        self.sent.put(word)
 
 
 @pytest.fixture
@@ -38,9 +46,22 @@ def wire() -> Iterator[Wire]:
 
 
 def test_who_waits_reads_itself(wire: Wire) -> None:
-    wire.sent.put("a")
+    me = threading.current_thread().name
+    sender = threading.Thread(target=wire.send_when_it_reads, args=(me, "a"))
+    sender.start()
     assert wire.pump.wait(lambda: "a" in wire.here, T)
-    assert wire.readers == [threading.current_thread().name]
+    sender.join(T)
+    assert wire.readers == [me]
+
+
+def test_who_waits_takes_over_from_the_background(wire: Wire) -> None:
+    me = threading.current_thread().name
+    assert wire.begun.get(timeout=T) == "minimr-pump"
+    sender = threading.Thread(target=wire.send_when_it_reads, args=(me, "a"))
+    sender.start()
+    assert wire.pump.wait(lambda: "a" in wire.here, T)
+    sender.join(T)
+    assert wire.readers == [me]
 
 
 def test_what_another_thread_waits_for_reaches_it(wire: Wire) -> None:
@@ -76,14 +97,16 @@ def test_who_has_what_it_waits_for_lets_another_one_read(wire: Wire) -> None:
 
 
 def test_while_nobody_waits_the_background_reads(wire: Wire) -> None:
-    read = threading.Event()
-    step = wire.step
-
-    def noted(timeout_s: float | None) -> None:
-        step(timeout_s)
-        read.set()
-
-    wire.pump._step = noted
-    wire.sent.put("c")
-    assert read.wait(T)
+    wire.send_when_it_reads("minimr-pump", "c")
+    assert wire.begun.get(timeout=T) == "minimr-pump"  # the next step
     assert wire.readers == ["minimr-pump"]
+
+
+def test_after_each_wait_the_background_reads_again(wire: Wire) -> None:
+    for number in range(100):
+        for word in (f"waited for {number}", f"not {number}"):
+            wire.sent.put(word)
+            if word.startswith("waited"):
+                assert wire.pump.wait(lambda word=word: word in wire.here, T)
+        while word not in wire.here:
+            wire.begun.get(timeout=T)  # one follows each word
