@@ -170,7 +170,7 @@ def status(address: str) -> None:
 def usage(total: dict[str, float], free: dict[str, float]) -> list[str]:
     """Say what is in use of each resource: one line each."""
     lines = []
-    for name in sorted(total):
+    for name in sorted(n for n in total if not n.startswith("node:")):
         have, used = total[name], total[name] - free.get(name, 0.0)
         if "memory" in name:
             lines.append(f"{used / GIB:.2f} / {have / GIB:.2f} GiB {name}")

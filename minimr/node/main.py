@@ -26,7 +26,7 @@ from minimr.narrate import narrate
 from minimr.net.channel import Address
 from minimr.net.token import load_token
 from minimr.node.control import Control
-from minimr.node.node import Node
+from minimr.node.node import OF_HEAD, Node
 from minimr.node.pool import Worker
 
 WARM_S = 0.5  # after the start, which it would make longer
@@ -44,7 +44,9 @@ def serve(options: dict[str, Any]) -> None:
         run_worker(token, node.address, born)
 
     amounts, store_bytes = options["resources"], options["store_bytes"]
-    labels = options.get("labels", {})
+    labels, head = options.get("labels", {}), options.get("head")
+    if head is None:
+        amounts[OF_HEAD] = 1.0
     node = Node(token, address, amounts, store_bytes, labels, worker_main)
     node.driver = options.get("driver")  # when `init` started this cluster
     parent = options.get("parent")
@@ -52,7 +54,6 @@ def serve(options: dict[str, Any]) -> None:
     for other in (parent, keeper):
         if other is not None:
             _end_with(node, int(other))
-    head = options.get("head")
     if head is None:
         node.hub.kind = "head"  # what who dials is told
         control = Control(node)

@@ -32,6 +32,8 @@ from minimr.node.store import Store
 from minimr.node.transfer import Transfers
 
 REPORT_S = 1.0  # a node that lives says so at least this often
+OWN = "node:"  # and its address: of such a resource every node has one
+OF_HEAD = f"{OWN}__internal_head__"
 NODE_ID_LABEL = "ray.io/node-id"  # every node has this one, as in Ray
 SPARE_S = 2.0  # workers beyond the CPUs may idle so long
 
@@ -51,7 +53,7 @@ class Node(Endpoint):
         super().__init__("node", token, address)
         self.id = self.process.hex() + self.process.hex()[:12]
         self.labels = {NODE_ID_LABEL: self.id, **labels}
-        self.pool = Pool(resources)
+        self.pool = Pool({**resources, OWN + self.address[0]: 1.0})
         self.store = Store(store_bytes)
         self.transfers = Transfers(self, self.store)
         self.serve(self.transfers)

@@ -127,7 +127,10 @@ def test_a_driver_joins_a_cluster_and_leaves_it_running(
             "--address", cluster, "--top", "1",
         )  # fmt: skip
         assert ended.returncode == 0, ended.stderr
-    assert "alive" in minimr("status").stdout
+    shown = minimr("status").stdout
+    assert "alive" in shown
+    assert "CPU" in shown
+    assert "node:" not in shown  # it says little; Ray hides it as well
 
 
 def test_a_driver_with_another_token_is_refused_and_told_why(

@@ -38,6 +38,20 @@ def test_cluster_resources_are_what_init_was_given(api):
     assert total["object_store_memory"] > 0
 
 
+def test_a_node_is_a_resource_by_its_address_and_so_is_the_head(api):
+    (node,) = api.nodes()
+    names = [f"node:{node['NodeManagerAddress']}", "node:__internal_head__"]
+    total = api.cluster_resources()
+    assert [total[name] for name in names] == [1, 1]
+    needed = dict.fromkeys(names, 0.001)
+
+    @api.remote(resources=needed)
+    def held():
+        return api.get_runtime_context().get_assigned_resources()
+
+    assert api.get(held.remote(), timeout=T) == {"CPU": 1, **needed}
+
+
 def test_a_running_task_holds_its_resources(
     api, hold, gate, mailbox, eventually
 ):
