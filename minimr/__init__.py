@@ -10,10 +10,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from minimr.left_out import missing
+
 __version__ = "0.1.0"
 
 # {name: the module that has it}
 _VERBS = {
+    "ObjectID": "minimr.core.refs",
     "ObjectRef": "minimr.core.refs",
     "DynamicObjectRefGenerator": "minimr.api.generator",
     "ObjectRefGenerator": "minimr.api.generator",
@@ -36,21 +39,6 @@ _VERBS = {
     "wait": "minimr.api.verbs",
 }
 _MODULES = {"actor", "cluster_utils", "exceptions", "runtime_context", "util"}
-_LEFT_OUT = {
-    "LoggingConfig": "the log is Python's, under the name minimr",
-    "client": "a program joins a cluster with init(address=...)",
-    "cpp_function": "there is one language",
-    "data": "it is a library on top of Ray's core",
-    "java_actor_class": "there is one language",
-    "java_function": "there is one language",
-    "job_submission": "run the program on a machine of the cluster",
-    "rllib": "it is a library on top of Ray's core",
-    "serve": "it is a library on top of Ray's core",
-    "show_in_dashboard": "there is no dashboard; see `minimr list`",
-    "train": "it is a library on top of Ray's core",
-    "tune": "it is a library on top of Ray's core",
-    "workflow": "it is a library on top of Ray's core",
-}
 
 
 def __getattr__(name: str) -> Any:
@@ -58,13 +46,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(_VERBS[name]), name)
     elif name in _MODULES:
         value = import_module(f"minimr.{name}")
-    elif name in _LEFT_OUT:
-        raise AttributeError(
-            f"minimr leaves ray.{name} out: {_LEFT_OUT[name]}. "
-            "docs/semantics.md lists what it has"
-        )
     else:
-        raise AttributeError(f"module 'minimr' has no attribute {name!r}")
+        raise missing(__name__, name)
     globals()[name] = value
     return value
 

@@ -90,9 +90,7 @@ class ObjectRef:
         return revive, (self.entry.id, self.entry.owner or current().address)
 
     def __await__(self) -> Any:
-        import asyncio
-
-        return asyncio.wrap_future(self.future()).__await__()
+        return self.as_future().__await__()
 
     def binary(self) -> bytes:
         """Give the id."""
@@ -111,3 +109,12 @@ class ObjectRef:
         from minimr.core.runtime import current
 
         return current().values.future(self)
+
+    def as_future(self) -> Any:
+        """Return an `asyncio` future of the value, in the running loop."""
+        import asyncio
+
+        return asyncio.wrap_future(self.future())
+
+
+ObjectID = ObjectRef  # Ray: its other name

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from minimr.api.session import own_host, session
+from minimr.left_out import missing
 from minimr.util.actor_pool import ActorPool
 from minimr.util.placement_group import (
     get_current_placement_group,
@@ -15,14 +16,17 @@ from minimr.util.placement_group import (
     remove_placement_group,
 )
 from minimr.util.serializability import inspect_serializability
+from minimr.util.unordered import as_completed, map_unordered
 
 __all__ = [
     "ActorPool",
+    "as_completed",
     "get_current_placement_group",
     "get_node_ip_address",
     "get_placement_group",
     "inspect_serializability",
     "list_named_actors",
+    "map_unordered",
     "placement_group",
     "placement_group_table",
     "remove_placement_group",
@@ -51,15 +55,4 @@ def list_named_actors(all_namespaces: bool = False) -> list[Any]:
 def __getattr__(name: str) -> Any:
     if name in ("queue", "scheduling_strategies", "state"):
         return import_module(f"minimr.util.{name}")
-    left_out = {
-        "actor_group": "use a list of actors, or util.ActorPool",
-        "joblib": "use tasks",
-        "register_serializer": "give the class a __reduce__",
-        "multiprocessing": "use tasks, or util.ActorPool",
-        "collective": "use tasks and actors",
-    }
-    if name in left_out:
-        raise AttributeError(
-            f"minimr leaves ray.util.{name} out: {left_out[name]}"
-        )
-    raise AttributeError(f"module 'minimr.util' has no attribute {name!r}")
+    raise missing(__name__, name)

@@ -35,6 +35,39 @@ def double(actor, value):
     return actor.double.remote(value)
 
 
+@pytest.mark.parametrize("chunk_size", [1, 2])
+def test_results_come_as_they_are_made(api, new_gate, chunk_size):
+    @api.remote
+    def after(wait, x):
+        wait()
+        return x
+
+    late, soon = new_gate(), new_gate()
+    soon.open()
+    gates = [late, soon, soon]
+    refs = [after.remote(g.wait, x) for x, g in enumerate(gates)]
+    results = api.util.as_completed(refs, chunk_size=chunk_size)
+    first = {next(results), next(results)}
+    late.open()
+    assert first == {1, 2}
+    assert [*results] == [0]
+
+
+def test_a_task_for_each_item_gives_references_if_it_shall(api):
+    double = api.remote(lambda x: 2 * x)
+    results = api.util.map_unordered(double, range(5), backpressure_size=2)
+    assert {*results} == {0, 2, 4, 6, 8}
+    refs = [*api.util.map_unordered(double, range(3), yield_obj_refs=True)]
+    assert {*api.get(refs, timeout=T)} == {0, 2, 4}
+
+
+@pytest.mark.parametrize("wrong", [{"chunk_size": 0}, {"num_returns": 1}])
+def test_results_in_batches_that_cannot_be_are_refused(api, wrong):
+    refs = [api.put(1)]
+    with pytest.raises(ValueError, match="chunk"):
+        [*api.util.as_completed(refs, **wrong)]
+
+
 @pytest.fixture
 def queue(api):
     queue = api.util.queue.Queue(maxsize=2)

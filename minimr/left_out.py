@@ -1,0 +1,87 @@
+"""What Ray has and minimr leaves out, by name, and what to use instead.
+
+minimr.tune ─────────────> AttributeError ┐
+from minimr import tune ─> ImportError    ├ that say why
+import minimr.tune ──────> ImportError    ┘
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+LIBRARY = "it is a library on top of Ray's core"
+ONE = "there is one language"
+IDS = "ids are strings of hexadecimal digits"
+CLIENT = "a program joins a cluster with init(address=...)"
+DEBUGGER = "use init(local_mode=True) and a debugger, or print"
+LOGGING = "use Python's logging"
+PICKLE = "give the class a __reduce__"
+
+# {name below `ray`: why, or what to use}
+LEFT_OUT = {
+    **dict.fromkeys(("data", "rllib", "serve", "train", "tune"), LIBRARY),
+    "workflow": LIBRARY,
+    **dict.fromkeys(("cpp_function", "java_function", "Language"), ONE),
+    "java_actor_class": ONE,
+    **dict.fromkeys(("ActorClassID", "ActorID", "FunctionID", "JobID"), IDS),
+    **dict.fromkeys(("NodeID", "PlacementGroupID", "TaskID"), IDS),
+    **dict.fromkeys(("UniqueID", "WorkerID"), IDS),
+    "LoggingConfig": "the log is Python's, under the name minimr",
+    "SCRIPT_MODE": "get_runtime_context().get_task_id() is None in a driver",
+    "WORKER_MODE": "get_runtime_context().get_task_id() is None in a driver",
+    "autoscaler": "start and end nodes with `minimr start` and `stop`",
+    **dict.fromkeys(("ClientBuilder", "client"), CLIENT),
+    "experimental": "instead of internal_kv, use a named actor",
+    "job_submission": "run the program on a machine of the cluster",
+    "show_in_dashboard": "there is no dashboard; see `minimr list`",
+    "util.accelerators": "use labels or custom resources",
+    "util.actor_group": "use a list of actors, or util.ActorPool",
+    "util.collective": "use tasks and actors",
+    **dict.fromkeys(("util.connect", "util.disconnect"), CLIENT),
+    "util.deregister_serializer": PICKLE,
+    "util.get_node_instance_id": "use get_runtime_context().get_node_id()",
+    "util.disable_log_once_globally": LOGGING,
+    "util.enable_periodic_logging": LOGGING,
+    "util.log_once": LOGGING,
+    "util.iter": "use generators and actors",
+    "util.joblib": "use tasks",
+    "util.metrics": "see util.state and `minimr timeline`",
+    "util.multiprocessing": "use tasks, or util.ActorPool",
+    **dict.fromkeys(("util.pdb", "util.ray_debugpy", "util.rpdb"), DEBUGGER),
+    "util.register_serializer": PICKLE,
+}
+
+
+def missing(module: str, name: str) -> AttributeError:
+    """Return the error for a name that a module of minimr lacks."""
+    why = _why(f"{module}.{name}")
+    return AttributeError(
+        why or f"module {module!r} has no attribute {name!r}"
+    )
+
+
+def _why(name: str) -> str:
+    below = name.removeprefix("minimr.")
+    if below == name or below not in LEFT_OUT:
+        return ""
+    return (
+        f"minimr leaves ray.{below} out: {LEFT_OUT[below]}. "
+        "docs/semantics.md lists what it has"
+    )
+
+
+class Finder:
+    """Says so to who imports it: Python asks if it has found nothing."""
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> None:
+        """Find nothing.
+
+        Raises:
+            ImportError: the name is one that is left out.
+        """
+        if why := _why(name):
+            raise ImportError(why)
+
+
+sys.meta_path.append(Finder())
