@@ -8,9 +8,9 @@ Rules:
 1. Calls of one process to one actor leave in the order they were made,
    even if the inputs of a later one are there first. An actor that runs
    several at once gets each when its inputs are there.
-2. A call that was sent when the process died is sent again only if the
-   actor has `max_task_retries`; a call that was not sent waits for the
-   restart.
+2. A call that was sent when the process died is sent again only if it has
+   retries (`max_task_retries`). One that was made while the actor restarts
+   waits only if it has some, and fails at once otherwise.
 3. An actor ends with its last counted handle: these hold references to an
    object that stands for it, its anchor, which keeps the arguments of the
    constructor as well.
@@ -26,7 +26,15 @@ from typing import TYPE_CHECKING, Any
 
 from minimr.core import messages as m
 from minimr.core.refs import ObjectRef, released
-from minimr.core.tasks import ALL, CLOSED, FIRST, Lease, Queue, Task
+from minimr.core.tasks import (
+    ALL,
+    CLOSED,
+    FIRST,
+    Lease,
+    Queue,
+    Task,
+    restarting,
+)
 from minimr.net.channel import Address
 from minimr.net.peer import Peer
 
@@ -151,6 +159,10 @@ class Actors:
             self.runtime.say(text)
         for lease in [*queue.leases]:
             self.runtime.leases.end(lease, why)
+        queue.gap = restarting(why) if state == "RESTARTING" else None
+        for task in [*queue.tasks] if queue.gap is not None else ():
+            if task.waits and task.is_impatient():
+                self.runtime.tasks.finish(task, queue.gap)
         if link is not None:
             self.runtime.leases.add(Lease(queue, link, 0, None, ALL))
         self.runtime.leases.dispatch(queue)

@@ -74,6 +74,9 @@ class Leases:
         elif task.waits and task.queue is not None and not task.queue.ordered:
             task.queue.tasks.append(task)
         if task.queue is not None:
+            gap = task.queue.gap
+            if gap is not None and task.waits and task.is_impatient():
+                self.runtime.tasks.finish(task, gap)
             self.dispatch(task.queue)
 
     def _await_group(self, queue: Queue) -> None:

@@ -95,6 +95,10 @@ class Task:
         self.inputs = [ref.entry for ref in again]
         self.refs = [ref for ref in again if ref.entry.is_unique()]
 
+    def is_impatient(self) -> bool:
+        """Tell whether a call does not wait for the restart of its actor."""
+        return self.ready and self.retries == 0 and self.attempt == 0
+
     def wants_retry(self, failed: m.Failed) -> bool:
         """Tell whether this error of the user's code is worth a retry."""
         if not self.retry_exceptions or self.retries == 0 or self.cancelled:
@@ -118,6 +122,7 @@ class Queue:
     asked: Counter[Address] = field(default_factory=Counter)
     answers: Counter[Address] = field(default_factory=Counter)
     error: m.Failed | None = None  # of a dead actor
+    gap: m.Failed | None = None  # while an actor restarts
     held: bool = False  # until its placement group is there
     ordered: bool = True  # calls keep their places while inputs are late
 
@@ -342,6 +347,16 @@ def _left(task: Task) -> str:
         return ""
     once = task.retries == 1
     return f" ({task.retries} {'retry is' if once else 'retries are'} left)"
+
+
+def restarting(why: str) -> m.Failed:
+    """Return the error of calls that are made while their actor restarts."""
+    return fail(
+        ActorUnavailableError(
+            f"the actor is being restarted ({why}), so the call was not "
+            "sent: call again later, or give it max_task_retries to wait"
+        )
+    )
 
 
 def _crash(task: Task, why: str) -> m.Failed:

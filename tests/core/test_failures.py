@@ -215,6 +215,53 @@ def test_without_task_retries_the_running_call_is_lost(
     eventually(answers)
 
 
+def test_while_an_actor_restarts_calls_without_retries_fail(
+    api, new_gate, eventually
+):
+    @api.remote(max_restarts=1)
+    class Slow:
+        def __init__(self, wait):
+            if api.get_runtime_context().was_current_actor_reconstructed:
+                wait()
+
+        def ping(self):
+            return "pong"
+
+    gates = [new_gate() for _ in range(2)]
+    actors = [
+        Slow.options(max_task_retries=tries).remote(gate.wait)
+        for tries, gate in enumerate(gates)
+    ]
+    impatient, patient = actors
+    refs = [actor.ping.remote() for actor in actors]
+    assert api.get(refs, timeout=T) == ["pong"] * 2
+    for actor in actors:
+        api.kill(actor, no_restart=False)
+
+    def is_unavailable():
+        try:
+            api.get(impatient.ping.remote(), timeout=T)
+        except api.exceptions.ActorUnavailableError:
+            return True
+        return False
+
+    eventually(is_unavailable)
+    with pytest.raises(api.exceptions.ActorUnavailableError):
+        api.get(impatient.ping.remote(), timeout=T)
+    waiting = patient.ping.remote()
+    for gate in gates:
+        gate.open()
+    assert api.get(waiting, timeout=T) == "pong"
+
+    def is_back():
+        try:
+            return api.get(impatient.ping.remote(), timeout=T) == "pong"
+        except api.exceptions.ActorUnavailableError:
+            return False
+
+    eventually(is_back)
+
+
 def test_after_max_restarts_the_actor_is_dead(api, actor_class, attempt):
     options = {"max_restarts": 1, "max_task_retries": -1}
     actor = actor_class.options(**options).remote()
