@@ -31,6 +31,7 @@ class BookServer(ThreadingHTTPServer):
         self.etag = '"first"'  # "": none
         self.script: deque[Behaviour] = deque()
         self.requests: list[tuple[int, Message]] = []  # (book, headers)
+        self.taken = threading.Semaphore(0)  # behaviours, of the script
         self.stalled = threading.Event()
         self.released = threading.Event()
 
@@ -53,7 +54,10 @@ class Handler(BaseHTTPRequestHandler):
         book_id = int(self.path.rpartition("/pg")[2].removesuffix(".txt"))
         self.server.requests.append((book_id, self.headers))
         script = self.server.script
-        behaviour = script.popleft() if script else behave
+        behaviour = behave
+        if script:
+            behaviour = script.popleft()
+            self.server.taken.release()
         if book_id not in self.server.books:
             behaviour = status(404)
         behaviour(self, self.server.books.get(book_id, b""))

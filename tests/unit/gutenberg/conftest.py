@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from minimr import gutenberg
 from minimr.gutenberg import Settings
 from tests.unit.gutenberg.book_server import (
     BOOK,
@@ -50,3 +53,25 @@ def settings(server: BookServer, clock: FakeClock) -> Settings:
         sleep=clock.sleep,
         jitter=lambda: 1.0,
     )
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch, server: BookServer) -> None:
+    """Wait a short time for what the script has, and long for the rest.
+
+    A request ends only when the server has taken its part of the script: a
+    slow machine mixes nothing up.
+    """
+    fetch = gutenberg.fetch
+
+    def fetch_impatiently(
+        url: str, path: Path, timeout_s: float, on_bytes: Callable[..., Any]
+    ) -> bool:
+        if not server.script:
+            return fetch(url, path, DEADLINE_S, on_bytes)
+        try:
+            return fetch(url, path, timeout_s, on_bytes)
+        finally:
+            assert server.taken.acquire(timeout=DEADLINE_S)
+
+    monkeypatch.setattr(gutenberg, "fetch", fetch_impatiently)
