@@ -42,6 +42,7 @@ MAX_DEMAND = 32  # workers asked for at once
 QUICK_S = 0.001  # answers closer than this double the window
 SLOW_S = 0.005  # an answer later than this sets it to one
 IDLE_S = 0.2  # an idle lease is kept so long
+LEAVES_S = 0.001  # calls are collected so long that may run at once
 MOVES_S = 0.05  # before it is asked again where a bundle is
 LOCALITY_BYTES = 1 << 20  # arguments that a task is sent to
 
@@ -58,6 +59,7 @@ class Leases:
         self.defined: defaultdict[Peer, set[Any]] = defaultdict(set)
         self._sweeping = False
         self.resting: list[Lease] = []  # to be given back at the next step
+        self._leaving = False  # a step comes soon, and flushes
 
     def enqueue(self, task: Task) -> None:
         """A task has all its inputs: put it into the queue of its shape."""
@@ -149,6 +151,14 @@ class Leases:
             self.runtime.tasks.taken(task)
         if peer.posted() >= BATCH:
             self.runtime.urgent = True
+        elif not (lease.queue.ordered or self._leaving):
+            # It may run beside those under way: a step sends it, even if
+            # the caller does nothing more with us.
+            self._leaving = True
+            self.runtime.later(LEAVES_S, self._leave)
+
+    def _leave(self) -> None:
+        self._leaving = False  # and the step that calls this flushes
 
     # ---- nodes ----
 

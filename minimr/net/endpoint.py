@@ -135,10 +135,10 @@ class Endpoint:
     def step(self, timeout_s: float | None = None) -> None:
         """Handle what comes next. Blocks: until something came."""
         self.hub.flush()
+        self._polling = True  # from now on, an earlier timer wakes us
         if self._timers:
             rest = max(0.0, self._timers[0][0] - time.monotonic())
             timeout_s = rest if timeout_s is None else min(timeout_s, rest)
-        self._polling = True
         events = self.hub.poll(timeout_s)
         self._polling = False
         with self.lock:

@@ -1,5 +1,6 @@
 """Actors: state, order, handles, names, concurrency by threads."""
 
+import asyncio
 import os
 import threading
 
@@ -272,6 +273,32 @@ def test_max_concurrency_runs_calls_in_threads(api):
     meeting = Meeting.remote()
     idents = api.get([meeting.join.remote() for _ in range(2)], timeout=T)
     assert len(set(idents)) == 2
+
+
+@pytest.mark.parametrize("kind", ["threads", "coroutines"])
+def test_calls_leave_while_another_one_runs_and_nobody_waits(
+    api, gate, mailbox, kind
+):
+    @api.remote(max_concurrency=3)
+    class Threads:
+        def run(self, send, wait):
+            send()
+            wait()
+
+    @api.remote(max_concurrency=3)
+    class Coroutines:
+        async def run(self, send, wait):
+            send()
+            await asyncio.to_thread(wait)
+
+    actor = (Threads if kind == "threads" else Coroutines).remote()
+    opened = gate.wait
+    api.wait([actor.run.remote(mailbox.send, opened)], timeout=0)
+    mailbox.receive()  # the actor has started
+    refs = [actor.run.remote(mailbox.send, opened) for _ in range(2)]
+    mailbox.receive(2)  # no call of `api` moves them along
+    gate.open()
+    api.get(refs, timeout=T)
 
 
 def test_max_concurrency_is_a_limit(api, gate, mailbox):
