@@ -87,7 +87,7 @@ def test_a_worker_joins_in_the_middle_and_leaves_with_the_run(
 
 
 def test_a_worker_with_another_token_is_refused_and_told_why(
-    large_book: Path, minimr: Minimr, tmp_path_factory: pytest.TempPathFactory
+    large_book: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     with start(
@@ -96,8 +96,14 @@ def test_a_worker_with_another_token_is_refused_and_told_why(
         "--map-tasks", "40",
     ) as run:  # fmt: skip
         where = read_until(run, r"--address (\S+)")[1]
+        read_until(run, r"map \d+/40")
+        own = psutil.Process(run.pid).children(recursive=True)
+        for process in own:  # so that the run lasts
+            process.suspend()
         with start(elsewhere, "worker", "--address", where) as worker:
             _, said = worker.communicate(timeout=DEADLINE_S)
+        for process in own:
+            process.resume()
         run.communicate(timeout=DEADLINE_S)
     assert worker.returncode == 2
     assert "another token" in said
