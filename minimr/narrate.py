@@ -2,7 +2,7 @@
 
 Every process writes to its standard error, one line each:
 
-    06:08:12.345 node 7312 minimr.node.leasing: leases worker 7315 ...
+    06:08:12.345 node 7312 b1c2d3e4 minimr.node.leasing: lease 3: ...
 
 Rule: only the logger `minimr` is configured. The root logger belongs to the
 user's program, also in a worker, where a task may call `basicConfig`.
@@ -30,18 +30,20 @@ class _Handler(logging.Handler):
             """It is closed, or there is none."""
 
 
-def narrate(who: str = "") -> None:
+def narrate(who: str = "", node: str = "") -> None:
     """Log to standard error as $MINIMR_LOG says, warnings without it.
 
-    `who` is what kind of process this is.
+    `who` is what kind of process this is, `node` the id of its node.
     """
     name = os.environ.get(VARIABLE, "warning").lower()
     log = logging.getLogger("minimr")
     log.handlers = [handler := _Handler()]
     log.propagate = False
+    where = node[:8] + " " if node else ""
     handler.setFormatter(
         logging.Formatter(
-            f"%(asctime)s.%(msecs)03d {who}%(process)d %(name)s: %(message)s",
+            f"%(asctime)s.%(msecs)03d {who}%(process)d {where}"
+            "%(name)s: %(message)s",
             datefmt="%H:%M:%S",
         )
     )

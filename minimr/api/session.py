@@ -142,6 +142,8 @@ def init(
     runtime = Runtime("driver", load_token(), host)
     runtime.process = process
     _connect(runtime, where, namespace, runtime_env, log_to_driver)
+    if VARIABLE in os.environ:  # now with the node
+        narrate("driver ", runtime.welcome.node)
     return RayContext(
         node_id=runtime.welcome.node,
         address="{}:{}".format(*where),

@@ -21,6 +21,7 @@ Rules:
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter, defaultdict
 from functools import partial
@@ -47,11 +48,15 @@ MOVES_S = 0.05  # before it is asked again where a bundle is
 LOCALITY_BYTES = 1 << 20  # arguments that a task is sent to
 
 
+log = logging.getLogger(__name__)
+
+
 class Leases:
     """All tasks that wait for workers. Methods: the runtime's lock held."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self._narrates = log.isEnabledFor(logging.DEBUG)
         self.queues: list[Queue] = []  # by their numbers
         self.by_peer: dict[Peer, Lease] = {}
         self._by_shape: dict[tuple[m.Shape, Address], Queue] = {}
@@ -139,6 +144,9 @@ class Leases:
             self.runtime.urgent = True
         lease.inflight[task.id] = task
         blob, shape = None, task.shape
+        if self._narrates:
+            about = (task.name, task.id.hex(), peer.name)
+            log.debug("task %s() %s is sent to %s", *about)
         if shape is not None and shape.strategy == ("SPREAD",):
             lease.window = USED_UP  # the next one goes to another node
         if task.blob and task.function not in self.defined[peer]:
@@ -244,6 +252,7 @@ class Leases:
             slow = lease.window != ALL and self._adapt(lease)
             if type(results) is m.Failed and task.wants_retry(results):
                 task.count_retry()
+                log.debug("task %s() is retried: it raised", task.name)
                 lease.queue.tasks.append(task)
             else:
                 self.runtime.tasks.finish(task, results)
@@ -375,6 +384,8 @@ class Leases:
 
     def end(self, lease: Lease, why: str, begun: int = ALL) -> None:
         """A worker is gone that had begun so many tasks."""
+        how = why.partition("; its last output")[0]
+        log.debug("the worker at %s is gone: %s", lease.peer.name, how)
         self._forget(lease)
         self.runtime.tasks.interrupted(lease, why, begun)
         self.dispatch(lease.queue)

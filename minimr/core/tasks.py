@@ -13,6 +13,7 @@ Rules:
 
 from __future__ import annotations
 
+import logging
 import pickle
 import sys
 import time
@@ -46,6 +47,9 @@ CLOSED = -1  # others wait for the worker, or it is gone
 BATCH = 32  # posted messages that are worth a flush
 FORCE_S = 1.0  # a worker has to obey a forced cancel that comes to it
 FIRST = (0).to_bytes(4, "big")  # of the object that a task returns
+
+
+log = logging.getLogger(__name__)
 
 
 def object_id(task: bytes, index: int) -> bytes:
@@ -151,6 +155,7 @@ class Tasks:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self._narrates = log.isEnabledFor(logging.DEBUG)
         self.live: dict[bytes, Task] = {}  # submitted, and without results
 
     def submit(self, task: Task) -> None:
@@ -205,6 +210,9 @@ class Tasks:
         task.waits = False
         self.live.pop(task.id, None)
         objects, failed = self.runtime.objects, results
+        if self._narrates:
+            how = "failed" if type(failed) is m.Failed else "ended"
+            log.debug("task %s() %s has %s", task.name, task.id.hex(), how)
         if type(failed) is m.Failed:
             objects.unhandled.hold(failed)
         if task.returns < 0:
@@ -294,6 +302,7 @@ class Tasks:
                     task.count_retry()
                     how = why.partition("; its last output")[0]
                     text = f"{task.name}() runs again: {how}"
+                    log.debug("task %s", text)
                     self.runtime.say(text + _left(task))
                 queue.tasks.appendleft(task)
 

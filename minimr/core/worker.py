@@ -17,6 +17,7 @@ Rules:
 from __future__ import annotations
 
 import inspect
+import logging
 import mmap
 import os
 import pickle
@@ -56,6 +57,9 @@ Push = tuple[bytes, Any, bytes, Any, int, str, int]
 executor: Executor | None = None  # of this process, if it is a worker
 
 
+log = logging.getLogger(__name__)
+
+
 class Executor:
     """Runs tasks and methods in this process.
 
@@ -67,6 +71,7 @@ class Executor:
     def __init__(self, runtime: Runtime, progress: mmap.mmap) -> None:
         self.runtime = runtime
         self.progress = progress
+        self._narrates = log.isEnabledFor(logging.DEBUG)
         self.queue: deque[tuple[Peer, Any]] = deque()
         self.lease = 0
         self.begun = 0  # tasks of this lease
@@ -349,6 +354,9 @@ class Executor:
 
     def _begin(self, now: Running) -> None:
         self.begun += 1
+        if self._narrates:
+            about = (now.name, now.task.hex(), now.attempt)
+            log.debug("task %s() %s begins, attempt %d", *about)
         name = now.name.encode()
         self.title.show(name)
         m.PROGRESS.pack_into(self.progress, 0, self.lease, self.begun, name)

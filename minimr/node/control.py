@@ -17,6 +17,7 @@ Rules:
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -42,6 +43,9 @@ MAX_EVENT_BLOBS = 1000  # each holds at most some thousand events
 MAX_DEAD_ACTORS = 1000  # still listed
 
 
+log = logging.getLogger(__name__)
+
+
 @dataclass(eq=False)
 class Actor:
     """One actor, from its creation until it is forgotten."""
@@ -57,6 +61,9 @@ class Actor:
     why: str = ""
     error: bytes | None = None
     followers: set[Peer] = field(default_factory=set)
+
+    def __str__(self) -> str:
+        return f"{self.spec.class_name} {self.spec.id.hex()}"
 
     def told(self) -> tuple[Any, ...]:
         """Give the message to its followers."""
@@ -110,6 +117,8 @@ class Control:
             peer.post(("stop", "the cluster has declared this node dead"))
             return
         self.nodes[info.id] = info
+        if info.id not in self._seen:
+            log.debug("node %s has joined: %s", info.id[:8], info.total)
         self._seen[info.id] = time.monotonic()
         self._peers[info.id] = peer
         if known is None or known.available != info.available:
@@ -148,6 +157,7 @@ class Control:
         self._leave(peer.data.address, why)
 
     def _bury(self, id: str, why: str) -> None:
+        log.debug("node %s is dead: %s", id[:8], why)
         info = self.nodes[id] = self.nodes[id]._replace(alive=False)
         self._tell_nodes()
         self.groups.node_lost(id)
@@ -173,7 +183,8 @@ class Control:
             return
         if spec.name is not None:
             self.names[key] = spec.id
-        self.actors[spec.id] = Actor(spec, peer)
+        actor = self.actors[spec.id] = Actor(spec, peer)
+        log.debug("actor %s: %s asks for it", actor, peer.name)
         reply(None)
 
     def _on_start_actor(self, peer: Peer, id: bytes, deps: Any) -> None:
@@ -242,6 +253,9 @@ class Control:
         self, actor: Actor, node: Address, hops: int, workers: int = 1
     ) -> None:
         actor.node, spec = node, actor.spec
+        if workers:
+            where = "{}:{}".format(*node)
+            log.debug("actor %s: the node at %s is asked", actor, where)
         wanted = (actor.demand, spec.place, spec.hold, spec.job.id)
         demand = m.Demand(*wanted, workers, hops, driver=spec.job.driver)
         self.endpoint.link(node).post(("demand", demand))
@@ -296,6 +310,9 @@ class Control:
 
     def _change(self, actor: Actor, state: str) -> None:
         actor.state = state
+        why = "" if state == "ALIVE" else f": {actor.why}"
+        told = why.partition("; its last output")[0]
+        log.debug("actor %s is %s%s", actor, state, told)
         for follower in actor.followers:
             follower.post(actor.told())
 

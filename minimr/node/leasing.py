@@ -19,6 +19,7 @@ Rules:
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ from minimr.node.scheduler import NeverError, decide
 
 if TYPE_CHECKING:
     from minimr.node.node import Node
+
+log = logging.getLogger(__name__)
 
 SLICE_S = 0.05  # busy leases older than this go when others wait
 
@@ -200,6 +203,8 @@ class Leasing:
                 group = (where[0], where[2]) if kind == "group" else None
                 grant = m.Grant(*about, others, group)
                 want.peer.post(("leased", want.demand.number, grant))
+                who = (lease.number, worker.pid, want.peer.name)
+                log.debug("lease %d: worker %d is granted to %s", *who)
                 return True
         return False
 
@@ -212,9 +217,11 @@ class Leasing:
     def _end(self, lease: Lease, why: str, at_once: bool = False) -> None:
         if why and lease.worker is not None:
             end = self.workers.kill if at_once else self.node.end_worker
+            log.debug("lease %d is taken back: %s", lease.number, why)
             end(lease.worker, why)
             return  # and it is over when the worker has ended
         del self.leases[lease.number]
+        log.debug("lease %d is given back", lease.number)
         if lease.blocked:
             self.pool.take(lease.cpus())
         self.pool.give(lease.hold)

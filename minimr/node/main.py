@@ -41,6 +41,7 @@ def serve(options: dict[str, Any]) -> None:
     address = (options.get("host", "127.0.0.1"), options.get("port", 0))
 
     def worker_main(born: Worker) -> None:
+        narrate("worker ", node.id)
         run_worker(token, node.address, born)
 
     amounts, store_bytes = options["resources"], options["store_bytes"]
@@ -48,6 +49,7 @@ def serve(options: dict[str, Any]) -> None:
     if head is None:
         amounts[OF_HEAD] = 1.0
     node = Node(token, address, amounts, store_bytes, labels, worker_main)
+    narrate("node ", node.id)
     node.driver = options.get("driver")  # when `init` started this cluster
     parent = options.get("parent")
     keeper = os.environ.pop(KEEPER, None)
@@ -105,7 +107,6 @@ def run_worker(token: bytes, node: Address, born: Worker) -> None:
     """Be a worker. Runs in: a fork of the node."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.update(dict(born.env))
-    narrate("worker ")
     runtime = Runtime("worker", token, node[0])
     runtime.process = born.process
     runtime.home, runtime.env = node, born.env

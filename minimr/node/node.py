@@ -11,6 +11,7 @@ Rule: one thread, no user code, nothing that waits: the node only decides.
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import time
@@ -36,6 +37,9 @@ OWN = "node:"  # and its address: of such a resource every node has one
 OF_HEAD = f"{OWN}__internal_head__"
 NODE_ID_LABEL = "ray.io/node-id"  # every node has this one, as in Ray
 SPARE_S = 2.0  # workers beyond the CPUs may idle so long
+
+
+log = logging.getLogger(__name__)
 
 
 class Node(Endpoint):
@@ -163,6 +167,7 @@ class Node(Endpoint):
         self.hub.flush()
 
     def _ended(self, worker: Worker, how: str) -> None:
+        log.debug("%s", how.partition("; its last output")[0])
         self.leasing.worker_ended(worker, how)
 
     # ---- who is there ----
@@ -186,6 +191,8 @@ class Node(Endpoint):
             self._on_stop(
                 None, "the head at {}:{} is gone: {}".format(*self.head, why)
             )
+        who = (peer.data.kind, peer.data.pid, why)
+        log.debug("the %s of process %s is gone: %s", *who)
         self.transfers.process_left(peer, peer.data.address)
         self.leasing.owner_left(peer)
         if peer.data.kind == "driver":

@@ -16,6 +16,7 @@ Rules:
 
 from __future__ import annotations
 
+import logging
 import mmap
 import os
 import tempfile
@@ -32,6 +33,9 @@ ALIGN = 4096
 MAX_EVENTS = 1000
 
 Place = int | OnDisk  # of an object: an offset in the arena, or a file
+
+
+log = logging.getLogger(__name__)
 
 
 class Arena:
@@ -140,6 +144,8 @@ class Store:
         """The object is complete, and may be read, evicted or spilled."""
         stored = self.objects.get(id)
         if stored is not None:
+            if not stored.sealed:
+                log.debug("object %s is stored: %s", id.hex(), stored.size)
             stored.sealed = True
             self._forget_if_over(stored)
 
@@ -213,6 +219,7 @@ class Store:
             self.arena.free(stored.offset, stored.size)
         else:
             os.close(stored.file)
+        log.debug("object %s is freed", stored.id.hex())
         name = stored.id
         if self.objects.get(name) is not stored:
             name += b"old"
@@ -242,6 +249,7 @@ class Store:
         times = (begin, time.time())
         name = f"{what} {size / 1e6:.1f} MB"
         self.events.append(("object", id, name, times, True))
+        log.debug("object %s: %s", id.hex(), name)
 
     def _spill(self, stored: Object) -> None:
         begin = time.time()

@@ -9,6 +9,7 @@ process ── fetch ──> node A                        node B
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -25,6 +26,9 @@ from minimr.node.store import Store
 PART_BYTES = 5 * 2**20
 UNDER_WAY = 4
 ROOM_WAIT_S = 2.0  # before an object goes to disk, or is refused
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
@@ -168,6 +172,8 @@ class Transfers:
                     reply((None, place))
                     return
             self._coming[id] = Coming(id, size, others[0], owner)
+            place = "{}:{}".format(*others[0])
+            log.debug("object %s is fetched from %s", id.hex(), place)
         if id in self._coming:
             coming = self._coming[id]
             coming.readers.append((peer, reply))

@@ -20,6 +20,8 @@ WORKER = ("worker", 1)
 class Peer:
     """The other end of a link: keeps what it is sent."""
 
+    name = "127.0.0.1:1"
+
     def __init__(self, address: Any) -> None:
         self.data = SimpleNamespace(address=address)
         self.sent: list[Any] = []

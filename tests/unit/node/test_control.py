@@ -18,6 +18,7 @@ CPU = (("CPU", 1.0),)
 class Peer:
     """The other end of a link: keeps what it is sent."""
 
+    name = "127.0.0.1:1"
     closed = False
 
     def __init__(self, address: Address, home: Address) -> None:

@@ -54,6 +54,8 @@ class Node:
 class Owner:
     """Somebody who wants workers: keeps what he is told."""
 
+    name = "127.0.0.1:1"
+
     def __init__(self, leasing: Leasing) -> None:
         self.told: list[Any] = []
         self._leasing = leasing
