@@ -108,12 +108,14 @@ class Leases:
     def _nearest(self, task: Task) -> Address:
         """Give the node that has most of a task's large inputs."""
         here: Address = self.runtime.node.data.address
+        if not task.refs:
+            return here
         weights = Counter({here: LOCALITY_BYTES})
         for ref in task.refs:
             if isinstance(ref.entry.value, m.Stored):
                 for place in ref.entry.value.places:
                     weights[place] += ref.entry.value.size
-        return max(weights, key=weights.__getitem__) if task.refs else here
+        return max(weights, key=weights.__getitem__)
 
     def dispatch(self, queue: Queue) -> None:
         """Send tasks to workers with room."""

@@ -87,19 +87,24 @@ class Objects:
 
     def fulfil(self, entry: Entry, value: m.Value) -> None:
         """Set the value of an object and tell who waits for it."""
-        entry.value = value
-        if isinstance(value, m.Inline | m.Stored):
-            if value.refs and entry.contained is None:
-                entry.contained = [self.ref(*name) for name in value.refs]
-        elif type(value) is m.Failed:
-            self.failures += 1
-            if entry.owner is None:
-                self.unhandled.hold(value)
-        if type(value) is not m.Stored:
+        entry.value, kind = value, type(value)
+        if kind is not m.Stored:
             entry.task = None  # it is not going to be lost
+        if kind is not bytes:
+            self._note(entry, value)
         if entry.waiters:
             waiters, entry.waiters = entry.waiters, None
             self.runtime.soon(*(partial(waiter, entry) for waiter in waiters))
+
+    def _note(self, entry: Entry, value: m.Value) -> None:
+        """Count what a value contains, or an error that somebody has."""
+        if isinstance(value, m.Inline | m.Stored):
+            if value.refs and entry.contained is None:
+                entry.contained = [self.ref(*name) for name in value.refs]
+        elif isinstance(value, m.Failed):
+            self.failures += 1
+            if entry.owner is None:
+                self.unhandled.hold(value)
 
     def made(self, id: bytes, value: m.Value) -> None:
         """A task has made an object: perhaps once more, or for nobody."""

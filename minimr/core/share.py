@@ -49,6 +49,9 @@ class Share:
         return known
 
 
+MAX_TEXTS = 1000  # that are kept ready
+
+
 class Title:
     """The command line of this process, as `ps` shows it."""
 
@@ -59,12 +62,22 @@ class Title:
         self._room = end - begin  # where its arguments lie; zeros: hidden
         text = (ctypes.c_char * self._room).from_address(begin)
         self._memory = memoryview(text).cast("B")
+        self._shown = b""
+        # {name: the whole memory}; names of tasks are few
+        self._texts: dict[bytes, bytes] = {}
 
     def show(self, name: bytes) -> None:
         """Say what this process does.
 
         The last byte tells the kernel to read up to the first zero.
         """
-        if self._room:
-            text = (b"minimr::" + name)[: self._room - 2]
-            self._memory[:] = text.ljust(self._room - 1, b"\0") + b"."
+        if self._room and name != self._shown:
+            self._shown = name
+            self._memory[:] = self._texts.get(name) or self._text(name)
+
+    def _text(self, name: bytes) -> bytes:
+        if len(self._texts) >= MAX_TEXTS:
+            self._texts.clear()
+        text = (b"minimr::" + name)[: self._room - 2]
+        whole = text.ljust(self._room - 1, b"\0") + b"."
+        return self._texts.setdefault(name, whole)

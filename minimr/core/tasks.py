@@ -234,7 +234,7 @@ class Tasks:
 
     def outcome(self, task: Task) -> list[bytes]:
         """Give the ids of a task's results."""
-        if task.returns < 0:
+        if task.returns == 1 or task.returns < 0:
             return [task.id + FIRST]
         return [object_id(task.id, index) for index in range(task.returns)]
 

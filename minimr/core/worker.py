@@ -137,6 +137,8 @@ class Executor:
         if isinstance(function, m.Call):
             return function.group
         assert self.spec is not None
+        if not self.spec.groups:
+            return ""
         _, options = self.spec.methods.get(function, (None, {}))
         return str(options.get("concurrency_group") or "")
 
@@ -297,8 +299,10 @@ class Executor:
         id, function, args, deps, returns, name, attempt = push
         turn, now, times = False, Running(id, name, attempt), [time.time()]
         token = running.set(now)
-        about = (self.spec, name)
-        failure = partial(self.results.failure, *about, actor=self.actor)
+
+        def failure(error: BaseException) -> m.Failed:
+            return self.results.failure(self.spec, name, error, self.actor)
+
         try:
             if self.loop is not None:
                 room = self.room[self._group(function)]
