@@ -173,6 +173,7 @@ class Hub:
                     continue
                 if not isinstance(key.data, Peer):
                     self.call_file(key.fd)
+                    self._woken = True  # what it has led to goes on at once
                     continue
                 if mask & selectors.EVENT_WRITE:
                     key.data.flush()

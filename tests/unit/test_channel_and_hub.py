@@ -638,6 +638,22 @@ def test_another_thread_can_end_a_receive(server: Server) -> None:
     assert time.monotonic() - begin < DEADLINE_S / 2
 
 
+def test_a_file_that_can_be_read_ends_a_poll() -> None:
+    hub = Hub(TOKEN, "run")
+    read, write = os.pipe()
+    seen: list[bytes] = []
+    hub.watch_file(read, lambda: seen.append(os.read(read, 9)))
+    os.write(write, b"x")
+    begin = time.monotonic()
+    assert hub.poll(60.0) == []
+    assert seen == [b"x"]
+    assert time.monotonic() - begin < 30.0
+    hub.unwatch_file(read)
+    hub.close()
+    os.close(read)
+    os.close(write)
+
+
 def test_a_closed_hub_leaves_nothing_open() -> None:
     before = set(os.listdir("/proc/self/fd"))
     other = Server()
