@@ -1,16 +1,21 @@
-"""Interrupts what the main thread runs, but never an import.
+"""Interrupts what the main thread runs, but never an import or a finaliser.
 
 An import that is broken off leaves modules behind that are half there, and
-the next task that needs them would fail.
+the next task that needs them would fail. What a finaliser raises is printed
+and forgotten, and so would the interrupt be.
 """
 
 from __future__ import annotations
 
+import _weakrefset
 import signal
 import threading
+import weakref
 from types import FrameType
 
 AGAIN_S = 0.02
+# Imports, and the callbacks of weak references.
+CLOSED = ("<frozen importlib", weakref.__file__, _weakrefset.__file__)
 
 
 def knock(signum: int) -> None:
@@ -30,7 +35,7 @@ def may_interrupt(signum: int, frame: FrameType | None) -> bool:
 
     Runs in: a signal handler, with what it is called with.
     """
-    if not is_importing(frame):
+    if not is_closed(frame):
         return True
     again = threading.Timer(AGAIN_S, knock, (signum,))
     again.daemon = True
@@ -38,10 +43,11 @@ def may_interrupt(signum: int, frame: FrameType | None) -> bool:
     return False
 
 
-def is_importing(frame: FrameType | None) -> bool:
-    """Tell whether a frame runs on behalf of an import."""
+def is_closed(frame: FrameType | None) -> bool:
+    """Tell whether a frame runs for an import, or for a finaliser."""
     while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
+        code = frame.f_code
+        if code.co_name == "__del__" or code.co_filename.startswith(CLOSED):
             return True
         frame = frame.f_back
     return False

@@ -210,8 +210,11 @@ class Executor:
 
     def run(self) -> int:
         """Run tasks until this process is to end; return its exit code."""
-        with suppress(SystemExit):
+        try:
             self._run_all()
+        except SystemExit:
+            if self.runtime.forked:  # the end of a child of a task
+                raise
         assert self.code is not None
         return self.code
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
 
 from minimr import interrupt
-from minimr.interrupt import is_importing, may_interrupt
+from minimr.interrupt import is_closed, may_interrupt
 
 MODULE = """
 import sys
-from minimr.interrupt import is_importing
+from minimr.interrupt import is_closed
 def during():
-    return is_importing(sys._getframe())
+    return is_closed(sys._getframe())
 SEEN = during()
 """
 
@@ -29,7 +30,31 @@ def test_what_a_module_runs_when_it_is_loaded_is_an_import(
     import loaded_for_a_test as module  # type: ignore[import-not-found]
 
     assert module.SEEN is True
-    assert module.during() is is_importing(sys._getframe())
+    assert module.during() is is_closed(sys._getframe())
+
+
+@pytest.mark.parametrize("kind", ["__del__", "weak reference"])
+def test_a_finaliser_is_not_interrupted(kind: str) -> None:
+    seen: list[bool] = []
+
+    def look(*_: object) -> None:
+        seen.append(is_closed(sys._getframe()))
+
+    class Thing:
+        def __del__(self) -> None:
+            if kind == "__del__":
+                look()
+
+    def end() -> None:  # in a thread: a test itself may be run by an import
+        thing = Thing()
+        if kind != "__del__":
+            weakref.finalize(thing, look).atexit = False
+        del thing
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    thread.join()
+    assert seen == [True]
 
 
 def test_outside_of_an_import_it_may_be_interrupted_at_once() -> None:
@@ -48,7 +73,7 @@ def test_during_an_import_the_signal_comes_again_until_it_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answers = iter([True, True, False])
-    monkeypatch.setattr(interrupt, "is_importing", lambda _: next(answers))
+    monkeypatch.setattr(interrupt, "is_closed", lambda _: next(answers))
     over = threading.Event()
 
     def handler(*event: object) -> None:

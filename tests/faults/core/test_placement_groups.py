@@ -23,7 +23,7 @@ T = 30
 NODE = {"num_cpus": 2, "object_store_memory": 64 * 2**20}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster() -> Iterator[Cluster]:
     cluster = Cluster(True, True, NODE)
     for _ in range(3):
@@ -69,7 +69,6 @@ def test_actors_are_where_their_bundles_are(
     table = placement_group_table(group)["bundles_to_node_id"]
     assert where == [table[index] for index in range(bundles)]
     assert len(set(where)) == nodes
-    remove_placement_group(group)
 
 
 def test_a_bundle_moves_when_its_node_dies(cluster: Cluster) -> None:
@@ -87,7 +86,6 @@ def test_a_bundle_moves_when_its_node_dies(cluster: Cluster) -> None:
     remove_placement_group(group)
     eventually(lambda: ray.available_resources().get("CPU") == 6)
     assert not [n for n in ray.cluster_resources() if "_group_" in n]
-    cluster.add_node(**NODE)
 
 
 def test_a_group_ends_with_the_driver_that_made_it(cluster: Cluster) -> None:
