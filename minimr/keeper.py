@@ -109,6 +109,8 @@ def keep(module: str, parent: int | None = None) -> int:
     if parent is not None and _outlives(parent, program):
         end()
     os.waitid(os.P_PID, program, os.WEXITED | os.WNOWAIT)
+    # Now the exit code is known: one more signal must not change ours.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     end_all_children({program})
     _, status = os.waitpid(program, 0)
     code = os.waitstatus_to_exitcode(status)

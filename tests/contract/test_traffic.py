@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from minimr import mapreduce
-from minimr.net import peer
+from minimr.net import hub, peer
 from minimr.net.frames import FrameReader
 from ray_impl import mapreduce as on_verbs
 from tests.contract.conftest import only_on
@@ -37,7 +37,7 @@ def test_the_coordinator_receives_no_block(
         return buffers
 
     vectors = peer.vectors
-    monkeypatch.setattr(peer, "FrameReader", WeighingReader)
+    monkeypatch.setattr(hub, "FrameReader", WeighingReader)
     monkeypatch.setattr(peer, "vectors", weighing_vectors)
     table = Table(stage.address, 8, 6, PAYLOAD_BYTES)
     with mapreduce.MapReduce(2) as engine:
