@@ -12,8 +12,11 @@ Rule 3. Functions that travel to tasks are local, so that they go by value.
 
 import fcntl
 import importlib
+import json
 import os
 import select
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -159,3 +162,23 @@ def eventually():
             time.sleep(0.02)
 
     return ask
+
+
+@pytest.fixture(scope="module", params=["ray", "minimr"])
+def seen(request, tmp_path_factory):
+    """What the module's `PROGRAM` saw, run once for all of its cases."""
+    if not hasattr(pytest.importorskip(request.param), "init"):
+        pytest.skip(f"{request.param} has no init yet")
+    program = request.module.PROGRAM
+    path = tmp_path_factory.mktemp(program.stem) / "seen.json"
+    done = subprocess.run(
+        [sys.executable, str(program), request.param, str(path)],
+        timeout=getattr(request.module, "PROGRAM_S", 150),
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(program.parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert path.exists(), done.stdout
+    return json.loads(path.read_text())

@@ -1,34 +1,11 @@
 """Two nodes from the command line: one joins, works, dies, is replaced."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.timeout(180)  # a program that starts three nodes
 PROGRAM = Path(__file__).with_name("cluster_program.py")
-
-
-@pytest.fixture(scope="module", params=["ray", "minimr"])
-def seen(request, tmp_path_factory):
-    """What the program saw, run once for all cases."""
-    if not hasattr(pytest.importorskip(request.param), "init"):
-        pytest.skip(f"{request.param} has no init yet")
-    path = tmp_path_factory.mktemp("cluster") / "seen.json"
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), request.param, str(path)],
-        timeout=150,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(PROGRAM.parents[2])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    assert path.exists(), done.stdout
-    return json.loads(path.read_text())
 
 
 def test_a_driver_joins_a_head_started_by_hand(seen):

@@ -1,33 +1,11 @@
 """Several nodes in one program: they join, die, and end with it."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.timeout(180)  # a program that starts three nodes
 PROGRAM = Path(__file__).with_name("cluster_utils_program.py")
-
-
-@pytest.fixture(scope="module", params=["ray", "minimr"])
-def seen(request, tmp_path_factory):
-    """What the program saw, run once for all cases."""
-    pytest.importorskip(request.param)
-    path = tmp_path_factory.mktemp("cluster") / "seen.json"
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), request.param, str(path)],
-        timeout=150,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(PROGRAM.parents[2])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    assert path.exists(), done.stdout
-    return json.loads(path.read_text())
 
 
 def test_a_cluster_without_a_head_cannot_be_joined(seen):

@@ -1,33 +1,12 @@
 """Where tasks and actors run when there are several nodes."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.timeout(240)  # a program that starts three nodes
 PROGRAM = Path(__file__).with_name("placement_program.py")
-
-
-@pytest.fixture(scope="module", params=["ray", "minimr"])
-def seen(request, tmp_path_factory):
-    """What the program saw, run once for all cases."""
-    pytest.importorskip(request.param)
-    path = tmp_path_factory.mktemp("placement") / "seen.json"
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), request.param, str(path)],
-        timeout=200,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(PROGRAM.parents[2])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    assert path.exists(), done.stdout
-    return json.loads(path.read_text())
+PROGRAM_S = 200
 
 
 def test_actors_find_every_cpu_that_tasks_have_left(seen):
