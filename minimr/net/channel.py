@@ -109,7 +109,7 @@ def connect(
         if dialled is not None:
             dialled(sock)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        handshake = Handshake(token, "client", wanted, sock.getpeername)
+        handshake = Handshake(token, "client", wanted, sock)
         _shake_hands(sock, handshake)
     except HandshakeError as error:
         sock.close()
@@ -177,7 +177,7 @@ def parse_address(text: str) -> Address:
 
 
 def vectors(
-    parts: list[Buffer], max_frame_bytes: int, seal: Seal
+    parts: list[Buffer], max_frame_bytes: int, seal: Seal | None
 ) -> list[memoryview]:
     """Give the buffers of a frame as they go out, the header first."""
     found = records(parts, max_frame_bytes, seal)

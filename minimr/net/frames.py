@@ -3,18 +3,20 @@
     ┌────────┬──────────┬─────┬────────┬─────┐┌──────────┬────────┐┌─────
     │ n: u32 │ len: u64 │ ... │ part 0 │ tag ││ tags ... │ part 1 ││ ...
     └────────┴──────────┴─────┴────────┴─────┘└──────────┴────────┘└─────
+                                        └ only where the stream is sealed
 
 A frame is a list of parts: the pickled message, then the large buffers that
 it refers to (`codec.py`), each received straight into memory of its own.
 Part 0 has one tag with the header if it is small, as mostly. Every other
-part comes behind its tags, one for each piece.
+part comes behind its tags, one for each piece. Without a seal (`seal.py`)
+there is no tag, and the rest is the same.
 
 Rules:
 
 1. The reader lends a buffer and is told how much was written into it: a
    large part is never copied on its way from the socket.
-2. Sizes are checked, and so is their tag (`seal.py`), before memory is
-   taken for them. No part is given out whose tags were not checked.
+2. Sizes are checked, and so is their tag, before memory is taken for
+   them. No part is given out whose tags were not checked.
 3. A piece is checked when it has come, while the processor's cache has it:
    who waits for all of a large part reads all of its memory once more.
 """
@@ -60,9 +62,9 @@ def header(parts: list[Buffer], max_frame_bytes: int) -> bytes:
 
 
 def records(
-    parts: list[Buffer], max_frame_bytes: int, seal: Seal
+    parts: list[Buffer], max_frame_bytes: int, seal: Seal | None
 ) -> list[Buffer]:
-    """Give a frame as it goes out: each record, and its tag.
+    """Give a frame as it goes out: each record, and its tag if sealed.
 
     Raises:
         FrameError: the parts are too large; nothing was sealed.
@@ -70,6 +72,8 @@ def records(
     begin = header(parts, max_frame_bytes)
     if size_of(parts[0]) < LARGE_BYTES:
         begin, parts = b"".join((begin, parts[0])), parts[1:]
+    if seal is None:
+        return [begin, *parts]
     if not parts:
         return [begin + seal.tag(begin)]  # one to send, as mostly
     found: list[Buffer] = [begin, seal.tag(begin)]
@@ -91,13 +95,14 @@ class FrameReader:
     the frames that it returns.
 
     Args:
-        seal: of what comes in.
+        seal: of what comes in; None where it has no tags.
     """
 
     def __init__(
-        self, seal: Seal, max_frame_bytes: int = MAX_FRAME_BYTES
+        self, seal: Seal | None, max_frame_bytes: int = MAX_FRAME_BYTES
     ) -> None:
         self._seal = seal
+        self._tag_bytes = 0 if seal is None else TAG_BYTES
         self._max = max_frame_bytes
         # Gives the memory of a large part; it need not be filled with zeros.
         self.allocate: Callable[[int], bytearray | memoryview] = bytearray
@@ -163,7 +168,7 @@ class FrameReader:
         if self._large is not None:
             return self._check_large()
         size = self._sizes[len(self._parts)]
-        tags = -(-size // PIECE_BYTES) * TAG_BYTES
+        tags = -(-size // PIECE_BYTES) * self._tag_bytes
         ready = self._end - self._begin - tags
         if ready >= (size if size < LARGE_BYTES else 0):
             self._tags, self._checked = self._take(tags), 0
@@ -178,7 +183,7 @@ class FrameReader:
         assert self._large is not None
         size = len(self._large)
         with memoryview(self._large) as whole:
-            while self._checked < self._filled:
+            while self._seal is not None and self._checked < self._filled:
                 end = min(self._checked + PIECE_BYTES, size)
                 if end > self._filled:
                     return False
@@ -207,10 +212,11 @@ class FrameReader:
         _check(count, sum(sizes), self._max)
         small = sizes[0] < LARGE_BYTES
         size = first + (sizes[0] if small else 0)
-        if ready < size + TAG_BYTES:
+        if ready < size + self._tag_bytes:
             return False
         record = self._take(size)
-        self._seal.check(record, self._take(TAG_BYTES))
+        if self._seal is not None:
+            self._seal.check(record, self._take(TAG_BYTES))
         self._sizes = sizes
         if small:
             self._parts.append(record[first:])

@@ -6,11 +6,13 @@
       proof("client", both hellos)       ──────>
                                          <──────  WELCOME
 
-    hello = the version of Python, of a server also what it is and where it
-            was reached, and random bytes (a nonce)
+    hello = the version of Python, the machine and the client's address, of a
+            server also what it is and where it was reached, and random
+            bytes (a nonce)
     proof(role, hellos) = HMAC-SHA256(token, role + hello_c + hello_s)
     key(role, hellos)   = the same of "key of " + role; seals what that role
-                          sends from now on (`seal.py`)
+                          sends from now on (`seal.py`), unless the
+                          connection stays on one machine
 
 Rules:
 
@@ -23,8 +25,12 @@ Rules:
    stranger who listens at an old port and passes everything on to a live
    server is found out. If he could deceive us about addresses, too, he
    would still not have the keys: he can pass records on, and alter none.
-4. A server says what it is (`kinds.py`): who wants something else leaves.
-5. Functions travel as bytecode, which another minor version of Python does
+4. Where both ends name the same machine and the same address of the client,
+   nobody can be between them (`machine.py`), and nothing is sealed. Each
+   end goes by the two hellos, so that both find the same, and who alters a
+   hello has no proof of it.
+5. A server says what it is (`kinds.py`): who wants something else leaves.
+6. Functions travel as bytecode, which another minor version of Python does
    not understand: such ends do not get together.
 
 A key exchange (X25519) would keep what was sent a secret from whoever gets
@@ -40,18 +46,20 @@ import logging
 import platform
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from minimr.net.kinds import mismatch
+from minimr.net.machine import machine
 from minimr.net.seal import Seal
 
-MAGIC = b"minimr 3\n"
+MAGIC = b"minimr 4\n"
 VERSION_BYTES = 16
 KIND_BYTES = 16
 PLACE_BYTES = 64
+MACHINE_BYTES = 64
 NONCE_BYTES = 32
-HELLO_BYTES = VERSION_BYTES + KIND_BYTES + PLACE_BYTES + NONCE_BYTES
-_SIZES = (VERSION_BYTES, KIND_BYTES, PLACE_BYTES)
+_SIZES = (VERSION_BYTES, KIND_BYTES, PLACE_BYTES, PLACE_BYTES, MACHINE_BYTES)
+HELLO_BYTES = sum(_SIZES) + NONCE_BYTES
 PROOF_BYTES = 32
 WELCOME = b"+"
 
@@ -63,6 +71,16 @@ class HandshakeError(ConnectionError):
     """The other end has another token or Python, or is not who was meant."""
 
 
+class Ends(Protocol):
+    """A socket, as far as a handshake asks it."""
+
+    def getsockname(self) -> Any:
+        """Return the address of this end."""
+
+    def getpeername(self) -> Any:
+        """Return the address of the other end."""
+
+
 class Handshake:
     """One end of a handshake, from the first byte to `done`.
 
@@ -70,9 +88,9 @@ class Handshake:
         role: "client", who has dialled, or "server".
         kinds: of a server the one that it is; of a client all those that
             it may talk to.
-        where: gives the server's address as the system at this end has it:
-            `getsockname` of a server's socket, `getpeername` of a client's.
+        ends: the socket, which is asked for its two addresses only.
         python: the version that this process runs.
+        machine: gives the name of the machine that it runs on.
 
     Attributes:
         done: both proofs were right.
@@ -84,16 +102,18 @@ class Handshake:
         token: bytes,
         role: str,
         kinds: Sequence[str],
-        where: Callable[[], Any],
+        ends: Ends,
         python: str = platform.python_version(),
+        machine: Callable[[], str] = machine,
     ) -> None:
         self.done = False
         self.rest = b""
         self._token = token
         self._role = role
         self._kinds = kinds
-        self._where = where
+        self._ends = ends
         self._python = python
+        self._machine = machine
         self._hello = b""
         self._other = b""
         self._received = b""
@@ -106,7 +126,8 @@ class Handshake:
         """Give the first bytes to send: the client speaks first."""
         if self._role == "server":
             return b""
-        self._hello = _hello(self._python)
+        client = _text(self._ends.getsockname())
+        self._hello = _hello(self._python, "", "", client, self._machine())
         return MAGIC + self._hello
 
     def receive(self, data: bytes) -> bytes:
@@ -131,7 +152,13 @@ class Handshake:
         if hello is None:
             return None
         self._other = hello[len(MAGIC) :]
-        self._hello = _hello(self._python, self._kinds[0], self._place())
+        self._hello = _hello(
+            self._python,
+            self._kinds[0],
+            self._place(),
+            _text(self._ends.getpeername()),
+            self._machine(),
+        )
         return MAGIC + self._hello + self._proof("server")
 
     def _answer_challenge(self) -> bytes | None:
@@ -167,14 +194,19 @@ class Handshake:
         self._received = self._received[size:]
         return message
 
-    def sealing(self) -> Seal:
+    def sealing(self) -> Seal | None:
         """Return the seal of what this end sends, when it is done."""
-        return Seal(self._mac("key of " + self._role))
+        return self._seal(self._role)
 
-    def checking(self) -> Seal:
+    def checking(self) -> Seal | None:
         """Return the seal of what this end receives, when it is done."""
-        other = {"client": "server", "server": "client"}[self._role]
-        return Seal(self._mac("key of " + other))
+        return self._seal({"client": "server", "server": "client"}[self._role])
+
+    def _seal(self, sender: str) -> Seal | None:
+        mine, other = _read(self._hello)[3:], _read(self._other)[3:]
+        if mine == other and all(mine):  # it stays on this machine
+            return None
+        return Seal(self._mac("key of " + sender))
 
     def _proof(self, role: str) -> bytes:
         return self._mac(role)
@@ -187,7 +219,10 @@ class Handshake:
         return hmac.digest(self._token, text, "sha256")
 
     def _place(self) -> str:
-        return "{}:{}".format(*self._where()[:2])
+        """Return the server's address, as the system at this end has it."""
+        server = self._role == "server"
+        ends = self._ends
+        return _text(ends.getsockname() if server else ends.getpeername())
 
     def _check(self, proof: bytes, role: str) -> None:
         if not hmac.compare_digest(proof, self._proof(role)):
@@ -209,7 +244,7 @@ class Handshake:
             )
 
     def _check_server(self) -> None:
-        _, kind, place = _read(self._other)
+        _, kind, place, *_ = _read(self._other)
         if kind not in self._kinds:
             raise HandshakeError(mismatch(kind, self._kinds))
         if place != self._place():
@@ -221,14 +256,20 @@ class Handshake:
             )
 
 
-def _hello(python: str, kind: str = "", place: str = "") -> bytes:
-    fields = zip((python, kind, place), _SIZES, strict=True)
-    texts = [text.encode()[:size].ljust(size, b"\0") for text, size in fields]
-    return b"".join(texts) + secrets.token_bytes(NONCE_BYTES)
+def _text(address: Any) -> str:
+    return "{}:{}".format(*address[:2])
+
+
+def _hello(*texts: str) -> bytes:
+    fields = [
+        text.encode()[:size].ljust(size, b"\0")
+        for text, size in zip(texts, _SIZES, strict=True)
+    ]
+    return b"".join(fields) + secrets.token_bytes(NONCE_BYTES)
 
 
 def _read(hello: bytes) -> list[str]:
-    """Read the version, the kind and the place."""
+    """Read version, kind, place, the client's address, and the machine."""
     texts = []
     for size in _SIZES:
         text, hello = hello[:size], hello[size:]

@@ -141,9 +141,7 @@ class Hub:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.connect_ex(address)  # a failure shows when it is read
         peer = Peer(self, sock, address, dialled=True)
-        peer.handshake = Handshake(
-            self._token, "client", wanted, sock.getpeername
-        )
+        peer.handshake = Handshake(self._token, "client", wanted, sock)
         peer.deadline = time.monotonic() + HANDSHAKE_TIMEOUT_S
         self._strangers.add(peer)
         self.selector.register(sock, selectors.EVENT_READ, peer)
@@ -273,7 +271,7 @@ class Hub:
             connection.close()
             return
         peer.handshake = Handshake(
-            self._token, "server", [self.kind], connection.getsockname
+            self._token, "server", [self.kind], connection
         )
         peer.deadline = time.monotonic() + HANDSHAKE_TIMEOUT_S
         self._strangers.add(peer)

@@ -38,7 +38,7 @@ class Peer:
             done. A stranger costs no more than the handshake.
     """
 
-    seal: Seal
+    seal: Seal | None
     reader: FrameReader
 
     def __init__(

@@ -18,14 +18,13 @@ Rules:
 3. It is a seal, not an envelope: what is sent can be read on the way.
 
 It costs 1 us a record and 1 ms for 20 MB, where encryption would take
-another pass over the memory, and a copy of it. Ray: TLS, by hand.
+another pass over the memory, and a copy of it. A connection that stays on
+one machine has none (`handshake.py`). Ray: TLS, by hand.
 """
 
 from __future__ import annotations
 
 from hmac import compare_digest
-
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from minimr.net.codec import Buffer
 
@@ -44,6 +43,9 @@ class Seal:
     """
 
     def __init__(self, key: bytes) -> None:
+        # Here, as it takes 20 ms, and most connections stay on a machine.
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         self._mac = AESGCM(key).encrypt
         self._count = 0  # of tags; no two may have the same
 

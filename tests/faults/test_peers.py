@@ -174,7 +174,7 @@ def test_a_worker_of_another_python_is_told_so_and_refused(
                 load_token(),
                 "client",
                 ["run"],
-                connection.getpeername,
+                connection,
                 "2.7.18",
             )
             connection.sendall(other.start())

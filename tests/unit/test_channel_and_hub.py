@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from minimr.net import hub as hub_module
+from minimr.net import machine
 from minimr.net.channel import (
     Address,
     Channel,
@@ -47,7 +48,7 @@ from minimr.net.hub import (
     Posted,
     Received,
 )
-from minimr.net.seal import Seal
+from minimr.net.seal import TAG_BYTES, Seal, SealError
 
 TOKEN = bytes(range(32))
 OTHER = bytes(32)
@@ -120,24 +121,28 @@ class Server:
         self.threads.shutdown()
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
+@pytest.fixture(params=["not sealed", "sealed"])
+def server(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Server]:
+    if request.param == "sealed":  # as where it leaves the machine
+        monkeypatch.setattr(machine, "BOOT", Path("/nowhere"))
     server = Server()
     yield server
     server.close()
 
 
 def frame(message: Any, seal: Seal | None = None) -> bytes:
-    """Give the bytes of a message; sealed by nobody, of a stranger."""
-    return raw_frame(encode(message), seal or Seal(bytes(32)))
+    """Give the bytes of a message."""
+    return raw_frame(encode(message), seal)
 
 
-def raw_frame(parts: list[Any], seal: Seal) -> bytes:
+def raw_frame(parts: list[Any], seal: Seal | None) -> bytes:
     return b"".join(records(parts, 2**30, seal))
 
 
 def client_of(sock: socket.socket) -> Handshake:
-    return Handshake(TOKEN, "client", RUN, sock.getpeername)
+    return Handshake(TOKEN, "client", RUN, sock)
 
 
 def hung_up(sock: socket.socket) -> bool:
@@ -145,6 +150,66 @@ def hung_up(sock: socket.socket) -> bool:
         return sock.recv(1) == b""
     except ConnectionResetError:
         return True
+
+
+# ---- what is sealed
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
+def test_a_connection_of_this_machine_is_not_sealed(host: str) -> None:
+    server = Server(address=(host, 0))
+    try:
+        channel, peer = server.dial()
+        assert channel.seal is None
+        assert peer.seal is None
+        assert server.serves(channel, peer)
+    finally:
+        server.close()
+
+
+def test_who_held_the_port_before_the_server_gets_no_message_in(
+    tmp_path: Path,
+) -> None:
+    bomb = Bomb(tmp_path / "exploded")
+    with listen(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as pool:
+        address = listener.getsockname()
+        dialled = pool.submit(connect, address, TOKEN, RUN)
+        there, _ = listener.accept()
+        listener.close()
+        server = Server(address=address)
+        try:
+            back = server.raw()
+            for source, to in [(there, back), (back, there)] * 2:
+                to.sendall(server.while_polling(source.recv, 4096))
+            channel = dialled.result(DEADLINE_S)
+            server.closers += [channel.close, there.close]
+            forged = frame(bomb) + bytes(TAG_BYTES)
+            there.sendall(forged)
+            with pytest.raises(SealError):
+                channel.receive(DEADLINE_S)
+            back.sendall(forged)
+            (left,) = server.until(bool)
+            assert "altered on its way" in left.why
+        finally:
+            server.close()
+    assert not bomb.folder.exists()
+
+
+def test_a_message_that_is_altered_between_machines_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machine, "BOOT", Path("/nowhere"))
+    server = Server()
+    try:
+        channel, peer = server.dial()
+        altered = bytearray(frame("one", channel.seal))
+        altered[-TAG_BYTES - 3] ^= 1
+        channel.sock.sendall(altered)
+        (left,) = server.until(bool)
+        assert left.peer is peer
+        assert "altered on its way" in left.why
+    finally:
+        server.close()
 
 
 # ---- who gets in
@@ -321,7 +386,7 @@ def test_a_frame_on_the_heels_of_the_handshake_is_kept() -> None:
         sock, _ = listener.accept()
         with sock:
             answer = b""
-            handshake = Handshake(TOKEN, "server", RUN, sock.getsockname)
+            handshake = Handshake(TOKEN, "server", RUN, sock)
             while not answer.startswith(WELCOME):
                 answer = handshake.receive(sock.recv(4096))
                 if not handshake.done:

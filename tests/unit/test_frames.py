@@ -29,14 +29,21 @@ LIMIT = 2**20
 KEY = bytes(range(32))
 
 
-def wire(*frames: list[Buffer], limit: int = LIMIT) -> bytes:
+def wire(
+    *frames: list[Buffer], limit: int = LIMIT, key: bytes | None = KEY
+) -> bytes:
     """Give the bytes of a connection's first frames."""
-    seal = Seal(KEY)
+    seal = None if key is None else Seal(key)
     return b"".join(b"".join(records(f, limit, seal)) for f in frames)
 
 
-def read_by(limit: int = LIMIT) -> FrameReader:
-    return FrameReader(Seal(KEY), limit)
+def read_by(limit: int = LIMIT, key: bytes | None = KEY) -> FrameReader:
+    return FrameReader(None if key is None else Seal(key), limit)
+
+
+with_and_without_seal = pytest.mark.parametrize(
+    "key", [KEY, None], ids=["sealed", "not sealed"]
+)
 
 
 def write(reader: FrameReader, data: bytes) -> list[list[bytearray]]:
@@ -66,15 +73,16 @@ def sizes(
 PARTS = st.lists(st.binary(max_size=200), min_size=1, max_size=12)
 
 
+@with_and_without_seal
 @pytest.mark.usefixtures("sizes")
-def test_any_frames_cut_anywhere_come_back() -> None:
+def test_any_frames_cut_anywhere_come_back(key: bytes | None) -> None:
     # The settings above are the same for every example.
     @given(st.lists(PARTS, max_size=5), st.data())
     def check(sent: list[list[bytes]], data: st.DataObject) -> None:
-        stream = wire(*sent)
+        stream = wire(*sent, key=key)
         cuts = data.draw(st.lists(st.integers(0, len(stream))))
         edges = [0, *sorted(cuts), len(stream)]
-        reader = read_by()
+        reader = read_by(key=key)
         received = []
         for start, end in pairwise(edges):
             received += write(reader, stream[start:end])
@@ -83,12 +91,13 @@ def test_any_frames_cut_anywhere_come_back() -> None:
     check()
 
 
+@with_and_without_seal
 @pytest.mark.usefixtures("sizes")
-def test_bytes_one_by_one_make_frames() -> None:
+def test_bytes_one_by_one_make_frames(key: bytes | None) -> None:
     sent = [[b"a", b"", b"b" * 70], [b""], [b"c" * 17, b"d" * 300, b"e"]]
-    reader = read_by()
+    reader = read_by(key=key)
     received = []
-    for byte in wire(*sent):
+    for byte in wire(*sent, key=key):
         received += write(reader, bytes([byte]))
     assert received == sent
 
@@ -98,10 +107,11 @@ def test_feeding_gives_the_same_as_receiving(sent: list[list[bytes]]) -> None:
     assert read_by().feed(wire(*sent)) == sent
 
 
-def test_a_large_part_is_received_where_it_stays() -> None:
+@with_and_without_seal
+def test_a_large_part_is_received_where_it_stays(key: bytes | None) -> None:
     large = bytes(range(256)) * (LARGE_BYTES // 256) * 8
-    reader = read_by(2**30)
-    stream = memoryview(wire([b"head", large], limit=2**30))
+    reader = read_by(2**30, key)
+    stream = memoryview(wire([b"head", large], limit=2**30, key=key))
     received: list[list[bytearray]] = []
     lenders = []
     while not received:

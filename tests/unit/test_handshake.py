@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,20 @@ TOKEN = bytes(range(32))
 OTHER = bytes(32)
 THERE = ("10.0.0.1", 4000)
 ELSEWHERE = ("10.0.0.1", 4001)
+CLIENT = ("10.0.0.1", 50_000)
+
+
+class Ends:
+    """The two addresses of a connection, as one end sees them."""
+
+    def __init__(self, role: str, where: Any, client: Any) -> None:
+        self._ends = (where, client) if role == "server" else (client, where)
+
+    def getsockname(self) -> Any:
+        return self._ends[0]
+
+    def getpeername(self) -> Any:
+        return self._ends[1]
 
 
 def end(
@@ -29,9 +44,14 @@ def end(
     token: bytes = TOKEN,
     kinds: Sequence[str] = ("run",),
     where: tuple[str, int] = THERE,
+    client: tuple[str, int] = CLIENT,
+    machine: str | None = None,
     **python: str,
 ) -> Handshake:
-    return Handshake(token, role, kinds, lambda: where, **python)
+    """Give an end; unless it is told otherwise, on a machine of its own."""
+    ends = Ends(role, where, client)
+    name = f"the {role}'s" if machine is None else machine
+    return Handshake(token, role, kinds, ends, machine=lambda: name, **python)
 
 
 def exchange(client: Handshake, server: Handshake) -> list[bytes]:
@@ -221,9 +241,11 @@ def test_another_patch_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
 def test_both_ends_make_the_same_seals_one_for_each_direction() -> None:
     client, server = end("client"), end("server")
     exchange(client, server)
-    there, back = client.sealing().tag(b"x"), server.sealing().tag(b"x")
-    server.checking().check(b"x", there)
-    client.checking().check(b"x", back)
+    there, back = tag_of(client), tag_of(server)
+    for checker, tag in ((server, there), (client, back)):
+        seal = checker.checking()
+        assert seal is not None
+        seal.check(b"x", tag)
     assert there != back
 
 
@@ -232,8 +254,79 @@ def test_no_two_connections_have_the_same_seals() -> None:
     for _ in range(2):
         client, server = end("client"), end("server")
         exchange(client, server)
-        tags |= {client.sealing().tag(b"x"), server.sealing().tag(b"x")}
+        tags |= {tag_of(client), tag_of(server)}
     assert len(tags) == 4
+
+
+def tag_of(sender: Handshake) -> bytes:
+    seal = sender.sealing()
+    assert seal is not None
+    return seal.tag(b"x")
+
+
+def sealed(client: Handshake, server: Handshake) -> list[bool]:
+    """Tell for each end and direction whether it has a seal."""
+    exchange(client, server)
+    assert client.done
+    assert server.done
+    seals = [end.sealing() for end in (client, server)]
+    seals += [end.checking() for end in (client, server)]
+    return [seal is not None for seal in seals]
+
+
+def test_what_stays_on_one_machine_is_not_sealed() -> None:
+    client = end("client", machine="one")
+    assert sealed(client, end("server", machine="one")) == [False] * 4
+
+
+def test_what_leaves_the_machine_is_sealed() -> None:
+    client = end("client", machine="one")
+    assert sealed(client, end("server", machine="other")) == [True] * 4
+
+
+def test_what_does_not_know_its_machine_is_sealed() -> None:
+    client = end("client", machine="")
+    assert sealed(client, end("server", machine="")) == [True] * 4
+
+
+@pytest.mark.parametrize(
+    "other", [("10.0.0.1", 50_001), ("10.0.0.2", 50_000)], ids=str
+)
+def test_two_connections_with_somebody_between_them_are_sealed(
+    other: tuple[str, int],
+) -> None:
+    client = end("client", machine="one")
+    server = end("server", client=other, machine="one")
+    assert sealed(client, server) == [True] * 4
+
+
+def test_nobody_can_make_a_server_leave_out_the_seal() -> None:
+    client = end("client", machine="one")
+    server = end("server", machine="other")
+    hello = client.start()
+    reply = server.receive(hello.replace(b"one\0\0", b"other"))
+    with pytest.raises(HandshakeError, match="another token"):
+        client.receive(reply)
+
+
+def test_nobody_can_make_a_client_leave_out_the_seal() -> None:
+    client = end("client", machine="other")
+    server = end("server", machine="one")
+    reply = server.receive(client.start())
+    forged = reply.replace(b"one\0\0", b"other")
+    assert forged != reply
+    with pytest.raises(HandshakeError, match="another token"):
+        client.receive(forged)
+
+
+def test_who_takes_a_seal_out_of_both_hellos_is_refused() -> None:
+    client = end("client", machine="one")
+    server = end("server", machine="other")
+    reply = server.receive(client.start().replace(b"one\0\0", b"other"))
+    with pytest.raises(HandshakeError, match="another token"):
+        client.receive(reply.replace(b"other", b"one\0\0"))
+    with pytest.raises(HandshakeError, match="another token"):
+        server.receive(bytes(PROOF_BYTES))
 
 
 def test_a_server_that_was_reached_elsewhere_is_refused() -> None:

@@ -162,21 +162,26 @@ def read_all(channel: Channel) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("end", ["client", "server"])
+@pytest.mark.parametrize("tag", ["a wrong tag", "no tag"])
 def test_who_deceives_about_addresses_gets_no_message_in(
-    kind: str, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str,
+    end: str,
+    tag: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    seal = Seal(bytes(32)) if tag == "a wrong tag" else None
     bomb = Bomb(tmp_path / "exploded")
     with live_server(kind) as address, between(address) as stranger:
         there = "{}:{}".format(*address)
         monkeypatch.setattr(Handshake, "_place", lambda _: there)
         channel = dial(stranger.address, kind)
         try:
-            data = b"".join(
-                records(encode(bomb), MAX_FRAME_BYTES, Seal(bytes(32)))
-            )
+            data = b"".join(records(encode(bomb), MAX_FRAME_BYTES, seal))
             victim = stranger.ends[0 if end == "client" else 1]
             victim.sendall(data)
-            refused = SealError if end == "client" else ConnectionError
+            victim.shutdown(socket.SHUT_WR)
+            refused = SealError if seal and end == "client" else OSError
             with pytest.raises(refused):
                 read_all(channel)
         finally:
