@@ -3,6 +3,10 @@
 transitions ─> ReplayBuffer ─ batch ─> loss of q against its target
                                           └─> Adam ─> q_network
 target_network: a copy of q_network, every so many updates
+
+It equals `dqn/reference.py`, the page to read first, but for what makes it
+fast: the gradient by hand, all weights in one vector, and a target network
+that is asked for up to 16 batches at once.
 """
 
 from __future__ import annotations

@@ -53,7 +53,10 @@ class NStepWindow:
     def add(
         self, obs: Floats, actions: npt.NDArray[np.int64], step: Step
     ) -> Transitions | None:
-        """Add a step of each environment; give what it has completed."""
+        """Add a step of each environment; return what it has completed.
+
+        The arrays are views of this window: the next call overwrites them.
+        """
         newest = self._count % self._n
         self._obs[newest], self._actions[newest] = obs, actions
         self._returns[newest], self._discounts[newest] = 0, 1

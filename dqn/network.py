@@ -9,7 +9,8 @@ Rules:
    views of it. So Adam makes one step, not one a layer, and a copy of the
    network is one copy.
 2. No autograd: for layers this small it takes longer than the arithmetic
-   (docs/dqn.md). A test compares the two.
+   (docs/dqn.md). Tests compare it with torch's, and all updates with those
+   of `dqn/reference.py`.
 """
 
 from __future__ import annotations

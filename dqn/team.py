@@ -127,10 +127,6 @@ class Team:
         """Give where the training is. Blocks: for one pull."""
         return Latest(self._server.pull(), self.rounds, self.steps)
 
-    def kill_agent(self, agent_id: int) -> None:
-        """End an agent, as a failing node would; for demonstrations."""
-        self._verbs.kill(self._agents[agent_id])
-
     def close(self) -> None:
         """End the actors and the server."""
         for actor in (*self._agents.values(), self._global_net):

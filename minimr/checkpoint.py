@@ -22,7 +22,6 @@ from pathlib import Path
 
 from minimr import snapshot
 from minimr.files import Draft
-from minimr.interface import Weights
 from minimr.rounds import Rounds
 
 RETRY_S = 1.0  # after a save that has failed
@@ -123,17 +122,3 @@ def load(path: Path) -> Rounds:
         rounds = snapshot.read(file)
     rounds.stats.restarts += 1
     return rounds
-
-
-def load_weights(folder: Path) -> Weights:
-    """Read the weights from the checkpoints of all servers.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    weights: Weights = {}
-    for path in sorted(folder.glob("server-*.rounds")):
-        weights.update(load(path).weights)
-    if not weights:
-        raise FileNotFoundError(2, "no checkpoint is there", str(folder))
-    return weights

@@ -6,12 +6,14 @@ which `begin` gives new weights; faults have servers of their own.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from minimr import parameter_server, serial_server
+from minimr.checkpoint import load
 from minimr.consistency import Average, Consistency, Synchronous, Update
 from minimr.interface import ParameterServer, Weights
 from minimr.ps import messages as m
@@ -100,6 +102,16 @@ class Rung:
 def array(*numbers: float) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Make a float32 array."""
     return np.array(numbers, np.float32)
+
+
+def load_weights(folder: Path) -> Weights:
+    """Read the weights from the checkpoints of all servers in a folder."""
+    files = sorted(folder.glob("server-*.rounds"))
+    assert files, f"no checkpoint in {folder}"
+    weights: Weights = {}
+    for file in files:
+        weights.update(load(file).weights)
+    return weights
 
 
 def same(left: Weights, right: Weights) -> bool:

@@ -157,7 +157,7 @@ def test_whoever_was_killed_is_replaced(
     try:
         whole = team.train().steps
         score = team.test()
-        team.kill_agent(1)
+        dqn_engine.verbs.kill(team._agents[1])
         kill(dqn_engine.verbs, team._global_net)
         assert team.test() == score
         layer = "q_network.layers.0.weight"
@@ -233,8 +233,8 @@ def test_who_dies_in_mid_round_is_replaced_and_the_round_goes_on(
 def test_agents_that_always_die_end_the_run() -> None:
     with open_engine("serial") as engine, team_of(QUICK, engine) as team:
         for rounds in range(MAX_LOST_ROUNDS):
-            for agent_id in range(QUICK.num_agents):
-                team.kill_agent(agent_id)
+            for agent in team._agents.values():
+                engine.verbs.kill(agent)
             if rounds < MAX_LOST_ROUNDS - 1:
                 assert team.train().steps == 0
         with pytest.raises(DQNError, match="dies"):

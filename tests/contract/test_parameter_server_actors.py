@@ -9,10 +9,16 @@ from typing import Any
 import pytest
 
 from minimr import serial_server
-from minimr.checkpoint import load_weights
 from minimr.consistency import Gradients, Synchronous
 from minimr.interface import ParameterServerError
-from tests.contract.servers import TIMEOUT_S, Rung, array, only_on, same
+from tests.contract.servers import (
+    TIMEOUT_S,
+    Rung,
+    array,
+    load_weights,
+    only_on,
+    same,
+)
 
 ZERO = {"a": array(0, 0), "b": array(0)}
 

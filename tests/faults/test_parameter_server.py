@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 
 from minimr import serial_server
-from minimr.checkpoint import load, load_weights
+from minimr.checkpoint import load
 from minimr.consistency import Gradients, Synchronous
 from minimr.interface import ParameterServerError
 from minimr.net.channel import connect
@@ -34,7 +34,7 @@ from minimr.net.handshake import HandshakeError
 from minimr.net.token import VARIABLE, load_token
 from minimr.parameter_server import ParameterServer
 from minimr.ps import messages as m
-from tests.contract.servers import array, same
+from tests.contract.servers import array, load_weights, same
 from tests.faults.play import wait_for_end
 
 ROOT = Path(__file__).parents[2]
@@ -278,11 +278,6 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         ParameterServer(ZERO, 1, checkpoint=tmp_path / "file" / "folder")
-
-
-def test_a_folder_without_a_checkpoint_is_told(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no checkpoint"):
-        load_weights(tmp_path)
 
 
 def test_a_client_with_another_token_is_refused(

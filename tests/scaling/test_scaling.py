@@ -198,7 +198,7 @@ def test_agents_of_dqn_make_all_steps_when_one_of_them_dies() -> None:
         try:
             dqn_rounds.begin(engine, **arguments)
             (team,) = dqn_rounds._teams.values()
-            team.kill_agent(1)
+            team._verbs.kill(team._agents[1])
             team.train()  # and is one less
             answer = dqn_rounds.train(engine, **arguments)
         finally:

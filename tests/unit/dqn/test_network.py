@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dqn.dqn import DQN
-from dqn.environment import Shape
 from dqn.network import QNetwork
-from dqn.replay_buffer import Batch
-from dqn.settings import Settings
 
 
 def made(seed: int, hidden: tuple[int, ...] = (16,)) -> QNetwork:
@@ -57,37 +53,6 @@ def test_estimates_and_gradient_are_those_of_torch(
         assert of_torch is not None
         mine = torch.from_numpy(found[f"layers.{name}"])
         assert torch.allclose(mine, of_torch, atol=1e-5), name
-
-
-@pytest.mark.parametrize("double", [True, False])
-@pytest.mark.parametrize("huber", [0.5, 0.0])
-def test_an_update_follows_the_gradient_that_torch_finds(
-    double: bool, huber: float
-) -> None:
-    settings = Settings(hidden=(16,), double=double, huber=huber)
-    dqn = DQN(settings, Shape(8, 4), np.random.default_rng(0))
-    dqn.q_network.initialise(1)  # the target network has other weights
-    of_q, of_target = map(as_module, (dqn.q_network, dqn.target_network))
-    obs, next_obs = torch.randn(2, 30, 8)
-    actions = torch.randint(4, (30, 1))
-    returns, discounts = torch.randn(30, 1), torch.rand(30, 1)
-    future = of_target(next_obs).detach()
-    chosen = of_q(next_obs) if double else future
-    value = future.gather(1, chosen.argmax(1, keepdim=True))
-    targets = returns + discounts * value
-    q = of_q(obs).gather(1, actions)
-    functional = torch.nn.functional
-    if huber:
-        functional.huber_loss(q, targets, delta=huber).backward()
-    else:
-        (functional.mse_loss(q, targets) / 2).backward()
-    with torch.inference_mode():
-        dqn._step(Batch(obs, next_obs, actions, returns, discounts), future)
-    found = dqn.q_network.named(dqn._gradient)
-    for name, parameter in of_q.named_parameters():
-        mine = torch.from_numpy(found[f"layers.{name}"])
-        assert parameter.grad is not None
-        assert torch.allclose(mine, parameter.grad, atol=1e-6), name
 
 
 def test_weights_are_drawn_as_torch_does() -> None:
