@@ -33,7 +33,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minimr.net.channel import Address, Channel, listen
+from minimr.net.channel import Address, Channel, listen, set_up
 from minimr.net.codec import decode
 from minimr.net.frames import (
     MAX_FRAME_BYTES,
@@ -138,8 +138,8 @@ class Hub:
             self.wake()
             return peer
         sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.connect_ex(address)  # a failure shows when it is read
+        set_up(sock, address)
         peer = Peer(self, sock, address, dialled=True)
         peer.handshake = Handshake(self._token, "client", wanted, sock)
         peer.deadline = time.monotonic() + HANDSHAKE_TIMEOUT_S
@@ -264,7 +264,7 @@ class Hub:
         self._told = False
         try:
             connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            set_up(connection, address)
             peer = Peer(self, connection, address, dialled=False)
         except OSError as error:  # reset while it waited to be accepted
             log.warning("a connection was refused: %s", error.strerror)
