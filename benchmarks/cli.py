@@ -15,11 +15,11 @@ import click
 
 COMMANDS = {  # name: (module:attribute, help)
     "wordcount": (
-        "benchmarks.wordcount:wordcount",
+        "benchmarks.wordcount.main:wordcount",
         "Time word count on every engine and on its peers.",
     ),
     "dqn": (
-        "benchmarks.dqn:dqn",
+        "benchmarks.dqn.main:dqn",
         "Time how soon learners land, and how soon a peer does.",
     ),
     "memory": (
@@ -27,19 +27,19 @@ COMMANDS = {  # name: (module:attribute, help)
         "Show how the memory of workers depends on the size of a file.",
     ),
     "micro": (
-        "benchmarks.micro:micro",
+        "benchmarks.micro.main:micro",
         "Compare Ray's microbenchmark on Ray and on minimr.",
     ),
     "compare": (
-        "benchmarks.versions:compare",
+        "benchmarks.compare.main:compare",
         "Compare this tree with a commit: is anything slower?",
     ),
     "parameter-server": (
-        "benchmarks.parameter_server:parameter_server",
+        "benchmarks.parameter_server.main:parameter_server",
         "Time pushes, pulls and rounds of parameter servers.",
     ),
     "endurance": (
-        "benchmarks.endurance:endurance",
+        "benchmarks.endurance.main:endurance",
         "Show what holds after a million tasks and a thousand actors.",
     ),
     "startup": (
@@ -111,7 +111,7 @@ main = LazyGroup(COMMANDS, "Measure minimr, and what it stands beside.")
 
 def run(arguments: list[str] | None = None) -> int:
     """Run a command; give its exit code."""
-    from minimr.guard import guarded
+    from minimr.cli.guard import guarded
 
     name = "python -m benchmarks"
     return guarded(

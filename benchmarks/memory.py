@@ -17,12 +17,12 @@ from typing import Any
 
 import click
 
-from benchmarks import tables
-from benchmarks.generate import write_text
-from benchmarks.options import AT_LEAST_ONE, output_file, tell
-from benchmarks.work import Work, plan
-from minimr.mapreduce import MapReduce
-from minimr.wordcount import JOBS
+from benchmarks.common import tables
+from benchmarks.common.generate import write_text
+from benchmarks.common.options import AT_LEAST_ONE, output_file, tell
+from benchmarks.wordcount.work import Work, plan
+from minimr.shared.mapreduce.wordcount import JOBS
+from minimr.sockets.mapreduce import MapReduce
 
 UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 HEADS = (

@@ -18,10 +18,20 @@ from typing import Any
 
 import click
 
-from benchmarks import tables
-from benchmarks.options import AT_LEAST_ONE, comma_list, output_file, tell
-from benchmarks.timing import ContenderError, Outcome, Sample, interleave
-from minimr.engines import ENGINES
+from benchmarks.common import tables
+from benchmarks.common.options import (
+    AT_LEAST_ONE,
+    comma_list,
+    output_file,
+    tell,
+)
+from benchmarks.common.timing import (
+    ContenderError,
+    Outcome,
+    Sample,
+    interleave,
+)
+from minimr.ladder import ENGINES
 
 TIMEOUT_S = 120.0
 HEADS = ("engine", "first map s", "min-max", "whole command s", "min-max")
@@ -74,7 +84,7 @@ def measure(engine: str, text: Path, workers: int) -> Sample:
         ContenderError: it failed, or did not end in time.
     """
     report = text.with_suffix(".json")
-    command = [sys.executable, "-m", "minimr.cli", "wordcount", str(text)]
+    command = [sys.executable, "-m", "minimr.cli.main", "wordcount", str(text)]
     command += ["--engine", engine, "--workers", str(workers)]
     start = time.perf_counter()
     try:

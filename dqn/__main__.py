@@ -1,11 +1,11 @@
-"""`python -m dqn`: see `dqn/cli.py`."""
+"""`python -m dqn`: see `dqn/cli/main.py`."""
 
 if __name__ == "__main__":
     import sys
 
-    from minimr.leaving import leave_at_ctrl_c
+    from minimr.system.leaving import leave_at_ctrl_c
 
     leave_at_ctrl_c("dqn")
-    from dqn.cli import run
+    from dqn.cli.main import run
 
     sys.exit(run())

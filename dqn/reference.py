@@ -5,7 +5,7 @@
        └─ action ── q_network <── Adam <── gradient ───┘          │
                         └── copy, every so many updates ──> target_network
 
-`dqn/dqn.py` makes the same updates faster: a test compares the weights.
+`dqn/algorithm/dqn.py` makes the same updates faster: a test compares both.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dqn.environment import Floats, Shape
-from dqn.replay_buffer import Batch
+from dqn.algorithm.environment import Floats, Shape
+from dqn.algorithm.replay_buffer import Batch
 from dqn.settings import Settings
 
 

@@ -2,7 +2,7 @@
 
 Importing this package does nothing: no socket, no process, no torch. The
 verbs of Ray's core (`minimr.remote`, `minimr.get`, ...) are loaded from
-`minimr.api` at their first use, so that `import minimr as ray` is enough.
+`minimr.core.api` at their first use, so that `import minimr as ray` is enough.
 """
 
 from __future__ import annotations
@@ -10,33 +10,33 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from minimr.left_out import missing
+from minimr.core.api.left_out import missing
 
 __version__ = "0.1.0"
 
 # {name: the module that has it}
 _VERBS = {
-    "ObjectID": "minimr.core.refs",
-    "ObjectRef": "minimr.core.refs",
-    "DynamicObjectRefGenerator": "minimr.api.generator",
-    "ObjectRefGenerator": "minimr.api.generator",
-    "available_resources": "minimr.api.verbs",
-    "cancel": "minimr.api.verbs",
-    "cluster_resources": "minimr.api.verbs",
-    "get": "minimr.api.verbs",
-    "get_actor": "minimr.api.verbs",
-    "get_gpu_ids": "minimr.runtime_context",
-    "get_runtime_context": "minimr.runtime_context",
-    "init": "minimr.api.session",
-    "is_initialized": "minimr.api.session",
-    "kill": "minimr.api.verbs",
-    "method": "minimr.actor",
-    "nodes": "minimr.api.verbs",
-    "put": "minimr.api.verbs",
-    "remote": "minimr.api.remote",
-    "shutdown": "minimr.api.session",
-    "timeline": "minimr.api.verbs",
-    "wait": "minimr.api.verbs",
+    "ObjectID": "minimr.core.process.refs",
+    "ObjectRef": "minimr.core.process.refs",
+    "DynamicObjectRefGenerator": "minimr.core.api.generator",
+    "ObjectRefGenerator": "minimr.core.api.generator",
+    "available_resources": "minimr.core.api.verbs",
+    "cancel": "minimr.core.api.verbs",
+    "cluster_resources": "minimr.core.api.verbs",
+    "get": "minimr.core.api.verbs",
+    "get_actor": "minimr.core.api.verbs",
+    "get_gpu_ids": "minimr.core.api.context",
+    "get_runtime_context": "minimr.core.api.context",
+    "init": "minimr.core.api.session",
+    "is_initialized": "minimr.core.api.session",
+    "kill": "minimr.core.api.verbs",
+    "method": "minimr.core.api.actors",
+    "nodes": "minimr.core.api.verbs",
+    "put": "minimr.core.api.verbs",
+    "remote": "minimr.core.api.remote",
+    "shutdown": "minimr.core.api.session",
+    "timeline": "minimr.core.api.verbs",
+    "wait": "minimr.core.api.verbs",
 }
 _MODULES = {"actor", "cluster_utils", "exceptions", "runtime_context", "util"}
 

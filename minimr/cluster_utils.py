@@ -21,15 +21,15 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from minimr.api.session import (
+from minimr.core import messages as m
+from minimr.core.api.session import (
     LOOPBACK,
     init,
     is_initialized,
     session,
     shutdown,
 )
-from minimr.api.spawn import NodeProcess, node_options, spawn_node
-from minimr.core import messages as m
+from minimr.core.api.spawn import NodeProcess, node_options, spawn_node
 from minimr.net.channel import Address
 from minimr.net.endpoint import GONE, Endpoint
 from minimr.net.token import load_token

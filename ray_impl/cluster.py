@@ -61,7 +61,7 @@ def running(module: str) -> str | None:
     Imports no Ray. Blocks: until its head has answered.
     """
     if module != "ray":
-        found = import_module("minimr.api.running").find()
+        found = import_module("minimr.core.api.running").find()
         return None if found == "local" else found
     named = os.environ.get("RAY_ADDRESS")
     if named and named != "auto":

@@ -7,7 +7,7 @@
 
 Nothing in Ray tells an actor about its callers. But whoever waits for an
 object is told when the object's owner dies. Mirror: a connection that ends,
-`minimr/ps/desk.py`.
+`minimr/sockets/servers/pending_requests.py`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ Rules:
    for what they had made.
 
 The module that has the verbs is a parameter: on `minimr` this file is rung
-2, the engine `minimr-tasks`. Mirror: `minimr/mapreduce.py`.
+2, the engine `minimr-tasks`. Mirror: `minimr/sockets/mapreduce.py`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minimr import interface
-from minimr.interface import Job, JobError, Progress, Stats
-from minimr.tasks import (
+from minimr.interface import mapreduce as interface
+from minimr.interface.mapreduce import Job, JobError, Progress, Stats
+from minimr.shared.mapreduce.tasks import (
     TaskReport,
     add_reports,
     do_map_task,

@@ -18,7 +18,7 @@ Rules:
    checkpoint; `max_task_retries` sends again what was not answered.
 
 The module that has the verbs is a parameter: this file runs on whatever
-has Ray's interface. Mirror: `minimr/parameter_server.py`.
+has Ray's interface. Mirror: `minimr/sockets/parameter_server.py`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,30 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from minimr import interface
-from minimr.checkpoint import Checkpoint, checkpoint_files, load
-from minimr.consistency import Average, Consistency, Synchronous, Update
-from minimr.interface import ParameterServerError, ServerStats, Weights
-from minimr.rounds import Rounds, add_stats, too_slow
-from minimr.weights import Ledger, Pulled, Reading, check_weights
+from minimr.interface import parameter_server as interface
+from minimr.interface.parameter_server import (
+    ParameterServerError,
+    ServerStats,
+    Weights,
+)
+from minimr.shared.parameter_server.checkpoint import (
+    Checkpoint,
+    checkpoint_files,
+    load,
+)
+from minimr.shared.parameter_server.consistency import (
+    Average,
+    Consistency,
+    Synchronous,
+    Update,
+)
+from minimr.shared.parameter_server.rounds import Rounds, add_stats, too_slow
+from minimr.shared.parameter_server.weights import (
+    Ledger,
+    Pulled,
+    Reading,
+    check_weights,
+)
 from ray_impl.cluster import at_home, open_cluster
 from ray_impl.lifeline import Caller, Homes, Lifeline
 

@@ -120,7 +120,7 @@ def _children() -> list[psutil.Process]:
             if not _is_of_the_system(command):
                 found.append(process)
                 # A node starts and ends workers as it likes; they end with it.
-                if "minimr.node.main" not in command:
+                if "minimr.core.node.main" not in command:
                     pending += process.children()
         except psutil.ZombieProcess:  # it has ended, and nobody waited
             if "ray" not in sys.modules:

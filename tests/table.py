@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from minimr.interface import Job, count
+from minimr.interface.mapreduce import Job, count
 from tests.stage import Address, knock
 
 

@@ -51,7 +51,7 @@ def test_every_file_that_the_readme_names_exists(path: str) -> None:
 
 
 def test_the_options_in_the_readme_are_those_of_the_command() -> None:
-    from minimr.cli_wordcount import wordcount
+    from minimr.cli.wordcount import wordcount
 
     text = README[README.index("minimr wordcount [PATH]") :]
     named = set(re.findall(r"--[a-z-]+", text[: text.index("minimr worker")]))

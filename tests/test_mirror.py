@@ -18,7 +18,7 @@ PAIRS = {  # {file name: the numbered steps that both have}
     "mapreduce.py": ["[1] map", "[2] shuffle", "[3] reduce"],
     "parameter_server.py": None,  # whatever they are, the same
 }
-FROM_SCRATCH, ON_RAY = "minimr", "ray_impl"
+FROM_SCRATCH, ON_RAY = "minimr/sockets", "ray_impl"
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -68,15 +68,15 @@ def methods(definition: ast.ClassDef, shared: set[str]) -> list[str]:
 
 def interface() -> dict[str, set[str]]:
     """Give the names of the methods that each interface has."""
+    texts = [source("minimr/interface", name) for name in PAIRS]
     return {
         name: {
             node.name
             for node in definition.body
             if isinstance(node, FUNCTION) and not node.name.startswith("_")
         }
-        for name, definition in definitions(
-            source(FROM_SCRATCH, "interface.py")
-        ).items()
+        for text in texts
+        for name, definition in definitions(text).items()
         if isinstance(definition, ast.ClassDef)
     }
 

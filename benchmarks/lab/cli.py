@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from benchmarks import tables
+from benchmarks.common import tables
 from benchmarks.lab import cgroups, engines, namespaces
 from benchmarks.lab.ground import Usage
 from benchmarks.lab.lab import Lab

@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from benchmarks.lab.engines import NODE
-from minimr.engines import Options, open_engine, verbs_of
-from minimr.interface import Job, MapReduce
+from minimr.interface.mapreduce import Job, MapReduce
+from minimr.ladder import Options, open_engine, verbs_of
 from minimr.net.channel import parse_address
 
 GLANCE_S = 0.03  # how long a task of `who_works` takes
@@ -68,8 +68,8 @@ def _open(name: str, where: str, silence_s: float) -> MapReduce:
     address = parse_address(where)
     if name != "minimr":
         return open_engine(name, Options(1, address=address))
-    from minimr.jobs.members import Timing
-    from minimr.mapreduce import MapReduce as FromScratch
+    from minimr.sockets.cluster.membership import Timing
+    from minimr.sockets.mapreduce import MapReduce as FromScratch
 
     return FromScratch(1, address, timing=Timing(silence_timeout_s=silence_s))
 

@@ -20,7 +20,7 @@ from benchmarks.lab.processes import MARK
 
 PORTS = {"minimr": 6390, "ray": 6379, "join": 7000}
 # How the process of a node is recognised, in the list of all there.
-SERVERS = {"minimr": "minimr.node.main", "ray": "/raylet/raylet "}
+SERVERS = {"minimr": "minimr.core.node.main", "ray": "/raylet/raylet "}
 TOKEN_BYTES = 32
 NODE = "MINIMR_LAB_NODE"
 # A call to a node that is cut off would hang for the minutes of Ray's own
@@ -40,7 +40,7 @@ def start_command(engine: str, plan: Plan, node: Node) -> list[str]:
     size = ["--num-cpus", str(plan.cpus)]
     size += ["--object-store-memory", str(plan.store_bytes)]
     if engine == "minimr":
-        command = [sys.executable, "-m", "minimr.cli", "start"]
+        command = [sys.executable, "-m", "minimr.cli.main", "start"]
         return [*command, *role, "--host", node.address, *size]
     command = [sys.executable, "-m", "ray.scripts.scripts", "start"]
     command += [*role, "--node-ip-address", node.address, *size]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.lab.plan import LabError, Plan, from_json
-from minimr.files import atomic_writer
+from minimr.system.files import atomic_writer
 
 
 class Journal:

@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
+from benchmarks.common.options import tell
 from benchmarks.lab.plan import LabError
-from benchmarks.options import tell
 
 TIMEOUT_S = 120.0
 

@@ -10,11 +10,11 @@ from typing import Any
 import click
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmarks.options import tell
+from benchmarks.common.options import tell
 from benchmarks.report import others, scaling
 from benchmarks.report.content import Origin, Section
 from benchmarks.scaling.store import Store
-from minimr.files import atomic_bytes_writer, atomic_writer
+from minimr.system.files import atomic_bytes_writer, atomic_writer
 
 HERE = Path(__file__).parent
 OF_THE_LAB = ("scaling", "failure")

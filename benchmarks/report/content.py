@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.machine import in_words
+from benchmarks.common.machine import in_words
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
-from benchmarks.timing import Spread
+from benchmarks.common.timing import Spread
 
 FONT_SIZE = 23
 INCHES = (16.0, 8.2)

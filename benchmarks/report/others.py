@@ -7,10 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks import picture, tables
-from benchmarks.picture import Bar
+from benchmarks.common import picture, tables
+from benchmarks.common.picture import Bar
+from benchmarks.common.timing import Spread
 from benchmarks.report.content import Figure, Section, Table
-from benchmarks.timing import Spread
 
 MAX_ROWS = 60
 MAX_COLUMNS = 12

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from benchmarks import tables
+from benchmarks.common import tables
+from benchmarks.common.timing import Spread
 from benchmarks.report import draw
 from benchmarks.report.content import Figure, Section, Table
 from benchmarks.scaling import show, summary
 from benchmarks.scaling.store import Point
 from benchmarks.scaling.summary import Row
 from benchmarks.scaling.workloads import ENGINES, WORKLOADS, Workload
-from benchmarks.timing import Spread
 
 LAW = (
     "Amdahl's law, T(N) = a + b / N, through the points before the last: "

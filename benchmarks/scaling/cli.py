@@ -12,16 +12,16 @@ from typing import Any
 
 import click
 
-from benchmarks.generate import write_text
+from benchmarks.common.generate import write_text
+from benchmarks.common.options import AT_LEAST_ONE, comma_list, tell
 from benchmarks.lab.cli import make_plan
 from benchmarks.lab.plan import LabError, Plan
-from benchmarks.options import AT_LEAST_ONE, comma_list, tell
 from benchmarks.scaling.run import OutOfTimeError, Run, Wanted, remove_lab
 from benchmarks.scaling.show import show
 from benchmarks.scaling.store import Store
 from benchmarks.scaling.workloads import ENGINES, USUAL, WORKLOADS, Size
-from minimr.corpus import InputError, find_files
-from minimr.leaving import raising
+from minimr.shared.mapreduce.corpus import InputError, find_files
+from minimr.system.leaving import raising
 
 NAME = "mrscale"  # of the lab: another one than the user's own
 PART_BYTES = 2_000_000  # of the weak word count, a node

@@ -21,13 +21,13 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from dqn.agent import Agent
-from dqn.placement import Place, Placement
+from dqn.algorithm.trainer import Progress
+from dqn.distributed.agent import Agent
+from dqn.distributed.placement import Place, Placement
+from dqn.distributed.team import Team
 from dqn.settings import Settings
-from dqn.team import Team
-from dqn.trainer import Progress
-from minimr.engines import verbs_of
-from minimr.interface import MapReduce
+from minimr.interface.mapreduce import MapReduce
+from minimr.ladder import verbs_of
 from ray_impl.parameter_server import ParameterServer
 
 ENVIRONMENTS = 8  # that an agent steps together

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
-from minimr.corpus import split_files
-from minimr.interface import Job, MapReduce
-from minimr.wordcount import COMBINED
+from minimr.interface.mapreduce import Job, MapReduce
+from minimr.shared.mapreduce.corpus import split_files
+from minimr.shared.mapreduce.wordcount import COMBINED
 
 Check = dict[str, int]
 PIECES_PER_REDUCE_TASK = 4

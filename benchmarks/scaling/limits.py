@@ -17,16 +17,16 @@ from typing import Any
 
 import click
 
-from benchmarks import tables
+from benchmarks.common import tables
+from benchmarks.common.options import comma_list, output_file, tell
 from benchmarks.lab.cli import make_plan
 from benchmarks.lab.lab import Lab
 from benchmarks.lab.plan import LabError, Plan
 from benchmarks.lab.team import CLUSTERS, Team
-from benchmarks.options import comma_list, output_file, tell
 from benchmarks.scaling import model
 from benchmarks.scaling.model import Costs, Sample
 from benchmarks.scaling.workloads import ENGINES
-from minimr.leaving import raising
+from minimr.system.leaving import raising
 
 NAME = "mrlimit"
 SIZES = ((40, 5), (160, 5), (320, 5), (80, 40), (160, 80))  # (maps, reduces)
@@ -44,7 +44,7 @@ HEADS = ("engine", "task µs", "block µs", "head µs",
          "for 100 s")  # fmt: skip
 CHECK_HEADS = ("engine", "nodes", "share", "tasks", "ideal s", "predicted s",
                "measured s", "min-max")  # fmt: skip
-SERVERS = ("gcs_server", "raylet/raylet", "minimr.node.main")
+SERVERS = ("gcs_server", "raylet/raylet", "minimr.core.node.main")
 
 
 @click.command()

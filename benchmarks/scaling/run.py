@@ -20,11 +20,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from benchmarks.common.options import tell
 from benchmarks.lab.ground import Usage
 from benchmarks.lab.lab import Lab
 from benchmarks.lab.plan import LabError, Plan
 from benchmarks.lab.team import CLUSTERS, Team
-from benchmarks.options import tell
 from benchmarks.scaling.jobs import Check
 from benchmarks.scaling.store import Key, Point, Store
 from benchmarks.scaling.workloads import WORKLOADS, Size, Workload

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from benchmarks import tables
+from benchmarks.common import tables
 from benchmarks.scaling import summary
 from benchmarks.scaling.store import Point
 from benchmarks.scaling.summary import Row

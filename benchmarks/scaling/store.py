@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import facts
-from minimr.files import atomic_writer
+from benchmarks.common.machine import facts
+from minimr.system.files import atomic_writer
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
+from benchmarks.common.timing import Spread
 from benchmarks.scaling.store import Point
 from benchmarks.scaling.workloads import WORKLOADS
-from benchmarks.timing import Spread
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.scaling.jobs import add_up, check_numbers
-from minimr.consistency import Gradients, Synchronous
-from minimr.engines import verbs_of
-from minimr.interface import Job, MapReduce, ParameterServer, Weights
+from minimr.interface.mapreduce import Job, MapReduce
+from minimr.interface.parameter_server import ParameterServer, Weights
+from minimr.ladder import verbs_of
+from minimr.shared.parameter_server.consistency import Gradients, Synchronous
 
 UNIT = 1_000_000  # numbers in a unit of work: about a millisecond of a core
 TIMEOUT_S = 60.0
@@ -95,7 +96,7 @@ def _servers(
     rules = (Synchronous(), Gradients(1.0))
     options: dict[str, Any] = {"timeout_s": TIMEOUT_S}
     if engine.name == "minimr":
-        module = "minimr.parameter_server"
+        module = "minimr.sockets.parameter_server"
         options["host"] = engine.address[0]
     else:
         module = "ray_impl.parameter_server"

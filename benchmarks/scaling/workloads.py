@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.scaling.jobs import Check, add_up, check_counts
-from minimr.corpus import split_files
-from minimr.serial import MapReduce as Serial
-from minimr.wordcount import COMBINED
+from minimr.serial.mapreduce import MapReduce as Serial
+from minimr.shared.mapreduce.corpus import split_files
+from minimr.shared.mapreduce.wordcount import COMBINED
 
 MAP_TASKS, REDUCE_TASKS = 60, 20
 SHUFFLE_TASKS = 15  # to: blocks of 107 kB, that no engine sends inline

@@ -86,6 +86,7 @@ from minimr.net.channel import Address
 
 # Why an owner gives a lease back whose worker does not answer. It may have
 # died before anybody killed it for that.
+ENDING_S = 3.0  # that a worker may take to end; then it is killed
 LOST = "its owner has lost it"
 
 # In memory that a worker shares with its node: its lease, the tasks that it

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from minimr.api.session import own_host, session
-from minimr.left_out import missing
+from minimr.core.api.left_out import missing
+from minimr.core.api.session import own_host, session
 from minimr.util.actor_pool import ActorPool
 from minimr.util.placement_group import (
     get_current_placement_group,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from minimr.api import verbs
+from minimr.core.api import verbs
 from minimr.exceptions import GetTimeoutError
 
 

@@ -4,7 +4,8 @@
         bundle 0 ──> node A: 1 CPU      tasks and actors with a
         bundle 1 ──> node B: 1 CPU      PlacementGroupSchedulingStrategy
 
-How the nodes do it: `minimr/node/groups.py`. Ray: the same module.
+How the nodes do it: `minimr/core/control/placement_groups.py`. Ray: the
+same module.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from minimr.api.session import session
 from minimr.core import messages as m
-from minimr.core import serialize
-from minimr.core.refs import ObjectRef
-from minimr.core.tasks import FIRST
+from minimr.core import serialization
+from minimr.core.api.session import session
+from minimr.core.process.refs import ObjectRef
+from minimr.core.process.tasks import FIRST
 from minimr.exceptions import TaskPlacementGroupRemoved
 
 STRATEGIES = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")
@@ -59,9 +60,11 @@ class PlacementGroup:
             ref: ObjectRef = runtime.objects.new(id, None)
 
             def answered(answer: Any) -> None:
-                value: Any = serialize.pack(self).data
+                value: Any = serialization.pack(self).data
                 if isinstance(answer, str):
-                    value = serialize.fail(TaskPlacementGroupRemoved(answer))
+                    value = serialization.fail(
+                        TaskPlacementGroupRemoved(answer)
+                    )
                 runtime.objects.fulfil(ref.entry, value)
 
             runtime.ask(runtime.head(), answered, "await_group", self.id)

@@ -7,8 +7,8 @@ import queue
 from collections.abc import Iterable
 from typing import Any
 
-from minimr.api import verbs
-from minimr.api.remote import remote
+from minimr.core.api import verbs
+from minimr.core.api.remote import remote
 
 
 class Empty(queue.Empty):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minimr.api.options import (
+from minimr.core.api.options import (
     NodeAffinitySchedulingStrategy,
     PlacementGroupSchedulingStrategy,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any, NamedTuple
 
-from minimr import unpicklable
+from minimr.system import pickling
 
 
 class FailureTuple(NamedTuple):
@@ -35,10 +35,10 @@ def inspect_serializability(
     """
     file = sys.stdout if print_file is None else print_file
     root = name or getattr(base_obj, "__qualname__", None) or "the value"
-    if unpicklable.can_be_pickled(base_obj):
+    if pickling.can_be_pickled(base_obj):
         file.write(f"{root} can be pickled\n")
         return True, set()
-    path, part = unpicklable.find(base_obj, root)
+    path, part = pickling.find(base_obj, root)
     where = "".join(path)
     file.write(f"{root} cannot be pickled, because of {where}: {part!r:.99}\n")
     return False, {FailureTuple(part, path, base_obj)}

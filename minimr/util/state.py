@@ -22,8 +22,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
-from minimr.api.session import session
-from minimr.api.trace import task_rows
+from minimr.core.api.session import session
+from minimr.core.api.trace import task_rows
 
 LIMIT = 100
 Filter = tuple[str, str, Any]

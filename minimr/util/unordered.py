@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from minimr.api import verbs
+from minimr.core.api import verbs
 
 BATCH = 10  # results that are waited for together
 UNDER_WAY = 100  # tasks, before their results are waited for

@@ -26,24 +26,30 @@ number, last = count(1), int(sys.argv.pop(1))
 def hook(event, args):
     if event == "import" and next(number) == last:
         os.kill(os.getpid(), signal.SIGINT)
-import minimr.leaving
-begin = minimr.leaving.leave_at_ctrl_c
+import minimr.system.leaving
+begin = minimr.system.leaving.leave_at_ctrl_c
 def leave_at_ctrl_c(name):
     begin(name)
     os.write(2, b"ready\\n")
     sys.addaudithook(hook)
-minimr.leaving.leave_at_ctrl_c = leave_at_ctrl_c
+minimr.system.leaving.leave_at_ctrl_c = leave_at_ctrl_c
 import runpy
 del sys.argv[0]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 # {command: how many imports it has at least}
 COMMANDS = {
-    ("minimr.cli", "wordcount", "book.txt", "--engine", "serial"): 100,
-    ("minimr.cli", "wordcount", "book.txt", "--engine", "minimr-tasks"): 180,
-    ("minimr.cli", "parameter-server", "--seconds", "0"): 300,
-    ("minimr.cli", "compare", "mapreduce"): 100,
-    ("minimr.cli", "status"): 100,
+    ("minimr.cli.main", "wordcount", "book.txt", "--engine", "serial"): 100,
+    (
+        "minimr.cli.main",
+        "wordcount",
+        "book.txt",
+        "--engine",
+        "minimr-tasks",
+    ): 180,
+    ("minimr.cli.main", "parameter-server", "--seconds", "0"): 300,
+    ("minimr.cli.main", "compare", "mapreduce"): 100,
+    ("minimr.cli.main", "status"): 100,
     ("dqn", "train", "--engine", "serial", "--max-rounds", "1"): 900,
     ("benchmarks", "micro", "--help"): 60,
 }
@@ -105,13 +111,13 @@ def test_ctrl_c_during_an_import_is_a_line(
 @pytest.mark.parametrize(
     "command",
     [
-        "minimr.cli wordcount large.txt --engine serial",
-        "minimr.cli wordcount large.txt --engine minimr",
-        "minimr.cli wordcount large.txt --engine minimr-tasks",
-        "minimr.cli parameter-server --seconds 60 --engine minimr",
-        "minimr.cli parameter-server --seconds 60 --engine minimr-tasks",
-        "minimr.cli worker --address 127.0.0.1:1 --wait 60",
-        "minimr.cli start --head --block",
+        "minimr.cli.main wordcount large.txt --engine serial",
+        "minimr.cli.main wordcount large.txt --engine minimr",
+        "minimr.cli.main wordcount large.txt --engine minimr-tasks",
+        "minimr.cli.main parameter-server --seconds 60 --engine minimr",
+        "minimr.cli.main parameter-server --seconds 60 --engine minimr-tasks",
+        "minimr.cli.main worker --address 127.0.0.1:1 --wait 60",
+        "minimr.cli.main start --head --block",
         "dqn train --engine minimr --target-score 1e9",
         "dqn single --target-score 1e9",
         "benchmarks wordcount large.txt --engines loop,serial,minimr",

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dqn.checkpoint import read
-from dqn.cli import run
+from dqn.cli.main import run
+from dqn.runs.checkpoint import read
 from tests.cli.running import DEADLINE_S, ROOT, environment
 
 QUICK = ["--environment", "CartPole-v1", "--num-steps-agents-train", "10"]

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dqn import film
-from dqn.checkpoint import CheckpointFile
-from dqn.cli import run
-from dqn.film import Gif, Sheet
-from dqn.learner import Learner
-from dqn.play import Frame, Stage, network_of
+from dqn.cli.main import run
+from dqn.runs.checkpoint import CheckpointFile
+from dqn.runs.learner import Learner
 from dqn.settings import Settings
+from dqn.watch import film
+from dqn.watch.film import Gif, Sheet
+from dqn.watch.play import Frame, Stage, network_of
 
 CARTPOLE = Settings(environment="CartPole-v1", num_envs=1, hidden=(8,))
 
@@ -140,7 +140,7 @@ def test_a_gif_runs_as_long_as_the_game_and_its_rest(tmp_path: Path) -> None:
 
 
 def test_a_game_is_played_by_the_network_to_its_end(model: str) -> None:
-    from dqn.checkpoint import read
+    from dqn.runs.checkpoint import read
 
     network = network_of(read(model), "CartPole-v1")
     stage = Stage("CartPole-v1")

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from dqn import curves
-from dqn.cli import run
+from dqn.cli.main import run
 from dqn.errors import DQNError
-from dqn.history import History, read
-from dqn.run import Run, Status
+from dqn.runs import curves
+from dqn.runs.history import History, read
+from dqn.runs.run import Run, Status
+from dqn.runs.sweep import VARIED, Sweep, result, table
 from dqn.settings import Settings
-from dqn.sweep import VARIED, Sweep, result, table
 
 QUICK = [
     *("--engine", "serial", "--environment", "CartPole-v1"),
@@ -153,7 +153,7 @@ def test_a_sweep_does_not_mix_runs_of_other_settings(
 def test_the_limit_of_a_combination_ends_it(tmp_path: Path) -> None:
     settings = Settings(environment="CartPole-v1", max_seconds=1e-9)
     sweep = Sweep(str(tmp_path), settings, ([1], [4], [1]), "serial")
-    from dqn.engines import open_engine
+    from dqn.distributed.engines import open_engine
 
     with open_engine("serial") as engine:
         found = sweep.run(sweep.combinations[0], engine, lambda line: None)

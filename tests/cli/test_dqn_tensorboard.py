@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dqn.board import Board
-from dqn.cli import run
-from dqn.run import Status
+from dqn.cli.main import run
+from dqn.runs.run import Status
+from dqn.runs.tensorboard import Board
 
 QUICK = [
     *("--environment", "CartPole-v1", "--num-steps-agents-train", "10"),

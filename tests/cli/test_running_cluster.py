@@ -148,7 +148,14 @@ def test_nodes_that_start_at_once_are_all_noted(
 ) -> None:
     starting = [
         subprocess.Popen(
-            [sys.executable, "-m", "minimr.cli", "start", "--address", head],
+            [
+                sys.executable,
+                "-m",
+                "minimr.cli.main",
+                "start",
+                "--address",
+                head,
+            ],
             env=environment(tmp_path),
             stdout=subprocess.DEVNULL,
         )
@@ -168,7 +175,7 @@ del os.environ["HOME"]
 def getpwuid(uid):
     raise KeyError(uid)
 pwd.getpwuid = getpwuid
-from minimr.cli import main
+from minimr.cli.main import main
 main()
 """
 

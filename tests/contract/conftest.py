@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 import minimr
-from minimr import mapreduce, serial
-from minimr.interface import MapReduce
-from minimr.jobs.tracker import Policy
+from minimr.interface.mapreduce import MapReduce
+from minimr.serial import mapreduce as serial
+from minimr.sockets import mapreduce
+from minimr.sockets.cluster.tracker import Policy
 from ray_impl import mapreduce as on_verbs
 from tests.contract.servers import RUNGS, Rung
 from tests.stage import Stage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from minimr.interface import Job
+from minimr.interface.mapreduce import Job
 
 
 class PickyError(Exception):

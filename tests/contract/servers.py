@@ -12,12 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minimr import parameter_server, serial_server
-from minimr.checkpoint import load
-from minimr.consistency import Average, Consistency, Synchronous, Update
-from minimr.interface import ParameterServer, Weights
-from minimr.ps import messages as m
-from minimr.weights import Ledger
+from minimr.interface.parameter_server import ParameterServer, Weights
+from minimr.serial import parameter_server as serial
+from minimr.shared.parameter_server.checkpoint import load
+from minimr.shared.parameter_server.consistency import (
+    Average,
+    Consistency,
+    Synchronous,
+    Update,
+)
+from minimr.shared.parameter_server.weights import Ledger
+from minimr.sockets import parameter_server
+from minimr.sockets.servers import messages as m
 from ray_impl import parameter_server as ray_parameter_server
 
 NUM_SERVERS = 2
@@ -59,7 +65,7 @@ class Rung:
     ) -> Any:
         """Start servers of one's own."""
         if self.name == "serial":
-            kind: Any = serial_server.ParameterServer
+            kind: Any = serial.ParameterServer
         elif self.name == "minimr":
             kind = parameter_server.ParameterServer
         else:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from minimr.corpus import FileSplit, Range, split_texts
-from minimr.interface import Job, MapReduce
-from minimr.wordcount import COMBINED, JOBS
+from minimr.interface.mapreduce import Job, MapReduce
+from minimr.shared.mapreduce.corpus import FileSplit, Range, split_texts
+from minimr.shared.mapreduce.wordcount import COMBINED, JOBS
 from tests.contract.jobs import INVERTED_INDEX, KEYS
 
 # An engine of the session is no state that an example could spoil.

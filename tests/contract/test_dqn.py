@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqn.agent import Agent
-from dqn.engines import ENGINES, Engine, open_engine
+from dqn.distributed.agent import Agent
+from dqn.distributed.engines import ENGINES, Engine, open_engine
+from dqn.distributed.experience_team import make_team
+from dqn.distributed.team import MAX_LOST_ROUNDS, Team
 from dqn.errors import DQNError
-from dqn.gathering import make_team
 from dqn.settings import SHARE, Settings
-from dqn.team import MAX_LOST_ROUNDS, Team
 from tests.quick_dqn import QUICK
 
 
@@ -214,7 +214,7 @@ def test_who_dies_in_mid_round_is_replaced_and_the_round_goes_on(
     class Fatal(Mortal):
         will = str(tmp_path / "will")
 
-    monkeypatch.setattr("dqn.team.Agent", Fatal)
+    monkeypatch.setattr("dqn.distributed.team.Agent", Fatal)
     lines: list[str] = []
     team = make_team(QUICK, *dqn_engine, tell=lines.append)
     try:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from minimr.interface import Job, JobError, MapReduce
-from minimr.wordcount import COMBINED
+from minimr.interface.mapreduce import Job, JobError, MapReduce
+from minimr.shared.mapreduce.wordcount import COMBINED
 from tests.contract.conftest import on_workers
 from tests.contract.jobs import PickyError, StubbornError, Unloadable
 from tests.stage import Knock, PlannedError, Stage

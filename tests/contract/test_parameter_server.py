@@ -12,8 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minimr.consistency import Asynchronous, Average, Gradients, Stale
-from minimr.interface import ParameterServerError
+from minimr.interface.parameter_server import ParameterServerError
+from minimr.shared.parameter_server.consistency import (
+    Asynchronous,
+    Average,
+    Gradients,
+    Stale,
+)
 from tests.contract.servers import (
     TIMEOUT_S,
     Rung,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from minimr import serial_server
-from minimr.consistency import Gradients, Synchronous
-from minimr.interface import ParameterServerError
+from minimr.interface.parameter_server import ParameterServerError
+from minimr.serial import parameter_server as serial
+from minimr.shared.parameter_server.consistency import Gradients, Synchronous
 from tests.contract.servers import (
     TIMEOUT_S,
     Rung,
@@ -94,7 +94,7 @@ def test_a_server_that_is_killed_changes_nothing(
         checkpoint_interval_s=0,
         timeout_s=TIMEOUT_S,
     )
-    with servers, serial_server.ParameterServer(ZERO, *rules) as oracle:
+    with servers, serial.ParameterServer(ZERO, *rules) as oracle:
         for number in range(4):
             for who in (0, 1):
                 update = {"a": array(number, who), "b": array(1)}

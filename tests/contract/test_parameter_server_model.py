@@ -18,14 +18,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from minimr.consistency import (
+from minimr.interface.parameter_server import ParameterServerError
+from minimr.shared.parameter_server.consistency import (
     Asynchronous,
     Average,
     Gradients,
     Stale,
     Synchronous,
 )
-from minimr.interface import ParameterServerError
 from tests.contract.servers import Rung, same
 
 WORKERS = 3

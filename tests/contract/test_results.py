@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from minimr.interface import Job, JobError, MapReduce, count
-from minimr.wordcount import COMBINED, TEXTBOOK
+from minimr.interface.mapreduce import Job, JobError, MapReduce, count
+from minimr.shared.mapreduce.wordcount import COMBINED, TEXTBOOK
 from tests.contract.conftest import on_workers
 from tests.contract.jobs import INVERTED_INDEX
 from tests.stage import PlannedError

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from minimr.interface import Job, MapReduce
-from minimr.wordcount import COMBINED
+from minimr.interface.mapreduce import Job, MapReduce
+from minimr.shared.mapreduce.wordcount import COMBINED
 from tests.contract.conftest import NUM_WORKERS, on_workers
 from tests.stage import Knock, Stage
 from tests.table import Table

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from minimr import mapreduce
 from minimr.net import hub, peer
 from minimr.net.frames import FrameReader
+from minimr.sockets import mapreduce
 from ray_impl import mapreduce as on_verbs
 from tests.contract.conftest import only_on
 from tests.stage import Stage

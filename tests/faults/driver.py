@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from minimr.mapreduce import MapReduce
+from minimr.sockets.mapreduce import MapReduce
 from tests.table import Table
 
 

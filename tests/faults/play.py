@@ -22,14 +22,14 @@ from typing import Any
 
 import psutil
 
-from minimr.interface import Progress, Result
-from minimr.jobs.members import Members, Timing
-from minimr.jobs.messages import Done, Register, TaskId, Welcome
-from minimr.jobs.tracker import Policy
-from minimr.mapreduce import MapReduce
+from minimr.interface.mapreduce import Progress, Result
 from minimr.net.channel import Address, connect
 from minimr.net.token import load_token
-from minimr.tasks import TaskReport
+from minimr.shared.mapreduce.tasks import TaskReport
+from minimr.sockets.cluster.membership import Members, Timing
+from minimr.sockets.cluster.messages import Done, Register, TaskId, Welcome
+from minimr.sockets.cluster.tracker import Policy
+from minimr.sockets.mapreduce import MapReduce
 from tests.stage import DEADLINE_S, Knock, Script, Stage, let_go
 from tests.table import Table
 
@@ -108,13 +108,13 @@ class Play:
         keepers = [
             child
             for child in psutil.Process().children()
-            if "minimr.keeper" in child.cmdline()
+            if "minimr.system.keeper" in child.cmdline()
         ]
         return [
             child.pid
             for keeper in keepers
             for child in keeper.children()
-            if "minimr.jobs.worker" in child.cmdline()
+            if "minimr.sockets.cluster.worker" in child.cmdline()
         ]
 
     def ran(self, task: str) -> list[int]:
@@ -125,7 +125,7 @@ class Play:
         """Start a worker that dials in like one of another machine."""
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "minimr.jobs.worker"),
+                *(sys.executable, "-m", "minimr.sockets.cluster.worker"),
                 "{}:{}".format(*self.engine.address),
             ],
             stderr=subprocess.PIPE,

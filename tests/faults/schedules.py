@@ -4,9 +4,9 @@
 
 Each schedule counts words twice: undisturbed, and with up to three faults
 at random knocks. The bound is the one at the head of
-`minimr/jobs/coordinator.py`: the undisturbed time, and for each fault
-the time to notice it and the work to do again, which is at most all work,
-and the start of a worker.
+`minimr/sockets/cluster/coordinator.py`: the undisturbed time, and for each
+fault the time to notice it and the work to do again, which is at most all
+work, and the start of a worker.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from minimr.interface import Job
-from minimr.jobs.tracker import Policy
-from minimr.mapreduce import MapReduce
+from minimr.interface.mapreduce import Job
+from minimr.sockets.cluster.tracker import Policy
+from minimr.sockets.mapreduce import MapReduce
 from tests.faults.play import SILENCE_S, TIMING
 from tests.stage import Address, Knock, Stage, knock, let_go
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from minimr.interface import JobError
-from minimr.jobs.fetch import Fetcher
-from minimr.jobs.members import Timing
-from minimr.jobs.tracker import Policy
+from minimr.interface.mapreduce import JobError
+from minimr.sockets.cluster.fetch import Fetcher
+from minimr.sockets.cluster.membership import Timing
+from minimr.sockets.cluster.tracker import Policy
 from tests.faults.play import kill_now, on
 from tests.stage import Address, Knock, PlannedError, knock
 from tests.table import Table

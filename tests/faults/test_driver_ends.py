@@ -88,7 +88,7 @@ def test_a_driver_that_ends_while_it_starts_leaves_no_worker(
 ) -> None:
     code = (
         "import os, sys\n"
-        "from minimr.jobs.coordinator import Coordinator\n"
+        "from minimr.sockets.cluster.coordinator import Coordinator\n"
         "from minimr.net.token import load_token\n"
         "coordinator = Coordinator(load_token(), 2)\n"
         "processes = coordinator._members._processes\n"
@@ -166,7 +166,7 @@ def test_workers_leave_when_the_port_they_dial_is_no_engine(
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         address = "{}:{}".format(*nobody.getsockname())
         process = subprocess.Popen(
-            [sys.executable, "-m", "minimr.jobs.worker", address],
+            [sys.executable, "-m", "minimr.sockets.cluster.worker", address],
             cwd=ROOT,
             stderr=subprocess.PIPE,
             text=True,

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from minimr.interface import JobError
-from minimr.jobs.store import StoreError
+from minimr.interface.mapreduce import JobError
+from minimr.sockets.cluster.block_store import StoreError
 from tests.faults.play import POLICY, kill, kill_now, on, stop
 from tests.stage import Knock, PlannedError
 from tests.table import Table

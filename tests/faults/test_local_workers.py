@@ -16,10 +16,10 @@ from typing import Any
 import psutil
 import pytest
 
-from minimr.interface import JobError
-from minimr.jobs import members
-from minimr.jobs.members import Timing
-from minimr.mapreduce import MapReduce
+from minimr.interface.mapreduce import JobError
+from minimr.sockets.cluster import membership
+from minimr.sockets.cluster.membership import Timing
+from minimr.sockets.mapreduce import MapReduce
 from tests.faults.play import (
     DEADLINE_S,
     PATIENT,
@@ -98,7 +98,7 @@ def test_workers_that_always_die_at_their_start_are_given_up_soon(
         MapReduce(workers, timing=NO_SILENCE)
     assert "at its start: exit code 7" in str(caught.value)
     died = len(list(tmp_path.glob("died *")))
-    limit = members.MAX_FAILED_STARTS
+    limit = membership.MAX_FAILED_STARTS
     assert limit <= died <= limit + workers - 1
     assert f"as {died} have in a row" in str(caught.value)
 

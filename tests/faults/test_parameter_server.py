@@ -25,15 +25,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minimr import serial_server
-from minimr.checkpoint import load
-from minimr.consistency import Gradients, Synchronous
-from minimr.interface import ParameterServerError
+from minimr.interface.parameter_server import ParameterServerError
 from minimr.net.channel import connect
 from minimr.net.handshake import HandshakeError
 from minimr.net.token import VARIABLE, load_token
-from minimr.parameter_server import ParameterServer
-from minimr.ps import messages as m
+from minimr.serial import parameter_server as serial
+from minimr.shared.parameter_server.checkpoint import load
+from minimr.shared.parameter_server.consistency import Gradients, Synchronous
+from minimr.sockets.parameter_server import ParameterServer
+from minimr.sockets.servers import messages as m
 from tests.contract.servers import array, load_weights, same
 from tests.faults.play import wait_for_end
 
@@ -183,7 +183,7 @@ def test_a_server_that_is_killed_changes_nothing(
         if number == moment:
             kill(servers.pids[victim])
 
-    with serial_server.ParameterServer(ZERO, *rules) as oracle:
+    with serial.ParameterServer(ZERO, *rules) as oracle:
         expected = play(oracle, lambda number: None)
     assert same(play(servers, strike), expected)
     assert servers.stats().restarts == 1
@@ -322,7 +322,7 @@ def test_a_request_that_makes_no_sense_harms_nobody_else(
 DRIVER = """
 import sys
 import numpy as np
-from minimr.parameter_server import ParameterServer
+from minimr.sockets.parameter_server import ParameterServer
 servers = ParameterServer({"w": np.zeros(3, np.float32)}, 1, num_servers=2)
 servers.pull(0)
 print(*servers.pids, flush=True)
@@ -351,7 +351,7 @@ def test_ctrl_c_in_the_terminal_ends_the_driver_and_then_the_servers() -> None:
 
 CREW = """
 import os, sys
-from minimr.crew import open_crew
+from minimr.training.digits.workers import open_crew
 with open_crew("processes", 2) as crew:
     crew.start(os.getpid, [(), ()])
     print(*crew.results(), flush=True)

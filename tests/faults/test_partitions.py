@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from minimr.jobs.fetch import Fetcher
-from minimr.jobs.messages import RunMap
+from minimr.sockets.cluster.fetch import Fetcher
+from minimr.sockets.cluster.messages import RunMap
 from tests.faults.play import PATIENT, FakeWorker, kill, kill_now, on, when
 from tests.stage import Knock, knock
 from tests.table import Table

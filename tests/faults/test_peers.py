@@ -12,15 +12,6 @@ from typing import Any
 
 import pytest
 
-from minimr.jobs.messages import (
-    Block,
-    Cancel,
-    Done,
-    Heartbeat,
-    Register,
-    RunMap,
-    TaskId,
-)
 from minimr.net.channel import Channel, connect
 from minimr.net.frames import MAX_FRAME_BYTES, records
 from minimr.net.handshake import (
@@ -32,7 +23,16 @@ from minimr.net.handshake import (
 )
 from minimr.net.seal import TAG_BYTES
 from minimr.net.token import VARIABLE, load_token
-from minimr.tasks import TaskReport
+from minimr.shared.mapreduce.tasks import TaskReport
+from minimr.sockets.cluster.messages import (
+    Block,
+    Cancel,
+    Done,
+    Heartbeat,
+    Register,
+    RunMap,
+    TaskId,
+)
 from tests.faults.play import (
     PATIENT,
     SILENCE_S,

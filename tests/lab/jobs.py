@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.lab.engines import NODE
-from minimr.interface import Job, MapReduce
-from minimr.wordcount import combined_map, combined_reduce
+from minimr.interface.mapreduce import Job, MapReduce
+from minimr.shared.mapreduce.wordcount import combined_map, combined_reduce
 
 TASK_S = 0.03
 TOO_LONG_S = 60.0

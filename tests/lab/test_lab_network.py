@@ -79,7 +79,7 @@ def test_up_on_a_lab_that_is_up_does_nothing(lab: Lab) -> None:
 def test_every_node_runs_both_engines(lab: Lab) -> None:
     for used in lab.usage().values():
         assert any("raylet" in command for command in used.commands)
-        assert any("minimr.node.main" in c for c in used.commands)
+        assert any("minimr.core.node.main" in c for c in used.commands)
 
 
 @pytest.mark.parametrize("rung", RUNGS)

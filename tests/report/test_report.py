@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.cli import main
-from benchmarks.machine import facts
+from benchmarks.common.machine import facts
+from benchmarks.common.timing import Spread
 from benchmarks.report import draw, scaling
 from benchmarks.scaling.store import Key, Point, Store
-from benchmarks.timing import Spread
 
 USE = {"cpu_seconds": 0.5, "memory_bytes": 9e6, "sent_bytes": 7_000_000}
 WORDS = {

@@ -20,9 +20,9 @@ from benchmarks.scaling.jobs import check_counts, count_words, shuffle, sleep
 from benchmarks.scaling.store import Key, Point, Store
 from benchmarks.scaling.training import train
 from benchmarks.scaling.workloads import WORKLOADS, Size
-from minimr.engines import Options, open_engine
-from minimr.mapreduce import MapReduce as FromScratch
-from minimr.serial import MapReduce as Serial
+from minimr.ladder import Options, open_engine
+from minimr.serial.mapreduce import MapReduce as Serial
+from minimr.sockets.mapreduce import MapReduce as FromScratch
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,21 +13,22 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks import dqn_course as course
-from benchmarks import dqn_picture, dqn_runs, dqn_summary
 from benchmarks.cli import main
-from benchmarks.dqn_learners import (
+from benchmarks.common.drivers import Contender
+from benchmarks.common.timing import ContenderError, Sample
+from benchmarks.dqn import course as course
+from benchmarks.dqn import picture, summary
+from benchmarks.dqn import runs as dqn_runs
+from benchmarks.dqn.learners import (
     DEFAULT,
     Ours,
     StableBaselines,
     is_known,
     missing,
 )
-from benchmarks.dqn_runs import Folder, OtherRulesError, Run, measure_all
-from benchmarks.drivers import Contender
-from benchmarks.timing import ContenderError, Sample
+from benchmarks.dqn.runs import Folder, OtherRulesError, Run, measure_all
+from dqn.algorithm.trainer import Progress
 from dqn.settings import Settings
-from dqn.trainer import Progress
 
 PLAN = course.Plan("CartPole-v1", (30.0, 100.0), 10.0, 2.0, 3)
 QUICK = [
@@ -50,8 +51,8 @@ def fonts(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Let matplotlib open the fonts that it never closes."""
     path = str(tmp_path_factory.mktemp("fonts") / "x.png")
     runs = [finished("single", 0, 50.0, 100.0)]
-    rows = dqn_summary.summarise(runs, ["single"], PLAN)
-    dqn_picture.draw(path, runs, rows, PLAN)
+    rows = summary.summarise(runs, ["single"], PLAN)
+    picture.draw(path, runs, rows, PLAN)
 
 
 @pytest.fixture
@@ -166,19 +167,19 @@ def test_a_run_that_did_not_get_there_counts_as_the_longest() -> None:
         finished("single", 1, 30.0, 0.0, 120.0),
         finished("single", 2, 10.0, 0.0, 20.0, 0.0, 50.0),
     ]
-    (row,) = dqn_summary.summarise(runs, ["single", "sb3"], PLAN)
+    (row,) = summary.summarise(runs, ["single", "sb3"], PLAN)
     thirty, hundred = row.ways
-    assert thirty.seconds == dqn_summary.Spread(4.0, 2.0, 10.0)
+    assert thirty.seconds == summary.Spread(4.0, 2.0, 10.0)
     assert (thirty.reached, thirty.runs) == (3, 3)
-    assert hundred.seconds == dqn_summary.Spread(6.0, 6.0, inf)
+    assert hundred.seconds == summary.Spread(6.0, 6.0, inf)
     assert hundred.cpu_seconds.median == 9.0
     assert hundred.steps.median == 300
     assert (hundred.reached, hundred.runs) == (2, 3)
-    assert dqn_summary.cells(row, 1, [row], PLAN)[:4] == [
+    assert summary.cells(row, 1, [row], PLAN)[:4] == [
         *("single", "6.0", "6.0->10", "2/3"),
     ]
-    assert dqn_summary.cells(row, 1, [row], PLAN)[-1] == "300"
-    assert dqn_summary.as_json([row])[0]["ways"][1]["seconds"] == {
+    assert summary.cells(row, 1, [row], PLAN)[-1] == "300"
+    assert summary.as_json([row])[0]["ways"][1]["seconds"] == {
         "median": 6.0,
         "low": 6.0,
         "high": None,
@@ -192,9 +193,9 @@ def test_a_ratio_says_what_is_known_of_it() -> None:
         finished("ray-2", 0, 0.0, 0.0, 0.0, 0.0, 0.0),
     ]
     names = ["single", "ray-2", "sb3"]
-    rows = dqn_summary.summarise(runs, names, PLAN)
+    rows = summary.summarise(runs, names, PLAN)
     single, ray, sb3 = rows
-    ratio = dqn_summary.ratio
+    ratio = summary.ratio
     assert ratio(single, "sb3", 0, rows, PLAN) == "0.50"
     assert ratio(single, "sb3", 1, rows, PLAN) == "<0.60"
     assert ratio(ray, "single", 0, rows, PLAN) == ">2.50"
@@ -204,7 +205,7 @@ def test_a_ratio_says_what_is_known_of_it() -> None:
 
 def test_a_run_that_has_ended_keeps_its_best_in_the_median() -> None:
     runs = [finished("a", 0, 100.0), finished("a", 1, 0.0, 60.0, 20.0)]
-    times, middles = dqn_picture.best_so_far(runs)
+    times, middles = picture.best_so_far(runs)
     assert times == [2.0, 4.0, 6.0]
     assert middles == [50.0, 80.0, 80.0]
 
@@ -351,7 +352,7 @@ def test_a_name_says_how_agents_share_and_how_long_a_round_is(
         made.append(settings)
         return SimpleNamespace(close=lambda: None)
 
-    monkeypatch.setattr("benchmarks.dqn_learners.make_team", make_team)
+    monkeypatch.setattr("benchmarks.dqn.learners.make_team", make_team)
     contender = Ours("serial-3-weights-epochs5", PLAN, 7)
     contender.start()
     contender.close()

@@ -8,18 +8,18 @@ from pathlib import Path
 import click
 import pytest
 
-from benchmarks import versions
+from benchmarks.compare import main as compare
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_interval_is_narrow_where_the_rounds_agree() -> None:
-    low, high = versions.interval([0.99, 1.0, 1.01] * 5)
+    low, high = compare.interval([0.99, 1.0, 1.01] * 5)
     assert 0.98 < low <= 1.0 <= high < 1.02
 
 
 def test_the_interval_is_wide_where_they_do_not() -> None:
-    low, high = versions.interval([0.5, 1.0, 2.0] * 3)
+    low, high = compare.interval([0.5, 1.0, 2.0] * 3)
     assert low <= 0.5
     assert high >= 2.0
 
@@ -27,7 +27,7 @@ def test_the_interval_is_wide_where_they_do_not() -> None:
 def test_a_commit_that_is_not_there_is_told() -> None:
     with (
         pytest.raises(click.ClickException),
-        versions.checked_out("no-such-commit"),
+        compare.checked_out("no-such-commit"),
     ):
         pass
 
@@ -40,10 +40,10 @@ def test_each_version_measures_its_own_code() -> None:
     )
     if inside.returncode:
         pytest.skip("needs a git checkout to lay out a commit")
-    with versions.checked_out("HEAD") as folder:
+    with compare.checked_out("HEAD") as folder:
         assert folder != ROOT
         for each in (folder, ROOT):
-            version = versions.Version(each)
+            version = compare.Version(each)
             try:
                 assert Path(version.ask("where")).parent == each
             finally:
@@ -62,6 +62,6 @@ def test_rounds_change_their_order() -> None:
             return 1.0
 
     pair = [Fake("a"), Fake("b")]
-    found = versions.rounds_of(pair, 2, "run", 1.0)  # type: ignore[arg-type]
+    found = compare.rounds_of(pair, 2, "run", 1.0)  # type: ignore[arg-type]
     assert "".join(asked) == "baab"
     assert found == [[1.0, 1.0], [1.0, 1.0]]

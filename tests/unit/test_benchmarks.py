@@ -12,20 +12,20 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks import wordcount
 from benchmarks.cli import LazyGroup, main
-from benchmarks.contenders import WordCounter, summary
-from benchmarks.drivers import Driver
-from benchmarks.generate import write_text
-from benchmarks.picture import Bar, Panel, draw
-from benchmarks.timing import (
+from benchmarks.common.drivers import Driver
+from benchmarks.common.generate import write_text
+from benchmarks.common.picture import Bar, Panel, draw
+from benchmarks.common.timing import (
     ContenderError,
     Sample,
     Spread,
     interleave,
     orders,
 )
-from benchmarks.work import Work
+from benchmarks.wordcount import main as wordcount
+from benchmarks.wordcount.contenders import WordCounter, summary
+from benchmarks.wordcount.work import Work
 
 TEXTS = ["\ufeffOne two two", "THREE three three\u00a0two", ""]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minimr import checkpoint
-from minimr.checkpoint import Checkpoint, load
-from minimr.consistency import Average, Synchronous
-from minimr.rounds import Rounds
+from minimr.shared.parameter_server import checkpoint
+from minimr.shared.parameter_server.checkpoint import Checkpoint, load
+from minimr.shared.parameter_server.consistency import Average, Synchronous
+from minimr.shared.parameter_server.rounds import Rounds
 
 
 def rounds_of(number: float) -> Rounds:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minimr.jobs import messages as m
 from minimr.net.codec import decode, encode, size_of
-from minimr.tasks import TaskReport
+from minimr.shared.mapreduce.tasks import TaskReport
+from minimr.sockets.cluster import messages as m
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.binary(),

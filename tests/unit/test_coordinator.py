@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from minimr.interface import no_progress
-from minimr.jobs.coordinator import Coordinator, Run
-from minimr.jobs.members import Member, Timing
-from minimr.jobs.messages import Done, TaskId
-from minimr.jobs.tracker import Policy
-from minimr.tasks import TaskReport
-from minimr.wordcount import COMBINED
+from minimr.interface.mapreduce import no_progress
+from minimr.shared.mapreduce.tasks import TaskReport
+from minimr.shared.mapreduce.wordcount import COMBINED
+from minimr.sockets.cluster.coordinator import Coordinator, Run
+from minimr.sockets.cluster.membership import Member, Timing
+from minimr.sockets.cluster.messages import Done, TaskId
+from minimr.sockets.cluster.tracker import Policy
 
 AT_ONCE = Policy(backup_after_s=0, backup_factor=0, backup_blind_s=0)
 ANNA, BERT = 1, 2

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minimr import corpus
-from minimr.corpus import (
+from minimr.interface.mapreduce import task_counters
+from minimr.shared.mapreduce import corpus
+from minimr.shared.mapreduce.corpus import (
     BLOCK_BYTES,
     NOT_UTF8,
     SPLIT_BYTES,
@@ -32,7 +33,6 @@ from minimr.corpus import (
     tell_left_out,
     texts_of,
 )
-from minimr.interface import task_counters
 from tests.unit.texts import BOM, CONTENT, VALID, counted
 
 ASCII_SPACE = b" \t\n\r\v\f"

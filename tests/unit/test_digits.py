@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minimr.crew import open_crew
-from minimr.digits import (
+from minimr.datasets.digits import (
     Digits,
     gradient,
     load_digits,
     loss_and_accuracy,
     new_weights,
 )
-from minimr.interface import ServerStats
-from minimr.training import MODES, Look, Plan, Trained, train
-from minimr.training_picture import draw
-from minimr.weights import check_weights
+from minimr.interface.parameter_server import ServerStats
+from minimr.shared.parameter_server.weights import check_weights
+from minimr.training.digits import MODES, Look, Plan, Trained, train
+from minimr.training.picture import draw
+from minimr.training.workers import open_crew
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 

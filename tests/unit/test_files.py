@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from minimr.files import (
+from minimr.system.files import (
     Draft,
     atomic_bytes_writer,
     atomic_writer,

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minimr import interface
-from minimr.interface import (
+from minimr.interface import mapreduce as interface
+from minimr.interface.mapreduce import (
     Job,
     Stats,
     check_num_reduce_tasks,
     count,
     task_counters,
 )
-from minimr.serial import MapReduce
-from minimr.wordcount import TEXTBOOK
+from minimr.serial.mapreduce import MapReduce
+from minimr.shared.mapreduce.wordcount import TEXTBOOK
 
 OUTPUTS = st.dictionaries(st.text(max_size=2), st.integers(-3, 3)).flatmap(
     lambda whole: st.tuples(

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from minimr import interrupt
-from minimr.interrupt import is_closed, may_interrupt
+from minimr.system import interrupt
+from minimr.system.interrupt import is_closed, may_interrupt
 
 MODULE = """
 import sys
-from minimr.interrupt import is_closed
+from minimr.system.interrupt import is_closed
 def during():
     return is_closed(sys._getframe())
 SEEN = during()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minimr.api import machine
+from minimr.system import machine
 
 MB = 2**20
 MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -10,17 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minimr import update
-from minimr.consistency import (
+from minimr.shared.parameter_server import update
+from minimr.shared.parameter_server.consistency import (
     Asynchronous,
     Average,
     Gradients,
     Stale,
     Synchronous,
 )
-from minimr.rounds import Rounds
-from minimr.update import apply_update
-from minimr.weights import NOTHING, Ledger, Pulled, Reading, deal
+from minimr.shared.parameter_server.rounds import Rounds
+from minimr.shared.parameter_server.update import apply_update
+from minimr.shared.parameter_server.weights import (
+    NOTHING,
+    Ledger,
+    Pulled,
+    Reading,
+    deal,
+)
 
 
 def array(*numbers: float) -> Any:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minimr.shuffle import group, partition, stable_hash
+from minimr.shared.mapreduce.shuffle import group, partition, stable_hash
 
 KEYS = [
     "", "word", "Ärger", "λόγος", "a\nb", "\ud800", "\0", "😀",
@@ -55,7 +55,7 @@ KIND_OF_VALUES = st.sampled_from(
 def hashes_elsewhere(seed: str) -> str:
     program = (
         "from tests.unit.test_shuffle import KEYS\n"
-        "from minimr.shuffle import stable_hash\n"
+        "from minimr.shared.mapreduce.shuffle import stable_hash\n"
         "print([stable_hash(key) for key in KEYS])"
     )
     return subprocess.run(

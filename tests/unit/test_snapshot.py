@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minimr import snapshot
-from minimr.checkpoint import load
-from minimr.consistency import (
+from minimr.shared.parameter_server import snapshot
+from minimr.shared.parameter_server.checkpoint import load
+from minimr.shared.parameter_server.consistency import (
     Asynchronous,
     Average,
     Gradients,
     Stale,
     Synchronous,
 )
-from minimr.rounds import Rounds
-from minimr.weights import NOTHING
+from minimr.shared.parameter_server.rounds import Rounds
+from minimr.shared.parameter_server.weights import NOTHING
 
 CONSISTENCIES = [Synchronous(), Stale(1), Stale(float("inf")), Asynchronous()]
 UPDATES = [Average(), Gradients(0.1), Gradients(0.5, momentum=0.9)]

@@ -17,10 +17,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minimr import sources
-from minimr.corpus import FileSplit, InputError, find_files, split_files
-from minimr.interface import task_counters
-from minimr.sources import (
+from minimr.interface.mapreduce import task_counters
+from minimr.shared.mapreduce import sources
+from minimr.shared.mapreduce.corpus import (
+    FileSplit,
+    InputError,
+    find_files,
+    split_files,
+)
+from minimr.shared.mapreduce.sources import (
     BLOCK_BYTES,
     HEAD_BYTES,
     NOT_UTF8,

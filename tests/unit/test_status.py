@@ -1,6 +1,6 @@
 """What `minimr status` writes of resources."""
 
-from minimr.cli_cluster import usage
+from minimr.cli.cluster import usage
 
 
 def test_memory_is_told_in_gibibytes_and_the_rest_in_numbers() -> None:

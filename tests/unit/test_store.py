@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from minimr.jobs.store import Store, StoreError
+from minimr.sockets.cluster.block_store import Store, StoreError
 
 ROOM = 2**16
 

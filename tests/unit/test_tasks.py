@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from minimr.interface import Job, Stats, count, task_counters
-from minimr.shuffle import stable_hash
-from minimr.tasks import (
+from minimr.interface.mapreduce import Job, Stats, count, task_counters
+from minimr.shared.mapreduce.shuffle import stable_hash
+from minimr.shared.mapreduce.tasks import (
     RELAXED_GC,
     TaskReport,
     add_reports,
@@ -23,7 +23,7 @@ from minimr.tasks import (
     do_reduce_task,
     peak_rss_bytes,
 )
-from minimr.wordcount import COMBINED, TEXTBOOK
+from minimr.shared.mapreduce.wordcount import COMBINED, TEXTBOOK
 
 
 class BrokenError(Exception):

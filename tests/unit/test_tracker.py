@@ -17,9 +17,9 @@ from hypothesis.stateful import (
     rule,
 )
 
-from minimr.jobs.messages import TaskId
-from minimr.jobs.tracker import Policy, Task, Tracker
-from minimr.tasks import TaskReport
+from minimr.shared.mapreduce.tasks import TaskReport
+from minimr.sockets.cluster.messages import TaskId
+from minimr.sockets.cluster.tracker import Policy, Task, Tracker
 
 POLICY = Policy(
     max_attempts=3,

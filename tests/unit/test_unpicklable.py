@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from minimr import unpicklable
+from minimr.system import pickling
 
 LOCK = threading.Lock()
 
@@ -78,31 +78,31 @@ WHERE = {
 def test_the_error_says_where_it_is(name: str) -> None:
     value, where = WHERE[name]
     with pytest.raises(TypeError) as caught:
-        unpicklable.dumps(value, "x")
+        pickling.dumps(value, "x")
     assert "cannot pickle" in str(caught.value)
     assert where in str(caught.value)
 
 
 def test_the_first_root_that_cannot_be_pickled_is_named() -> None:
     roots = {"argument 0": 1, "size": [LOCK], "other": LOCK}
-    error = unpicklable.blame(TypeError("no"), roots)
+    error = pickling.blame(TypeError("no"), roots)
     assert str(error) == "no: it is size[0]"
 
 
 def test_what_can_be_pickled_is() -> None:
     value = {"a": [1, (2, 3)]}
-    assert pickle.loads(unpicklable.dumps(value)) == value
+    assert pickle.loads(pickling.dumps(value)) == value
 
 
 def test_what_a_class_raises_itself_stays_as_it_is() -> None:
     with pytest.raises(ValueError, match=r"^its own reason$"):
-        unpicklable.dumps([Refuses()])
+        pickling.dumps([Refuses()])
 
 
 def test_the_kind_of_the_error_stays() -> None:
-    error = unpicklable.blame(pickle.PicklingError("no"), {"x": LOCK})
+    error = pickling.blame(pickle.PicklingError("no"), {"x": LOCK})
     assert type(error) is pickle.PicklingError
 
 
 def test_a_part_that_only_fails_as_part_of_the_whole_is_no_part() -> None:
-    assert unpicklable.find(Refuses(), "x")[0] == ("x",)
+    assert pickling.find(Refuses(), "x")[0] == ("x",)

@@ -12,11 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minimr.corpus import NOT_UTF8, FileSplit, Range, Split, split_files
-from minimr.counts import differences, read_counts, write_counts
-from minimr.interface import Job, task_counters
-from minimr.shuffle import group, partition
-from minimr.wordcount import COMBINED, JOBS, TEXTBOOK
+from minimr.cli.count_files import differences, read_counts, write_counts
+from minimr.interface.mapreduce import Job, task_counters
+from minimr.shared.mapreduce.corpus import (
+    NOT_UTF8,
+    FileSplit,
+    Range,
+    Split,
+    split_files,
+)
+from minimr.shared.mapreduce.shuffle import group, partition
+from minimr.shared.mapreduce.wordcount import COMBINED, JOBS, TEXTBOOK
 from tests.unit.texts import CONTENT, counted
 
 CORPUS = Path(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import minimr as ray
-from minimr.api.spawn import NodeProcess, node_options, spawn_node
+from minimr.core.api.spawn import NodeProcess, node_options, spawn_node
 from minimr.net.channel import Address
 
 T = 60

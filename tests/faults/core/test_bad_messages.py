@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import minimr as ray
-from minimr.api.session import session
+from minimr.core.api.session import session
 from minimr.net.endpoint import Endpoint
 from minimr.net.token import load_token
 

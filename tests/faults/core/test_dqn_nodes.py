@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import minimr
-from dqn.agent import Agent
-from dqn.engines import Engine, open_engine
-from dqn.gathering import Player, make_team
+from dqn.distributed.agent import Agent
+from dqn.distributed.engines import Engine, open_engine
+from dqn.distributed.experience_team import Player, make_team
 from dqn.settings import Settings
 from tests.faults.core.cluster import Nodes, T
 from tests.quick_dqn import QUICK
@@ -66,8 +66,10 @@ def trained(settings: Settings, engine: Engine) -> tuple[Any, list[str]]:
 def test_agents_on_other_nodes_end_with_the_bits_of_the_serial_loop(
     share: str, nodes: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dqn.team.Agent", TellingAgent)
-    monkeypatch.setattr("dqn.gathering.Player", TellingPlayer)
+    monkeypatch.setattr("dqn.distributed.team.Agent", TellingAgent)
+    monkeypatch.setattr(
+        "dqn.distributed.experience_team.Player", TellingPlayer
+    )
     settings = replace(SETTINGS, share=share)
     with open_engine("serial") as engine:
         expected, _ = trained(settings, engine)

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.cli import main
-from benchmarks.endurance_work import Reader
+from benchmarks.endurance.work import Reader
 
 SHORT = (
     "endurance --tasks 1000 --least-rate 0 --actors 3 --references 50 "
@@ -53,7 +53,7 @@ def test_a_reader_that_copies_is_noticed(
             total, _, after = super().read(self.copy)
             return total, before, after
 
-    monkeypatch.setattr("benchmarks.endurance_cases.Reader", Copies)
+    monkeypatch.setattr("benchmarks.endurance.cases.Reader", Copies)
     result = run("endurance --only array --array-mb 16")
     assert result.exit_code == 1
     assert "array: BAD: MB of a reader's own, most\n" in result.stderr
@@ -68,8 +68,8 @@ def test_a_process_that_is_left_is_noticed(
         kept.append(actor.remote())  # type: ignore[attr-defined]
         return len(kept)
 
-    monkeypatch.setattr("benchmarks.endurance_cases._one_life", kept_alive)
-    monkeypatch.setattr("benchmarks.endurance_cases.PATIENCE_S", 0.1)
+    monkeypatch.setattr("benchmarks.endurance.cases._one_life", kept_alive)
+    monkeypatch.setattr("benchmarks.endurance.cases.PATIENCE_S", 0.1)
     result = run("endurance --only actors --actors 6")
     assert result.exit_code == 1
     assert "children of the node" in result.stderr

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import minimr as ray
-from minimr.api import session
 from minimr.cluster_utils import Cluster
+from minimr.core.api import session
 from minimr.exceptions import LocalRayletDiedError
 from tests.faults.core.cluster import Nodes, T, eventually, until_there_are
 
@@ -130,7 +130,7 @@ def test_the_end_of_another_node_is_not_ours(graceful: bool) -> None:
 PROGRAM = """
 import os, signal, time
 import minimr as ray
-from minimr.api import session
+from minimr.core.api import session
 
 ray.init(num_cpus=1, address="local")
 

@@ -22,15 +22,15 @@ import numpy as np
 import pytest
 
 import minimr
-from minimr.api.session import session
-from minimr.mapreduce import MapReduce
+from minimr.core.api.session import session
 from minimr.net.channel import Address, Channel, connect, listen
 from minimr.net.codec import encode
 from minimr.net.frames import MAX_FRAME_BYTES, records
 from minimr.net.handshake import Handshake, HandshakeError
 from minimr.net.seal import Seal, SealError
 from minimr.net.token import load_token
-from minimr.parameter_server import ParameterServer
+from minimr.sockets.mapreduce import MapReduce
+from minimr.sockets.parameter_server import ParameterServer
 from tests.faults.play import kept_busy
 
 DEADLINE_S = 20.0

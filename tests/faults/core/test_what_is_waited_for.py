@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import minimr as ray
-from minimr.core import runtime
+from minimr.core.process import runtime
 from minimr.exceptions import GetTimeoutError
 
 pytestmark = pytest.mark.usefixtures("one_cpu")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import minimr
-from minimr.api.session import session
-from minimr.mapreduce import MapReduce
+from minimr.core.api.session import session
+from minimr.sockets.mapreduce import MapReduce
 from tests.cli.running import DEADLINE_S, ROOT, command
 from tests.faults.play import kept_busy
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from minimr.core.objects import Objects
+from minimr.core.process.ownership import Objects
 
 OWNER, OTHER = ("127.0.0.1", 1), ("127.0.0.1", 2)
 

@@ -18,14 +18,15 @@ NAMED = re.findall(r"`([a-z_]+)\.([A-Za-z_]+)(?:\.([a-z_]+))?`", ARCHITECTURE)
 def test_the_architecture_names_what_exists(
     module: str, name: str, attribute: str
 ) -> None:
-    (package,) = (
-        package
-        for package in ("core", "node", "api")
-        if (ROOT / "minimr" / package / f"{module}.py").exists()
-    )
-    imported = importlib.import_module(f"minimr.{package}.{module}")
     if name == "py":
         return
+    (path,) = (
+        path
+        for package in ("core", "sockets")
+        for path in (ROOT / "minimr" / package).rglob(f"{module}.py")
+    )
+    dotted = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    imported = importlib.import_module(dotted)
     found = getattr(imported, name)
     assert not attribute or hasattr(found, attribute)
 

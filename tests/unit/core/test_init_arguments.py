@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import minimr as ray
-from minimr.api import session, spawn
+from minimr.core.api import session, spawn
 
 
 @pytest.mark.parametrize(

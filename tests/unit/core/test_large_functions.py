@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import minimr as ray
-from minimr.api import remote
-from minimr.core.runtime import Runtime
+from minimr.core.api import remote
+from minimr.core.process.runtime import Runtime
 
 
 def capturing(size: int) -> Any:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from minimr.core import leases
 from minimr.core import messages as m
-from minimr.core.leases import IDLE_S, LOCALITY_BYTES, Leases
-from minimr.core.tasks import Task
+from minimr.core.process import leases
+from minimr.core.process.leases import IDLE_S, LOCALITY_BYTES, Leases
+from minimr.core.process.tasks import Task
 
 SHAPE = m.Shape((("CPU", 1.0),), None, ())
 WORKER = ("worker", 1)

@@ -8,7 +8,7 @@ import pytest
 
 import minimr
 import minimr.util
-from minimr.left_out import LEFT_OUT
+from minimr.core.api.left_out import LEFT_OUT
 
 
 @pytest.mark.parametrize("name", LEFT_OUT)

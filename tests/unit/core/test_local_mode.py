@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import minimr as ray
-from minimr.api import session, spawn
+from minimr.core.api import session, spawn
 from minimr.exceptions import ActorDiedError, RayTaskError
 
 

@@ -16,20 +16,20 @@ TABLE = dict(
     )
 )
 RECEIVERS = [
-    ("core.actors", "Actors"),
-    ("core.leases", "Leases"),
-    ("core.objects", "Objects"),
-    ("core.runtime", "Runtime"),
-    ("core.tasks", "Tasks"),
-    ("core.worker", "Executor"),
-    ("core.yields", "Yields"),
-    ("node.control", "Control"),
-    ("node.groups", "Bundles"),
-    ("node.groups", "Groups"),
+    ("process.actor_calls", "Actors"),
+    ("process.leases", "Leases"),
+    ("process.ownership", "Objects"),
+    ("process.runtime", "Runtime"),
+    ("process.tasks", "Tasks"),
+    ("process.executor", "Executor"),
+    ("process.generator_items", "Yields"),
+    ("control.store", "Control"),
+    ("node.bundles", "Bundles"),
+    ("control.placement_groups", "Groups"),
     ("node.leasing", "Leasing"),
     ("node.node", "Node"),
-    ("node.prints", "Prints"),
-    ("node.transfer", "Transfers"),
+    ("node.print_forwarding", "Prints"),
+    ("node.object_transfer", "Transfers"),
 ]
 NOT_SENT = {"self", "peer", "reply", "until", "again"}
 OF_EVERY_LINK = {"_on_hello", "_on_home", "_on_ask", "_on_answer"}
@@ -38,7 +38,7 @@ OF_EVERY_LINK = {"_on_hello", "_on_home", "_on_ask", "_on_answer"}
 def handlers() -> dict[str, inspect.Signature]:
     found = {}
     for module, name in RECEIVERS:
-        imported = importlib.import_module(f"minimr.{module}")
+        imported = importlib.import_module(f"minimr.core.{module}")
         receiver = getattr(imported, name)
         for attribute in dir(receiver):
             if attribute.startswith("_on_") and attribute not in OF_EVERY_LINK:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from minimr.core import messages as m
-from minimr.core.objects import Objects
-from minimr.core.refs import Entry, ObjectRef
-from minimr.core.serialize import load
-from minimr.core.tasks import FIRST, Task
+from minimr.core.process.ownership import Objects
+from minimr.core.process.refs import Entry, ObjectRef
+from minimr.core.process.tasks import FIRST, Task
+from minimr.core.serialization import load
 from minimr.exceptions import (
     ObjectLostError,
     ObjectReconstructionFailedError,
@@ -58,7 +58,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Runtime:
     gone: deque[Entry] = deque()
     defaults = (gone.append, [])
     monkeypatch.setattr(ObjectRef.__del__, "__defaults__", defaults)
-    monkeypatch.setattr("minimr.core.objects.released", gone)
+    monkeypatch.setattr("minimr.core.process.ownership.released", gone)
     return Runtime()
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from minimr.core import refs
-from minimr.core.refs import Entry, ObjectRef
-from minimr.core.serialize import outgoing, pack, pack_code
+from minimr.core.process import refs
+from minimr.core.process.refs import Entry, ObjectRef
+from minimr.core.serialization import outgoing, pack, pack_code
 
 
 def reference() -> ObjectRef:

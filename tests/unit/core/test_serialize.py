@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from minimr.core.serialize import fail, pack, read, stored_size, write
+from minimr.core.serialization import fail, pack, read, stored_size, write
 from minimr.exceptions import RayTaskError
 
 

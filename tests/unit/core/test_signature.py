@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from minimr.api.options import signature, stub
+from minimr.core.api.options import signature, stub
 
 
 def plain(a: int, b: int = 2, *, c: int = 3) -> None: ...

@@ -7,7 +7,7 @@ import pickle
 from itertools import pairwise
 from typing import Any
 
-from minimr.api.trace import PHASES, chrome_trace, task_rows
+from minimr.core.api.trace import PHASES, chrome_trace, task_rows
 
 RAN = ("task", b"\1", "f", (1.0, 1.5, 3.0, 3.25), True)
 RAISED = ("task", b"\2", "g", (4.0, 4.5, 5.0), False)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from dqn.checkpoint import CheckpointFile, Latest, read
+from dqn.algorithm.trainer import Progress
 from dqn.errors import DQNError
-from dqn.learner import Learner
-from dqn.run import Log, Run
+from dqn.runs.checkpoint import CheckpointFile, Latest, read
+from dqn.runs.learner import Learner
+from dqn.runs.run import Log, Run
 from dqn.settings import Settings
-from dqn.trainer import Progress
 from tests.unit.dqn.test_trainer import QUICK
 
 

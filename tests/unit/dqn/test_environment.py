@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dqn.environment import Lockstep, Shape, make, shape_of
+from dqn.algorithm.environment import Lockstep, Shape, make, shape_of
 from dqn.errors import DQNError
 from tests.unit.dqn.scripted import END_CLOCK, END_GAME, GO_ON, ID
 

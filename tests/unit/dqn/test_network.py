@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dqn.network import QNetwork
+from dqn.algorithm.network import QNetwork
 
 
 def made(seed: int, hidden: tuple[int, ...] = (16,)) -> QNetwork:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from dqn.placement import Place, Placement, place, place_again
+from dqn.distributed.placement import Place, Placement, place, place_again
 
 
 def verbs(cpus: dict[str, float], dead: str = "") -> Any:

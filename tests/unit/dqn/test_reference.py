@@ -18,14 +18,14 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dqn.dqn import DQN
-from dqn.environment import Shape, Step, make
-from dqn.n_step import NStepWindow
-from dqn.network import QNetwork, use_one_thread
+from dqn.algorithm.dqn import DQN
+from dqn.algorithm.environment import Shape, Step, make
+from dqn.algorithm.n_step import NStepWindow
+from dqn.algorithm.network import QNetwork, use_one_thread
+from dqn.algorithm.replay_buffer import as_rows
+from dqn.algorithm.trainer import Trainer
 from dqn.reference import ReferenceDQN, Transition, train
-from dqn.replay_buffer import as_rows
 from dqn.settings import Settings
-from dqn.trainer import Trainer
 
 SHAPE = Shape(3, 4)
 SETTINGS = Settings(

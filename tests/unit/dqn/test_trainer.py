@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from dqn.environment import make
+from dqn.algorithm.environment import make
+from dqn.algorithm.evaluation import FIRST_TEST_SEED, Examiner
+from dqn.algorithm.network import QNetwork
+from dqn.algorithm.trainer import Trainer
 from dqn.errors import DQNError
-from dqn.evaluation import FIRST_TEST_SEED, Examiner
-from dqn.learner import Learner
-from dqn.network import QNetwork
-from dqn.run import Run
+from dqn.runs.learner import Learner
+from dqn.runs.run import Run
 from dqn.settings import Settings
-from dqn.trainer import Trainer
 from tests.unit.dqn.scripted import ID
 
 QUICK = Settings(

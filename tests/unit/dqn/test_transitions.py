@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from dqn.environment import Lockstep, Step
-from dqn.n_step import NStepWindow, Transitions
-from dqn.replay_buffer import ReplayBuffer, as_rows
+from dqn.algorithm.environment import Lockstep, Step
+from dqn.algorithm.n_step import NStepWindow, Transitions
+from dqn.algorithm.replay_buffer import ReplayBuffer, as_rows
 from tests.unit.dqn.scripted import END_CLOCK, END_GAME, GO_ON, ID
 
 Row = tuple[float, float, float, float]  # obs, return, next_obs, discount

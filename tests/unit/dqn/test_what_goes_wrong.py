@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import torch
 
-from dqn import environment
-from dqn.checkpoint import CheckpointFile, read
-from dqn.environment import limit_of, make
+from dqn.algorithm import environment
+from dqn.algorithm.environment import limit_of, make
+from dqn.algorithm.evaluation import Examiner
+from dqn.algorithm.network import QNetwork
 from dqn.errors import DQNError
-from dqn.evaluation import Examiner
-from dqn.learner import Learner
-from dqn.network import QNetwork
-from dqn.run import Log, Run
+from dqn.runs.checkpoint import CheckpointFile, read
+from dqn.runs.learner import Learner
+from dqn.runs.run import Log, Run
 from tests.quick_dqn import QUICK
 from tests.unit.dqn.test_checkpoint import Scripted
 
@@ -158,7 +158,7 @@ def test_a_full_disk_does_not_end_the_training(
         if full.pop(0):
             raise DQNError(f"cannot write {path}: No space left on device")
 
-    monkeypatch.setattr("dqn.checkpoint._write", written)
+    monkeypatch.setattr("dqn.runs.checkpoint._write", written)
     run = Run(
         SETTINGS,
         Scripted([3.0, 2.0, 1.0]),
@@ -177,7 +177,7 @@ def test_a_disk_that_stays_full_is_an_error_at_the_end(
     def written(*args: Any) -> None:
         raise DQNError("cannot write: No space left on device")
 
-    monkeypatch.setattr("dqn.checkpoint._write", written)
+    monkeypatch.setattr("dqn.runs.checkpoint._write", written)
     file = CheckpointFile(tmp_path / "model.pth", SETTINGS)
     run = Run(SETTINGS, Scripted([3.0, 2.0, 1.0]), file)
     with pytest.raises(DQNError, match="No space left"):

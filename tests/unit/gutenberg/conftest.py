@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from minimr import gutenberg
-from minimr.gutenberg import Settings
+from minimr.datasets import gutenberg
+from minimr.datasets.gutenberg import Settings
 from tests.unit.gutenberg.book_server import (
     BOOK,
     DEADLINE_S,

@@ -11,17 +11,17 @@ from functools import partial
 import pytest
 from click.testing import CliRunner
 
-from minimr import cli_corpus
-from minimr.cli_corpus import corpus
-from minimr.gutenberg import Settings
-from minimr.gutenberg_ids import BOOKS
+from minimr.cli import corpus as module
+from minimr.cli.corpus import corpus
+from minimr.datasets.gutenberg import Settings
+from minimr.datasets.gutenberg_ids import BOOKS
 from tests.unit.gutenberg.book_server import DEADLINE_S, stall_after, status
 
 BOOK = b"It was the best of times, it was the worst of times.\n" * 2_000
 RUN = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # even under nohup
-from minimr.cli_corpus import corpus
+from minimr.cli.corpus import corpus
 corpus()
 """
 
@@ -67,7 +67,7 @@ def test_without_only_it_asks_for_all_98_and_names_each_that_failed(
 
 def test_a_wait_is_told_with_its_reason(tmp_path, server, clock, monkeypatch):
     hasty = partial(Settings, clock=lambda: clock.now, sleep=clock.sleep)
-    monkeypatch.setattr(cli_corpus, "Settings", hasty)
+    monkeypatch.setattr(module, "Settings", hasty)
     server.script += [status(503)]
     more = ["--only", "11", "--tries", "2"]
     result = CliRunner().invoke(corpus, arguments(server, tmp_path, *more))

@@ -10,8 +10,14 @@ from email.utils import format_datetime
 
 import pytest
 
-from minimr.gutenberg import MIRROR, Report, Settings, download, url_template
-from minimr.gutenberg_ids import BOOKS
+from minimr.datasets.gutenberg import (
+    MIRROR,
+    Report,
+    Settings,
+    download,
+    url_template,
+)
+from minimr.datasets.gutenberg_ids import BOOKS
 from tests.unit.gutenberg.book_server import (
     BOOK,
     chunked,

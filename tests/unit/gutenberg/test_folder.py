@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from minimr.gutenberg import download
-from minimr.partial_file import FolderError
+from minimr.datasets.gutenberg import download
+from minimr.datasets.partial_file import FolderError
 from tests.unit.gutenberg.book_server import BOOK
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from minimr.corpus import find_files
-from minimr.gutenberg import download
+from minimr.datasets.gutenberg import download
+from minimr.shared.mapreduce.corpus import find_files
 from tests.unit.gutenberg.book_server import (
     BOOK,
     behave,

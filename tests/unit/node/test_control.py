@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from minimr.core import messages as m
+from minimr.core.control.store import Control
 from minimr.net.channel import Address
-from minimr.node.control import Control
 
 HEAD, FAR, DRIVER = ("head", 1), ("far", 2), ("driver", 3)
 CPU = (("CPU", 1.0),)

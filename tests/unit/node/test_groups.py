@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 
 from minimr.core import messages as m
-from minimr.node.groups import MAX_REMOVED, Bundles, Groups, place
-from minimr.node.scheduler import Pool
+from minimr.core.control.placement_groups import (
+    MAX_REMOVED,
+    Groups,
+    place,
+)
+from minimr.core.node.bundles import Bundles
+from minimr.core.scheduler import Pool
 
 
 def node(id: str, cpus: float) -> m.NodeInfo:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from minimr.core import messages as m
-from minimr.node.leasing import Leasing
-from minimr.node.pool import Worker
-from minimr.node.scheduler import Pool
+from minimr.core.node.leasing import Leasing
+from minimr.core.node.worker_pool import Worker
+from minimr.core.scheduler import Pool
 
 SHAPE = m.Shape((("CPU", 1.0),), None, ())
 

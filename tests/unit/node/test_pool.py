@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from minimr.core.node.worker_pool import WorkerPool
 from minimr.net.hub import Hub
-from minimr.node.pool import WorkerPool
 
 
 class NoPrints:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minimr.core.messages import NodeInfo, Shape
-from minimr.node.scheduler import FEW, NeverError, Pool, decide
+from minimr.core.scheduler import FEW, NeverError, Pool, decide
 
 
 def node(name: str, total: float, free: float, **extra: float) -> NodeInfo:

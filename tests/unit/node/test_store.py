@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from minimr.core.messages import OnDisk
-from minimr.node.store import Store
-from minimr.node.transfer import Transfers
+from minimr.core.node.object_store import Store
+from minimr.core.node.object_transfer import Transfers
 
 MB = 2**20
 OWNER = ("127.0.0.1", 1)

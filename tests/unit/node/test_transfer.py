@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from minimr.node.store import Store
-from minimr.node.transfer import ROOM_WAIT_S, Transfers
+from minimr.core.node.object_store import Store
+from minimr.core.node.object_transfer import ROOM_WAIT_S, Transfers
 
 HERE, THERE, OWNER = ("here", 1), ("there", 2), ("owner", 3)
 SIZE = 2**20

@@ -1,0 +1,54 @@
+"""Options that several commands have, and how they are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from minimr.system.files import check_writable
+
+AT_LEAST_ONE = click.IntRange(min=1)
+
+
+def output_file(name: str, help: str) -> Callable[..., Any]:
+    """Make an option for a file to write, refused before the work begins."""
+    return click.option(
+        name, type=click.Path(dir_okay=False), callback=_writable, help=help
+    )
+
+
+def comma_list(
+    allowed: tuple[str, ...],
+) -> Callable[[click.Context, click.Parameter, str], tuple[str, ...]]:
+    """Make a check that takes `a,b` apart and knows each part."""
+
+    def check(
+        context: click.Context, option: click.Parameter, value: str
+    ) -> tuple[str, ...]:
+        names = tuple(dict.fromkeys(value.split(",")))
+        for name in names:
+            if name not in allowed:
+                raise click.BadParameter(
+                    f"{name!r} is none of {', '.join(allowed)}"
+                )
+        return names
+
+    return check
+
+
+def tell(line: str) -> None:
+    """Write a line of progress, apart from the results."""
+    click.echo(line, err=True)
+
+
+def _writable(
+    context: click.Context, option: click.Parameter, path: str | None
+) -> str | None:
+    if path is not None:
+        try:
+            check_writable(path)
+        except OSError as error:
+            raise click.BadParameter(f"{path}: {error.strerror}") from None
+    return path

@@ -1,0 +1,68 @@
+"""Tables, numbers as people read them, and the JSON beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, JustifyMethod
+from rich.table import Table
+
+from benchmarks.common.machine import facts
+from minimr.system.files import atomic_writer
+
+WIDTH = 130  # where there is no terminal to ask
+NOTHING = "-"
+
+
+def show(
+    title: str,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    notes: Iterable[str] = (),
+) -> None:
+    """Print a table, its first column to the left, and notes below."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for number, head in enumerate(heads):
+        justify: JustifyMethod = "right" if number else "left"
+        table.add_column(head, justify=justify, no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    for note in notes:
+        console.print(note, markup=False, highlight=False)
+
+
+def seconds(value: float) -> str:
+    """Write seconds with three digits that count."""
+    if value < 1:
+        return f"{value:.3f}"
+    return f"{value:.2f}" if value < 100 else f"{value:.0f}"
+
+
+def ratio(value: float | None) -> str:
+    """Write a ratio, if there is one."""
+    return NOTHING if value is None else f"{value:.2f}"
+
+
+def megabytes(value: float) -> str:
+    """Write a number of bytes in units of 10^6."""
+    return f"{value / 1e6:,.0f}"
+
+
+def write_json(path: str, benchmark: str, **content: Any) -> None:
+    """Write what was measured and on what, all of it or nothing."""
+    document = {"benchmark": benchmark, "machine": facts(), **content}
+    with atomic_writer(path) as file:
+        json.dump(document, file, indent=1)
+        file.write("\n")

@@ -1,0 +1,1 @@
+"""Two versions of minimr in one run."""

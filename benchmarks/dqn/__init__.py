@@ -1,0 +1,1 @@
+"""How long DQN takes to learn, beside other learners."""

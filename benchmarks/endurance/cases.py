@@ -1,0 +1,211 @@
+"""What has to hold on the long run: four cases, each of some checks.
+
+    tasks        one after the other, by the thousand: is memory bounded,
+                 and is the last tenth as fast as the first one?
+    actors       one after the other: does each give back all it had?
+    references   many in one object: does a task find all of them?
+    array        one for four processes: is it read where it lies?
+
+Each case has a cluster of its own, and asks the system, not minimr, what
+its processes have. What one looks at is gone soon, not at once: `settled`
+asks again until it is, or `PATIENCE_S` is over.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import minimr as ray
+from benchmarks.endurance import processes as processes
+from benchmarks.endurance.work import Member, Reader, add_up, nothing
+
+CPUS = 4
+BATCH = 1000  # tasks under way at once
+TENTHS = 10
+READERS = 4
+GROWTH = 1.1  # of the driver's memory that still counts as bounded
+RECORD_MB = 64  # the node may keep of what has run
+COPY_MB = 1  # of a reader's own memory, far less than an array
+STORE_ROOM = 2**26  # beside the array
+PATIENCE_S = 10.0
+
+Tell = Callable[[str], None]
+
+
+class Check(NamedTuple):
+    """Something at the beginning and at the end; and is that as it should?"""
+
+    what: str
+    first: float
+    last: float
+    good: bool
+
+
+@contextmanager
+def cluster(store_bytes: int | None = None) -> Iterator[int]:
+    """Start a cluster; give the process id of its node."""
+    ray.init(num_cpus=CPUS, address="local", object_store_memory=store_bytes)
+    try:
+        yield ray.nodes()[0]["pid"]
+    finally:
+        ray.shutdown()
+
+
+def settled(condition: Callable[[], bool]) -> bool:
+    """Wait for what the system does in its own time; tell whether it did."""
+    until = time.monotonic() + PATIENCE_S
+    while not (done := condition()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return done
+
+
+# ---- tasks ----
+
+
+def run_tasks(count: int, least_rate: float, tell: Tell) -> list[Check]:
+    """Run many tasks, a tenth of them at a time.
+
+    Args:
+        count: of tasks.
+        least_rate: of the last tenth, in rates of the first.
+        tell: is given a line for each tenth.
+    """
+    rates, driver, node = [], [], []
+    with cluster() as node_pid:
+        task = ray.remote(nothing)
+        ray.get([task.remote() for _ in range(BATCH)])  # warm
+        for tenth in range(1, TENTHS + 1):
+            rates.append(_rate(task, count // TENTHS))
+            driver.append(processes.resident_bytes(os.getpid()) / 1e6)
+            node.append(processes.resident_bytes(node_pid) / 1e6)
+            tell(
+                f"tasks {tenth * count // TENTHS:,}: {rates[-1]:,.0f}/s, "
+                f"driver {driver[-1]:.1f} MB, node {node[-1]:.1f} MB"
+            )
+    most, more = max(driver), max(node) - node[0]
+    quick = rates[-1] >= least_rate * rates[0]
+    return [
+        Check("tasks/s", rates[0], rates[-1], quick),
+        Check("MB of the driver", driver[0], most, most < GROWTH * driver[0]),
+        Check("MB of the node", node[0], max(node), more < RECORD_MB),
+    ]
+
+
+def _rate(task: Any, count: int) -> float:
+    begun = time.perf_counter()
+    for done in range(0, count, BATCH):
+        ray.get([task.remote() for _ in range(min(BATCH, count - done))])
+    return count / (time.perf_counter() - begun)
+
+
+# ---- actors ----
+
+
+def run_actors(count: int, tell: Tell) -> list[Check]:
+    """Make actors, call each and drop it."""
+    with cluster() as node:
+        actor = ray.remote(Member)
+        pids = [_one_life(actor)]  # what the first one opens may stay open
+        settled(lambda: processes.have_ended(pids))
+        before = belongings(node)
+        for number in range(1, count + 1):
+            pids.append(_one_life(actor))
+            if number % max(1, count // TENTHS) == 0:
+                open_here = processes.descriptors(os.getpid())
+                tell(
+                    f"actors {number:,}: {open_here} descriptors of the "
+                    f"driver, {processes.descriptors(node)} of the node"
+                )
+        settled(lambda: processes.have_ended(pids))
+        settled(lambda: not _excess(belongings(node), before))
+        after, lives = belongings(node), len(set(pids[1:]))
+    return [
+        Check("processes, asked and used", count, lives, lives == count),
+        *(
+            Check(what, before[what], after[what], after[what] <= before[what])
+            for what in before
+        ),
+    ]
+
+
+def _one_life(actor: Any) -> int:
+    return int(ray.get(actor.remote().pid.remote()))
+
+
+def belongings(node: int) -> dict[str, int]:
+    """Count what a driver, its node and the system have open for it."""
+    me = os.getpid()
+    return {
+        "children of the node": processes.children(node),
+        "descriptors of the driver": processes.descriptors(me),
+        "descriptors of the node": processes.descriptors(node),
+        "shared mappings of the driver": processes.shared_mappings(me),
+        "shared mappings of the node": processes.shared_mappings(node),
+        "files in /dev/shm": processes.shared_files(),
+    }
+
+
+def _excess(now: dict[str, int], before: dict[str, int]) -> bool:
+    return any(now[what] > before[what] for what in before)
+
+
+# ---- references ----
+
+
+def run_references(count: int, tell: Tell) -> list[Check]:
+    """Put many references into one object; read all of them in a task."""
+    with cluster():
+        refs = [ray.put(number) for number in range(count)]
+        outer = ray.put([refs])
+        del refs  # the object alone keeps them now
+        tell(f"references {count:,}: in one object")
+        begun = time.perf_counter()
+        total = ray.get(ray.remote(add_up).remote(outer))
+        took = time.perf_counter() - begun
+        tell(f"references {count:,}: read in {took:.2f} s")
+    right = count * (count - 1) // 2
+    return [Check("sum, right and found", right, total, total == right)]
+
+
+# ---- one array ----
+
+
+def run_array(size: int, tell: Tell) -> list[Check]:
+    """Put one array; read it in four processes; let go of it."""
+    with cluster(size + STORE_ROOM):
+        readers = [ray.remote(Reader).remote() for _ in range(READERS)]
+        ray.get([reader.__ray_ready__.remote() for reader in readers])
+        empty = stored_bytes()
+        ref = ray.put(np.arange(size // 8))
+        settled(lambda: stored_bytes() >= empty + size)
+        full = stored_bytes()
+        tell(f"array of {size / 1e6:,.0f} MB: in the store")
+        seen = ray.get([reader.read.remote(ref) for reader in readers])
+        tell(f"array of {size / 1e6:,.0f} MB: read {len(seen)} times")
+        del ref
+        settled(lambda: stored_bytes() == empty)
+        after = stored_bytes()
+    right = (size // 8) * (size // 8 - 1) // 2
+    sums = [total for total, _, _ in seen]
+    own = [max(values) / 1e6 for values in list(zip(*seen, strict=True))[1:]]
+    in_place = max(b - a for _, a, b in seen) / 1e6 < COPY_MB
+    held, left = (full - empty) / 1e6, (after - empty) / 1e6
+    return [
+        Check("right sums", READERS, sums.count(right), set(sums) == {right}),
+        Check("MB of a reader's own, most", *own, in_place),
+        Check("MB in the store, full", size / 1e6, held, held >= size / 1e6),
+        Check("MB in the store, freed", 0, left, left == 0),
+    ]
+
+
+def stored_bytes() -> int:
+    """Ask the node how much of its store is in use."""
+    name = "object_store_memory"
+    free = ray.available_resources().get(name, 0.0)
+    return int(ray.cluster_resources()[name] - free)

@@ -1,0 +1,1 @@
+"""Ray's own microbenchmark, on Ray and on minimr."""

@@ -1,0 +1,104 @@
+"""Ray's microbenchmark on both modules, in one run, round by round.
+
+    for each case:  round 1: ray, minimr   round 2: ray, minimr   ...
+
+Names and definitions are those of `ray microbenchmark` (Ray 2.60,
+`ray/_private/ray_perf.py`); what is left out there needs placement groups
+or the Ray client. The middle one of the rounds is shown. Rates are per
+second, and count tasks, calls, gigabytes or rounds as Ray's do.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import statistics
+from typing import Any
+
+import click
+
+from benchmarks.common import tables
+from benchmarks.common.options import output_file
+from benchmarks.micro.cases import (
+    OPTIONS,
+    Case,
+    cases,
+    rate,
+    start_times,
+)
+from benchmarks.micro.physical import copy_gigabytes, socket_rates
+
+
+def resident_bytes() -> int:
+    """Add up the memory of all child processes, shared pages split."""
+    import psutil
+
+    return sum(
+        child.memory_full_info().pss
+        for child in psutil.Process().children(recursive=True)
+    )
+
+
+@click.command()
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--seconds", default=1.0, show_default=True, help="a round")
+@click.option("--only", default="", help="cases whose name has this text")
+@output_file("--json", "Write machine and every rate.")
+def micro(rounds: int, seconds: float, only: str, json: str | None) -> None:
+    """Ray's microbenchmark on Ray and on minimr, interleaved."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    modules = {name: importlib.import_module(name) for name in OPTIONS}
+    single, piped = socket_rates(1.0)
+    limits = {
+        "bare socket, one by one": single,
+        "bare socket, pipelined": piped,
+        "memory copy GB/s": copy_gigabytes(1.0),
+    }
+    times = {name: start_times(ray, name) for name, ray in modules.items()}
+    idle: dict[str, int] = {}
+    for name, ray in modules.items():
+        before = resident_bytes()
+        ray.init(num_cpus=2, **OPTIONS[name])
+        ray.get(ray.remote(lambda: 1).remote())
+        idle[name] = resident_bytes() - before
+    click.echo(f"{'':46}{'ray':>12}{'minimr':>12}{'ratio':>8}")
+    both = zip(*(cases(ray) for ray in modules.values()), strict=True)
+    rows = [
+        compare(pair, rounds, seconds) for pair in both if only in pair[0][0]
+    ]
+    for name, value in limits.items():
+        click.echo(f"{name:70}{value:>12,.1f}")
+    for what in times["ray"]:
+        row = (times["ray"][what], times["minimr"][what])
+        click.echo(f"{what + ', s':46}{row[0]:>12.3f}{row[1]:>12.3f}")
+    megabytes = [idle[name] / 1e6 for name in modules]
+    click.echo(
+        f"{'idle cluster, MB':46}{megabytes[0]:>12.1f}{megabytes[1]:>12.1f}"
+    )
+    for ray in modules.values():
+        ray.shutdown()
+    if json:
+        tables.write_json(
+            json, "micro", rows=rows, limits=limits, times=times, idle=idle
+        )
+
+
+def compare(
+    pair: tuple[Case, ...], rounds: int, seconds: float
+) -> dict[str, Any]:
+    """Run one case on both modules in turn, and print its row."""
+    rates: list[list[float]] = [[], []]
+    for case in pair:
+        rate(case, 0.2)  # warm
+    for _ in range(rounds):
+        for index, case in enumerate(pair):
+            rates[index].append(rate(case, seconds))
+    ray, minimr = map(statistics.median, rates)
+    name = pair[0][0]
+    ratio = minimr / ray
+    click.echo(f"{name:46}{ray:>12,.1f}{minimr:>12,.1f}{ratio:>7.1f}x")
+    return {"name": name, "ray": rates[0], "minimr": rates[1], "ratio": ratio}
+
+
+if __name__ == "__main__":
+    micro()

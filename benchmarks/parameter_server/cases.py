@@ -1,0 +1,197 @@
+"""Who moves weights in the benchmark of parameter servers, and what a
+worker of it does.
+
+    bare socket   sendall ──> recv_into one buffer, one byte back: a push
+                  one byte ──> sendall, recv_into one buffer: a pull
+    the rungs     push and pull of one array, by one worker, asynchronous
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common.timing import Sample
+from minimr.interface.parameter_server import ParameterServer, Weights
+from minimr.shared.parameter_server.consistency import Asynchronous, Gradients
+
+RATE = Gradients(1e-6)  # a push is applied, with all that it costs
+
+# {rung: (module of its ParameterServer, module with the verbs)}
+RUNGS = {
+    "minimr": ("minimr.sockets.parameter_server", ""),
+    "minimr-tasks": ("ray_impl.parameter_server", "minimr"),
+    "ray": ("ray_impl.parameter_server", "ray"),
+}
+BARE = "bare socket"
+ROUNDS = 10  # of a worker, in one sample
+
+
+def start_clusters(rungs: tuple[str, ...]) -> list[Any]:
+    """Start what the rungs run on; give the modules."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    modules = []
+    for rung in rungs:
+        if RUNGS[rung][1]:
+            api = import_module(RUNGS[rung][1])
+            quiet = {"include_dashboard": False, "logging_level": "ERROR"}
+            options = quiet if RUNGS[rung][1] == "ray" else {}
+            api.init(address="local", num_cpus=2, **options)
+            modules.append(api)
+    return modules
+
+
+def open_servers(
+    rung: str, weights: Weights, num_workers: int, *rules: Any, **options: Any
+) -> ParameterServer:
+    """Start the servers of a rung."""
+    module, api = RUNGS[rung]
+    if api:
+        options["api"] = import_module(api)
+    kind = import_module(module).ParameterServer
+    servers: ParameterServer = kind(weights, num_workers, *rules, **options)
+    return servers
+
+
+class Rung:
+    """One array on one server."""
+
+    def __init__(self, rung: str, size: int) -> None:
+        self._update = {"w": np.ones(size // 4, np.float32)}
+        self._servers = open_servers(
+            rung, self._update, 1, Asynchronous(), RATE
+        )
+
+    def push(self) -> None:
+        """Push once."""
+        self._servers.push(0, self._update)
+
+    def pull(self) -> None:
+        """Pull once."""
+        self._servers.pull(0)
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._servers.close()
+
+
+class BareSocket:
+    """The same bytes through one socket, into memory that is there."""
+
+    def __init__(self, size: int) -> None:
+        self._data = np.ones(size, np.uint8).data
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            context = multiprocessing.get_context("spawn")
+            self._process = context.Process(
+                target=_serve_bytes, args=(listener.getsockname(), size)
+            )
+            self._process.start()
+            self._socket, _ = listener.accept()
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def push(self) -> None:
+        """Send all, and wait for a byte."""
+        self._socket.sendall(b">")
+        self._socket.sendall(self._data)
+        self._socket.recv(1)
+
+    def pull(self) -> None:
+        """Send a byte, and receive all."""
+        self._socket.sendall(b"<")
+        _receive(self._socket, self._data)
+
+    def close(self) -> None:
+        """End the other process."""
+        self._socket.close()
+        self._process.join()
+
+
+def _serve_bytes(address: tuple[str, int], size: int) -> None:
+    data = np.ones(size, np.uint8).data
+    with socket.create_connection(address) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while what := connection.recv(1):
+            if what == b">":
+                _receive(connection, data)
+                connection.sendall(b".")
+            else:
+                connection.sendall(data)
+
+
+def _receive(connection: socket.socket, data: memoryview) -> None:
+    filled = 0
+    while filled < len(data):
+        filled += connection.recv_into(data[filled:])
+
+
+def sample(mover: Any, seconds: float) -> Sample:
+    """Push for a while, then pull for a while; seconds of one each."""
+    return Sample(
+        {
+            "push": seconds_each(mover.push, seconds),
+            "pull": seconds_each(mover.pull, seconds),
+        }
+    )
+
+
+def seconds_each(move: Callable[[], None], seconds: float) -> float:
+    """Do it at least twice, after once to get warm."""
+    move()
+    begun, count = time.perf_counter(), 0
+    while (took := time.perf_counter() - begun) < seconds or count < 2:
+        move()
+        count += 1
+    return took / count
+
+
+def time_rounds(
+    rung: str, weights: Weights, num_workers: int, shards: int
+) -> Sample:
+    """Time synchronous rounds; give the slowest worker's seconds of one."""
+    with open_servers(
+        rung, weights, num_workers, num_servers=shards, timeout_s=60.0
+    ) as servers:
+        api_name = RUNGS[rung][1]
+        if api_name:
+            api = import_module(api_name)
+            task = api.remote(work).options(num_cpus=0)
+            refs = [
+                task.remote(servers, worker, ROUNDS)
+                for worker in range(num_workers)
+            ]
+            return Sample({"round": max(api.get(refs))})
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(num_workers, mp_context=context) as pool:
+            travels = pickle.dumps(servers)
+            futures = [
+                pool.submit(work_for, travels, worker, ROUNDS)
+                for worker in range(num_workers)
+            ]
+            took = max(future.result() for future in futures)
+            return Sample({"round": took})
+
+
+def work_for(travels: bytes, worker: int, rounds: int) -> float:
+    """Be a worker with a client that has come as bytes."""
+    return work(pickle.loads(travels), worker, rounds)
+
+
+def work(servers: ParameterServer, worker: int, rounds: int) -> float:
+    """Be a worker: push and pull; give the seconds of a round."""
+    update = servers.pull(worker)
+    servers.push(worker, update)
+    servers.pull(worker)  # when all have come so far
+    begun = time.perf_counter()
+    for _ in range(rounds):
+        servers.push(worker, update)
+        servers.pull(worker)
+    return (time.perf_counter() - begun) / rounds

@@ -1,0 +1,1 @@
+"""Word count on every engine and on its peers."""

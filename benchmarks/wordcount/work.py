@@ -1,0 +1,68 @@
+"""What is counted, and with how many workers and tasks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from minimr.interface.mapreduce import Job
+from minimr.shared.mapreduce.corpus import (
+    FileSplit,
+    default_num_reduce_tasks,
+    default_num_splits,
+    find_files,
+    split_files,
+    standard_library,
+)
+from minimr.shared.mapreduce.wordcount import JOBS
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job on files. Travels to every contender."""
+
+    job_name: str
+    paths: tuple[str, ...]
+    workers: int
+    map_tasks: int
+    reduce_tasks: int
+
+    @property
+    def job(self) -> Job:
+        """The job, looked up where it runs."""
+        return JOBS[self.job_name]
+
+    @cached_property
+    def splits(self) -> list[FileSplit]:
+        """The same splits for everyone that takes splits."""
+        return split_files(self.paths, self.map_tasks)
+
+    @cached_property
+    def total_bytes(self) -> int:
+        """The size of all files."""
+        return sum(map(os.path.getsize, self.paths))
+
+
+def plan(
+    job_name: str,
+    paths: Sequence[str],
+    workers: int,
+    map_tasks: int | None = None,
+    reduce_tasks: int | None = None,
+) -> Work:
+    """Find the files and choose what was not said, as `minimr` does.
+
+    Raises:
+        InputError: there is nothing to count.
+    """
+    files = tuple(find_files(paths) if paths else standard_library())
+    size = sum(map(os.path.getsize, files))
+    return Work(
+        job_name,
+        files,
+        workers,
+        map_tasks or default_num_splits(size, workers),
+        reduce_tasks or default_num_reduce_tasks(size, workers),
+    )

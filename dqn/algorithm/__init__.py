@@ -1,0 +1,1 @@
+"""DQN itself: networks, replay, exploration, steps of training."""

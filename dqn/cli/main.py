@@ -1,0 +1,221 @@
+"""The command line: `python -m dqn COMMAND`.
+
+    python -m dqn train    several agents, on an engine
+    python -m dqn single   one learner in one process
+    python -m dqn play     a trained network, watched
+    python -m dqn plot     the scores of runs, drawn
+    python -m dqn sweep    settings of the agents, compared
+
+Rules:
+
+1. Bad input gets one line on standard error and exit code 2; Ctrl-C gets
+   130, and leaves in the checkpoint how far the run had come.
+2. What cannot be written is found out before the training, not after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+import click
+
+from dqn.algorithm.environment import limit_of
+from dqn.cli.options import ADDRESS, ENGINE, SHARE_HELP
+from dqn.cli.play import play
+from dqn.cli.plot import plot
+from dqn.cli.sweep import sweep
+from dqn.distributed.engines import open_engine
+from dqn.distributed.experience_team import make_team
+from dqn.errors import DQNError
+from dqn.runs.checkpoint import CheckpointFile, Latest
+from dqn.runs.learner import Learner
+from dqn.runs.live import LiveLine, text
+from dqn.runs.run import Log, Run, Status
+from dqn.runs.tensorboard import Board
+from dqn.settings import SHARE, Settings
+from minimr.cli.console import note, say
+from minimr.cli.guard import guarded
+from minimr.system.leaving import calling, raising
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+POSITIVE = click.IntRange(min=1)
+DEFAULTS = Settings()
+CHECKPOINT = "model_checkpoint.pth"
+
+# (flag, type, help); each is a setting of the same name
+SETTINGS = (
+    ("--environment", str, "Its id in Gymnasium, or gym:ID."),
+    ("--batch-size", POSITIVE, "Transitions in an update."),
+    ("--num-envs", POSITIVE, "Environments that step together."),
+    ("--num-epochs-agents-train", POSITIVE, "Games an agent plays a round."),
+    ("--num-steps-agents-train", POSITIVE, "Or steps that it makes a round."),
+    ("--target-score", float, "End when a test has this average."),
+    ("--max-rounds", POSITIVE, "Or after so many rounds."),
+    ("--max-seconds", float, "Or after so much training."),
+    ("--rounds-between-tests", POSITIVE, "A test after so many rounds."),
+    ("--seed", click.IntRange(min=0), "All that is random follows from it."),
+)
+OF_A_TEAM = (
+    ("--num-agents", int, "How many work side by side."),
+    ("--share", click.Choice(SHARE), SHARE_HELP),
+    ("--num-cpus", float, "Processors that each asks for."),
+)
+
+
+def _options(*tables: Any) -> Callable[[Command], Command]:
+    """Give a command the flags of some settings, and those of files."""
+
+    def decorate(command: Command) -> Command:
+        files = (
+            click.option("--checkpoint", default=CHECKPOINT, metavar="FILE"),
+            click.option("--log", metavar="FILE", help="Write run.jsonl."),
+            click.option("--tensorboard", metavar="DIR", help="Write to it."),
+            click.option("--resume", is_flag=True, help="Go on from there."),
+        )
+        for option in reversed(files):
+            command = option(command)
+        for flag, type_, help_ in reversed([row for t in tables for row in t]):
+            default = getattr(DEFAULTS, flag[2:].replace("-", "_"))
+            command = click.option(
+                flag,
+                type=type_,
+                default=default,
+                show_default=True,
+                help=help_,
+            )(command)
+        return command
+
+    return decorate
+
+
+@click.group()
+def cli() -> None:
+    """Train a DQN: in one process, or by agents on an engine."""
+
+
+@cli.command()
+@ENGINE
+@ADDRESS
+@_options(OF_A_TEAM, SETTINGS)
+def train(
+    engine: str,
+    address: str | None,
+    checkpoint: str,
+    log: str | None,
+    tensorboard: str | None,
+    resume: bool,
+    **chosen: Any,
+) -> None:
+    """Train one network by several agents.
+
+    The assignment's way is --share weights: each agent learns, and their
+    weights are averaged round by round. The default is --share experience,
+    for it lands sooner with two cores: agents play, and GlobalNet learns.
+    """
+    settings = Settings(**chosen)
+    file, log_ = _files(settings, checkpoint, log, engine, resume)
+    with ExitStack() as stack:
+        board = _board(stack, tensorboard, settings, engine)
+        line = LiveLine(settings.max_rounds)
+        verbs, make_server = stack.enter_context(
+            open_engine(engine, address=address, tell=line.note)
+        )
+        latest = _latest(file, resume)
+        team = make_team(settings, verbs, make_server, latest, line.note)
+        stack.callback(team.close)
+        line.note(f"{engine}, {settings.in_words()}")
+        _note_limit(settings.environment)
+        show = _show(line, board)
+        _run(Run(settings, team, file, log_, show, latest, line.note), line)
+
+
+@cli.command()
+@_options(SETTINGS)
+def single(
+    checkpoint: str,
+    log: str | None,
+    tensorboard: str | None,
+    resume: bool,
+    **chosen: Any,
+) -> None:
+    """Train by one learner in this process."""
+    settings = Settings(num_agents=1, **chosen)
+    file, log_ = _files(settings, checkpoint, log, "single", resume)
+    with ExitStack() as stack:
+        board = _board(stack, tensorboard, settings, "single")
+        latest = _latest(file, resume)
+        learner = Learner(settings, latest)
+        stack.callback(learner.close)
+        _note_limit(settings.environment)
+        line = LiveLine(settings.max_rounds)
+        show = _show(line, board)
+        _run(Run(settings, learner, file, log_, show, latest, line.note), line)
+
+
+for command in (play, plot, sweep):
+    cli.add_command(command)
+
+
+def _note_limit(environment: str) -> None:
+    if limit := limit_of(environment):
+        note(limit)
+
+
+def _files(
+    settings: Settings,
+    checkpoint: str,
+    log: str | None,
+    engine: str,
+    resume: bool,
+) -> tuple[CheckpointFile, Log]:
+    file = CheckpointFile(checkpoint, settings)
+    facts = {"engine": engine, **asdict(settings)}
+    return file, Log(log, facts, resume)
+
+
+def _board(
+    stack: ExitStack, folder: str | None, settings: Settings, engine: str
+) -> Board:
+    board = Board(folder, {"engine": engine, **asdict(settings)})
+    stack.callback(board.close)
+    return board
+
+
+def _latest(file: CheckpointFile, resume: bool) -> Latest | None:
+    if not resume:
+        return None
+    if file.checkpoint is None:
+        raise DQNError("there is no checkpoint to resume from")
+    return file.checkpoint.latest
+
+
+def _show(line: LiveLine, board: Board) -> Callable[[Status], None]:
+    def show(status: Status) -> None:
+        line.show(status)
+        board.show(status)
+
+    return show
+
+
+def _run(run: Run, line: LiveLine) -> None:
+    try:
+        with calling(line.close), raising():
+            status = run.run()
+    finally:
+        line.close()
+    best = status.best_score
+    said = "none" if best is None else f"{best:.1f}"
+    say(f"{text(status)} · best test {said}: {run.verdict}")
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command; give its exit code."""
+    return guarded(
+        "dqn",
+        lambda: cli.main(arguments, prog_name="dqn", standalone_mode=False),
+        {DQNError: 2},
+        "interrupted; --resume goes on from the checkpoint",
+    )

@@ -1,0 +1,1 @@
+"""Agents and GlobalNet, on any engine that has the verbs."""

@@ -1,0 +1,122 @@
+"""Games of a trained network, frame by frame.
+
+    q_network ── best action ──> environment ── image ──> Frame ─> recorders
+        ^                            │
+        └──────────── obs ───────────┘
+
+Without exploration: what is seen is what the network has learned.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+
+from dqn.algorithm.environment import first_action, make, shape_of
+from dqn.algorithm.network import QNetwork
+from dqn.errors import DQNError
+from dqn.runs.checkpoint import Checkpoint
+
+RENDER_MODE = "rgb_array"
+FRAMES_PER_SECOND = 30  # of an environment that does not say
+
+
+class Frame(NamedTuple):
+    """What a game looks like after a step."""
+
+    image: npt.NDArray[np.uint8]  # (H, W, 3)
+    game: int  # from 1
+    seconds: float  # of the game, at its own pace
+    score: float  # until now
+    is_last: bool  # of its game
+
+
+class Stage:
+    """Where a network plays to be watched.
+
+    Args:
+        name: the id of the environment.
+
+    Attributes:
+        frames_per_second: at which its games look natural.
+
+    Raises:
+        DQNError: it cannot be made, or it cannot be drawn.
+    """
+
+    def __init__(self, name: str) -> None:
+        # pygame draws into memory: it needs no screen, and must not ask
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+        self._name = name
+        self._environment = make(name, render_mode=RENDER_MODE)
+        facts = self._environment.metadata
+        self.frames_per_second = int(
+            facts.get("render_fps") or FRAMES_PER_SECOND
+        )
+        self._first_action = first_action(self._environment)
+
+    def games(
+        self, network: QNetwork, seeds: Iterable[int]
+    ) -> Iterator[Frame]:
+        """Play a game from each seed, greedily.
+
+        Raises:
+            DQNError: what draws the environment is not installed, or there
+                is nothing that could draw it.
+        """
+        for game, seed in enumerate(seeds, 1):
+            yield from self._game(network, game, seed)
+
+    def close(self) -> None:
+        """Free what the environment holds."""
+        self._environment.close()
+
+    def _game(
+        self, network: QNetwork, game: int, seed: int
+    ) -> Iterator[Frame]:
+        obs, _ = self._environment.reset(seed=seed)
+        score, steps, is_over = 0.0, 0, False
+        yield Frame(self._image(), game, 0.0, score, False)
+        while not is_over:
+            action = int(network.act(np.asarray(obs, np.float32)[None])[0])
+            obs, reward, terminated, truncated, _ = self._environment.step(
+                action + self._first_action
+            )
+            score, steps = score + float(reward), steps + 1
+            is_over = terminated or truncated
+            seconds = steps / self.frames_per_second
+            yield Frame(self._image(), game, seconds, score, is_over)
+
+    def _image(self) -> npt.NDArray[np.uint8]:
+        try:
+            image: Any = self._environment.render()
+        except (gymnasium.error.Error, ImportError) as error:
+            reason = " ".join(str(error).split())
+            raise DQNError(f"cannot draw {self._name}: {reason}") from error
+        if not isinstance(image, np.ndarray):
+            raise DQNError(f"{self._name} has no pictures of its games")
+        return image
+
+
+def network_of(checkpoint: Checkpoint, name: str) -> QNetwork:
+    """Make the best network of a checkpoint, for an environment.
+
+    Raises:
+        DQNError: the network is for environments of another shape.
+    """
+    shape = shape_of(name)
+    network = QNetwork(*shape, checkpoint.hidden)
+    try:
+        network.load(checkpoint.best)
+    except ValueError as error:
+        raise DQNError(
+            f"the checkpoint holds a network for {checkpoint.environment}: "
+            f"it does not fit {name}, which shows {shape.obs_dim} numbers and "
+            f"takes {shape.num_actions} actions"
+        ) from error
+    return network

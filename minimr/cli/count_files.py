@@ -1,0 +1,67 @@
+"""Word counts as files: `word<TAB>count` lines, sorted by code point."""
+
+from __future__ import annotations
+
+from minimr.shared.mapreduce.corpus import InputError
+from minimr.system.files import atomic_writer
+
+SHOWN_DIFFERENCES = 10
+MARK = "\ufeff"
+
+
+def write_counts(path: str, counts: dict[str, int]) -> None:
+    """Write counts, whole or not at all."""
+    lines = sorted(counts.items())
+    with atomic_writer(path) as file:
+        if lines and lines[0][0].startswith(MARK):
+            file.write(MARK)  # or the first word's would be taken for one
+        file.writelines(f"{word}\t{number}\n" for word, number in lines)
+
+
+def read_counts(path: str) -> dict[str, int]:
+    """Read counts; a byte-order mark is none of the first word.
+
+    Raises:
+        InputError: the file cannot be read, or a line is not of the form.
+    """
+    counts: dict[str, int] = {}
+    try:
+        # Only "\n" ends a line: a word may hold other separators' bytes.
+        with open(path, encoding="utf-8-sig", newline="\n") as file:
+            for line in file:
+                word, tab, count = line.rstrip("\n").partition("\t")
+                if not tab or word in counts:
+                    raise ValueError(line)
+                counts[word] = int(count)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8: {error.reason}") from error
+    except ValueError as error:
+        raise InputError(
+            f"{path}, line {len(counts) + 1}, is not word<TAB>count, "
+            "each word once"
+        ) from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    return counts
+
+
+def differences(expected: dict[str, int], counts: dict[str, int]) -> list[str]:
+    """Describe the first words whose counts differ, by code point.
+
+    A word that is not there has been counted 0 times.
+    """
+    if expected == counts:
+        return []
+    words = sorted(
+        word
+        for word in expected.keys() | counts.keys()
+        if expected.get(word, 0) != counts.get(word, 0)
+    )
+    lines = [
+        f"{word!r}: expected {expected.get(word, 0):,}, "
+        f"counted {counts.get(word, 0):,}"
+        for word in words[:SHOWN_DIFFERENCES]
+    ]
+    if len(words) > len(lines):
+        lines.append(f"... and {len(words) - len(lines):,} more words")
+    return lines

@@ -1,0 +1,216 @@
+"""`minimr parameter-server`: train one network in every mode, and compare.
+
+each engine:  start workers once
+  each mode:  start servers ─> train for a while ─> loss, staleness
+                                                      └─> table, files
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from importlib import import_module
+from typing import Any
+
+import click
+
+import minimr
+from minimr.cli.console import note, say
+from minimr.cli.engines import ADDRESS, FAILURES
+from minimr.interface.parameter_server import ParameterServerError
+from minimr.ladder import EngineError
+from minimr.system.files import atomic_writer, check_writable
+from minimr.training.digits import MODES, RUNGS, Plan, Trained, train
+from minimr.training.workers import open_crew
+
+POSITIVE = click.IntRange(min=1)
+TIME = click.FloatRange(min=0)
+TARGET_LOSS = 0.5
+HEADS = (
+    "engine", "mode", "updates", "rounds of each worker", "loss", "accuracy",
+    f"s to loss {TARGET_LOSS}", "staleness: mean", "max", "lead",
+)  # fmt: skip
+
+
+def _names(
+    ctx: click.Context, option: click.Parameter, value: str
+) -> list[str]:
+    known = list(RUNGS if option.name == "engine" else MODES)
+    names = known if value == "all" else list(dict.fromkeys(value.split(",")))
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(
+                f"{name!r} is none of {', '.join(known)}, all"
+            )
+    return names
+
+
+def _writable(
+    ctx: click.Context, option: click.Parameter, value: str | None
+) -> str | None:
+    if value is not None:
+        check_writable(value)
+    return value
+
+
+@click.command("parameter-server")
+@click.option(
+    "--engine",
+    default="minimr",
+    show_default=True,
+    callback=_names,
+    metavar="NAME,...",
+    help=f"Of {', '.join(RUNGS)}; all: each in turn.",
+)
+@click.option(
+    "--mode",
+    default="all",
+    show_default=True,
+    callback=_names,
+    metavar="NAME,...",
+    help=f"Of {', '.join(MODES)}; all: each in turn.",
+)
+@ADDRESS
+@click.option("--workers", default=4, show_default=True, type=POSITIVE)
+@click.option("--servers", default=2, show_default=True, type=POSITIVE)
+@click.option("--seconds", default=5.0, show_default=True, type=TIME)
+@click.option(
+    "--bound",
+    default=4,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="How many rounds ahead a stale worker may read.",
+)
+@click.option("--learning-rate", default=0.1, show_default=True)
+@click.option("--batch-size", default=32, show_default=True, type=POSITIVE)
+@click.option(
+    "--slow-ms",
+    default=50.0,
+    show_default=True,
+    type=TIME,
+    help="What a round of the last worker takes; of the others, 5.",
+)
+@click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--picture", callback=_writable, help="Draw loss and staleness to a PNG."
+)
+@click.option("--json", "path", callback=_writable, help="Write all of it.")
+def parameter_server(**chosen: Any) -> int:
+    """Train a small network on handwritten digits in three modes.
+
+    The last worker is slow. Synchronous, all wait for it; stale, they are
+    at most so many rounds ahead of it; asynchronous, nobody waits.
+    """
+    plan = Plan(
+        chosen["workers"],
+        chosen["servers"],
+        chosen["seconds"],
+        chosen["bound"],
+        chosen["learning_rate"],
+        chosen["batch_size"],
+        slow_pause_s=chosen["slow_ms"] / 1e3,
+        seed=chosen["seed"],
+    )
+    trained: list[Trained] = []
+    failed = False
+    for rung in chosen["engine"]:
+        try:
+            # what has come before an error stays
+            trained.extend(
+                _train(rung, chosen["mode"], plan, chosen["address"])
+            )
+        except (*FAILURES, ParameterServerError) as error:
+            if len(chosen["engine"]) == 1:
+                raise
+            note(f"minimr: {rung}: {error}")
+            failed = True
+    _show(trained)
+    if chosen["path"]:
+        content = {
+            "plan": asdict(plan),
+            "runs": [_as_json(t) for t in trained],
+        }
+        with atomic_writer(chosen["path"]) as file:
+            json.dump(content, file, indent=1)
+    if chosen["picture"]:
+        from minimr.training.picture import draw
+
+        draw(chosen["picture"], trained, plan)
+        note(f"drawn: {chosen['picture']}")
+    return 1 if failed else 0
+
+
+def _train(
+    rung: str, modes: Sequence[str], plan: Plan, address: str | None
+) -> Iterator[Trained]:
+    kind = RUNGS[rung][1]
+    with _cluster(rung, address), open_crew(kind, plan.workers) as crew:
+        for mode in modes:
+            note(f"{rung}: {mode}, {plan.seconds:g} s")
+            yield train(rung, mode, plan, crew)
+
+
+@contextlib.contextmanager
+def _cluster(rung: str, address: str | None) -> Iterator[None]:
+    """Join or start what a rung of actors runs on, and leave it."""
+    module, kind = RUNGS[rung]
+    if not module.startswith("ray_impl"):
+        yield
+        return
+    cluster = import_module("ray_impl.cluster")
+    where = cluster.running(kind) if address is None else address
+    joining = where not in (None, "local")
+    try:
+        api = cluster.load_ray(joining) if kind == "ray" else minimr
+    except ModuleNotFoundError as error:
+        raise EngineError(
+            f"the engine {rung} needs the package {error.name}: install it"
+        ) from error
+    if joining:
+        cluster.join_cluster(api, where)
+        note(f"{rung} has joined the cluster at {where}")
+    else:
+        cluster.start_cluster(api)
+    try:
+        yield
+    finally:
+        api.shutdown()
+
+
+def _show(trained: Sequence[Trained]) -> None:
+    rows = [list(HEADS), *(_row(run) for run in trained)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            f"{cell:<{width}}" if number < 2 else f"{cell:>{width}}"
+            for number, (cell, width) in enumerate(
+                zip(row, widths, strict=True)
+            )
+        ]
+        say("  ".join(cells).rstrip())
+
+
+def _as_json(run: Trained) -> dict[str, Any]:
+    looks = [look._asdict() for look in run.looks]
+    return {**vars(run), "stats": vars(run.stats), "looks": looks}
+
+
+def _row(run: Trained) -> list[str]:
+    found, stats = run.looks[-1], run.stats
+    pushes = sum(stats.staleness.values())
+    mean = sum(s * n for s, n in stats.staleness.items()) / max(1, pushes)
+    reached = run.seconds_to(TARGET_LOSS)
+    return [
+        run.rung,
+        run.mode,
+        f"{stats.rounds:,}",
+        " ".join(map(str, run.rounds)),
+        f"{found.loss:.3f}",
+        f"{found.accuracy:.1%}",
+        "-" if reached is None else f"{reached:.2f}",
+        f"{mean:.1f}",
+        str(max(stats.staleness, default=0)),
+        str(max(stats.lead, default=0)),
+    ]

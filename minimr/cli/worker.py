@@ -1,0 +1,53 @@
+"""`minimr worker`: join a run, from this machine or another."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from minimr.cli.console import note
+from minimr.net.channel import parse_address
+from minimr.net.handshake import HandshakeError
+from minimr.net.token import load_token, token_path
+from minimr.sockets.cluster.worker import Worker
+
+RETRY_INTERVAL_S = 0.2
+
+
+@click.command()
+@click.option(
+    "--address",
+    required=True,
+    metavar="HOST:PORT",
+    help="Where the run listens: its `--listen`.",
+)
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Keep trying for so many seconds while nobody answers.",
+)
+def worker(address: str, wait_s: float) -> None:
+    """Work for a run until it ends."""
+    try:
+        where = parse_address(address)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--address") from None
+    token = load_token()
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            joined = Worker(where, token)
+            break
+        except HandshakeError as error:
+            which = f" (the token here is {token_path()})"
+            hint = which if "token" in str(error) else ""
+            raise ConnectionError(f"{error}{hint}") from None
+        except ConnectionError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(RETRY_INTERVAL_S)
+    note(f"worker {joined.welcome.worker_id} works for {address}")
+    joined.run(lambda why: note(f"{address} has ended: {why}"))

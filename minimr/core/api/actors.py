@@ -1,0 +1,324 @@
+"""Actors as a program has them: what Ray has in `ray.actor`.
+
+A.remote(x)            ActorClass ─> ActorSpec ─> Actors, control store
+a.method.remote(x)     ActorHandle ─> ActorMethod ─> Task ─> Actors
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+from minimr.core.api import options as opts
+from minimr.core.api.remote import (
+    RemoteCall,
+    is_generator,
+    pack_arguments,
+    pickle_code,
+    refuse,
+)
+from minimr.core.api.session import session
+from minimr.core.messages import ActorSpec, Call, Inline
+from minimr.core.process import executor
+from minimr.core.process.refs import ObjectRef
+from minimr.core.process.runtime import Runtime, current
+from minimr.core.process.task_io import SYSTEM_METHODS, ActorExit
+from minimr.exceptions import PendingCallsLimitExceeded
+
+ASYNC_CONCURRENCY = 1000  # of an actor with async methods, as in Ray
+
+
+class ActorMethod(RemoteCall):
+    """A method of a handle: `handle.method.remote(...)`."""
+
+    def __init__(
+        self,
+        handle: ActorHandle | ActorMethod,
+        method: str,
+        parameters: str | None,
+        options: dict[str, Any],
+    ) -> None:
+        # Not the handle itself, which keeps this method: no cycles.
+        self._spec: ActorSpec = handle._spec
+        self._runtime: Runtime = handle._runtime
+        self._anchor: ObjectRef | None = handle._anchor
+        retries = options.get("max_task_retries")
+        super().__init__(
+            options.get("name") or f"{self._spec.class_name}.{method}",
+            options,
+            parameters,
+            options.get("generator", False),
+            self._spec.max_task_retries if retries is None else retries,
+        )
+        self._method, self._parameters = method, parameters
+        self._function = method
+        group = options.get("concurrency_group")
+        if group is not None:
+            _check_group(group, self._spec.groups, self._name)
+            self._function = Call(method, group)
+        self._queue = handle._queue
+        self._held = [self._anchor] if self._anchor is not None else []
+
+    def options(self, **options: Any) -> ActorMethod:
+        """Give the same method with other options."""
+        opts.check(options, opts.METHOD, "actor methods")
+        merged = {**self._options, **options}
+        return ActorMethod(self, self._method, self._parameters, merged)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        handle = ActorHandle(self._spec, self._anchor)
+        about = (self._method, self._parameters, self._options)
+        return ActorMethod, (handle, *about)
+
+    def remote(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the method. Blocks: no; gives references to its results.
+
+        Raises:
+            PendingCallsLimitExceeded: so many calls wait already.
+        """
+        if self._runtime is not current():
+            raise RuntimeError("the actor is of an earlier init()")
+        queue, limit = self._queue, self._spec.max_pending_calls
+        if limit > 0 and queue is not None:
+            under_way = [len(lease.inflight) for lease in queue.leases]
+            if len(queue.tasks) + sum(under_way) >= limit:
+                text = f"the actor has {limit} calls waiting"
+                raise PendingCallsLimitExceeded(f"{text} (max_pending_calls)")
+        return self._submit(self._runtime, args, kwargs)
+
+
+class ActorHandle:
+    """An actor, as somebody who can call it has it.
+
+    A counted handle has a reference to the actor's anchor; one that was
+    found by name does not count, as in Ray.
+    """
+
+    def __init__(self, spec: ActorSpec, anchor: ObjectRef | None) -> None:
+        self._spec = spec
+        self._anchor = anchor
+        self._runtime = current()
+        with self._runtime.lock:
+            self._queue = self._runtime.actors.queue(spec.id)
+        at_once = spec.is_async or spec.concurrency > 1 or bool(spec.groups)
+        self._queue.ordered = not at_once
+
+    def __getattr__(self, name: str) -> ActorMethod:
+        known = self._spec.methods.get(name, (None, {}))
+        if name not in self._spec.methods and name not in SYSTEM_METHODS:
+            raise AttributeError(
+                f"'{self._spec.class_name}' object has no attribute '{name}'"
+            )
+        method = self.__dict__[name] = ActorMethod(self, name, *known)
+        return method
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What it takes to start the actor stays with the control store.
+        spec = self._spec._replace(blob=b"", args=b"", deps=())
+        return ActorHandle, (spec, self._anchor)
+
+    def __repr__(self) -> str:
+        return f"Actor({self._spec.class_name}, {self._spec.id.hex()})"
+
+    def __hash__(self) -> int:
+        return hash(self._spec.id)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, ActorHandle) and self._spec.id == other._spec.id
+        )
+
+    @property
+    def _actor_id(self) -> Any:
+        return self._spec.id
+
+
+class ActorClassInheritanceException(TypeError):  # noqa: N818  # Ray's name
+    """A class derives from an actor class."""
+
+
+class ActorClass:
+    """A class whose instances are actors. Made by `minimr.remote`.
+
+    It has the attributes of the class: constants, static methods, ...
+    """
+
+    def __init__(self, cls: type, options: dict[str, Any]) -> None:
+        opts.check(options, opts.ACTOR, "actors")
+        self._cls = cls
+        self._options = options
+        functools.update_wrapper(self, cls, updated=())  # its name, ...
+        self._blob = b""
+        self._captured: list[ObjectRef] = []  # references in the class
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cls, name)
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: it is `remote` that calls."""
+        raise refuse(self.__name__)
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        raise ActorClassInheritanceException(
+            f"A class cannot derive from the actor class {self.__name__}. "
+            "Derive from a plain class, and make both actors with remote()."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ActorClass, (self._cls, self._options)
+
+    def options(self, **options: Any) -> ActorClass:
+        """Give the same class with other options."""
+        other = ActorClass(self._cls, {**self._options, **options})
+        other._blob, other._captured = self._blob, self._captured
+        return other
+
+    def remote(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Start an actor. Blocks: no, but for a name until it is known.
+
+        Raises:
+            ValueError: the name is taken.
+        Ray: the same.
+        """
+        runtime = session()
+        if not isinstance(runtime, Runtime):  # local mode
+            return runtime.actor(self._cls, args, kwargs, self._options)
+        name: Any = self._options.get("name")
+        share = self._options.get("get_if_exists")
+        if name == "" or (share and name is None):
+            raise ValueError(f"The actor name must not be empty: {name!r}")
+        namespace = self._options.get("namespace") or runtime.job.namespace
+        found = find_actor(runtime, name, namespace) if share else None
+        if found is not None:
+            return found
+        opts.stub(opts.signature(self._cls), self.__name__)(*args, **kwargs)
+        blob, refs, held = pack_arguments(args, kwargs, runtime)
+        spec = self._spec(runtime, blob, namespace)
+        answers: list[Any] = []
+        with runtime.lock:
+            create = runtime.actors.create
+            held = [*held, *self._captured]
+            anchor = create(spec, refs, held, answers.append)
+        runtime.flush()
+        if name is not None:
+            runtime.wait_for(answers.__len__, None)
+            if answers[0] is not None:  # the name is taken
+                found = find_actor(runtime, name, namespace) if share else None
+                if found is None:
+                    raise ValueError(answers[0])
+                return found
+        return ActorHandle(spec, anchor)
+
+    def _remote(
+        self, args: Any = None, kwargs: Any = None, **options: Any
+    ) -> Any:
+        """Start an actor with these options. Ray: the same."""
+        return self.options(**options).remote(*args or (), **kwargs or {})
+
+    def _spec(
+        self, runtime: Runtime, args: bytes | Inline, namespace: str
+    ) -> ActorSpec:
+        options, job = self._options, runtime.job
+        if not self._blob:
+            self._blob, self._captured = pickle_code(self._cls, self.__name__)
+        is_async = any(
+            inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f)
+            for _, f in inspect.getmembers(self._cls, inspect.isfunction)
+        )
+        # As in Ray: one that asks for nothing holds nothing while it lives.
+        asks = ("num_cpus", "num_gpus", "resources", "memory")
+        held = int(any(options.get(name) is not None for name in asks))
+        detached = options.get("lifetime") == "detached"
+        methods = _methods(self._cls)
+        groups = tuple((options.get("concurrency_groups") or {}).items())
+        for name, (_, about) in methods.items():
+            if about.get("concurrency_group") is not None:
+                _check_group(about["concurrency_group"], groups, name)
+        place = opts.shape(options, 1, job.env, runtime.group)
+        return ActorSpec(
+            runtime.new_id(),
+            self.__name__,
+            self._blob,
+            args,
+            (),
+            place,
+            opts.amounts(options, held, place.strategy),
+            options.get("name"),
+            namespace,
+            options.get("max_restarts") or 0,
+            options.get("max_task_retries") or 0,
+            options.get("max_concurrency")
+            or (ASYNC_CONCURRENCY if is_async else 1),
+            is_async,
+            methods,
+            job,
+            None if detached else runtime.address,
+            options.get("max_pending_calls") or -1,
+            groups,
+        )
+
+
+def _check_group(
+    group: str, groups: tuple[tuple[str, int], ...], method: str
+) -> None:
+    if group not in dict(groups):
+        raise ValueError(
+            f"{method} is in the concurrency group {group!r}, and the actor "
+            f"has {sorted(dict(groups)) or 'none'}: name it in "
+            "@remote(concurrency_groups={...})"
+        )
+
+
+def _methods(cls: type) -> dict[str, tuple[str | None, dict[str, Any]]]:
+    methods = {}
+    for name, function in inspect.getmembers(cls, callable):
+        own = inspect.isfunction(function) or inspect.ismethod(function)
+        if name.startswith("__") and not own:  # what every class has
+            continue
+        options = dict(getattr(function, "__minimr_method__", {}))
+        if is_generator(function):
+            options["generator"] = True
+        static = isinstance(inspect.getattr_static(cls, name), staticmethod)
+        has_self = not static and not inspect.ismethod(function)
+        methods[name] = (opts.signature(function, has_self), options)
+    return methods
+
+
+def find_actor(
+    runtime: Runtime, name: str, namespace: str
+) -> ActorHandle | None:
+    """Look for an actor. Blocks: until the control store answers."""
+    spec = runtime.ask_head("find_actor", name, namespace)
+    return ActorHandle(spec, None) if isinstance(spec, ActorSpec) else None
+
+
+def method(**options: Any) -> Any:
+    """Give a method of an actor class its own options.
+
+    Ray: `ray.method`.
+    """
+    opts.check(options, opts.METHOD, "actor methods")
+    if not options:
+        raise ValueError("method() takes at least one option")
+
+    def mark(function: Any) -> Any:
+        function.__minimr_method__ = options
+        return function
+
+    return mark
+
+
+def exit_actor() -> None:
+    """End this actor, after this method.
+
+    Runs in: actor.
+
+    Raises:
+        TypeError: this is no actor.
+    Ray: the same.
+    """
+    if executor.executor is None or executor.executor.spec is None:
+        raise TypeError("exit_actor() is for the methods of an actor.")
+    executor.executor.leave()
+    raise ActorExit

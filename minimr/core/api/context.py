@@ -1,0 +1,107 @@
+"""Where this code runs: what Ray has in `ray.runtime_context`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minimr.core.api.actors import ActorHandle
+from minimr.core.api.session import session
+from minimr.core.process import executor
+from minimr.core.process.runtime import running
+
+
+class RuntimeContext:
+    """What a task, an actor or a driver can learn about itself.
+
+    Ray: `ray.get_runtime_context()`.
+    """
+
+    def get_job_id(self) -> str:
+        """Give the id of the driver's job."""
+        return str(session().job.id)
+
+    def get_node_id(self) -> str:
+        """Give the id of the node that this process is on."""
+        return str(session().welcome.node)
+
+    def get_worker_id(self) -> str:
+        """Give the id of this process."""
+        return str(session().process.hex())
+
+    def get_task_id(self) -> str | None:
+        """Give the id of the running task; None in a driver."""
+        now = running.get()
+        return now.task.hex() if now and now.task else None
+
+    def get_task_name(self) -> str | None:
+        """Give the name of the running task."""
+        now = running.get()
+        return now.name if now else None
+
+    def get_attempt_number(self) -> int:
+        """Count the runs of this task before this one: 0 in the first.
+
+        Ray: no public name.
+        """
+        now = running.get()
+        return now.attempt if now else 0
+
+    def is_canceled(self) -> bool:
+        """Tell whether somebody has cancelled the running method."""
+        now = running.get()
+        return bool(
+            executor.executor
+            and now
+            and now.task in executor.executor.cancelled
+        )
+
+    def get_actor_id(self) -> str | None:
+        """Give the id of the actor that this is; None elsewhere."""
+        spec = executor.executor.spec if executor.executor else None
+        return spec.id.hex() if spec else None
+
+    def get_actor_name(self) -> str | None:
+        """Give the name of the actor that this is."""
+        spec = executor.executor.spec if executor.executor else None
+        return (spec.name or "") if spec else None
+
+    @property
+    def namespace(self) -> str:
+        """Give the namespace of the job."""
+        return str(session().job.namespace)
+
+    @property
+    def gcs_address(self) -> str:
+        """Give the address of the head."""
+        return "{}:{}".format(*session().welcome.head)
+
+    @property
+    def was_current_actor_reconstructed(self) -> bool:
+        """Tell whether this actor was restarted."""
+        return bool(executor.executor and executor.executor.restarts)
+
+    @property
+    def current_actor(self) -> Any:
+        """Give a handle to the actor that this is."""
+        if executor.executor is None or executor.executor.spec is None:
+            raise RuntimeError("This method is only available in an actor.")
+        return ActorHandle(executor.executor.spec, None)
+
+    def get_assigned_resources(self) -> dict[str, float]:
+        """Give what this task or actor holds."""
+        return dict(executor.executor.hold) if executor.executor else {}
+
+    def get_accelerator_ids(self) -> dict[str, list[str]]:
+        """Give the GPUs that this task or actor may use."""
+        gpus = executor.executor.gpus if executor.executor else ()
+        return {"GPU": [str(gpu) for gpu in gpus]}
+
+
+def get_runtime_context() -> RuntimeContext:
+    """Tell where this code runs. Ray: the same."""
+    return RuntimeContext()
+
+
+def get_gpu_ids() -> list[int | str]:
+    """Give the GPUs that this task or actor may use. Ray: the same."""
+    return list(executor.executor.gpus) if executor.executor else []

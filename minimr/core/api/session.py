@@ -1,0 +1,257 @@
+"""`init` and `shutdown`: a program joins a cluster, or starts one.
+
+init() ──> does a cluster run here? ──> attach to it
+             └─ no ─> spawn a node ──> "address" on its output ──> attach
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from minimr.core import messages as m
+from minimr.core.api import running
+from minimr.core.api.local import LocalRuntime
+from minimr.core.api.options import shape
+from minimr.core.api.spawn import NodeProcess, node_options, spawn_node
+from minimr.core.process import runtime as runtimes
+from minimr.core.process.runtime import Runtime, set_current
+from minimr.net.channel import Address, connect, parse_address
+from minimr.net.token import load_token
+from minimr.system.logs import VARIABLE, narrate
+
+LOOPBACK = "127.0.0.1"
+QUERY_TIMEOUT_S = 10.0
+
+_node: NodeProcess | None = None
+_local: Any = None  # the runtime of local mode
+
+
+def session() -> Any:
+    """Give the runtime of this process; start one at the first use.
+
+    Raises:
+        LocalRayletDiedError: its node, or the head, is gone.
+    """
+    if _local is not None:
+        return _local
+    if runtimes._current is None:
+        init()
+    runtime = runtimes._current
+    if runtime is not None and runtime.lost:
+        raise runtime.error()
+    return runtime
+
+
+def started() -> Any:
+    """Give the runtime of this process, as `session` does; start none."""
+    return _local if _local is not None else runtimes.current()
+
+
+def is_initialized() -> bool:
+    """Tell whether `init` was called, and `shutdown` not since.
+
+    Ray: the same.
+    """
+    return _local is not None or runtimes._current is not None
+
+
+def own_host() -> str:
+    """Tell at which address other processes of the cluster reach us."""
+    return str(session().address[0])
+
+
+class RayContext(dict[str, Any]):
+    """What `init` returns; `with init():` ends with `shutdown()`.
+
+    Ray: `ray.client_builder.RayContext`.
+    """
+
+    dashboard_url = ""  # there is none
+
+    @property
+    def address_info(self) -> dict[str, Any]:
+        """Return where the cluster is."""
+        return dict(self)
+
+    def __enter__(self) -> RayContext:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        shutdown()
+
+
+def init(
+    address: str | None = None,
+    *,
+    num_cpus: float | None = None,
+    num_gpus: float | None = None,
+    resources: dict[str, float] | None = None,
+    object_store_memory: int | None = None,
+    labels: dict[str, str] | None = None,
+    local_mode: bool = False,
+    ignore_reinit_error: bool = False,
+    include_dashboard: bool | None = None,
+    log_to_driver: bool = True,
+    namespace: str | None = None,
+    runtime_env: dict[str, Any] | None = None,
+    logging_level: Any = None,
+    configure_logging: bool = True,
+    **unknown: Any,
+) -> RayContext:
+    """Join a cluster, or start one of one node.
+
+    The one at `address`; without one, that which runs here (by
+    $MINIMR_ADDRESS or `minimr start`), and a new one where none does.
+    "local" always starts one, "auto" never does.
+
+    Runs in: driver. Blocks: until the node answers.
+
+    Raises:
+        ConnectionError: nobody answers there, or with another token.
+
+    Ray: `ray.init`; a dashboard and logging options have no effect here.
+    """
+    global _local
+    if not all(name.startswith("_") for name in unknown):
+        raise RuntimeError(f"init() got unknown options: {[*unknown]}")
+    if is_initialized():
+        if ignore_reinit_error:
+            return RayContext()
+        raise RuntimeError("init() was called twice; shutdown() comes first")
+    if not isinstance(namespace, str | None):
+        raise TypeError(f"namespace must be None or a string: {namespace!r}")
+    if namespace == "":
+        raise ValueError(
+            '"" is not a valid namespace: pass None for a new one'
+        )
+    if local_mode:
+        given = {"CPU": num_cpus or os.cpu_count() or 1, "GPU": num_gpus or 0}
+        _local = LocalRuntime({**given, **(resources or {})})
+        return RayContext()
+    if VARIABLE in os.environ:
+        narrate("driver ")
+    amounts = (num_cpus, num_gpus, resources, object_store_memory, labels)
+    process = os.urandom(8)  # who we are, before we can say hello with it
+    where, host = _place(address, amounts, process)
+    runtime = Runtime("driver", load_token(), host)
+    runtime.process = process
+    _connect(runtime, where, namespace, runtime_env, log_to_driver)
+    if VARIABLE in os.environ:  # now with the node
+        narrate("driver ", runtime.welcome.node)
+    return RayContext(
+        node_id=runtime.welcome.node,
+        address="{}:{}".format(*where),
+        gcs_address="{}:{}".format(*runtime.welcome.head),
+        node_ip_address=runtime.home[0],
+    )
+
+
+def _place(
+    address: str | None, amounts: tuple[Any, ...], process: bytes
+) -> tuple[Address, str]:
+    """Give the address of a node, and our own towards it."""
+    global _node
+    if address == "auto":
+        address = running.require()
+    elif address is None:
+        address = running.find()
+    if address in (None, "local"):
+        options = {**node_options(*amounts), "driver": process.hex()}
+        options["parent"] = os.getpid()
+        _node, there = spawn_node(options)
+        return there, LOOPBACK
+    if any(amount is not None for amount in amounts):
+        raise ValueError(
+            f"num_cpus, num_gpus, resources and object_store_memory are of a "
+            f"cluster that is started, and this one runs, at {address}: leave "
+            'them out, or start another one with address="local"'
+        )
+    where = parse_address(str(address).removeprefix("ray://"))
+    # Once by hand, for an error that says what is wrong there.
+    channel = connect(where, load_token(), ["head", "node"])
+    there, here = channel.sock.getpeername(), channel.sock.getsockname()
+    channel.close()
+    return there[:2], here[0]
+
+
+def _connect(
+    runtime: Runtime,
+    where: Address,
+    namespace: str | None,
+    env: Any,
+    log_to_driver: bool,
+) -> None:
+    runtime.job = m.Job(
+        runtime.process.hex(),
+        tuple(path or os.getcwd() for path in sys.path),
+        os.getcwd(),
+        namespace or secrets.token_hex(8),
+        shape({"runtime_env": env}, 0).env,
+        runtime.address if log_to_driver else None,
+    )
+    set_current(runtime)
+    try:
+        runtime.home = _own_node(runtime, where)
+        runtime.attach(runtime.home)
+    except BaseException:
+        set_current(None)
+        runtime.hub.close()
+        raise
+    runtime.pump.start()
+    atexit.register(shutdown)
+
+
+def _own_node(runtime: Runtime, where: Address) -> Address:
+    """Give the node of this machine: it is in its memory that we read.
+
+    Raises:
+        ConnectionError: the cluster has none here.
+    """
+    host = runtime.address[0]
+    if where[0] == host or host.startswith("127."):
+        return where
+    with runtime.lock:
+        link = runtime.link(where)
+    nodes = runtime.call(link, "query", "nodes", timeout_s=QUERY_TIMEOUT_S)
+    for node in nodes if isinstance(nodes, list) else []:
+        if node.alive and node.address[0] == host:
+            return tuple(node.address)
+    head = "{}:{}".format(*where)
+    raise ConnectionError(
+        f"the cluster at {head} has no node on this machine ({host}), and a "
+        f"program needs one: `minimr start --address {head}` starts it"
+    )
+
+
+def shutdown() -> None:
+    """Leave the cluster, and end it if `init` started it.
+
+    Blocks: until its processes have ended.
+    Ray: the same.
+    """
+    global _node, _local
+    _local = None
+    if runtimes._current is not None:
+        runtime = runtimes._current
+        set_current(None)
+        if runtime.forked:  # the cluster is the parent's
+            _node = None
+            return
+        try:
+            runtime.show_last_prints()
+        finally:
+            runtime.close()
+            atexit.unregister(shutdown)
+    if _node is not None:
+        try:
+            _node.wait(5)
+        except subprocess.TimeoutExpired:
+            _node.send_signal(signal.SIGKILL)
+            _node.wait()
+        _node = None

@@ -1,0 +1,160 @@
+"""The process of a node: what it has, its start, and its end.
+
+init, `minimr start`, Cluster ── spawn_node ──> keeper ──> node
+                                 NodeProcess       └ `system/keeper.py`
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from minimr.exceptions import RaySystemError
+from minimr.net.channel import Address
+from minimr.net.token import load_token
+from minimr.system import machine
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class NodeProcess:
+    """A node that this process has started, and the keeper above it.
+
+    Attributes:
+        pid: of the node; its workers are children of that process.
+    """
+
+    pid: int
+    keeper: subprocess.Popen[bytes]
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the node, if it has not ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End the node at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def poll(self) -> int | None:
+        """Give the exit code when all is gone, before that None."""
+        return self.keeper.poll()
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Give the exit code; 128 + N after signal N.
+
+        Blocks: until the node, its workers and all that these have started
+        are gone.
+
+        Raises:
+            subprocess.TimeoutExpired: they are not, after that time.
+        """
+        return self.keeper.wait(timeout_s)
+
+
+def node_options(
+    num_cpus: float | None,
+    num_gpus: float | None,
+    resources: dict[str, float] | None,
+    object_store_memory: int | None,
+    labels: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Say what a node has; what is not given is measured.
+
+    Raises:
+        ValueError: an amount is negative or not whole, or has a name of its
+            own among the arguments.
+    """
+    amounts = dict(resources or {})
+    for name in ("CPU", "GPU"):
+        if name in amounts:
+            text = f"resources={resources}: give it as num_{name.lower()}s"
+            raise ValueError(text)
+    amounts["CPU"] = machine.cpus() if num_cpus is None else num_cpus
+    gpus = _gpus() if num_gpus is None else num_gpus
+    if gpus:
+        amounts["GPU"] = gpus
+    for name, have in amounts.items():
+        if have < 0 or have != int(have):
+            text = "What a node has must be whole and not negative"
+            raise ValueError(f"{text}: {name} is {have}")
+    amounts = {name: float(have) for name, have in amounts.items()}
+    memory = machine.memory_bytes()
+    store = int(object_store_memory or memory * 0.3)
+    amounts["memory"] = float(memory * 0.5)
+    amounts["object_store_memory"] = float(store)
+    return {
+        "resources": amounts,
+        "store_bytes": store,
+        "labels": dict(labels or {}),
+    }
+
+
+def _gpus() -> int:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return sum(bool(part.strip()) for part in visible.split(","))
+    return sum(
+        name.startswith("nvidia") and name[6:].isdigit()
+        for name in os.listdir("/dev")
+    )
+
+
+def spawn_node(
+    options: dict[str, Any], log: IO[bytes] | None = None
+) -> tuple[NodeProcess, Address]:
+    """Start a node's process. Blocks: until it listens.
+
+    It writes warnings to `log`, or where this process does.
+
+    Raises:
+        OSError: it cannot listen there, or this system is not Linux.
+        RaySystemError: it has not started; its output is in the text.
+    """
+    if sys.platform != "linux":
+        raise OSError(
+            f"minimr's nodes run on Linux only, not on {sys.platform}: use a "
+            "container, a virtual machine or WSL; or init(local_mode=True)"
+        )
+    load_token()  # or it is refused here, and not in the node
+    env = dict(os.environ)
+    known = env.get("PYTHONPATH")
+    env["PYTHONPATH"] = f"{ROOT}:{known}" if known else str(ROOT)
+    program = [
+        "minimr.system.keeper",
+        "minimr.core.node.main",
+        json.dumps(options),
+    ]
+    keeper = subprocess.Popen(
+        [sys.executable, "-m", *program, json.dumps(options)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        env=env,
+        start_new_session=True,  # Ctrl-C is the driver's
+    )
+    assert keeper.stdout is not None
+    line = keeper.stdout.readline()
+    keeper.stdout.close()
+    try:
+        said = json.loads(line)
+    except ValueError:
+        keeper.terminate()
+        code = keeper.wait()
+        raise RaySystemError(
+            f"the node did not start (exit code {code}): {line!r}"
+        ) from None
+    if "error" in said:
+        keeper.wait()
+        raise OSError(said["error"])
+    host, port, pid = said
+    return NodeProcess(pid, keeper), (host, port)

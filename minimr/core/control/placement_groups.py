@@ -1,0 +1,264 @@
+"""Placement groups: bundles of resources, reserved together on the nodes.
+
+    create_group ──> PENDING ── place() ──> reserve on each node
+                        ▲                    │          │
+                        └── one has refused ─┘          ▼
+                              a node dies <──────── CREATED
+                                   │                    │
+                              RESCHEDULING          REMOVED, with its creator
+
+A bundle is a part of its node under names of its own, as in Ray: with
+{"CPU": 2} for bundle 0 of group G, a node loses 2 CPU and has 2 "CPU_group_G"
+and 2 "CPU_group_0_G". A task of the group asks for those, and so the scheduler
+knows nothing of groups.
+
+Rules:
+
+1. All bundles are reserved, or none: what was reserved is given back when
+   one node refuses, and all is tried again when the nodes report a change.
+2. Nobody uses a bundle before the whole group is there: owners wait for it,
+   and so do the actors of the control store. (Ray: two phases, prepare and
+   commit.)
+3. What runs in a group ends with it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from minimr.core import messages as m
+from minimr.core.scheduler import holds, total
+from minimr.net.endpoint import Endpoint, Reply
+from minimr.net.peer import Peer
+
+MAX_REMOVED = 1000  # still listed
+
+Bundle = Mapping[str, float]
+
+
+def place(
+    bundles: Sequence[Bundle],
+    strategy: str,
+    nodes: Sequence[m.NodeInfo],
+    used: Sequence[str] = (),
+) -> list[str] | None:
+    """Choose a node for each bundle; None: they do not fit at the moment.
+
+    The largest bundles choose first. PACK fills as few nodes as it can,
+    SPREAD uses as many; the strict ones use one, or one each.
+
+    Args:
+        nodes: those that live, with what they have left.
+        used: the nodes of bundles of the group that are there already.
+
+    Returns: the ids of the nodes, in the order of the bundles.
+    """
+    if strategy == "STRICT_PACK":
+        near = [node for node in nodes if node.id in used] if used else nodes
+        found = place([total(bundles)], "PACK", near)
+        return found and found * len(bundles)
+    free = {node.id: dict(node.available) for node in nodes}
+    taken = Counter(used)
+    chosen: dict[int, str] = {}
+    by_size = sorted(
+        range(len(bundles)), key=lambda i: -sum(bundles[i].values())
+    )
+    for index in by_size:
+        bundle = bundles[index]
+        able = [id for id, have in free.items() if holds(have, bundle)]
+        if strategy == "STRICT_SPREAD":
+            able = [id for id in able if not taken[id]]
+        if not able:
+            return None
+        sign = -1 if strategy == "PACK" else 1
+        best = min(
+            able, key=lambda id: (sign * taken[id], -free[id].get("CPU", 0.0))
+        )
+        for name, need in bundle.items():
+            free[best][name] -= need
+        taken[best] += 1
+        chosen[index] = best
+    return [chosen[index] for index in range(len(bundles))]
+
+
+@dataclass(eq=False)
+class Group:
+    """One placement group, from its creation until it is removed."""
+
+    spec: m.GroupSpec
+    owner: Peer  # the link of its creator
+    state: str = "PENDING"
+    nodes: list[str | None] = field(default_factory=list)  # one a bundle
+    reserving: int = 0  # nodes that have not answered
+    refused: bool = False
+    waiting: list[Callable[[Any], None]] = field(default_factory=list)
+
+
+class Groups:
+    """The table of placement groups. Runs in: the control store.
+
+    Args:
+        nodes: the table of nodes, by their ids.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, nodes: Mapping[str, m.NodeInfo]
+    ) -> None:
+        self.endpoint = endpoint
+        self.nodes = nodes
+        self.groups: dict[str, Group] = {}
+        self._removed: deque[str] = deque()  # still listed, the oldest first
+        endpoint.serve(self)
+        endpoint.left.append(self._left)
+
+    def _on_create_group(
+        self, peer: Peer, spec: m.GroupSpec, reply: Reply
+    ) -> None:
+        if spec.name and self._named(spec.name, spec.namespace):
+            reply(f"the name {spec.name!r} is taken by a placement group")
+            return
+        group = Group(spec, peer, nodes=[None] * len(spec.bundles))
+        self.groups[spec.id] = group
+        reply(None)
+        self._reserve(group)
+
+    def _named(self, name: str, namespace: str) -> Group | None:
+        for group in self.groups.values():
+            spec = group.spec
+            same = (spec.name, spec.namespace) == (name, namespace)
+            if same and group.state != "REMOVED":
+                return group
+        return None
+
+    def _on_find_group(
+        self, peer: Peer, name: str, namespace: str, reply: Reply
+    ) -> None:
+        group = self._named(name, namespace)
+        reply(None if group is None else group.spec)
+
+    def _on_await_group(self, peer: Peer, id: str, reply: Reply) -> None:
+        self.when_created(id, reply)
+
+    def when_created(self, id: str, function: Callable[[Any], None]) -> None:
+        """Call it with the addresses of the bundles, or why there are none."""
+        group = self.groups.get(id)
+        if group is None or group.state == "REMOVED":
+            function("The placement group has been removed.")
+        elif group.state == "CREATED":
+            function([self.nodes[id].address for id in group.nodes if id])
+        else:
+            group.waiting.append(function)
+
+    def nodes_changed(self) -> None:
+        """Try again: a node has reported something new."""
+        for group in self.groups.values():
+            if group.state in ("PENDING", "RESCHEDULING"):
+                self._reserve(group)
+
+    # ---- reserving ----
+
+    def _reserve(self, group: Group) -> None:
+        if group.reserving:
+            return
+        missing = [i for i, node in enumerate(group.nodes) if node is None]
+        spec, there = group.spec, [id for id in group.nodes if id is not None]
+        living = [node for node in self.nodes.values() if node.alive]
+        bundles = [dict(spec.bundles[i]) for i in missing]
+        chosen = place(bundles, spec.strategy, living, there)
+        if chosen is None:
+            return
+        group.refused = False
+        for id in dict.fromkeys(chosen):
+            here = [i for i, c in zip(missing, chosen, strict=True) if c == id]
+            group.reserving += 1
+            self.endpoint.ask(
+                self.endpoint.link(self.nodes[id].address),
+                partial(self._answered, group, id, here),
+                "reserve",
+                spec.id,
+                [(i, spec.bundles[i]) for i in here],
+            )
+
+    def _answered(
+        self, group: Group, id: str, indices: list[int], answer: Any
+    ) -> None:
+        group.reserving -= 1
+        if answer is True and self.nodes[id].alive:
+            for index in indices:
+                group.nodes[index] = id
+        else:
+            group.refused = True
+        if group.reserving:
+            return
+        if group.state == "REMOVED":
+            self._give_back(group)
+        elif None not in group.nodes:
+            self._tell(group, "CREATED")
+        elif group.refused and group.state == "PENDING":
+            self._give_back(group)  # others may need it meanwhile
+
+    def _tell(self, group: Group, state: str) -> None:
+        group.state = state
+        waiting, group.waiting = group.waiting, []
+        for function in waiting:
+            self.when_created(group.spec.id, function)
+
+    def _give_back(self, group: Group) -> None:
+        for id in {id for id in group.nodes if id is not None}:
+            if self.nodes[id].alive:
+                link = self.endpoint.link(self.nodes[id].address)
+                link.post(("unreserve", group.spec.id))
+        group.nodes = [None] * len(group.nodes)
+
+    # ---- the end ----
+
+    def _on_remove_group(self, peer: Peer, id: str, reply: Reply) -> None:
+        if id in self.groups:
+            self._remove(self.groups[id])
+        reply(None)
+
+    def _remove(self, group: Group) -> None:
+        if group.state != "REMOVED":
+            self._tell(group, "REMOVED")
+            self._removed.append(group.spec.id)
+            if len(self._removed) > MAX_REMOVED:
+                del self.groups[self._removed.popleft()]
+            if not group.reserving:  # else when all have answered
+                self._give_back(group)
+
+    def _left(self, peer: Peer, why: str) -> None:
+        for group in [*self.groups.values()]:
+            if group.owner is peer and not group.spec.detached:
+                self._remove(group)
+
+    def node_lost(self, id: str) -> None:
+        """A node is dead, and so are its bundles: find others."""
+        for group in self.groups.values():
+            if id in group.nodes and group.state != "REMOVED":
+                group.nodes = [None if n == id else n for n in group.nodes]
+                group.state = "RESCHEDULING"
+                self._reserve(group)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Describe all groups, as Ray's `placement_group_table` does."""
+        return [
+            {
+                "placement_group_id": group.spec.id,
+                "name": group.spec.name,
+                "state": group.state,
+                "strategy": group.spec.strategy,
+                "is_detached": group.spec.detached,
+                "bundles": {
+                    i: dict(bundle)
+                    for i, bundle in enumerate(group.spec.bundles)
+                },
+                "bundles_to_node_id": {
+                    i: id or "" for i, id in enumerate(group.nodes)
+                },
+            }
+            for group in self.groups.values()
+        ]

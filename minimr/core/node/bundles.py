@@ -1,0 +1,61 @@
+"""The bundles of placement groups that one node has set aside.
+
+    control store ── reserve(group, bundles) ──> all of them fit, or none
+                  ── unreserve(group)        ──> who uses them ends
+
+See `minimr/core/control/placement_groups.py` for what a bundle is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from minimr.core import messages as m
+from minimr.core.scheduler import Pool, holds, total
+from minimr.net.endpoint import Reply
+from minimr.net.peer import Peer
+
+
+class Bundles:
+    """The bundles that one node has set aside. Runs in: the node.
+
+    Args:
+        end_users: called with (resource, why): who holds it has to end.
+        changed: called when the node has more or less than before.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        end_users: Callable[[str, str], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self.pool = pool
+        self._end_users = end_users
+        self._changed = changed
+        # {group: what each bundle took from the node, its GPUs}
+        self._taken: dict[str, list[tuple[m.Amounts, tuple[int, ...]]]] = {}
+
+    def _on_reserve(
+        self,
+        peer: Peer,
+        group: str,
+        bundles: list[tuple[int, m.Amounts]],
+        reply: Reply,
+    ) -> None:
+        need = total([dict(amounts) for _, amounts in bundles])
+        enough = holds(self.pool.available, need)
+        if enough:
+            for index, amounts in bundles:
+                gpus = self.pool.reserve(group, index, amounts)
+                self._taken.setdefault(group, []).append((amounts, gpus))
+        reply(enough)
+        self._changed()
+
+    def _on_unreserve(self, peer: Peer, group: str) -> None:
+        taken = self._taken.pop(group, None)
+        if taken is not None:
+            why = "its placement group was removed"
+            self._end_users(m.in_group(m.BUNDLE, group), why)
+            self.pool.unreserve(group, taken)
+            self._changed()

@@ -1,0 +1,131 @@
+"""The process of a node, and of the workers forked from it.
+
+    python -m minimr.system.keeper minimr.core.node.main \
+        '{"resources": ..., "head": ...}'
+
+It writes its address and its process id as one line of JSON, and serves
+until the driver that started it, or the head, is gone. Whoever of the two
+processes ends first, no descendant of a worker outlives both.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import Any
+
+from minimr.core.control.store import Control
+from minimr.core.node.node import OF_HEAD, Node
+from minimr.core.node.worker_pool import Worker
+from minimr.core.process import ending, executor
+from minimr.core.process.runtime import Runtime, set_current
+from minimr.net.channel import Address
+from minimr.net.token import load_token
+from minimr.system.keeper import KEEPER, adopt_orphans, end_all_children
+from minimr.system.logs import narrate
+
+WARM_S = 0.5  # after the start, which it would make longer
+
+log = logging.getLogger(__name__)
+
+
+def serve(options: dict[str, Any]) -> None:
+    """Be a node until it is over. Runs in: a process of its own."""
+    adopt_orphans()
+    token = load_token()
+    address = (options.get("host", "127.0.0.1"), options.get("port", 0))
+
+    def worker_main(born: Worker) -> None:
+        narrate("worker ", node.id)
+        run_worker(token, node.address, born)
+
+    amounts, store_bytes = options["resources"], options["store_bytes"]
+    labels, head = options.get("labels", {}), options.get("head")
+    if head is None:
+        amounts[OF_HEAD] = 1.0
+    node = Node(token, address, amounts, store_bytes, labels, worker_main)
+    narrate("node ", node.id)
+    node.driver = options.get("driver")  # when `init` started this cluster
+    parent = options.get("parent")
+    keeper = os.environ.pop(KEEPER, None)
+    for other in (parent, keeper):
+        if other is not None:
+            _end_with(node, int(other))
+    if head is None:
+        node.hub.kind = "head"  # what who dials is told
+        control = Control(node)
+        control.nodes[node.id] = node.info()  # known to the first who asks
+        node.serve(control)
+    sys.stdout.write(json.dumps([*node.address, os.getpid()]) + "\n")
+    sys.stdout.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    node.join(tuple(head) if head else node.address)
+    node.later(WARM_S, warm)
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        while True:
+            node.step()
+    except SystemExit as end:
+        node.farewell(str(end))
+        while node.workers.workers:
+            with suppress(SystemExit):  # one more SIGTERM
+                node.step()
+        raise
+
+
+def _terminated(*signal: Any) -> None:
+    raise SystemExit("it was told to end (SIGTERM, by `minimr stop`?)")
+
+
+def _end_with(node: Node, process: int) -> None:
+    gone = os.pidfd_open(process)
+
+    def ended() -> None:
+        node.hub.unwatch_file(gone)  # it stays readable
+        node._on_stop(None, f"process {process} is gone")
+
+    node.hub.watch_file(gone, ended)
+
+
+def warm() -> None:
+    """Import what some workers need that are forked later.
+
+    Nested tasks and async actors do. It takes longer than a fork; here, once
+    and when it holds up nobody.
+    """
+    for name in ("asyncio", "minimr.core.api.verbs"):  # no code of the node's
+        importlib.import_module(name)
+    gc.freeze()  # see `WorkerPool`
+
+
+def run_worker(token: bytes, node: Address, born: Worker) -> None:
+    """Be a worker. Runs in: a fork of the node."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ.update(dict(born.env))
+    runtime = Runtime("worker", token, node[0])
+    runtime.process = born.process
+    runtime.home, runtime.env = node, born.env
+    set_current(runtime)
+    working = executor.executor = executor.Executor(runtime, born.progress)
+    runtime.attach(node)
+    runtime.pump.start()
+    ending.end(working, working.run())
+
+
+if __name__ == "__main__":
+    narrate("node ")
+    try:
+        serve(json.loads(sys.argv[1]))
+    except SystemExit as end:
+        log.info("the node ends: %s", end)
+        end_all_children()
+        os._exit(0)
+    except OSError as error:  # who started us reads one line
+        sys.stdout.write(json.dumps({"error": error.strerror}) + "\n")
+        raise

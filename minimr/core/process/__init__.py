@@ -1,0 +1,1 @@
+"""The core of a driver or a worker (Ray: the core worker)."""

@@ -1,0 +1,61 @@
+"""The end of a worker that is asked to end: as an interpreter ends.
+
+    exit_actor(), sys.exit(), or the node says "stop"
+        ─> the main thread leaves `Executor.run` ─> end()
+
+Rules:
+
+1. Threads are waited for, atexit handlers run, the actor is let go of, and
+   files that nobody closed are written: what a program does in the end
+   counts in a worker as well.
+2. All that takes `ENDING_S` at most. Then the process is killed: by its
+   node, if that has asked it to end, or by an alarm.
+3. What was there before the fork is the node's, and is left as it is.
+
+Ray: a worker returns from its main function.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import io
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from minimr.core import messages as m
+
+if TYPE_CHECKING:
+    from minimr.core.process.executor import Executor
+
+FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
+
+
+def end(executor: Executor, code: int) -> NoReturn:
+    """End this process. Runs in: the main thread of a worker."""
+    if executor.runtime.forked:  # by a task: all that is its parent's
+        os._exit(code)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, m.ENDING_S)
+    for pool in executor.threads.values():  # calls that have not begun
+        pool.shutdown(wait=False, cancel_futures=True)
+    shut: Any = threading._shutdown  # type: ignore[attr-defined]
+    shut()  # as `multiprocessing` does in its forks
+    atexit._run_exitfuncs()
+    executor.actor = None
+    executor.results.functions.clear()
+    gc.collect()
+    write_files()
+    os._exit(code)
+
+
+def write_files() -> None:
+    """Write what files have in their buffers, whoever may have them open."""
+    files = [thing for thing in gc.get_objects() if type(thing) in FILES]
+    for file in [*files, sys.stdout, sys.stderr]:
+        with contextlib.suppress(OSError, ValueError):  # full, closed, ...
+            file.flush()

@@ -1,0 +1,415 @@
+"""The worker: runs what is pushed to it.
+
+    push ──> queue ──> main thread: arguments, call, reply ──> done
+              (an actor: or a pool of threads, or an event loop)
+
+Rules:
+
+1. The main thread reads the sockets while it has no task, and runs user
+   code otherwise; the background thread reads while a task takes long.
+2. A task that waits gives its CPU back and returns the tasks that are
+   queued behind it: one of them may be what it waits for. One whose
+   arguments are on their way keeps its CPU; if they are lost, it goes back
+   to its owner, which has them made anew, maybe with what it held here.
+3. Answers leave in batches: when the queue is empty, or after 1 ms.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import mmap
+import os
+import pickle
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import cloudpickle
+
+from minimr.core import messages as m
+from minimr.core import prints
+from minimr.core.process.generator_items import Yields
+from minimr.core.process.runtime import Running, Runtime, running
+from minimr.core.process.task_io import (
+    ActorExit,
+    ArgumentLost,
+    Results,
+    own_repr,
+)
+from minimr.core.process.tasks import BATCH
+from minimr.core.process.unhandled_errors import CONSTRUCTOR
+from minimr.core.process.worker_environment import IDLE, Share, Title
+from minimr.core.serialization import fail
+from minimr.exceptions import ActorDiedError, TaskCancelledError
+from minimr.net.endpoint import Reply
+from minimr.net.peer import Peer
+from minimr.net.pump import GRACE_S
+from minimr.system.interrupt import in_main_thread, knock, may_interrupt
+
+if TYPE_CHECKING:
+    import asyncio
+
+FLUSH_S = 0.001
+Push = tuple[bytes, Any, bytes, Any, int, str, int]
+
+executor: Executor | None = None  # of this process, if it is a worker
+
+
+log = logging.getLogger(__name__)
+
+
+class Executor:
+    """Runs tasks and methods in this process.
+
+    Args:
+        progress: shared with the node: how many tasks were begun, so that
+            it can tell when this process has died.
+    """
+
+    def __init__(self, runtime: Runtime, progress: mmap.mmap) -> None:
+        self.runtime = runtime
+        self.progress = progress
+        self._narrates = log.isEnabledFor(logging.DEBUG)
+        self.queue: deque[tuple[Peer, Any]] = deque()
+        self.lease = 0
+        self.begun = 0  # tasks of this lease
+        self.gpus: tuple[int | str, ...] = ()
+        self.share = Share()
+        self.title = Title()
+        self.hold: m.Amounts = ()
+        self.spec: m.ActorSpec | None = None
+        self.actor: Any = None
+        self.restarts = 0  # of the actor
+        self.leaving = False  # exit_actor() was called
+        # Of an actor that runs several calls at once: for each concurrency
+        # group (`""`: the default one) its threads, or how many may go on.
+        self.threads: dict[str, ThreadPoolExecutor] = {}
+        self.room: dict[str, asyncio.Semaphore] = {}
+        self.loop: Any = None  # asyncio's, of an actor with async methods
+        self.coroutines: dict[bytes, asyncio.Task[Any]] = {}
+        self.code: int | None = None  # this process ends, with this code
+        self.results = Results(runtime, self.end)
+        self.yields = Yields(runtime, self.results)
+        self.cancelled: set[bytes] = set()
+        self.now: Running | None = None  # in the main thread
+        self._looked_at: Running | None = None  # by the background thread
+        self._stuck: Running | None = None  # nothing waits behind this one
+        self.label: str | None = None  # of the actor, before what it prints
+        self._flushed = 0.0
+        runtime.serve(self)
+        runtime.blocked = self._blocked
+        runtime.pump.taken_over = self._taking_long
+        signal.signal(signal.SIGINT, self._interrupted)
+        prints.speaker = self._speaker
+
+    # ---- messages ----
+
+    def _on_granted(
+        self, peer: Peer, grant: m.Grant, hold: m.Amounts, job: m.Job
+    ) -> None:
+        self.lease, self.begun = grant.lease, 0
+        self.gpus, self.hold = self.share.take(hold, grant.gpus), hold
+        self.runtime.group = grant.group
+        m.PROGRESS.pack_into(self.progress, 0, self.lease, 0, b"")
+        if not hasattr(self.runtime, "job"):
+            self.runtime.join(job)
+
+    def _on_push(
+        self, peer: Peer, id: bytes, function: Any, blob: Any, *rest: Any
+    ) -> None:
+        push = (id, function, *rest)
+        if blob is not None:
+            self.results.functions[function] = blob
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self._spawn, peer, push)
+        elif self.threads:
+            threads = self.threads[self._group(function)]
+            threads.submit(self._run_here, peer, push)
+        else:
+            self.queue.append((peer, push))
+            if self.now is not None and self.now is self._stuck:
+                self._give_back()
+
+    def _group(self, function: Any) -> str:
+        """Return the concurrency group that a call runs in."""
+        if isinstance(function, m.Call):
+            return function.group
+        assert self.spec is not None
+        if not self.spec.groups:
+            return ""
+        _, options = self.spec.methods.get(function, (None, {}))
+        return str(options.get("concurrency_group") or "")
+
+    def _on_become(
+        self, peer: Peer, spec: m.ActorSpec, restarts: int, reply: Reply
+    ) -> None:
+        self.queue.appendleft((peer, (b"", spec, restarts, reply)))
+
+    def _on_cancel(
+        self, peer: Peer, id: bytes, force: bool, recursive: bool
+    ) -> None:
+        for queued in list(self.queue):
+            if queued[1][0] == id:
+                self.queue.remove(queued)
+                error = TaskCancelledError("it was cancelled in the queue")
+                peer.post(("done", id, fail(error)))
+                return
+        if recursive:
+            self.runtime.tasks.cancel_children(id, force)
+        if self.loop is not None:  # when the call has made its first step
+            self.loop.call_soon_threadsafe(self.loop.call_soon, self._stop, id)
+        if self.now is None or self.now.task != id:
+            self.runtime.tasks._on_cancel(peer, id, force, recursive)
+        elif force:
+            os._exit(1)
+        else:
+            self.cancelled.add(id)
+            if self.spec is None:  # a method only learns that it should end
+                knock(signal.SIGINT)
+
+    def leave(self) -> None:
+        """End the actor after this call, whoever catches what this raises.
+
+        A coroutine of its own may have called it, which no call awaits.
+        """
+        self.leaving = True
+        if self.loop is not None:
+            end = partial(self.results.failure, self.spec, "", ActorExit())
+            self.loop.call_soon_threadsafe(end)
+
+    def _on_tell_events(self, peer: Peer, reply: Reply) -> None:
+        self.results.tell(lambda _: reply(None))
+
+    def _on_stop(self, peer: Peer, why: str) -> None:
+        self._end_with(0)
+        knock(signal.SIGINT)
+
+    def end(self, code: int) -> NoReturn:
+        """End this process: its main thread will. Runs in: any thread."""
+        self._end_with(code)
+        if not in_main_thread():
+            knock(signal.SIGINT)
+        raise SystemExit(code)
+
+    def _end_with(self, code: int) -> None:
+        if self.code is None:
+            self.code = code
+
+    def _interrupted(self, *event: Any) -> None:
+        """Runs in: main thread, between two steps of user code."""
+        told = self.now is not None and self.now.task in self.cancelled
+        if not told and self.code is None:
+            return
+        what = KeyboardInterrupt if self.code is None else SystemExit
+        if not self.runtime.pump.interrupt(what) and may_interrupt(*event):
+            raise what
+
+    # ---- the loop ----
+
+    def run(self) -> int:
+        """Run tasks until this process is to end; return its exit code."""
+        try:
+            self._run_all()
+        except SystemExit:
+            if self.runtime.forked:  # the end of a child of a task
+                raise
+        assert self.code is not None
+        return self.code
+
+    def _run_all(self) -> None:
+        runtime, queue = self.runtime, self.queue
+        while self.code is None:
+            if not queue and self.spec is None:
+                self.title.show(IDLE)
+            runtime.pump.wait(queue.__len__)
+            try:
+                peer, push = queue.popleft()
+            except IndexError:  # the background thread gave it back
+                continue
+            if push[0]:
+                self._run_here(peer, push)
+            else:
+                self._become(*push[1:])
+            if runtime.forked:
+                os._exit(0)
+            late = time.monotonic() - self._flushed > FLUSH_S
+            if not queue or late or peer.posted() >= BATCH:
+                self._flushed = time.monotonic()
+                runtime.hub.flush()
+
+    def _taking_long(self) -> float | None:
+        """Return what waits behind a long task. Runs in: background.
+
+        Looks again as long as tasks are queued: the next one may take long.
+        """
+        if not self.queue or self.spec is not None:
+            return None
+        if self.now is not None and self.now is self._looked_at:
+            with self.runtime.lock:
+                self._stuck = self._looked_at
+                self._give_back()
+        self._looked_at = self.now
+        return GRACE_S
+
+    def _give_back(self) -> None:
+        ids: list[bytes] = []
+        with suppress(IndexError):  # the main thread takes from it, too
+            while True:
+                peer, push = self.queue.pop()
+                ids.insert(0, push[0])
+        if ids:  # all of one owner: who has the lease
+            peer.post(("returned", ids))
+
+    @contextmanager
+    def _blocked(self, gives_cpu: bool) -> Iterator[None]:
+        """Give what is queued behind a task back, and its CPU, or not."""
+        if self.spec is not None or not in_main_thread():
+            yield
+            return
+        with self.runtime.lock:
+            self._stuck = self.now
+            self._give_back()
+        if gives_cpu:
+            self.runtime.waits = True
+            self.runtime.node.post(("blocked", True))
+        self.runtime.hub.flush()
+        try:
+            yield
+        finally:
+            if gives_cpu:
+                self.runtime.waits = False
+                self.runtime.node.post(("blocked", False))
+                with self.runtime.lock:
+                    self.runtime.leases.give_back()
+
+    # ---- one task ----
+
+    def _run_here(self, peer: Peer, push: Push) -> None:
+        for _ in self._run(peer, push).__await__():
+            raise RuntimeError("it awaits something without a loop")
+
+    def _spawn(self, peer: Peer, push: Push) -> None:
+        self.coroutines[push[0]] = self.loop.create_task(self._run(peer, push))
+
+    def _stop(self, id: bytes) -> None:
+        if id in self.coroutines:
+            self.coroutines[id].cancel()
+
+    async def _run(self, peer: Peer, push: Push) -> None:
+        """Run a task and answer. Awaits something only in a loop."""
+        id, function, args, deps, returns, name, attempt = push
+        turn, now, times = False, Running(id, name, attempt), [time.time()]
+        token = running.set(now)
+
+        def failure(error: BaseException) -> m.Failed:
+            return self.results.failure(self.spec, name, error, self.actor)
+
+        try:
+            if self.loop is not None:
+                room = self.room[self._group(function)]
+                turn = await room.acquire()
+                times = [time.time()]
+            self._begin(now)
+            call = self.results.function(function, self.actor)
+            method = self.spec is not None  # it gives nothing back
+            positional, named = self.results.arguments(args, deps, method)
+            times.append(time.time())
+            result = call(*positional, **named)
+            if self.loop is not None and inspect.isawaitable(result):
+                result = await result
+            if returns < 0:
+                result, returns = await self.yields.all(peer, push, result), 1
+            times.append(time.time())
+            if self.spec is not None and id in self.cancelled:
+                raise KeyboardInterrupt
+            if prints.unflushed:
+                prints.flush()
+            if self.leaving:
+                raise ActorExit
+            self.results.reply(peer, id, returns, result, failure)
+            succeeded = True
+        except ArgumentLost as lost:
+            self.now = None
+            peer.post(("unready", id, lost.number, lost.place))
+            running.reset(token)
+            return
+        except BaseException as error:  # sent to the owner
+            if self.runtime.forked:
+                raise  # the end of a child that the task has forked
+            self.now = None
+            peer.post(("done", id, failure(error)))
+            succeeded = False
+        self.now = None
+        self.cancelled.discard(id)
+        self.coroutines.pop(id, None)
+        running.reset(token)
+        self.results.record(id, name, times, succeeded)
+        if turn:
+            room.release()
+        if self.loop is not None:
+            self.loop.call_soon(self.runtime.hub.flush)
+        elif self.threads:
+            self.runtime.hub.flush()
+
+    def _speaker(self) -> str | None:
+        """Name who prints. Runs in: any thread."""
+        if self.label is None and (now := running.get()) is not None:
+            return now.name
+        return self.label
+
+    def _begin(self, now: Running) -> None:
+        self.begun += 1
+        if self._narrates:
+            about = (now.name, now.task.hex(), now.attempt)
+            log.debug("task %s() %s begins, attempt %d", *about)
+        name = now.name.encode()
+        self.title.show(name)
+        m.PROGRESS.pack_into(self.progress, 0, self.lease, self.begun, name)
+        if not self.threads and self.loop is None:
+            self.now = now
+
+    def _become(self, spec: m.ActorSpec, restarts: int, reply: Any) -> None:
+        self.spec, self.restarts, error = spec, restarts, None
+        self.label, name = spec.class_name, f"{spec.class_name}.__init__"
+        token = running.set(Running(b"", name, restarts))
+        self.title.show(spec.class_name.encode())
+        m.PROGRESS.pack_into(self.progress, 0, self.lease, 0, name.encode())
+        try:
+            cls = cloudpickle.loads(spec.blob)
+            args, kwargs = self.results.arguments(spec.args, spec.deps, False)
+            self.actor = cls.__new__(cls)
+            self.actor.__init__(*args, **kwargs)
+            self.label = own_repr(self.actor) or spec.class_name
+        except ArgumentLost as lost:
+            reply((lost.number, lost.place))  # and this process ends
+            return
+        except BaseException as raised:  # noqa: BLE001  # sent to the callers
+            failed = self.results.failure(spec, name, raised)
+            raised = pickle.loads(failed.error)
+            died = ActorDiedError(f"{CONSTRUCTOR}: {raised}")
+            error = fail(died).error
+        finally:
+            running.reset(token)
+            prints.flush()
+        limits = {"": spec.concurrency, **dict(spec.groups)}
+        if spec.is_async:
+            import asyncio  # only now: most workers never need it
+
+            self.loop = asyncio.new_event_loop()
+            self.room = {g: asyncio.Semaphore(n) for g, n in limits.items()}
+            threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        elif spec.concurrency > 1 or spec.groups:
+            self.threads = {
+                group: ThreadPoolExecutor(
+                    number, f"group {group or 'default'}"
+                )
+                for group, number in limits.items()
+            }
+        reply(error)

@@ -1,0 +1,401 @@
+"""The owner's side of workers: queues of tasks, and leases to run them.
+
+    enqueue ─> queue of its shape ─> a leased worker ─> done
+                  │      ▲                │
+    demand ─> node┘      └── returned, died: again
+    leased <─ node
+
+Rules:
+
+1. One hop per task: the owner keeps the workers that it has leased, and
+   sends the next tasks of that shape straight to them.
+2. How many tasks are under way to one worker (its window) doubles while
+   answers come quickly, and falls to one when a task takes long: what has
+   not begun comes back (`returned`) and goes to another worker.
+3. A lease is given back when it has been idle for a moment, or at once if
+   others wait. That of an actor (`actors.py`) is not ours to give back, and
+   has no window: its worker keeps the order.
+4. The node tells how a worker died, and how many tasks it had begun; that
+   counts when its link has closed, and so all its answers are read.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, defaultdict
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from minimr.core import messages as m
+from minimr.core.process.tasks import (
+    ALL,
+    BATCH,
+    CLOSED,
+    USED_UP,
+    Lease,
+    Queue,
+    Task,
+)
+from minimr.core.serialization import fail
+from minimr.exceptions import TaskPlacementGroupRemoved, TaskUnschedulableError
+from minimr.net.channel import Address
+from minimr.net.endpoint import Reply
+from minimr.net.peer import Peer
+
+if TYPE_CHECKING:
+    from minimr.core.process.runtime import Runtime
+
+MAX_WINDOW = 256  # tasks under way to one worker
+MAX_DEMAND = 32  # workers asked for at once
+QUICK_S = 0.001  # answers closer than this double the window
+SLOW_S = 0.005  # an answer later than this sets it to one
+IDLE_S = 0.2  # an idle lease is kept so long
+LEAVES_S = 0.001  # calls are collected so long that may run at once
+MOVES_S = 0.05  # before it is asked again where a bundle is
+LOCALITY_BYTES = 1 << 20  # arguments that a task is sent to
+
+
+log = logging.getLogger(__name__)
+
+
+class Leases:
+    """All tasks that wait for workers. Methods: the runtime's lock held."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._narrates = log.isEnabledFor(logging.DEBUG)
+        self.queues: list[Queue] = []  # by their numbers
+        self.by_peer: dict[Peer, Lease] = {}
+        self._by_shape: dict[tuple[m.Shape, Address], Queue] = {}
+        # {worker: keys of the functions that it has}
+        self.defined: defaultdict[Peer, set[Any]] = defaultdict(set)
+        self._sweeping = False
+        self.resting: list[Lease] = []  # to be given back at the next step
+        self._leaving = False  # a step comes soon, and flushes
+
+    def enqueue(self, task: Task) -> None:
+        """A task has all its inputs: put it into the queue of its shape."""
+        task.ready = True
+        if task.shape is not None and task.waits:
+            key = (task.shape, self._nearest(task))
+            queue = self._by_shape.get(key)
+            if queue is None:
+                queue = self._by_shape[key] = Queue(len(self.queues), *key)
+                self.queues.append(queue)
+                self._await_group(queue)
+            task.queue = queue
+            queue.tasks.append(task)
+        elif task.waits and task.queue is not None and not task.queue.ordered:
+            task.queue.tasks.append(task)
+        if task.queue is not None:
+            gap = task.queue.gap
+            if gap is not None and task.waits and task.is_impatient():
+                self.runtime.tasks.finish(task, gap)
+            self.dispatch(task.queue)
+
+    def _await_group(self, queue: Queue) -> None:
+        """Hold a queue until its placement group is there, if it has one."""
+        assert queue.shape is not None
+        kind, *where = queue.shape.strategy or ("DEFAULT",)
+        if kind != "group":
+            return
+
+        def answered(answer: Any) -> None:
+            queue.held = False
+            if isinstance(answer, str):  # it was removed
+                self._refuse(queue, TaskPlacementGroupRemoved(answer))
+            else:
+                queue.home = answer[max(where[1], 0)]
+                self.dispatch(queue)
+
+        queue.held = True
+        head = self.runtime.head()
+        self.runtime.ask(head, answered, "await_group", where[0])
+
+    def _nearest(self, task: Task) -> Address:
+        """Give the node that has most of a task's large inputs."""
+        here: Address = self.runtime.node.data.address
+        if not task.refs:
+            return here
+        weights = Counter({here: LOCALITY_BYTES})
+        for ref in task.refs:
+            if isinstance(ref.entry.value, m.Stored):
+                for place in ref.entry.value.places:
+                    weights[place] += ref.entry.value.size
+        return max(weights, key=weights.__getitem__)
+
+    def dispatch(self, queue: Queue) -> None:
+        """Send tasks to workers with room."""
+        tasks = queue.tasks
+        while tasks:
+            task = tasks[0]
+            if not task.waits or queue.error is not None:
+                tasks.popleft()  # first: what waits for it may come next
+                if task.waits:
+                    self.runtime.tasks.finish(task, queue.error)
+                continue
+            best, least = None, ALL
+            for lease in queue.leases:
+                under_way = len(lease.inflight)
+                if under_way < lease.window and under_way < least:
+                    best, least = lease, under_way
+            if best is None or not task.ready:
+                break
+            tasks.popleft()
+            self._push(best, task)
+        if queue.shape is not None and (tasks or queue.asked):
+            self.demand(queue)
+
+    def _push(self, lease: Lease, task: Task) -> None:
+        peer = lease.peer
+        if not lease.inflight:
+            lease.last = time.monotonic()
+            self.runtime.urgent = True
+        lease.inflight[task.id] = task
+        blob, shape = None, task.shape
+        if self._narrates:
+            about = (task.name, task.id.hex(), peer.name)
+            log.debug("task %s() %s is sent to %s", *about)
+        if shape is not None and shape.strategy == ("SPREAD",):
+            lease.window = USED_UP  # the next one goes to another node
+        if task.blob and task.function not in self.defined[peer]:
+            self.defined[peer].add(task.function)
+            blob = task.blob
+        deps = self.runtime.tasks.deps(task) if task.refs else ()
+        what = (task.id, task.function, blob, task.args, deps)
+        peer.post(("push", *what, task.returns, task.name, task.attempt))
+        if task.returns < -1:
+            self.runtime.tasks.taken(task)
+        if peer.posted() >= BATCH:
+            self.runtime.urgent = True
+        elif not (lease.queue.ordered or self._leaving):
+            # It may run beside those under way: a step sends it, even if
+            # the caller does nothing more with us.
+            self._leaving = True
+            self.runtime.later(LEAVES_S, self._leave)
+
+    def _leave(self) -> None:
+        self._leaving = False  # and the step that calls this flushes
+
+    # ---- nodes ----
+
+    def demand(self, queue: Queue) -> None:
+        """Ask nodes for as many workers as there are tasks for."""
+        if queue.held:
+            return
+        need, asked = min(len(queue.tasks), MAX_DEMAND), queue.asked.total()
+        if not need:
+            for node in [*queue.asked]:
+                self._ask(queue, node, 0)
+        elif need >= 2 * asked:
+            assert queue.home is not None
+            assert queue.shape is not None
+            if queue.shape.strategy:
+                self._sweep(at_once=True)  # or a node seems full that is idle
+            elsewhere = asked - queue.asked[queue.home]
+            far = queue.home != self.runtime.node.data.address
+            chosen = far and queue.shape.strategy is None
+            self._ask(queue, queue.home, need - elsewhere, int(chosen))
+
+    def _ask(
+        self, queue: Queue, node: Address, count: int, hops: int = 0
+    ) -> None:
+        queue.asked[node] = count
+        queue.asked += Counter()  # without those at zero
+        self.runtime.urgent = True
+        assert queue.shape is not None
+        wanted = (queue.number, queue.shape, None, self.runtime.job.id)
+        answers, driver = queue.answers[node], self.runtime.job.driver
+        demand = m.Demand(*wanted, count, hops, answers, driver)
+        self.runtime.link(node).post(("demand", demand))
+
+    def _on_leased(self, peer: Peer, number: int, grant: m.Grant) -> None:
+        queue = self._answered(peer, number)
+        assert queue.shape is not None
+        link = self.runtime.link(grant.worker)
+        link.post(("granted", grant, queue.shape.resources, self.runtime.job))
+        about = (queue, link, grant.lease, peer.data.address)
+        self.add(Lease(*about, wanted=grant.wanted))
+
+    def _on_refused(
+        self, peer: Peer, number: int, node: Address | None, why: str
+    ) -> None:
+        queue = self._answered(peer, number)
+        if node is not None and queue.tasks:
+            self._ask(queue, node, queue.asked[node] + 1, 1)
+        elif node is None:
+            queue.asked.clear()
+            if queue.shape and (queue.shape.strategy or "")[0:1] == ("group",):
+                queue.held = True  # its bundle is gone, or moves
+                self.runtime.later(MOVES_S, partial(self._await_group, queue))
+            else:
+                self._refuse(queue, TaskUnschedulableError(why))
+
+    def _refuse(self, queue: Queue, error: Exception) -> None:
+        queue.error = fail(error)
+        self.dispatch(queue)
+        queue.error = None  # a node may join
+
+    def _answered(self, peer: Peer, number: int) -> Queue:
+        queue = self.queues[number]
+        queue.answers[peer.data.address] += 1
+        queue.asked -= Counter([peer.data.address])  # without those at zero
+        return queue
+
+    def _on_reclaim(self, peer: Peer, busy: bool) -> None:
+        for lease in [*self.by_peer.values()]:
+            if lease.node == peer.data.address:
+                lease.wanted = True
+                lease.window = CLOSED if busy else lease.window
+                self._rest(lease)
+
+    # ---- workers ----
+
+    def _on_done(
+        self, peer: Peer, id: bytes, results: Any, reply: Reply | None = None
+    ) -> None:
+        lease = self.by_peer.get(peer)
+        task = lease.inflight.pop(id, None) if lease is not None else None
+        if task is not None and lease is not None:
+            lease.done += 1
+            slow = lease.window != ALL and self._adapt(lease)
+            if type(results) is m.Failed and task.wants_retry(results):
+                task.count_retry()
+                log.debug("task %s() is retried: it raised", task.name)
+                lease.queue.tasks.append(task)
+            else:
+                self.runtime.tasks.finish(task, results)
+            if lease.queue.tasks:
+                if slow and lease.queue.asked and lease.window == USED_UP:
+                    lease.window = 1  # who was asked in time has no room
+                self.dispatch(lease.queue)
+            if not lease.inflight:
+                self._rest(lease)
+        self.runtime.objects.received(reply)
+
+    def _adapt(self, lease: Lease) -> bool:
+        now = time.monotonic()
+        took, lease.last = now - lease.last, now
+        if took < QUICK_S:
+            lease.window = min(2 * lease.window, MAX_WINDOW)
+        elif took > SLOW_S:
+            lease.window = min(lease.window, 1)
+        return took > SLOW_S
+
+    def _on_returned(self, peer: Peer, ids: list[bytes]) -> None:
+        lease = self.by_peer.get(peer)
+        if lease is None:
+            return
+        lease.window = min(lease.window, 1)
+        back = [lease.inflight.pop(id) for id in ids if id in lease.inflight]
+        lease.queue.tasks.extendleft(reversed(back))
+        self.dispatch(lease.queue)
+
+    def _on_unready(
+        self, peer: Peer, id: bytes, number: int, place: Address | None
+    ) -> None:
+        lease = self.by_peer.get(peer)
+        task = lease.inflight.pop(id, None) if lease is not None else None
+        if lease is None or task is None:
+            return
+        lease.done += 1  # that it began is counted, too
+        if task.cancelled:
+            self.runtime.tasks.finish(task, self.runtime.tasks.cancelled(task))
+        else:
+            self.runtime.tasks.wait_again(task, number, place)
+        self.dispatch(lease.queue)
+        self._rest(lease)
+
+    # ---- the end of a lease ----
+
+    def _rest(self, lease: Lease) -> None:
+        """Give a lease back that has no task, if it may not get one soon."""
+        is_mine = self.by_peer.get(lease.peer) is lease
+        if lease.inflight or lease.node is None or not is_mine:
+            return
+        over = lease.wanted or lease.window <= 0
+        if over or lease.last <= time.monotonic() - IDLE_S:
+            self._forget(lease)
+            self.resting.append(lease)
+            if not self.runtime.waits:  # or else: who goes on goes first
+                self.give_back()
+        elif not self._sweeping:
+            self._sweeping = True
+            self.runtime.later(IDLE_S, self._sweep)
+
+    def give_back(self) -> None:
+        """Release what rests. Lock held, or nobody else's turn.
+
+        A task that waits takes its own CPU back before: a worker that comes
+        too early would begin one task more than there are CPUs for.
+        """
+        resting, self.resting = self.resting, []
+        for lease in resting:
+            self._release(lease)
+
+    def _sweep(self, at_once: bool = False) -> None:
+        self._sweeping = self._sweeping and at_once
+        for lease in [*self.by_peer.values()]:
+            idle = not lease.inflight and not lease.queue.tasks
+            if at_once and idle and lease.node is not None:
+                lease.window = CLOSED
+            self._rest(lease)
+
+    def add(self, lease: Lease) -> None:
+        """A worker is ours, for the tasks of a queue."""
+        lease.queue.leases.append(lease)
+        self.by_peer[lease.peer] = lease
+        self.dispatch(lease.queue)
+        self._rest(lease)
+
+    def _release(self, lease: Lease) -> None:
+        if lease.node is not None:
+            node = self.runtime.link(lease.node)
+            why = (m.LOST, True) if lease.lost else ("",)
+            node.post(("release", lease.number, *why))
+
+    def _forget(self, lease: Lease) -> None:
+        if self.by_peer.get(lease.peer) is lease:
+            del self.by_peer[lease.peer]
+        lease.queue.leases.remove(lease)
+
+    def left(self, peer: Peer, why: str) -> None:
+        """A worker or a node is gone, and all that it said is read."""
+        self.defined.pop(peer, None)
+        lease = self.by_peer.get(peer)
+        if lease is not None:
+            lease.window, lease.lost = CLOSED, True
+            for told in lease.then:
+                told()
+            if not lease.then:
+                self._release(lease)  # the node tells how it died
+        self.node_lost(peer.data.address)
+
+    def node_lost(self, address: Address) -> None:
+        """No worker of that node answers any more."""
+        here = self.runtime.node.data.address
+        for queue in self.queues:
+            if queue.home == address:
+                queue.home = here
+            if queue.asked.pop(address, None) and address != here:
+                self.demand(queue)
+        for lease in [*self.by_peer.values()]:
+            if lease.node == address:
+                self.end(lease, "its node {}:{} has died".format(*address))
+
+    def _on_died(self, peer: Peer, lease: int, why: str, begun: int) -> None:
+        for ours in [*self.by_peer.values()]:
+            if (ours.node, ours.number) == (peer.data.address, lease):
+                ours.window = CLOSED
+                ours.then.append(partial(self.end, ours, why, begun))
+                if ours.lost:
+                    self.end(ours, why, begun)
+
+    def end(self, lease: Lease, why: str, begun: int = ALL) -> None:
+        """A worker is gone that had begun so many tasks."""
+        how = why.partition("; its last output")[0]
+        log.debug("the worker at %s is gone: %s", lease.peer.name, how)
+        self._forget(lease)
+        self.runtime.tasks.interrupted(lease, why, begun)
+        self.dispatch(lease.queue)

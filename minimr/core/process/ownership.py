@@ -1,0 +1,332 @@
+"""What references stand for: values, owners, and who still counts on them.
+
+    ObjectRef ──> Entry in the table of this process
+                    owned:    value or places, borrowers, lineage
+                    borrowed: a copy of what the owner answered
+
+Rules (after Wang et al., "Ownership", NSDI 2021):
+
+1. Who submits a task, or puts a value, owns the object: it alone knows
+   where the value is, and decides when it is freed.
+2. An owned object lives while a reference is left here (`handles`), or in
+   a value or a task that holds one, or in a process that has borrowed it.
+3. A process that receives a reference borrows it from the owner. Who sent
+   it keeps its own until that borrowing is registered (`when_registered`).
+4. An object made by a task keeps the task (its lineage), and the task
+   keeps its inputs' entries, even those that nobody can reach any more: so
+   what is lost can be made again. Inputs that nothing makes again, it keeps
+   alive.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from minimr.core import messages as m
+from minimr.core.process.refs import Entry, ObjectRef, released
+from minimr.core.process.unhandled_errors import Unhandled, look
+from minimr.core.serialization import fail
+from minimr.exceptions import (
+    ObjectLostError,
+    ObjectReconstructionFailedError,
+    OwnerDiedError,
+)
+from minimr.net.channel import Address
+from minimr.net.endpoint import GONE, NOBODY, Reply
+from minimr.net.peer import Peer
+
+if TYPE_CHECKING:
+    from minimr.core.process.runtime import Runtime
+    from minimr.core.process.tasks import Task
+
+
+class Objects:
+    """The table of all objects that this process owns or has borrowed.
+
+    Runs in: driver and worker. All methods: with the runtime's lock held.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.table: dict[bytes, Entry] = {}
+        self.failures = 0  # values that were errors
+        self.unhandled = Unhandled(runtime)
+        self.to_borrow: defaultdict[Address, list[bytes]] = defaultdict(list)
+        self.registering: set[int] = set()  # questions to owners under way
+        self._numbers = itertools.count()  # of them
+        # What is called when those have been answered, the oldest first.
+        self._after: list[tuple[set[int], Callable[[], None]]] = []
+
+    def new(self, id: bytes, task: Task | None) -> ObjectRef:
+        """Own a new object."""
+        entry = self.table[id] = Entry(id, None, task)
+        return ObjectRef(entry)
+
+    def ref(self, id: bytes, owner: Address) -> ObjectRef:
+        """Make the reference that was sent to us."""
+        entry = self.table.get(id)
+        if entry is None:
+            mine = owner == self.runtime.address
+            entry = self.table[id] = Entry(id, None if mine else owner, None)
+            if mine:  # its last reference was on its way: too late
+                lost = ObjectLostError(f"object {id.hex()} was freed")
+                entry.value = fail(lost)
+            else:
+                self.to_borrow[owner].append(id)
+        return ObjectRef(entry)
+
+    def name(self, ref: ObjectRef) -> m.Name:
+        """Say a reference so that another process understands it."""
+        return (ref.entry.id, ref.entry.owner or self.runtime.address)
+
+    # ---- values ----
+
+    def fulfil(self, entry: Entry, value: m.Value) -> None:
+        """Set the value of an object and tell who waits for it."""
+        entry.value, kind = value, type(value)
+        if kind is not m.Stored:
+            entry.task = None  # it is not going to be lost
+        if kind is not bytes:
+            self._note(entry, value)
+        if entry.waiters:
+            waiters, entry.waiters = entry.waiters, None
+            self.runtime.soon(*(partial(waiter, entry) for waiter in waiters))
+
+    def _note(self, entry: Entry, value: m.Value) -> None:
+        """Count what a value contains, or an error that somebody has."""
+        if isinstance(value, m.Inline | m.Stored):
+            if value.refs and entry.contained is None:
+                entry.contained = [self.ref(*name) for name in value.refs]
+        elif isinstance(value, m.Failed):
+            self.failures += 1
+            if entry.owner is None:
+                self.unhandled.hold(value)
+
+    def made(self, id: bytes, value: m.Value) -> None:
+        """A task has made an object: perhaps once more, or for nobody."""
+        entry = self.table.get(id)
+        if entry is not None and entry.value is None:
+            self.fulfil(entry, value)
+        elif isinstance(value, m.Stored):
+            for place in value.places:
+                self.copied(id, place)
+
+    def watch(self, entry: Entry, waiter: Callable[[Entry], None]) -> None:
+        """Call the waiter when the value is there, at once if it is."""
+        if entry.value is not None:
+            waiter(entry)
+            return
+        if entry.waiters is None:
+            entry.waiters = []
+        entry.waiters.append(waiter)
+        self.want(entry)
+
+    def want(self, entry: Entry, missing_at: Address | None = None) -> None:
+        """Ask the owner of a borrowed object for its value, once."""
+        if entry.owner is None or entry.asked or entry.value is not None:
+            return
+
+        def answered(value: Any) -> None:
+            entry.asked = False
+            if value == GONE:
+                text = f"the owner of object {entry.id.hex()} has died"
+                value = fail(OwnerDiedError(text))
+            self.fulfil(entry, value)
+
+        entry.asked = True
+        owner = self.runtime.link(entry.owner)
+        self.runtime.ask(owner, answered, "locate", entry.id, missing_at)
+
+    # ---- what is lost ----
+
+    def missing(self, entry: Entry, place: Address | None) -> None:
+        """A node has no copy any more: find another, or make it again."""
+        if entry.owner is not None:
+            entry.value = None
+            self.want(entry, place)
+        elif isinstance(entry.value, m.Stored):
+            if place in entry.value.places:
+                entry.value.places.remove(place)
+            if not entry.value.places:
+                entry.value = None
+                self._recover(entry)
+
+    def find_again(self, entry: Entry) -> None:
+        """See to it that there is, or will be, a copy of an object."""
+        if _is_lost(entry):
+            self.missing(entry, None)
+
+    def node_lost(self, place: Address) -> None:
+        """A node is dead: its copies are gone."""
+        for entry in self.table.values():
+            value = entry.value
+            if isinstance(value, m.Stored) and place in value.places:
+                value.places.remove(place)
+
+    def _recover(self, entry: Entry) -> None:
+        """Run the task again that made a lost object."""
+        task, lost = entry.task, f"object {entry.id.hex()} is lost"
+        error: Exception
+        if task is None:
+            why = "its node died, and only results of tasks can be made again"
+            error = ObjectLostError(f"{lost}: {why}")
+        elif task.retries == 0:
+            text = f"{lost}, and {task.name}() has no retry left"
+            error = ObjectReconstructionFailedError(text)
+        else:
+            if not task.waits:
+                task.waits = True
+                self.runtime.soon(partial(self._rerun, task))
+            return
+        self.fulfil(entry, fail(error))
+
+    def _rerun(self, task: Task) -> None:
+        task.count_retry()
+        task.ready = False
+        task.refs = [ObjectRef(entry) for entry in task.inputs]
+        for id in self.runtime.tasks.outcome(task):
+            other = self.table.get(id)
+            if other is not None and _is_lost(other):
+                other.value = None
+        for entry in task.inputs:
+            if entry.owner is None:  # it may have been out of reach
+                self.table[entry.id] = entry
+        self.runtime.tasks.submit(task)
+
+    # ---- the owner's side of borrowing ----
+
+    def _on_locate(
+        self, peer: Peer, id: bytes, place: Address | None, reply: Reply
+    ) -> None:
+        entry = self.table.get(id)
+        if entry is None:
+            text = f"object {id.hex()} was freed by its owner"
+            reply(fail(ObjectLostError(text)))
+            return
+        if isinstance(entry.value, m.Stored):
+            self.missing(entry, place)
+        self.watch(entry, partial(self._pass_on, reply))
+
+    def _pass_on(self, reply: Reply, entry: Entry) -> None:
+        look(entry.value)  # who has asked looks after it
+        reply(entry.value)
+
+    def _on_borrow(self, peer: Peer, ids: list[bytes], reply: Reply) -> None:
+        process = peer.data.process
+        for id in ids:
+            entry = self.table.get(id)
+            if entry is not None:
+                entry.borrowers = (entry.borrowers or set()) | {process}
+        reply(None)
+
+    def _on_unborrow(self, peer: Peer, ids: list[bytes]) -> None:
+        process = peer.data.process
+        for id in ids:
+            entry = self.table.get(id)
+            if entry is not None and entry.borrowers:
+                entry.borrowers.discard(process)
+                self._drop_unused(entry)
+
+    def _on_copied(self, peer: Peer, id: bytes, place: Address) -> None:
+        self.copied(id, place)
+
+    def copied(self, id: bytes, place: Address) -> None:
+        """A node has a copy: count on it, or let it go."""
+        entry = self.table.get(id)
+        if entry is None or not isinstance(entry.value, m.Stored):
+            self.free(id, [place])
+        elif place not in entry.value.places:
+            entry.value.places.append(place)
+
+    def left(self, peer: Peer, why: str) -> None:
+        """A process is gone, and so are the references that it had."""
+        lent = [id for id, entry in self.table.items() if entry.borrowers]
+        self._on_unborrow(peer, lent)
+
+    # ---- the borrower's side ----
+
+    def register(self) -> None:
+        """Tell the owners of references that we received."""
+        while self.to_borrow:
+            owner, ids = self.to_borrow.popitem()
+            number = next(self._numbers)
+            self.registering.add(number)
+            answered = partial(self._registered, number)
+            self.runtime.ask(self.runtime.link(owner), answered, "borrow", ids)
+
+    def _registered(self, number: int, _: Any) -> None:
+        self.registering.discard(number)
+        waiting, self._after = self._after, []
+        for numbers, function in waiting:
+            numbers.discard(number)
+            if numbers:
+                self._after.append((numbers, function))
+            else:
+                function()
+
+    def received(self, reply: Reply | None) -> None:
+        """Answer, if we are asked to, when we count what was received."""
+        if reply is not None:
+            self.when_registered(partial(reply, None))
+
+    def when_registered(self, function: Callable[[], None]) -> None:
+        """Call it when every reference that we hold is known to its owner.
+
+        Later ones are not waited for, and calls keep their order.
+        """
+        self.register()
+        if self.registering:
+            self._after.append((set(self.registering), function))
+        else:
+            function()
+
+    # ---- counting ----
+
+    def drain(self) -> None:
+        """Count the references that have come, and those that have gone."""
+        self.register()
+        while released:
+            entry = released.popleft()
+            entry.handles -= 1
+            self._drop_unused(entry)
+
+    def _drop_unused(self, entry: Entry) -> None:
+        mine = self.table.get(entry.id) is entry  # not of an earlier runtime
+        if entry.handles > 0 or entry.borrowers or not mine:
+            return
+        del self.table[entry.id]
+        if entry.owner is not None:
+            if entry.owner in self.runtime.links:
+                link = self.runtime.link(entry.owner)
+                link.post(("unborrow", [entry.id]))
+            return
+        if isinstance(entry.value, m.Stored):
+            self.free(entry.id, entry.value.places)
+            entry.value = entry.value._replace(places=[], refs=())
+        elif type(entry.value) is m.Failed:
+            self.unhandled.let_go(entry.value)
+        entry.contained = None
+        if entry.task is not None:
+            self.runtime.actors.unreachable(entry.task)
+            if entry.task.returns < -1:
+                self.runtime.tasks.taken(entry.task)
+
+    def close(self) -> None:
+        """Leave nothing behind that a reference of this session gives."""
+        text = "the reference is of an earlier init(): its object is gone"
+        for entry in self.table.values():
+            entry.value, entry.owner = fail(ValueError(text)), NOBODY.address
+        self.table.clear()
+
+    def free(self, id: bytes, places: Sequence[Address]) -> None:
+        """Let stores forget a value."""
+        for place in places:
+            self.runtime.link(place).post(("free", [id]))
+
+
+def _is_lost(entry: Entry) -> bool:
+    return isinstance(entry.value, m.Stored) and not entry.value.places

@@ -1,0 +1,360 @@
+"""One process of a program: what driver and worker have in common.
+
+    api ──> Runtime ──┬── objects       what references stand for
+                      ├── values        put, get, wait
+                      ├── tasks         inputs and results of tasks
+                      ├── leases        workers for them
+                      ├── actors        actors for calls
+                      └── pump          who reads the sockets
+
+Rule: state changes under `lock`; nothing is sent or awaited under it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+from minimr.core import messages as m
+from minimr.core import prints
+from minimr.core.process.actor_calls import Actors
+from minimr.core.process.explain import complain, task_rows
+from minimr.core.process.get_put_wait import GRACE_S, Values, map_arena
+from minimr.core.process.leases import Leases
+from minimr.core.process.ownership import Objects
+from minimr.core.process.refs import (
+    Entry,
+    ObjectRef,
+    escaped,
+    released,
+    wake_up,
+)
+from minimr.core.process.tasks import Tasks
+from minimr.core.serialization import fail
+from minimr.exceptions import LocalRayletDiedError, RayError, RaySystemError
+from minimr.net.channel import Address
+from minimr.net.endpoint import Endpoint, Reply
+from minimr.net.peer import Peer
+from minimr.net.pump import Pump
+
+SPIN_S = 0.0001  # before a wait sleeps
+PATIENCE_S = 10.0  # a wait that takes longer may have to be explained
+ATTACH_TIMEOUT_S = 30
+LAST_EVENTS_S = 1.0  # the timeline does for what has just run
+LAST_PRINTS_S = 1.0  # a program that ends waits for them so long at most
+
+
+class Running(NamedTuple):
+    """What a thread or a coroutine of a worker is running."""
+
+    task: bytes
+    name: str
+    attempt: int  # 0: the first
+
+
+running: ContextVar[Running | None] = ContextVar("running", default=None)
+_current: Runtime | None = None
+_watches_forks = False
+
+
+def current() -> Runtime:
+    """Give the runtime of this process.
+
+    Raises:
+        RaySystemError: `init` was not called.
+        LocalRayletDiedError: its node, or the head, is gone.
+    """
+    if _current is None:
+        raise RaySystemError("minimr is not initialised: call init() first")
+    if _current.lost:
+        raise _current.error()
+    return _current
+
+
+def set_current(runtime: Runtime | None) -> None:
+    """Make a runtime the one of this process, and not of its forks."""
+    global _current, _watches_forks
+    if not _watches_forks:
+        _watches_forks = True
+        os.register_at_fork(after_in_child=_forked)
+    _current = runtime
+    wake_up[:] = [runtime.pump.nudge] if runtime is not None else []
+    escaped.clear()
+
+
+def _forked() -> None:
+    """Be no part of the cluster. Runs in: a fork of this process.
+
+    A connection that it kept open would hide the end of its parent. Locks
+    may be held for ever here: none is taken.
+    """
+    if _current is not None:
+        _current.forked = True
+        _current.lost = RaySystemError(
+            f"process {os.getpid()} was forked by one that had called "
+            "init(), and is no part of its cluster. Submit tasks there; or "
+            "call shutdown() and init() here, to have a cluster of its own"
+        )
+        _current.hub.abandon()
+
+
+def revive(id: bytes, owner: Address) -> ObjectRef:
+    """Make a reference that was pickled by another process."""
+    runtime = current()
+    with runtime.lock:
+        return runtime.objects.ref(id, owner)
+
+
+class Runtime(Endpoint):
+    """The part of a driver or a worker that talks to the cluster."""
+
+    node: Peer
+    welcome: m.Welcome
+    job: m.Job
+    env: m.Environment = ()  # of a worker
+    # Of a worker: its placement group, as in `m.Grant`.
+    group: tuple[str, bool] | None = None
+
+    def __init__(self, kind: str, token: bytes, host: str) -> None:
+        super().__init__(kind, token, (host, 0))
+        self.urgent = False  # something was posted that should not wait
+        self.forked = False  # this is a copy, in a child of its process
+        self.lost: RayError | None = None  # why we are cut off, if we are
+        self.objects = Objects(self)
+        self.values = Values(self)
+        self.tasks = Tasks(self)
+        self.leases = Leases(self)
+        self.actors = Actors(self)
+        self.pump = Pump(self._step, self.hub.wake)
+        self.unpinned: deque[bytes] = deque()  # filled by the collector
+        # A worker's task that waits gives its CPU back meanwhile, or not.
+        self.blocked: Callable[[bool], AbstractContextManager[Any]]
+        self.blocked = nullcontext
+        self.waits = False  # and has given its CPU back
+        self._counter = itertools.count(1)
+        self._dead_nodes: set[Address] = set()
+        for part in (self.objects, self.tasks, self.leases, self.actors):
+            self.serve(part)
+        self.left += [self.objects.left, self.leases.left]
+
+    def attach(self, address: Address) -> None:
+        """Join a node. Blocks: until it has answered."""
+        with self.lock:
+            self.node = self.link(address)
+        welcome = self.call(self.node, "attach", timeout_s=ATTACH_TIMEOUT_S)
+        if not isinstance(welcome, m.Welcome):
+            raise RaySystemError(f"the node did not take us: {welcome}")
+        self.welcome = welcome
+        self.values.arena = map_arena(*welcome.arena)
+
+    def join(self, job: m.Job) -> None:
+        """See modules and files as the driver of a job. Runs in: worker."""
+        self.job = job._replace(env=self.env)  # for tasks that it submits
+        own = os.environ.get("MINIMR_WORKING_DIR")
+        sys.path[:] = [own, *job.sys_path] if own else job.sys_path
+        if os.path.isdir(own or job.directory):
+            os.chdir(own or job.directory)
+
+    def head(self) -> Peer:
+        """Give the link to the control store. Lock held."""
+        return self.link(self.welcome.head)
+
+    def _step(self, timeout_s: float | None) -> None:
+        if released or self.objects.to_borrow or self.unpinned:
+            self.drain()
+        if self.leases.resting:
+            with self.lock:
+                self.leases.give_back()
+        # The background thread would take the interpreter from user code.
+        self.hub.selector.spin_s = 0.0 if self.pump.in_background else SPIN_S
+        self.step(timeout_s)
+
+    def drain(self) -> None:
+        """Count references that have come or gone, and arrays gone."""
+        with self.lock:
+            self.objects.drain()
+            self.values.unpin()
+
+    def flush(self) -> None:
+        """Send what should not wait. Lock not held."""
+        if self.urgent:
+            self.urgent = False
+            self.hub.flush()
+
+    # ---- the end of the cluster ----
+
+    def _lose(self, peer: Peer, why: str) -> None:
+        attached = hasattr(self, "welcome")
+        if attached and peer is self.node:
+            self._cut_off("{}:{}".format(*peer.data.address), why)
+        elif attached and peer.data.address == self.welcome.head:
+            self._cut_off("{}:{}, the head".format(*peer.data.address), why)
+        super()._lose(peer, why)
+
+    def _on_stop(self, peer: Peer, why: str) -> None:
+        self._cut_off("{}:{}".format(*peer.data.address), why)
+
+    def _cut_off(self, node: str, why: str) -> None:
+        """Our node or the head is gone: what waits for them fails."""
+        if self.kind == "worker":
+            os._exit(1)
+        if self.lost:
+            return
+        self.lost = LocalRayletDiedError(
+            f"the node at {node}, is gone: {why}. All tasks, actors and "
+            "objects of this program are lost. Call shutdown(), then init() "
+            "again"
+        )
+        failed = fail(self.error())
+        for task in [*self.tasks.live.values()]:
+            self.tasks.finish(task, failed)
+        for entry in [*self.objects.table.values()]:
+            if entry.value is None:
+                self.objects.fulfil(entry, failed)
+
+    def error(self) -> RayError:
+        """Say why we are cut off: a new error, for its traceback."""
+        return type(self.lost)(*self.lost.args) if self.lost else RayError()
+
+    def _on_view(self, peer: Peer, nodes: list[m.NodeInfo]) -> None:
+        alive = {node.address for node in nodes if node.alive}
+        for address in {node.address for node in nodes} - alive:
+            if address not in self._dead_nodes and self.kind == "driver":
+                text = "the node at {}:{} has died; what was there is lost"
+                self.say(text.format(*address))
+            self._dead_nodes.add(address)
+            self.objects.node_lost(address)
+            self.drop_node(address, "its node is dead")
+            self.leases.node_lost(address)
+
+    def _on_printed(
+        self,
+        peer: Peer,
+        job: str,
+        parts: Sequence[prints.Printed],
+        reply: Reply,
+    ) -> None:
+        if job == self.job.id:  # not of a driver that had this port before
+            for printed in parts:
+                prints.show(printed)
+        reply(None)
+
+    def _on_inspect(self, peer: Peer, what: str, reply: Reply) -> None:
+        reply(self.inspect(what))
+
+    def inspect(self, what: str) -> list[dict[str, Any]]:
+        """Return a row for each thing of ours: "tasks". Lock held."""
+        return task_rows(self) if what == "tasks" else []
+
+    def call(
+        self, peer: Peer, *question: Any, timeout_s: float | None = None
+    ) -> Any:
+        """Ask and wait. Blocks: until there is an answer, or time is up.
+
+        Raises:
+            LocalRayletDiedError: our node or the head is gone.
+        """
+        answers: list[Any] = []
+        with self.lock:
+            self.ask(peer, answers.append, *question)
+        self.hub.flush()
+        self.pump.wait(answers.__len__, timeout_s)
+        with self.lock:  # if we are cut off, it is known
+            if self.lost:
+                raise self.error()
+        return answers[0] if answers else "it has not answered in time"
+
+    def ask_head(self, *question: Any) -> Any:
+        """Ask the control store. Blocks: until it answers."""
+        with self.lock:
+            if released:  # it hears first which actors have no handle left
+                self.objects.drain()
+            head = self.head()
+        return self.call(head, *question)
+
+    def ask_nodes(self, *question: Any, timeout_s: float) -> None:
+        """Ask all living nodes. Blocks: until they answer, or time is up."""
+        until = time.monotonic() + timeout_s
+        with self.lock:
+            head = self.head()
+        nodes = self.call(head, "query", "nodes", timeout_s=timeout_s)
+        living = [n for n in nodes if n.alive] if type(nodes) is list else []
+        answers: list[Any] = []
+        with self.lock:
+            for node in living:
+                link = self.link(node.address)
+                self.ask(link, answers.append, *question)
+        self.hub.flush()
+        rest = until - time.monotonic()
+        self.pump.wait(lambda: len(answers) == len(living), rest)
+
+    def new_id(self) -> bytes:
+        """Make an id: the process, and a counter."""
+        return self.process + next(self._counter).to_bytes(6, "big")
+
+    def wait_for(
+        self,
+        ready: Callable[[], object],
+        timeout_s: float | None,
+        entries: Sequence[Entry] = (),
+        grace_s: float = GRACE_S,
+        gives_cpu: bool = True,
+    ) -> bool:
+        """Wait, and give this task's CPU back if that takes long.
+
+        Warns when it takes very long, and nothing happens.
+        """
+        self.hub.flush()
+        if timeout_s is not None and timeout_s <= grace_s:
+            return self.pump.wait(ready, timeout_s)
+        if self.pump.wait(ready, grace_s):
+            return True
+        begin, patience = time.monotonic(), PATIENCE_S
+        until = math.inf if timeout_s is None else begin + timeout_s - grace_s
+        with self.blocked(gives_cpu):
+            while until > time.monotonic() + patience:
+                if self.pump.wait(ready, patience):
+                    return True
+                complain(self, entries, time.monotonic() - begin)
+                patience *= 2
+            return self.pump.wait(ready, until - time.monotonic())
+
+    def events(self) -> Any:
+        """Return what has run by now. Blocks: until the head answers.
+
+        A worker that does not answer, for its task holds the interpreter,
+        is waited for a second.
+        """
+        self.ask_nodes("tell_events", timeout_s=LAST_EVENTS_S)
+        return self.ask_head("query", "events")
+
+    def say(self, text: str) -> None:
+        """Tell the user, as the prints of tasks are told."""
+        if self.job.driver is not None:
+            prints.say(f"minimr: {text}\n")
+
+    def show_last_prints(self) -> None:
+        """Show what workers have printed by now. Blocks: a moment."""
+        with self.lock:
+            self.objects.drain()
+            self.objects.unhandled.at_the_end()
+        if self.job.driver is not None:
+            what = ("flush_prints", self.job.id)
+            with suppress(LocalRayletDiedError):  # who would tell us?
+                self.ask_nodes(*what, timeout_s=LAST_PRINTS_S)
+
+    def close(self) -> None:
+        """Leave the cluster. Blocks: until the last message is sent."""
+        self.hub.flush()
+        self.pump.close()
+        self.hub.close()
+        self.objects.close()
+        self.values.close()

@@ -1,0 +1,181 @@
+"""Values to bytes and back; references inside of them are noted.
+
+    value ── pack() ──> Packed(data, buffers, refs) ──> Inline, or the arena
+    value <─ unpack() ─ data, buffers
+
+Rules:
+
+1. The fast C pickle first. Only what it cannot carry (functions and classes
+   that the other process cannot import) goes through cloudpickle.
+2. Arrays become buffers of their own, so that a reader can use them where
+   they lie, read-only, as every reader shares them.
+3. `ObjectRef.__reduce__` adds itself to the list of the value under way:
+   who sends a value knows the references that travel in it, and keeps them
+   as long as it keeps the pickle.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import cloudpickle
+
+from minimr.core.messages import Failed, Inline
+from minimr.exceptions import RayError, RayTaskError
+from minimr.system import pickling
+
+INLINE_BYTES = 100 * 1024  # larger values go to the object store
+ALIGN = 64
+
+
+class Outgoing(threading.local):
+    """The references that this thread's pickling under way has met."""
+
+    refs: list[Any] | None = None  # None: it is not ours, but a user's
+
+
+outgoing = Outgoing()
+
+
+class Slot(NamedTuple):
+    """Stands in the arguments where a reference was."""
+
+    number: int
+
+
+class Packed(NamedTuple):
+    """A pickled value, its buffers still where the value has them."""
+
+    data: bytes
+    buffers: list[memoryview]
+    refs: list[Any]  # the ObjectRefs inside; they keep what they name alive
+
+    def sizes(self) -> list[int]:
+        """Give the bytes of the data and of each buffer."""
+        return [len(self.data), *[part.nbytes for part in self.buffers]]
+
+    def copied(self) -> tuple[bytes, ...]:
+        """Give copies of the buffers, to be sent or kept."""
+        return tuple(bytes(part) for part in self.buffers)
+
+
+def pack(
+    value: Any, roots: Callable[[], Mapping[str, Any]] | None = None
+) -> Packed:
+    """Pickle a value.
+
+    Args:
+        roots: gives what to name the parts of the value in an error.
+
+    Raises:
+        TypeError, pickle.PicklingError: something in it cannot be pickled;
+            the text says where it is.
+    """
+    refs: list[Any] = []
+    before, outgoing.refs = outgoing.refs, refs
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        try:
+            data = pickle.dumps(value, 5, buffer_callback=buffers.append)
+            # What lives in the main module is only a name to the fast pickle.
+            by_value = b"__main__" in data
+        except Exception:  # noqa: BLE001  # whatever a user's class raises
+            by_value = True
+        if by_value:
+            refs.clear()
+            buffers.clear()
+            take = buffers.append
+            data = pickling.dumps(value, roots=roots, buffer_callback=take)
+    finally:
+        outgoing.refs = before  # a part's __reduce__ may call put()
+    return Packed(data, [part.raw() for part in buffers], refs)
+
+
+def pack_code(target: Any, name: str) -> tuple[bytes, list[Any]]:
+    """Pickle a function or a class by value, buffers and all.
+
+    Returns: the pickle, and the references that it captures.
+    """
+    refs: list[Any] = []
+    before, outgoing.refs = outgoing.refs, refs
+    try:
+        return pickling.dumps(target, name), refs
+    finally:
+        outgoing.refs = before
+
+
+def split(result: Any, count: int) -> list[Any]:
+    """Cut a task's result into its `num_returns` objects.
+
+    Raises:
+        ValueError: there are more or fewer.
+    """
+    parts = list(result) if count else []
+    if len(parts) != count:
+        raise ValueError(
+            f"the task has num_returns={count}, but gave {len(parts)} values"
+        )
+    return parts
+
+
+def stored_size(packed: Packed) -> int:
+    """Give the bytes that `write` needs."""
+    return int(_layout(packed.sizes())[-1].stop)
+
+
+def write(memory: memoryview, packed: Packed) -> None:
+    """Lay a value out: how many parts, their sizes, the parts, aligned."""
+    sizes = packed.sizes()
+    struct.pack_into(f"<{1 + len(sizes)}Q", memory, 0, len(sizes), *sizes)
+    parts: list[Any] = [packed.data, *packed.buffers]
+    for place, part in zip(_layout(sizes), parts, strict=True):
+        memory[place] = part
+
+
+def read(memory: memoryview) -> Any:
+    """Make a value from what `write` laid out, without copying buffers."""
+    (count,) = struct.unpack_from("<Q", memory)
+    sizes = struct.unpack_from(f"<{count}Q", memory, 8)
+    data, *buffers = [memory[place] for place in _layout(sizes)]
+    return pickle.loads(data, buffers=buffers)
+
+
+def _layout(sizes: Sequence[int]) -> list[slice]:
+    places, end = [], 8 * (1 + len(sizes))
+    for size in sizes:
+        begin = -(-end // ALIGN) * ALIGN
+        end = begin + size
+        places.append(slice(begin, end))
+    return places
+
+
+def load(value: Any) -> Any:
+    """Unpickle a small value, or raise its error."""
+    if type(value) is bytes:
+        return pickle.loads(value)
+    if isinstance(value, Inline):
+        return pickle.loads(value.data, buffers=value.buffers)
+    error = pickle.loads(value.error)
+    if isinstance(error, RayTaskError):
+        error = error.as_instanceof_cause()
+    raise error
+
+
+def fail(error: BaseException) -> Failed:
+    """Pickle an error; what cannot be pickled becomes its text."""
+    try:
+        blob = cloudpickle.dumps(error, 5)
+        pickle.loads(blob)  # some exceptions only break on the way back
+    except Exception:  # noqa: BLE001  # a user's exception
+        cause = error.cause if isinstance(error, RayTaskError) else error
+        # No class that a program has a clause for: it raised another one.
+        text = RayError(f"{type(cause).__name__}: {cause}")
+        if isinstance(error, RayTaskError):
+            about = (error.function_name, error.traceback_str)
+            return fail(RayTaskError(*about, text))
+        return fail(text)
+    return Failed(blob)

@@ -1,0 +1,1 @@
+"""What there is to count and to learn."""

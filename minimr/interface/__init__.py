@@ -1,0 +1,1 @@
+"""What every rung of the ladder implements."""

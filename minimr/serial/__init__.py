@@ -1,0 +1,1 @@
+"""Rung 0: the for loop, which judges all other rungs."""

@@ -1,0 +1,1 @@
+"""What is computed, the same on every rung: no socket, no process."""

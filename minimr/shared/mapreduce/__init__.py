@@ -1,0 +1,1 @@
+"""Word-count jobs, splits, map and reduce tasks, the shuffle."""

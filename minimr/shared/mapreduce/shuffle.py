@@ -1,0 +1,169 @@
+"""From the pairs of a map task to the groups of a reduce task.
+
+    map task                         │            reduce task r
+    pairs ─> partition() ─> R blocks │─> block r of every map task ─>
+                                     │   group() ─> {key: [value, ...]}
+                              a socket, or Ray
+
+A block is what travels: one partition of one map task's output, grouped by
+key and written by columns, because a column of words joined into one text,
+or of small integers as raw bytes, is smaller and several times quicker to
+read than as many Python objects.
+
+Rules:
+
+1. A key goes to partition `stable_hash(key) % R`: the same in every process
+   and on every run. Python's own `hash` of a text is salted per process.
+2. Keys that are equal have equal hashes: 1, 1.0 and True are one key.
+3. A column that cannot be packed is pickled as it is; nothing is refused
+   but a key without a stable hash.
+
+This module exists once, for every rung: how outputs become partitions is
+not what tells the rungs apart.
+"""
+
+from __future__ import annotations
+
+import pickle
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate, chain, pairwise
+from numbers import Number
+from typing import Any
+from zlib import crc32
+
+from minimr.interface.mapreduce import Pairs
+
+SEPARATOR = "\n"  # joins a column of texts, where none of them has it
+MAX_HASH = 2**64
+
+
+def stable_hash(key: Any) -> int:
+    """Hash a key to the same number in every process and on every run.
+
+    Raises:
+        TypeError: the key is not a text, bytes, a number but NaN, None, or
+            a tuple or frozenset of such.
+    """
+    if isinstance(key, str):
+        return crc32(key.encode("utf-8", "surrogatepass"))
+    if isinstance(key, bytes):
+        return crc32(key)
+    if isinstance(key, Number):
+        if key != key:
+            raise TypeError("NaN has no stable hash: it equals no key")
+        return hash(key) % MAX_HASH  # numbers are not salted
+    if key is None:
+        return 0
+    if isinstance(key, tuple):
+        return crc32(repr([stable_hash(part) for part in key]).encode())
+    if isinstance(key, frozenset):
+        return sum(map(stable_hash, key)) % MAX_HASH
+    raise TypeError(
+        f"a key of type {type(key).__name__} has no stable hash: use texts, "
+        "bytes, numbers, None, or tuples and frozensets of these"
+    )
+
+
+def partition(pairs: Pairs, num_partitions: int) -> list[bytes]:
+    """Group a map task's output by key and cut it into encoded blocks."""
+    grouped = not isinstance(pairs, Mapping)
+    output = pairs if isinstance(pairs, Mapping) else _grouped(pairs)
+    columns: list[tuple[list[Any], list[Any]]]
+    columns = [([], []) for _ in range(num_partitions)]
+    hashes = _hashes(output)
+    for key, value, number in zip(
+        output, output.values(), hashes, strict=True
+    ):
+        keys, values = columns[number % num_partitions]
+        keys.append(key)
+        values.append(value)
+    return [_encode(keys, values, grouped) for keys, values in columns]
+
+
+def group(blocks: Iterable[bytes]) -> dict[Any, list[Any]]:
+    """Bring together all the values of each key, over all blocks."""
+    groups: dict[Any, list[Any]] = {}
+    find = groups.get
+    for block in blocks:
+        keys, lengths, values = _decode(block)
+        if lengths is None:  # most keys are new: a list of just one value
+            for key, value in zip(keys, values, strict=True):
+                known = find(key)
+                if known is None:
+                    groups[key] = [value]
+                else:
+                    known.append(value)
+        else:
+            for key, some in zip(keys, _cut(values, lengths), strict=True):
+                known = find(key)
+                if known is None:
+                    groups[key] = list(some)
+                else:
+                    known.extend(some)
+    return groups
+
+
+def _grouped(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
+    groups: defaultdict[Any, list[Any]] = defaultdict(list)
+    for key, value in pairs:
+        groups[key].append(value)
+    return groups
+
+
+def _hashes(keys: Iterable[Any]) -> Iterable[int]:
+    try:  # all texts: a loop without Python's own bytecode
+        return list(map(crc32, map(str.encode, keys)))
+    except (TypeError, UnicodeEncodeError):
+        return map(stable_hash, keys)
+
+
+def _encode(keys: list[Any], values: list[Any], grouped: bool) -> bytes:
+    lengths = None
+    if grouped:
+        lengths = _packed(list(map(len, values)))
+        values = list(chain.from_iterable(values))
+    columns = (len(keys), _joined(keys), lengths, _packed(values))
+    try:
+        return pickle.dumps(columns, protocol=5)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        # Classes of `__main__`, lambdas: by value, which is slower.
+        import cloudpickle  # only now: most jobs never need it
+
+        return bytes(cloudpickle.dumps(columns, protocol=5))
+
+
+def _decode(block: bytes) -> tuple[list[Any], Any, Any]:
+    number, keys, lengths, values = pickle.loads(block)
+    if isinstance(keys, str):
+        keys = keys.split(SEPARATOR) if number else []
+    return keys, lengths, values
+
+
+def _joined(keys: list[Any]) -> str | list[Any]:
+    try:
+        joined = SEPARATOR.join(keys)
+    except TypeError:  # not all texts
+        return keys
+    inside = joined.count(SEPARATOR) + 1 - len(keys)
+    return joined if inside == 0 or not keys else keys
+
+
+def _packed(values: list[Any]) -> bytes | array[int] | list[Any]:
+    """Write integers in 1, 4 or 8 bytes each; leave the rest as it is."""
+    if set(map(type, values)) != {int}:  # a bool is to stay a bool
+        return values
+    low, high = min(values), max(values)
+    if low >= 0 and high < 2**8:
+        return bytes(values)
+    if low >= 0 and high < 2**32:
+        return array("I", values)
+    if low >= -(2**63) and high < 2**63:
+        return array("q", values)
+    return values
+
+
+def _cut(values: Any, lengths: Iterable[int]) -> Iterator[Any]:
+    for start, end in pairwise(accumulate(lengths, initial=0)):
+        yield values[start:end]

@@ -1,0 +1,116 @@
+"""The two kinds of tasks, as every rung runs them: what a task computes.
+
+Where they run, and how blocks get from one to the other, is what
+`minimr/sockets/mapreduce.py` and `ray_impl/mapreduce.py` show.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from minimr.interface.mapreduce import Job, Stats, task_counters
+from minimr.shared.mapreduce.shuffle import group, partition
+
+# A task makes millions of small lists and hardly any cycle: looking for
+# cycles as often as usual doubles the time of a reduce task.
+RELAXED_GC = (200_000, 10, 10)
+
+
+@dataclass
+class TaskReport:
+    """What one attempt of a task cost. Travels to the driver with it."""
+
+    pid: int = field(default_factory=os.getpid)
+    started_at: float = field(default_factory=time.time)
+    seconds: float = 0.0
+    shuffle_bytes: int = 0  # blocks that a reduce task read
+    peak_rss_bytes: int = 0  # of the process, since it began
+    attempt: int = 0  # 0 the first time
+    counters: Counter[str] = field(default_factory=Counter)
+
+
+def do_map_task(
+    job: Job, split: Any, num_reduce_tasks: int
+) -> tuple[list[bytes], TaskReport]:
+    """Apply the map function to a split; give a block a reduce task."""
+    with _measured() as report:
+        blocks = partition(job.map_function(split), num_reduce_tasks)
+    return blocks, report
+
+
+def do_reduce_task(
+    job: Job, blocks: Iterable[bytes]
+) -> tuple[dict[Any, Any], TaskReport]:
+    """Group the blocks of one partition by key and fold each group."""
+    with _measured() as report:
+        output = {
+            key: job.reduce_function(key, values)
+            for key, values in group(_weighed(blocks, report)).items()
+        }
+    return output, report
+
+
+def add_reports(
+    stats: Stats, maps: Iterable[TaskReport], reduces: Iterable[TaskReport]
+) -> None:
+    """Add up the attempts that counted, one report a task."""
+    maps, reduces = list(maps), list(reduces)
+    stats.map_tasks, stats.reduce_tasks = len(maps), len(reduces)
+    started = [report.started_at for report in maps]
+    stats.first_map_at = min(started, default=0.0)
+    for report in (*maps, *reduces):
+        stats.shuffle_bytes += report.shuffle_bytes
+        stats.counters.update(report.counters)
+        stats.worker_peak_rss_bytes = max(
+            stats.worker_peak_rss_bytes, report.peak_rss_bytes
+        )
+
+
+def peak_rss_bytes() -> int:
+    """Tell the most memory that this process has had resident."""
+    # Not getrusage on Linux: it hands the parent's peak down to a child.
+    try:
+        with open("/proc/self/status") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+@contextmanager
+def _measured() -> Iterator[TaskReport]:
+    report = TaskReport()
+    usual = gc.get_threshold()
+    gc.set_threshold(*RELAXED_GC)
+    token = task_counters.set(report.counters)
+    start = time.perf_counter()
+    try:
+        yield report
+    finally:
+        task_counters.reset(token)
+        gc.set_threshold(*usual)
+        report.seconds = time.perf_counter() - start
+        report.peak_rss_bytes = peak_rss_bytes()
+
+
+def _weighed(blocks: Iterable[bytes], report: TaskReport) -> Iterator[bytes]:
+    for block in blocks:
+        report.shuffle_bytes += len(block)
+        yield block
+
+
+def say_nothing(seconds: float) -> None:
+    """Load what tasks need, and keep a worker busy while others do."""
+    time.sleep(seconds)

@@ -1,0 +1,1 @@
+"""Rounds, consistency, updates, weights, checkpoints."""

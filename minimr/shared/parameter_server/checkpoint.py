@@ -1,0 +1,124 @@
+"""What a parameter server writes down, to go on from when it is replaced.
+
+    Rounds ── save ──> server-0.rounds.draft ── rename ──> server-0.rounds
+                                                             │
+    Rounds <── load ── the server that takes its place ──────┘
+
+Rules:
+
+1. A file is there whole or not at all: whoever is killed while it writes
+   leaves the one before.
+2. A save that is due is made before its push is answered. With an interval
+   of 0 nothing that was answered can be lost.
+3. A save that fails ends nobody: the server says so, goes on with what it
+   has in memory, and tries again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from minimr.shared.parameter_server import snapshot
+from minimr.shared.parameter_server.rounds import Rounds
+from minimr.system.files import Draft
+
+RETRY_S = 1.0  # after a save that has failed
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoint:
+    """The file of one server.
+
+    Args:
+        path: the file; None: nothing is written.
+        interval_s: how much time a replaced server may lose.
+    """
+
+    def __init__(self, path: Path | None, interval_s: float) -> None:
+        self._path = path
+        self._interval_s = interval_s
+        self._saved_at = 0.0
+        self._dirty = False
+        self._retry_at: float | None = None  # the last save has failed
+
+    def due_in(self) -> float | None:
+        """Tell in how many seconds to save; None: not at all."""
+        if self._path is None or not self._dirty:
+            return None
+        due_at = max(self._saved_at + self._interval_s, self._retry_at or 0.0)
+        return max(0.0, due_at - time.monotonic())
+
+    def changed(self, rounds: Rounds) -> None:
+        """Note that something has changed. Saves, if that is due."""
+        self._dirty = True
+        self.save_if_due(rounds)
+
+    def save_if_due(self, rounds: Rounds) -> None:
+        """Save, if that is due."""
+        if self.due_in() == 0:
+            self.try_to_save(rounds)
+
+    def try_to_save(self, rounds: Rounds) -> None:
+        """Save now; if it fails, say so once, and again when it succeeds."""
+        failed_before = self._retry_at is not None
+        try:
+            self.save(rounds)
+        except OSError as error:
+            self._retry_at = time.monotonic() + RETRY_S
+            if not failed_before:
+                log.warning(
+                    "cannot write the checkpoint %s: %s. This server goes on, "
+                    "and tries again every %g s; until then its death would "
+                    "lose what came since the last one",
+                    self._path,
+                    error.strerror,
+                    max(RETRY_S, self._interval_s),
+                )
+            return
+        self._retry_at = None
+        if failed_before:
+            log.warning("the checkpoint %s is written again", self._path)
+
+    def save(self, rounds: Rounds) -> None:
+        """Save now. Blocks: until it is on the disk.
+
+        Raises:
+            OSError: it cannot be written; the one before is still there.
+        """
+        if self._path is None:
+            return
+        draft = Draft(self._path, self._path.name + ".draft")
+        try:
+            with open(draft.name, "wb") as file:
+                snapshot.write(rounds, file)
+            draft.put()
+        finally:
+            draft.discard()
+        self._saved_at, self._dirty = time.monotonic(), False
+
+
+def checkpoint_files(folder: Path | None, number: int) -> list[Path | None]:
+    """Name the files of so many servers, in a folder that is made.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    if folder is None:
+        return [None] * number
+    folder.mkdir(parents=True, exist_ok=True)
+    return [folder / f"server-{server}.rounds" for server in range(number)]
+
+
+def load(path: Path) -> Rounds:
+    """Read what a server has saved; it begins another life.
+
+    Raises:
+        ValueError: the file is no checkpoint.
+    """
+    with path.open("rb") as file:
+        rounds = snapshot.read(file)
+    rounds.stats.restarts += 1
+    return rounds

@@ -1,0 +1,134 @@
+"""Runs a program, and ends whatever it leaves behind.
+
+    who starts it ── Popen ──> keeper ── fork ──> program ──> its children
+                                 ▲                              and theirs
+                                 └──── adopted, and killed, when it has ended
+
+    python -m minimr.system.keeper [--with-parent] MODULE ARGUMENT...
+
+Rules:
+
+1. A process whose parent ends is adopted by the nearest ancestor that has
+   asked for it (`PR_SET_CHILD_SUBREAPER`), not by process 1; a daemon that
+   has forked twice and leads a session of its own is no exception.
+2. The program's process id is its own until all that it left is gone.
+3. SIGTERM to the keeper ends the program at once, and so does, with
+   `--with-parent`, the end of whoever started the keeper: also a program
+   that is stopped, or that holds its interpreter's lock.
+4. The keeper imports nothing and runs no user code. If it is killed itself,
+   its program has to end: `KEEPER` in its environment says whom to watch.
+
+Ray: the raylet can do this (`RAY_kill_child_processes_on_worker_exit`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import runpy
+import select
+import signal
+import sys
+from collections.abc import Container, Iterator
+from pathlib import Path
+
+KEEPER = "MINIMR_KEEPER"  # process id
+PR_SET_CHILD_SUBREAPER = 36
+WITH_PARENT = "--with-parent"
+
+
+def adopt_orphans() -> None:
+    """Be the parent of all descendants whose own parent has ended."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def children(pid: int) -> Iterator[int]:
+    """List the children of a process, of all its threads."""
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # it has just ended
+            yield from map(int, file.read_text().split())
+
+
+def end_children(spare: Container[int] = ()) -> list[int]:
+    """Kill the children of this process and their descendants.
+
+    Blocks: no. Gives the children: they end, and theirs may come to us.
+    """
+    ours = [pid for pid in children(os.getpid()) if pid not in spare]
+    for pid in ours:
+        kill_tree(pid)
+    return ours
+
+
+def end_all_children(spare: Container[int] = ()) -> None:
+    """Kill all children, and those that come to us by that.
+
+    Blocks: until none is left.
+    """
+    while ours := end_children(spare):
+        for pid in ours:
+            os.waitpid(pid, 0)
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process and all below it."""
+    below = list(children(pid))
+    with contextlib.suppress(OSError):  # it has ended, or is not ours to end
+        os.kill(pid, signal.SIGKILL)
+    for child in below:
+        kill_tree(child)
+
+
+def keep(module: str, parent: int | None = None) -> int:
+    """Run a module in a process of its own; give its exit code.
+
+    Blocks: until it has ended, and whatever it left is gone.
+    """
+    adopt_orphans()
+    me = os.getpid()
+    ends = {signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # until we know whom to end
+    program = os.fork()
+    if program == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
+        os.setsid()  # a signal to one group leaves one of us
+        os.environ[KEEPER] = str(me)
+        del sys.argv[0]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        os._exit(0)
+
+    def end(*_: object) -> None:
+        os.kill(program, signal.SIGKILL)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for output in range(3):  # who waits for their end waits for the program
+        os.dup2(nothing, output)
+    if parent is not None and _outlives(parent, program):
+        end()
+    os.waitid(os.P_PID, program, os.WEXITED | os.WNOWAIT)
+    # Now the exit code is known: one more signal must not change ours.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    end_all_children({program})
+    _, status = os.waitpid(program, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _outlives(parent: int, program: int) -> bool:
+    """Wait for the end of either; tell whether it was the parent's."""
+    if os.getppid() != parent:
+        return True  # it was gone before we looked
+    gone, ended = os.pidfd_open(parent), os.pidfd_open(program)
+    readable, _, _ = select.select([gone, ended], [], [])
+    return ended not in readable
+
+
+if __name__ == "__main__":
+    starter = None
+    if sys.argv[1] == WITH_PARENT:
+        starter = os.getppid()
+        del sys.argv[1]
+    sys.exit(keep(sys.argv[1], starter))

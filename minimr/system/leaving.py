@@ -1,0 +1,114 @@
+"""Ctrl-C in a command: one line and exit code 130, at any moment.
+
+    leave_at_ctrl_c("minimr")   the first thing that a command does
+        └─> Ctrl-C ─> what it has started is ended, the line, _exit(130)
+    with raising():             a part that has something to save
+        └─> Ctrl-C ─> KeyboardInterrupt; once more ─> as above
+
+Rules:
+
+1. Nothing is raised but where somebody asked for it: in an import, in a
+   callback or at the end of the interpreter, nobody could catch it.
+2. It is there before anything is imported that takes its time, and until
+   the last thing that the interpreter does at its end. What comes before,
+   some hundredths of a second, is Python's own start.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+EXIT_CODE = 130  # 128 + SIGINT, as shells have it
+
+_name = ""
+_pid = 0  # of the command
+_before: list[Callable[[], None]] = []  # what is called first
+_end_all: Callable[[], object] = list  # nothing was started yet
+
+
+def leave_at_ctrl_c(name: str) -> None:
+    """Let Ctrl-C end this process. Runs in: the main thread of a command.
+
+    Not where it is ignored, as in the background of a script.
+    """
+    global _name, _pid, _end_all
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        return
+    _name, _pid = name, os.getpid()
+    signal.signal(signal.SIGINT, _leave)
+    # Registered first, it runs last: the result is out, and stays it.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    from minimr.system.keeper import children, kill_tree
+
+    def end_all() -> None:
+        for pid in children(os.getpid()):
+            kill_tree(pid)
+
+    _end_all = end_all
+
+
+@contextmanager
+def calling(function: Callable[[], None]) -> Iterator[None]:
+    """Have a function called before a Ctrl-C ends the process."""
+    _before.append(function)
+    try:
+        yield
+    finally:
+        _before.remove(function)
+
+
+@contextmanager
+def raising() -> Iterator[None]:
+    """Let the first Ctrl-C raise KeyboardInterrupt in here."""
+    if not _name:  # no command, or it is ignored
+        yield
+        return
+    signal.signal(signal.SIGINT, _raise)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, _leave)
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Start processes in here that hear no Ctrl-C before `ignore_ctrl_c`.
+
+    A terminal tells the whole group, and they would be in an import.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ignore_ctrl_c() -> None:
+    """Leave Ctrl-C to the command. Runs in: a process that it has started."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _raise(signum: int, frame: object) -> None:
+    from minimr.system.interrupt import may_interrupt
+
+    if may_interrupt(signum, frame):  # type: ignore[arg-type]
+        signal.signal(signal.SIGINT, _leave)
+        raise KeyboardInterrupt
+
+
+def _leave(signum: int, frame: object) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.getpid() != _pid:  # a fork: the command is told as well
+        os._exit(EXIT_CODE)
+    for function in _before:
+        with suppress(Exception):  # it may be in the middle of anything
+            function()
+    _end_all()
+    with suppress(OSError):
+        os.write(2, f"{_name}: interrupted\n".encode())
+    os._exit(EXIT_CODE)

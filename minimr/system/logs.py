@@ -1,0 +1,54 @@
+"""What a run tells of itself: $MINIMR_LOG is debug, info or warning.
+
+Every process writes to its standard error, one line each:
+
+    06:08:12.345 node 7312 b1c2d3e4 minimr.core.node.leasing: lease 3: ...
+
+Rule: only the logger `minimr` is configured. The root logger belongs to the
+user's program, also in a worker, where a task may call `basicConfig`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+VARIABLE = "MINIMR_LOG"
+LEVELS = ("debug", "info", "warning", "error")
+
+
+class _Handler(logging.Handler):
+    """Writes to what standard error is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record) + "\n"
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except (OSError, ValueError, AttributeError):
+            """It is closed, or there is none."""
+
+
+def narrate(who: str = "", node: str = "") -> None:
+    """Log to standard error as $MINIMR_LOG says, warnings without it.
+
+    `who` is what kind of process this is, `node` the id of its node.
+    """
+    name = os.environ.get(VARIABLE, "warning").lower()
+    log = logging.getLogger("minimr")
+    log.handlers = [handler := _Handler()]
+    log.propagate = False
+    where = node[:8] + " " if node else ""
+    handler.setFormatter(
+        logging.Formatter(
+            f"%(asctime)s.%(msecs)03d {who}%(process)d {where}"
+            "%(name)s: %(message)s",
+            datefmt="%H:%M:%S",
+        )
+    )
+    log.setLevel(name.upper() if name in LEVELS else logging.WARNING)
+    if name not in LEVELS:
+        text = "%s=%s is no level: use %s; `warning` is taken"
+        log.warning(text, VARIABLE, name, ", ".join(LEVELS))
+        os.environ[VARIABLE] = "warning"  # our children need not repeat it

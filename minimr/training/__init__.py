@@ -1,0 +1,1 @@
+"""An example for parameter servers: a network that reads digits."""
