@@ -42,7 +42,7 @@ HEADS = ("engine", "first map s", "min-max", "whole command s", "min-max")
 @click.option("--workers", default=2, show_default=True, type=AT_LEAST_ONE)
 @click.option(
     "--engines",
-    default="minimr",
+    default="sockets",
     show_default=True,
     callback=comma_list(tuple(ENGINES)),
 )

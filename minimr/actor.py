@@ -2,10 +2,18 @@
 
 from minimr.core.api.actors import (
     ActorClass,
+    ActorClassInheritanceException,
     ActorHandle,
     ActorMethod,
     exit_actor,
     method,
 )
 
-__all__ = ["ActorClass", "ActorHandle", "ActorMethod", "exit_actor", "method"]
+__all__ = [
+    "ActorClass",
+    "ActorClassInheritanceException",
+    "ActorHandle",
+    "ActorMethod",
+    "exit_actor",
+    "method",
+]

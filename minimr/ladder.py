@@ -1,6 +1,10 @@
-"""The engines by name: the rungs of the ladder, from the for loop to Ray.
+"""The ladder: every engine by its name, from the for loop to Ray.
 
-Nothing of an engine is loaded before it is opened.
+    name ──> LADDER[name] ──> the modules of its MapReduce, its parameter
+                              server and its verbs
+
+This is the only table of engines. Nothing of an engine is loaded before it
+is opened.
 """
 
 from __future__ import annotations
@@ -20,6 +24,59 @@ class EngineError(ValueError):
 
 
 @dataclass(frozen=True)
+class Rung:
+    """Where the parts of one engine are.
+
+    Attributes:
+        idea: what this rung adds to the one below.
+        mapreduce: the module that has its `MapReduce`.
+        parameter_server: the module that has its `ParameterServer`.
+        verbs: the module that has its tasks and actors; "" without any.
+        option: what it can be told: "listen" for workers at an address,
+            join a cluster at an "address", or nothing.
+    """
+
+    idea: str
+    mapreduce: str
+    parameter_server: str
+    verbs: str = ""
+    option: str = ""
+
+
+# {name of the engine, in every command, table and file: its rung}
+LADDER = {
+    "serial": Rung(
+        "the for loop: what is computed",
+        "minimr.serial.mapreduce",
+        "minimr.serial.parameter_server",
+    ),
+    "sockets": Rung(
+        "processes and sockets by hand",
+        "minimr.sockets.mapreduce",
+        "minimr.sockets.parameter_server",
+        option="listen",
+    ),
+    "minimr": Rung(
+        "Ray's core, small",
+        "ray_impl.mapreduce",
+        "ray_impl.parameter_server",
+        verbs="minimr",
+        option="address",
+    ),
+    "ray": Rung(
+        "Ray itself",
+        "ray_impl.mapreduce",
+        "ray_impl.parameter_server",
+        verbs="ray",
+        option="address",
+    ),
+}
+ENGINES = tuple(LADDER)
+WITH_VERBS = tuple(name for name in LADDER if LADDER[name].verbs)
+RENAMED = {"minimr-tasks": "minimr"}  # {name of earlier days: name}
+
+
+@dataclass(frozen=True)
 class Options:
     """How to open an engine."""
 
@@ -28,15 +85,26 @@ class Options:
     listen: Address | None = None  # where workers may join us
 
 
-# {name on the command line: (module, what it can be told)}
-ENGINES = {
-    "serial": ("minimr.serial.mapreduce", ""),
-    "minimr": ("minimr.sockets.mapreduce", "listen"),
-    "minimr-tasks": ("ray_impl.mapreduce", "address"),
-    "ray": ("ray_impl.mapreduce", "address"),
-}
-# {engine: the module whose verbs it runs on, where that is not its own}
-VERBS = {"minimr-tasks": "minimr"}
+def renamed(name: str) -> str:
+    """Say how an engine is called now."""
+    return (
+        f"the engine {name} is called {RENAMED[name]} now, and what was "
+        "called minimr is sockets"
+    )
+
+
+def rung(name: str) -> Rung:
+    """Look an engine up.
+
+    Raises:
+        EngineError: there is none of that name.
+    """
+    if name in RENAMED:
+        raise EngineError(renamed(name))
+    if name not in LADDER:
+        known = ", ".join(LADDER)
+        raise EngineError(f"unknown engine {name!r}: choose one of {known}")
+    return LADDER[name]
 
 
 def open_engine(name: str, options: Options) -> MapReduce:
@@ -47,24 +115,42 @@ def open_engine(name: str, options: Options) -> MapReduce:
         ConnectionError: nobody answers at `options.address`.
         OSError: `options.listen` cannot be listened at.
     """
-    if name not in ENGINES:
-        raise EngineError(
-            f"unknown engine {name!r}: choose one of {', '.join(ENGINES)}"
-        )
-    module_name, accepts = ENGINES[name]
+    found = rung(name)
     check_options(name, options)
+    engine: Any = load(name, found.mapreduce).MapReduce
+    if not found.option:
+        return engine()  # type: ignore[no-any-return]
+    if found.verbs == "minimr":  # Ray is loaded there, with its settings
+        engine = partial(engine, api=importlib.import_module(found.verbs))
+    where = options.listen if found.option == "listen" else options.address
+    return engine(options.workers, where)  # type: ignore[no-any-return]
+
+
+def open_parameter_server(name: str, *args: Any, **options: Any) -> Any:
+    """Start the servers of an engine, on a cluster that runs, if any.
+
+    Raises:
+        EngineError: no such engine, or it is not installed.
+    """
+    found = rung(name)
+    if found.verbs:
+        options["api"] = importlib.import_module(found.verbs)
+    module = load(name, found.parameter_server)
+    return module.ParameterServer(*args, **options)
+
+
+def load(name: str, module: str) -> Any:
+    """Import a module of an engine.
+
+    Raises:
+        EngineError: a package is missing.
+    """
     try:
-        engine = importlib.import_module(module_name).MapReduce
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise EngineError(
             f"the engine {name} needs the package {error.name}: install it"
         ) from error
-    if accepts == "":
-        return engine()  # type: ignore[no-any-return]
-    where = options.listen if accepts == "listen" else options.address
-    if name in VERBS:
-        engine = partial(engine, api=importlib.import_module(VERBS[name]))
-    return engine(options.workers, where)  # type: ignore[no-any-return]
 
 
 def running(name: str) -> Address | None:
@@ -72,10 +158,10 @@ def running(name: str) -> Address | None:
 
     Blocks: until its head has answered.
     """
-    if ENGINES[name][1] != "address":
+    if not LADDER[name].verbs:
         return None
     cluster = importlib.import_module("ray_impl.cluster")
-    found = cluster.running(VERBS.get(name, name))
+    found = cluster.running(LADDER[name].verbs)
     return None if found is None else parse_address(found)
 
 
@@ -88,23 +174,23 @@ def size_of(engine: MapReduce) -> tuple[int, int]:
 
 def verbs_of(engine: MapReduce) -> Any:
     """Load the module whose verbs an open engine runs on."""
-    return importlib.import_module(VERBS.get(engine.name, engine.name))
+    return importlib.import_module(LADDER[engine.name].verbs)
 
 
 def check_options(name: str, options: Options) -> None:
     """Refuse an address that the engine would silently ignore."""
-    accepts = ENGINES[name][1]
-    if options.address is not None and accepts != "address":
+    option = LADDER[name].option
+    if options.address is not None and option != "address":
         raise EngineError(
             f"--address joins a running cluster, and {name} has none to "
             "join: leave it out"
             + (
                 ", or let workers join with --listen HOST:PORT"
-                if accepts == "listen"
+                if option == "listen"
                 else ""
             )
         )
-    if options.listen is not None and accepts != "listen":
+    if options.listen is not None and option != "listen":
         raise EngineError(
             f"--listen lets workers join, and {name} takes none: leave it out"
         )

@@ -16,7 +16,7 @@ Rules:
    for what they had made.
 
 The module that has the verbs is a parameter: on `minimr` this file is rung
-2, the engine `minimr-tasks`. Mirror: `minimr/sockets/mapreduce.py`.
+2. Mirror: `minimr/sockets/mapreduce.py`.
 """
 
 from __future__ import annotations
@@ -63,8 +63,7 @@ class MapReduce(interface.MapReduce):
         api: Any = None,
     ) -> None:
         self._api = api = api or load_ray(joining=address is not None)
-        if not is_ray(api):
-            self.name = f"{api.__name__}-tasks"
+        self.name = api.__name__
         self._started = not api.is_initialized()
         if self._started and address is not None:
             join_cluster(api, "{}:{}".format(*address))

@@ -100,7 +100,7 @@ class ParameterServer(interface.ParameterServer):
         self._ledger = Ledger(checked, num_servers, refuse_nan)
         self._timeout_s = timeout_s
         api, self._started = open_cluster(api)
-        self._api = api
+        self._api, self.name = api, api.__name__
         files = checkpoint_files(checkpoint, num_servers)
         # [2] start: actors, and Ray starts again who dies
         # vs minimr: processes of our own, which we replace

@@ -48,10 +48,10 @@ KNOWS = {
     "minimr.util": ("minimr.core", "minimr.exceptions", "minimr.system"),
     "minimr.ladder": ("minimr.interface", "minimr.net"),
     "minimr.datasets": ("minimr.interface", "minimr.system"),
-    "minimr.training": (*THINGS, "minimr.datasets"),
+    "minimr.training": (*THINGS, "minimr.datasets", "minimr.ladder"),
     "minimr.cli": ("minimr",),
     "ray_impl": (*THINGS, "ray"),
-    "dqn": THINGS,
+    "dqn": (*THINGS, "minimr.ladder"),
     "dqn.cli": ("dqn", "minimr.cli", *THINGS),
     "benchmarks": ("minimr", "ray_impl", "dqn", "ray"),
 }

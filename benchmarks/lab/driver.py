@@ -66,7 +66,7 @@ def _total(node: str, ones: list[int]) -> int:
 
 def _open(name: str, where: str, silence_s: float) -> MapReduce:
     address = parse_address(where)
-    if name != "minimr":
+    if name != "sockets":
         return open_engine(name, Options(1, address=address))
     from minimr.sockets.cluster.membership import Timing
     from minimr.sockets.mapreduce import MapReduce as FromScratch

@@ -1,8 +1,8 @@
 """An engine on the nodes of a lab: its driver in n1, its workers in all.
 
-minimr         the driver listens; `minimr worker` in n2, n3, ...
-minimr-tasks   the driver joins the cluster of `minimr start`
-ray            the driver joins the cluster of `ray start`
+sockets   the driver listens; `minimr worker` in n2, n3, ...
+minimr    the driver joins the cluster of `minimr start`
+ray       the driver joins the cluster of `ray start`
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from benchmarks.lab.lab import Lab
 from benchmarks.lab.plan import LabError, Node
 
 CLUSTERS: dict[str, tuple[str, ...]] = {  # what the lab has to start
-    "minimr": (),
-    "minimr-tasks": ("minimr",),
+    "sockets": (),
+    "minimr": ("minimr",),
     "ray": ("ray",),
 }
 START_TIMEOUT_S = 120.0
@@ -46,7 +46,7 @@ class Team:
         self.engine = engine
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
         self._buffer = b""
-        name = "join" if engine == "minimr" else CLUSTERS[engine][0]
+        name = "join" if engine == "sockets" else CLUSTERS[engine][0]
         self._where = engines.address(lab.plan, name)
         command = [sys.executable, "-m", "benchmarks.lab.driver"]
         command += [engine, self._where, str(silence_s)]
@@ -64,7 +64,7 @@ class Team:
 
     def join(self) -> None:
         """Have a worker in every node, also in those that are new."""
-        if self.engine != "minimr":
+        if self.engine != "sockets":
             return
         for node in self.lab.plan.all()[1:]:
             worker = self._workers.get(node.name)
@@ -91,7 +91,7 @@ class Team:
         seen = self.ask("benchmarks.lab.driver:who_works", tasks=tasks)
         if missing := wanted - set(seen):
             return f"{sorted(missing)} do not work"
-        if self.engine != "minimr":  # which has workers, not nodes
+        if self.engine != "sockets":  # which has workers, not nodes
             alive = self.ask("benchmarks.lab.driver:count_nodes")
             if alive != len(wanted):
                 return f"{alive} nodes seem to be alive, not {len(wanted)},"

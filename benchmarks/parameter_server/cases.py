@@ -22,16 +22,12 @@ import numpy as np
 
 from benchmarks.common.timing import Sample
 from minimr.interface.parameter_server import ParameterServer, Weights
+from minimr.ladder import ENGINES, LADDER, WITH_VERBS, open_parameter_server
 from minimr.shared.parameter_server.consistency import Asynchronous, Gradients
 
 RATE = Gradients(1e-6)  # a push is applied, with all that it costs
 
-# {rung: (module of its ParameterServer, module with the verbs)}
-RUNGS = {
-    "minimr": ("minimr.sockets.parameter_server", ""),
-    "minimr-tasks": ("ray_impl.parameter_server", "minimr"),
-    "ray": ("ray_impl.parameter_server", "ray"),
-}
+RUNGS = ENGINES[1:]  # not the for loop: nothing is sent there
 BARE = "bare socket"
 ROUNDS = 10  # of a worker, in one sample
 
@@ -41,25 +37,13 @@ def start_clusters(rungs: tuple[str, ...]) -> list[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     modules = []
     for rung in rungs:
-        if RUNGS[rung][1]:
-            api = import_module(RUNGS[rung][1])
+        if rung in WITH_VERBS:
+            api = import_module(LADDER[rung].verbs)
             quiet = {"include_dashboard": False, "logging_level": "ERROR"}
-            options = quiet if RUNGS[rung][1] == "ray" else {}
+            options = quiet if rung == "ray" else {}
             api.init(address="local", num_cpus=2, **options)
             modules.append(api)
     return modules
-
-
-def open_servers(
-    rung: str, weights: Weights, num_workers: int, *rules: Any, **options: Any
-) -> ParameterServer:
-    """Start the servers of a rung."""
-    module, api = RUNGS[rung]
-    if api:
-        options["api"] = import_module(api)
-    kind = import_module(module).ParameterServer
-    servers: ParameterServer = kind(weights, num_workers, *rules, **options)
-    return servers
 
 
 class Rung:
@@ -67,7 +51,7 @@ class Rung:
 
     def __init__(self, rung: str, size: int) -> None:
         self._update = {"w": np.ones(size // 4, np.float32)}
-        self._servers = open_servers(
+        self._servers = open_parameter_server(
             rung, self._update, 1, Asynchronous(), RATE
         )
 
@@ -157,7 +141,7 @@ def time_rounds(
     rung: str, weights: Weights, num_workers: int, shards: int
 ) -> Sample:
     """Time synchronous rounds; give the slowest worker's seconds of one."""
-    with open_servers(
+    with open_parameter_server(
         rung, weights, num_workers, num_servers=shards, timeout_s=60.0
     ) as servers:
         api_name = RUNGS[rung][1]

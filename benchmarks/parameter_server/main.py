@@ -1,6 +1,6 @@
 """`python -m benchmarks parameter-server`: pushes and pulls, and rounds.
 
-for each size:      round 0, 1, ...: bare socket, minimr, ray, in an
+for each size:      round 0, 1, ...: bare socket, sockets, ray, in an
                     order of its own; one array, one worker, one server
 for each N and K:   the same for a synchronous round of N worker processes
                     on K servers

@@ -13,8 +13,8 @@ from benchmarks.common.timing import Spread
 FONT_SIZE = 23
 INCHES = (16.0, 8.2)
 DPI = 75
-COLOURS = {"minimr": "#d1622b", "minimr-tasks": "#1f5f9e", "ray": "#3f3f3f"}
-MARKERS = {"minimr": "o", "minimr-tasks": "s", "ray": "^"}
+COLOURS = {"sockets": "#d1622b", "minimr": "#1f5f9e", "ray": "#3f3f3f"}
+MARKERS = {"sockets": "o", "minimr": "s", "ray": "^"}
 OTHER = "#8a5aa8"
 LEAST_HEIGHT = 0.25  # of a bar with its value inside, of the highest
 NAME_HEIGHT = 0.075  # of the axes

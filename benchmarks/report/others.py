@@ -41,7 +41,7 @@ def _word_count(document: dict[str, Any]) -> Iterator[Figure]:
                 row["engine"],
                 Spread(**row["run"]),
                 Spread(**row["merged"]),
-                own=row["engine"].startswith("minimr"),
+                own=row["engine"] in ("sockets", "minimr"),
             )
             for row in rows
         ]

@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ import numpy as np
 from benchmarks.scaling.jobs import add_up, check_numbers
 from minimr.interface.mapreduce import Job, MapReduce
 from minimr.interface.parameter_server import ParameterServer, Weights
-from minimr.ladder import verbs_of
+from minimr.ladder import open_parameter_server
 from minimr.shared.parameter_server.consistency import Gradients, Synchronous
 
 UNIT = 1_000_000  # numbers in a unit of work: about a millisecond of a core
@@ -95,14 +94,11 @@ def _servers(
 ) -> ParameterServer:
     rules = (Synchronous(), Gradients(1.0))
     options: dict[str, Any] = {"timeout_s": TIMEOUT_S}
-    if engine.name == "minimr":
-        module = "minimr.sockets.parameter_server"
+    if engine.name == "sockets":
         options["host"] = engine.address[0]
-    else:
-        module = "ray_impl.parameter_server"
-        options["api"] = verbs_of(engine)
-    kind = import_module(module).ParameterServer
-    servers: ParameterServer = kind(weights, workers, *rules, **options)
+    servers: ParameterServer = open_parameter_server(
+        engine.name, weights, workers, *rules, **options
+    )
     return servers
 
 

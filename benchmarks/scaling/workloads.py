@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.scaling.jobs import Check, add_up, check_counts
+from minimr.ladder import ENGINES as LADDER
+from minimr.ladder import WITH_VERBS
 from minimr.serial.mapreduce import MapReduce as Serial
 from minimr.shared.mapreduce.corpus import split_files
 from minimr.shared.mapreduce.wordcount import COMBINED
 
 MAP_TASKS, REDUCE_TASKS = 60, 20
 SHUFFLE_TASKS = 15  # to: blocks of 107 kB, that no engine sends inline
-ENGINES = ("minimr", "minimr-tasks", "ray")
-WITH_ACTORS = ("minimr-tasks", "ray")
+ENGINES = LADDER[1:]
+WITH_ACTORS = WITH_VERBS
 
 
 @dataclass(frozen=True)

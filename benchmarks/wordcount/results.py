@@ -14,7 +14,7 @@ from benchmarks.wordcount.comparison import REFERENCE, Row
 from benchmarks.wordcount.work import Work
 
 PARTS = ("counted", "and brought to the driver")
-OWN = "minimr"
+OWN = ("sockets", "minimr")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def draw(path: str, measured: Sequence[Measured]) -> None:
 
 def _panel(measured: Measured) -> Panel:
     bars = [
-        Bar(row.engine, row.run, row.merged, _remark(row), row.engine == OWN)
+        Bar(row.engine, row.run, row.merged, _remark(row), row.engine in OWN)
         for row in measured.rows
     ]
     loops = [row for row in measured.rows if row.engine == REFERENCE]

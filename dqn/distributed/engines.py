@@ -13,16 +13,12 @@ from typing import Any, NamedTuple
 
 from dqn.distributed.team import MakeServer
 from dqn.errors import DQNError
+from minimr.ladder import LADDER, WITH_VERBS
 
-# {name on the command line: (module of the verbs, of the parameter server)}
-ENGINES = {
-    "serial": (
-        "dqn.distributed.serial_verbs",
-        "minimr.serial.parameter_server",
-    ),
-    "minimr": ("minimr", "minimr.sockets.parameter_server"),
-    "ray": ("ray", "ray_impl.parameter_server"),
-}
+ENGINES = ("serial", *WITH_VERBS)
+# {engine: that whose parameter server it uses: processes, not actors, which
+#  would need a CPU of the cluster for each push}
+SERVERS = {"minimr": "sockets"}
 
 
 class Engine(NamedTuple):
@@ -85,7 +81,11 @@ def _load(name: str, joining: bool = False) -> tuple[Any, Any]:
     try:
         if name == "ray":  # before it is imported: it looks about then
             import_module("ray_impl.cluster").load_ray(joining)
-        verbs, server = map(import_module, ENGINES[name])
+        verbs = import_module(
+            LADDER[name].verbs or "dqn.distributed.serial_verbs"
+        )
+        servers = LADDER[SERVERS.get(name, name)].parameter_server
+        server = import_module(servers)
     except ModuleNotFoundError as error:
         raise DQNError(
             f"the engine {name} needs the package {error.name}: install it"

@@ -16,12 +16,14 @@ import click
 from minimr.cli.console import note, number_of
 from minimr.interface.mapreduce import JobError, MapReduce
 from minimr.ladder import (
-    ENGINES,
+    LADDER,
+    RENAMED,
     EngineError,
     Options,
     check_options,
     default_workers,
     open_engine,
+    renamed,
     running,
     size_of,
 )
@@ -50,11 +52,29 @@ def _address(
     return value
 
 
+class EngineName(click.Choice[str]):
+    """An engine of the ladder, or all of them."""
+
+    def __init__(self) -> None:
+        super().__init__([*LADDER, "all"])
+
+    def convert(
+        self,
+        value: str,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str:
+        """Read a name; that of earlier days is answered with today's."""
+        if value in RENAMED:
+            self.fail(renamed(value), param, ctx)
+        return super().convert(value, param, ctx)
+
+
 ADDRESS = click.option(
     "--address",
     callback=_address,
     metavar="HOST:PORT",
-    help="Of the cluster that minimr-tasks or ray joins; or local: they "
+    help="Of the cluster that minimr or ray joins; or local: they "
     "start one. [default: the one that runs here, else local]",
 )
 
@@ -63,12 +83,12 @@ class Engines:
     """Opens and closes what a command runs on.
 
     Args:
-        names: of `ENGINES`.
+        names: of the ladder.
         workers: of an engine that is started; None: as there are cores,
             if no cluster runs here.
         address: of a cluster to join; "local": none; None: that which
             runs here.
-        listen: where workers may join `minimr`.
+        listen: where workers may join `sockets`.
 
     Attributes:
         workers: of the largest of them.
@@ -111,7 +131,7 @@ class Engines:
         """
         refused: dict[str, Exception] = {}
         for name in self._names:
-            if ENGINES[name][1] != "address":
+            if LADDER[name].option != "address":
                 continue
             try:
                 where = self._address(name)
@@ -172,7 +192,7 @@ class Engines:
 
     def _start(self, name: str, where: Address | None) -> MapReduce:
         begin = time.perf_counter()
-        listens = ENGINES[name][1] == "listen"
+        listens = LADDER[name].option == "listen"
         listen = self._listen if listens else None
         engine = open_engine(name, self._options(where, listen))
         self._open[name] = engine, time.perf_counter() - begin

@@ -11,18 +11,16 @@ import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from importlib import import_module
 from typing import Any
 
 import click
 
-import minimr
 from minimr.cli.console import note, say
 from minimr.cli.engines import ADDRESS, FAILURES
 from minimr.interface.parameter_server import ParameterServerError
-from minimr.ladder import EngineError
+from minimr.ladder import ENGINES, LADDER, RENAMED, load, renamed
 from minimr.system.files import atomic_writer, check_writable
-from minimr.training.digits import MODES, RUNGS, Plan, Trained, train
+from minimr.training.digits import MODES, Plan, Trained, train
 from minimr.training.workers import open_crew
 
 POSITIVE = click.IntRange(min=1)
@@ -37,9 +35,11 @@ HEADS = (
 def _names(
     ctx: click.Context, option: click.Parameter, value: str
 ) -> list[str]:
-    known = list(RUNGS if option.name == "engine" else MODES)
+    known = list(ENGINES if option.name == "engine" else MODES)
     names = known if value == "all" else list(dict.fromkeys(value.split(",")))
     for name in names:
+        if name in RENAMED:
+            raise click.BadParameter(renamed(name))
         if name not in known:
             raise click.BadParameter(
                 f"{name!r} is none of {', '.join(known)}, all"
@@ -58,11 +58,11 @@ def _writable(
 @click.command("parameter-server")
 @click.option(
     "--engine",
-    default="minimr",
+    default="sockets",
     show_default=True,
     callback=_names,
     metavar="NAME,...",
-    help=f"Of {', '.join(RUNGS)}; all: each in turn.",
+    help=f"Of {', '.join(ENGINES)}; all: each in turn.",
 )
 @click.option(
     "--mode",
@@ -145,8 +145,7 @@ def parameter_server(**chosen: Any) -> int:
 def _train(
     rung: str, modes: Sequence[str], plan: Plan, address: str | None
 ) -> Iterator[Trained]:
-    kind = RUNGS[rung][1]
-    with _cluster(rung, address), open_crew(kind, plan.workers) as crew:
+    with _cluster(rung, address), open_crew(rung, plan.workers) as crew:
         for mode in modes:
             note(f"{rung}: {mode}, {plan.seconds:g} s")
             yield train(rung, mode, plan, crew)
@@ -155,19 +154,14 @@ def _train(
 @contextlib.contextmanager
 def _cluster(rung: str, address: str | None) -> Iterator[None]:
     """Join or start what a rung of actors runs on, and leave it."""
-    module, kind = RUNGS[rung]
-    if not module.startswith("ray_impl"):
+    verbs = LADDER[rung].verbs
+    if not verbs:
         yield
         return
-    cluster = import_module("ray_impl.cluster")
-    where = cluster.running(kind) if address is None else address
+    cluster = load(rung, "ray_impl.cluster")
+    where = cluster.running(verbs) if address is None else address
     joining = where not in (None, "local")
-    try:
-        api = cluster.load_ray(joining) if kind == "ray" else minimr
-    except ModuleNotFoundError as error:
-        raise EngineError(
-            f"the engine {rung} needs the package {error.name}: install it"
-        ) from error
+    api = load(rung, verbs) if rung != "ray" else cluster.load_ray(joining)
     if joining:
         cluster.join_cluster(api, where)
         note(f"{rung} has joined the cluster at {where}")

@@ -17,7 +17,7 @@ from minimr.cli.console import (
     number_of,
     say,
 )
-from minimr.cli.engines import ADDRESS, Engines, host_port
+from minimr.cli.engines import ADDRESS, EngineName, Engines, host_port
 from minimr.cli.results_table import Measured, table, write_json
 from minimr.interface.mapreduce import MapReduce
 from minimr.ladder import ENGINES
@@ -47,7 +47,7 @@ POSITIVE = click.IntRange(min=1)
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option(
     "--engine",
-    type=click.Choice([*ENGINES, "all"]),
+    type=EngineName(),
     default="all",
     show_default=True,
     help="Which rung of the ladder runs the job.",
@@ -75,7 +75,7 @@ POSITIVE = click.IntRange(min=1)
     "--listen",
     callback=host_port,
     metavar="HOST:PORT",
-    help="Let workers join `minimr` here.",
+    help="Let workers join `sockets` here.",
 )
 def wordcount(
     paths: tuple[str, ...],

@@ -48,7 +48,7 @@ class MapReduce(interface.MapReduce):
         TokenError: the token file cannot be used.
     """
 
-    name = "minimr"
+    name = "sockets"
 
     def __init__(
         self,

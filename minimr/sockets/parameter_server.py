@@ -80,7 +80,7 @@ class ParameterServer(interface.ParameterServer):
         TypeError: weights that are not float32 arrays.
     """
 
-    name = "minimr"
+    name = "sockets"
 
     def __init__(
         self,

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from minimr.datasets.digits import (
     new_weights,
 )
 from minimr.interface.parameter_server import ParameterServer, ServerStats
+from minimr.ladder import open_parameter_server
 from minimr.shared.parameter_server.consistency import (
     Asynchronous,
     Consistency,
@@ -39,13 +39,6 @@ from minimr.training.workers import Crew
 
 LOOK_INTERVAL_S = 0.05
 
-# {rung: (module of its ParameterServer, what its crew is)}
-RUNGS = {
-    "serial": ("minimr.serial.parameter_server", "threads"),
-    "minimr": ("minimr.sockets.parameter_server", "processes"),
-    "minimr-tasks": ("ray_impl.parameter_server", "minimr"),
-    "ray": ("ray_impl.parameter_server", "ray"),
-}
 MODES = ("synchronous", "stale", "asynchronous")
 
 
@@ -101,17 +94,14 @@ def train(rung: str, mode: str, plan: Plan, crew: Crew) -> Trained:
 
     Blocks: for `plan.seconds`, and until the servers are there.
     """
-    module, kind = RUNGS[rung]
-    options: dict[str, Any] = {"num_servers": plan.servers}
-    if module.startswith("ray_impl"):
-        options["api"] = import_module(kind)
     learnt, tested = load_digits()
-    with import_module(module).ParameterServer(
+    with open_parameter_server(
+        rung,
         new_weights(learnt.x.shape[1], plan.seed),
         plan.workers,
         plan.consistency(mode),
         Gradients(plan.learning_rate),
-        **options,
+        num_servers=plan.servers,
     ) as servers:
         # Modules are loaded before the time runs.
         crew.start(_get_ready, [(servers,)] * plan.workers)

@@ -1,10 +1,10 @@
 """N workers of a parameter server, on whatever its rung runs on.
 
-Crew(kind, n) ── start(function, [arguments of each]) ──> worker 0
+Crew(engine, n) ── start(function, [arguments of each]) ──> worker 0
               <────────── what each has returned ──────── ...
-  "threads"     of this process
-  "processes"   of this machine; they end with this one
-  a module      its actors, where its cluster puts them
+  serial        threads of this process
+  sockets       processes of this machine; they end with this one
+  minimr, ray   actors, where the cluster puts them
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import Any
 
+from minimr.ladder import LADDER
 from minimr.system.leaving import deaf, ignore_ctrl_c
 
 
@@ -48,22 +49,21 @@ class Crew(ABC):
         self.close()
 
 
-def open_crew(kind: str, number: int) -> Crew:
+def open_crew(engine: str, number: int) -> Crew:
     """Start workers. Blocks: until they are there.
 
     Args:
-        kind: "threads", "processes", or the module of a running cluster.
+        engine: of the ladder; its cluster runs, if it has one.
         number: of workers.
     """
-    if kind == "threads":
+    verbs = LADDER[engine].verbs
+    if verbs:
+        return _Actors(verbs, number)
+    if engine == "serial":
         return _Pool(futures.ThreadPoolExecutor(number), number)
-    if kind == "processes":
-        context = multiprocessing.get_context("spawn")
-        pool = futures.ProcessPoolExecutor(
-            number, context, _end_with_the_parent
-        )
-        return _Pool(pool, number)
-    return _Actors(kind, number)
+    context = multiprocessing.get_context("spawn")
+    pool = futures.ProcessPoolExecutor(number, context, _end_with_the_parent)
+    return _Pool(pool, number)
 
 
 class _Pool(Crew):

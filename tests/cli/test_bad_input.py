@@ -20,6 +20,10 @@ BAD = {
     "no reduce tasks": (["--reduce-tasks", "0", "book.txt"], "--reduce"),
     "not a number": (["--workers", "two", "book.txt"], "--workers"),
     "an unknown engine": (["--engine", "spark", "book.txt"], "'spark'"),
+    "an engine of earlier days": (
+        ["--engine", "minimr-tasks", "book.txt"],
+        "minimr-tasks is called minimr now",
+    ),
     "an unknown job": (["--job", "sort", "book.txt"], "'sort'"),
     "not an address": (["--address", "nonsense", "book.txt"], "HOST:PORT"),
     "nobody answers": (
@@ -27,7 +31,7 @@ BAD = {
         "nobody answers at 127.0.0.1:1",
     ),
     "nobody answers our own engine": (
-        ["--engine", "minimr-tasks", "--address", "127.0.0.1:1", "book.txt"],
+        ["--engine", "minimr", "--address", "127.0.0.1:1", "book.txt"],
         "127.0.0.1:1",
     ),
     "an address for the wrong engine": (
@@ -75,7 +79,7 @@ def test_a_port_in_use_is_bad_input(minimr: Minimr, book: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         where = f"127.0.0.1:{taken.getsockname()[1]}"
         ended = minimr(
-            "wordcount", "--engine", "minimr", "--listen", where, book
+            "wordcount", "--engine", "sockets", "--listen", where, book
         )
     assert ended.returncode == 2
     assert f"cannot listen at {where}: the port is in use" in ended.stderr
@@ -94,7 +98,7 @@ def test_a_token_that_others_can_read_is_refused(
     token = book.parent / "token"
     token.write_text("00" * 32)
     token.chmod(0o644)
-    ended = minimr("wordcount", "--engine", "minimr", book)
+    ended = minimr("wordcount", "--engine", "sockets", book)
     assert ended.returncode == 2
     assert "chmod 600" in ended.stderr
 
@@ -138,10 +142,10 @@ ELSEWHERE = {
     "an endless number of CPUs": (
         ["start", "--head", "--num-cpus", "nan"], {}, "amount of nan"),
     "a folder for a token, rung 1": (
-        ["parameter-server", "--engine", "minimr", "--seconds", "0"],
+        ["parameter-server", "--engine", "sockets", "--seconds", "0"],
         {"MINIMR_TOKEN_FILE": "."}, "token file"),
     "a folder for a token, rung 2": (
-        ["parameter-server", "--engine", "minimr-tasks", "--seconds", "0"],
+        ["parameter-server", "--engine", "minimr", "--seconds", "0"],
         {"MINIMR_TOKEN_FILE": "."}, "token file"),
 }  # fmt: skip
 

@@ -44,7 +44,7 @@ def read_until(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
     raise AssertionError(f"it ended before it said {pattern!r}")
 
 
-@pytest.mark.parametrize("engine", ["serial", "minimr", "minimr-tasks", "ray"])
+@pytest.mark.parametrize("engine", ["serial", "sockets", "minimr", "ray"])
 def test_ctrl_c_ends_within_a_second_and_leaves_nothing(
     engine: str, large_book: Path
 ) -> None:
@@ -71,7 +71,7 @@ def test_a_worker_joins_in_the_middle_and_leaves_with_the_run(
 ) -> None:
     folder = large_book.parent
     with start(
-        folder, "wordcount", large_book, "--engine", "minimr",
+        folder, "wordcount", large_book, "--engine", "sockets",
         "--job", "textbook", "--workers", "1", "--map-tasks", "60",
         "--listen", "127.0.0.1:0", "--top", "1",
     ) as run:  # fmt: skip
@@ -91,7 +91,7 @@ def test_a_worker_with_another_token_is_refused_and_told_why(
 ) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     with start(
-        large_book.parent, "wordcount", large_book, "--engine", "minimr",
+        large_book.parent, "wordcount", large_book, "--engine", "sockets",
         "--workers", "1", "--listen", "127.0.0.1:0", "--job", "textbook",
         "--map-tasks", "40",
     ) as run:  # fmt: skip
@@ -129,7 +129,7 @@ def test_a_driver_joins_a_cluster_and_leaves_it_running(
 ) -> None:
     for _ in range(2):
         ended = minimr(
-            "wordcount", book, "--engine", "minimr-tasks",
+            "wordcount", book, "--engine", "minimr",
             "--address", cluster, "--top", "1",
         )  # fmt: skip
         assert ended.returncode == 0, ended.stderr
@@ -144,7 +144,7 @@ def test_a_driver_with_another_token_is_refused_and_told_why(
 ) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     with start(
-        elsewhere, "wordcount", book, "--engine", "minimr-tasks",
+        elsewhere, "wordcount", book, "--engine", "minimr",
         "--address", cluster,
     ) as run:  # fmt: skip
         _, told = run.communicate(timeout=DEADLINE_S)

@@ -88,7 +88,7 @@ def test_a_run_tells_of(what: str, narration: str) -> None:
     assert re.search(head + text, narration), narration
 
 
-@pytest.mark.parametrize("engine", ["minimr", "minimr-tasks"])
+@pytest.mark.parametrize("engine", ["sockets", "minimr"])
 def test_a_level_that_is_none_is_said_once_and_does_no_harm(
     engine: str, tmp_path: Path, book: Path
 ) -> None:

@@ -21,7 +21,7 @@ def test_all_modes_stand_in_one_table(minimr: Minimr, tmp_path: Path) -> None:
     assert head.startswith("engine  mode")
     modes = ["synchronous", "stale", "asynchronous"]
     assert [row.split()[:2] for row in rows] == [
-        ["minimr", mode] for mode in modes
+        ["sockets", mode] for mode in modes
     ]
     found = json.loads(path.read_text())
     assert [r["mode"] for r in found["runs"]] == modes

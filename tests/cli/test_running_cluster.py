@@ -209,10 +209,10 @@ def test_a_user_without_a_home_is_told_what_to_set(
 def test_a_command_joins_it_and_counts_its_workers(
     head: str, minimr: Minimr, book: Path
 ) -> None:
-    ended = minimr("wordcount", book, "--engine", "minimr-tasks")
-    assert f"minimr-tasks has joined the cluster at {head}" in ended.stderr
+    ended = minimr("wordcount", book, "--engine", "minimr")
+    assert f"minimr has joined the cluster at {head}" in ended.stderr
     assert "1 node, 2 CPUs" in ended.stderr
-    alone = minimr("wordcount", book, "--engine", "minimr-tasks",
+    alone = minimr("wordcount", book, "--engine", "minimr",
                    "--address", "local", "--workers", "1")  # fmt: skip
     assert (ended.returncode, alone.returncode) == (0, 0)
     assert "joined" not in alone.stderr
@@ -228,15 +228,15 @@ def test_an_address_is_that_of_the_engine_that_answers_there(
         f"ray is not joined, and left out: whoever answers at {head} is "
         in (ended.stderr)
     )
-    assert "identical: serial, minimr, minimr-tasks\n" in ended.stdout
+    assert "identical: serial, sockets, minimr\n" in ended.stdout
 
 
 def test_an_engine_that_fails_leaves_the_others_rows(
     minimr: Minimr, book: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A head of nobody's: `minimr-tasks` is to join it, `ray` starts its own.
+    # A head of nobody's: `minimr` is to join it, `ray` starts its own.
     monkeypatch.setenv("MINIMR_ADDRESS", "127.0.0.1:1")
     ended = minimr("wordcount", book, "--engine", "all")
     assert ended.returncode == 1
-    assert "minimr: minimr-tasks is not joined" in ended.stderr
+    assert "minimr: minimr is not joined" in ended.stderr
     assert "identical: serial, minimr, ray\n" in ended.stdout

@@ -64,13 +64,13 @@ def test_all_engines_agree_and_one_table_says_what_each_has_cost(
     ended = minimr("wordcount", book, "--json", result, "--expect", expect)
     assert ended.returncode == 0, ended.stderr
     assert (
-        "identical: serial, minimr, minimr-tasks, ray, the expected ones"
+        "identical: serial, sockets, minimr, ray, the expected ones"
     ) in ended.stdout
     rows = json.loads(result.read_text())
     assert [row["engine"] for row in rows] == [
         "serial",
+        "sockets",
         "minimr",
-        "minimr-tasks",
         "ray",
     ]
     for row in rows:
@@ -106,7 +106,7 @@ def test_a_wrong_expectation_shows_the_first_differences(
 
 
 def test_the_top_words_stand_in_order(minimr: Minimr, book: Path) -> None:
-    ended = minimr("wordcount", book, "--engine", "minimr", "--top", "2")
+    ended = minimr("wordcount", book, "--engine", "sockets", "--top", "2")
     assert [line.split() for line in ended.stdout.splitlines()[-2:]] == [
         ["the", "150"],
         ["and", "50"],
@@ -118,7 +118,7 @@ def test_map_and_reduce_tasks_are_as_many_as_asked_for(
 ) -> None:
     result = book.parent / "result.json"
     minimr(
-        "wordcount", book, "--engine", "minimr", "--workers", "3",
+        "wordcount", book, "--engine", "sockets", "--workers", "3",
         "--map-tasks", "11", "--reduce-tasks", "5", "--json", result,
     )  # fmt: skip
     (row,) = json.loads(result.read_text())
@@ -148,7 +148,7 @@ def test_an_empty_file_has_no_words(minimr: Minimr, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").touch()
     output = tmp_path / "counts.tsv"
     ended = minimr(
-        "wordcount", "empty.txt", "--engine", "minimr", "--output", output
+        "wordcount", "empty.txt", "--engine", "sockets", "--output", output
     )
     assert ended.returncode == 0, ended.stderr
     assert output.read_text() == ""
@@ -276,7 +276,7 @@ def test_a_word_that_the_terminal_cannot_show_is_written_out(
 def test_a_closed_standard_output_is_said_and_spoils_no_file(
     tmp_path: Path, book: Path
 ) -> None:
-    count = command("wordcount", book, "--engine", "minimr")
+    count = command("wordcount", book, "--engine", "sockets")
     ended = subprocess.run(
         ["sh", "-c", 'exec "$@" >&-', "sh", *count, "--output", "counts"],
         env=environment(tmp_path),

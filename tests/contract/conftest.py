@@ -62,24 +62,24 @@ def _ray() -> Iterator[Any]:
             yield engine
 
 
-def _minimr() -> MapReduce:
+def _sockets() -> MapReduce:
     # A loaded machine is no straggler: backup tasks belong to the faults.
     return mapreduce.MapReduce(NUM_WORKERS, policy=Policy(backup_after_s=60))
 
 
-def _minimr_tasks() -> MapReduce:
+def _minimr() -> MapReduce:
     return on_verbs.MapReduce(NUM_WORKERS, api=minimr)
 
 
 # {engine: what opens it}; one more implementation is one more row
 ENGINES: dict[str, Callable[[], AbstractContextManager[MapReduce]]] = {
     "serial": serial.MapReduce,
+    "sockets": _sockets,
     "minimr": _minimr,
-    "minimr-tasks": _minimr_tasks,
     "ray": _ray,
 }
 # {name: the fixture of the cluster that it runs on}
-CLUSTERS = {"minimr-tasks": "minimr_cluster", "ray": "ray_cluster"}
+CLUSTERS = {"minimr": "minimr_cluster", "ray": "ray_cluster"}
 
 
 def only_on(*names: str) -> pytest.MarkDecorator:

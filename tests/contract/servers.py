@@ -29,7 +29,7 @@ from ray_impl import parameter_server as ray_parameter_server
 NUM_SERVERS = 2
 TIMEOUT_S = 20.0
 
-RUNGS = ("serial", "minimr", "minimr-tasks", "ray")
+RUNGS = ("serial", "sockets", "minimr", "ray")
 
 
 def only_on(*names: str) -> pytest.MarkDecorator:
@@ -66,7 +66,7 @@ class Rung:
         """Start servers of one's own."""
         if self.name == "serial":
             kind: Any = serial.ParameterServer
-        elif self.name == "minimr":
+        elif self.name == "sockets":
             kind = parameter_server.ParameterServer
         else:
             kind = ray_parameter_server.ParameterServer
@@ -95,7 +95,7 @@ class Rung:
         servers._ledger = Ledger(weights, NUM_SERVERS)
         servers._timeout_s = timeout_s
         parts = servers._ledger.split(weights)
-        if self.name == "minimr":
+        if self.name == "sockets":
             servers._ask(m.Start(part, *rules) for part in parts)
         else:
             servers._ask(

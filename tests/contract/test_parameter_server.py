@@ -255,7 +255,7 @@ def test_an_update_that_does_not_fit_is_refused(
     assert server.stats().pushes == 1
 
 
-@only_on("serial", "minimr")
+@only_on("serial", "sockets")
 def test_weights_of_another_type_are_refused_at_the_start(
     rung: Rung,
 ) -> None:
@@ -271,7 +271,7 @@ def test_a_push_of_nothing_is_refused(rung: Rung) -> None:
     assert same(server.pull(0), {"w": array(1, 2)})
 
 
-@only_on("serial", "minimr")
+@only_on("serial", "sockets")
 @pytest.mark.parametrize("bad", ["nan", "inf"])
 def test_numbers_that_are_none_are_refused_where_that_is_asked_for(
     rung: Rung, bad: str
@@ -290,7 +290,7 @@ def test_a_bound_that_nobody_can_keep_is_refused(bound: float) -> None:
         Stale(bound)
 
 
-@only_on("serial", "minimr")
+@only_on("serial", "sockets")
 def test_there_is_at_least_one_server(rung: Rung) -> None:
     with pytest.raises(ValueError, match="0 servers"):
         rung.open(ZERO, 1, num_servers=0)

@@ -22,7 +22,7 @@ from tests.contract.servers import (
 
 ZERO = {"a": array(0, 0), "b": array(0)}
 
-pytestmark = only_on("minimr-tasks", "ray")
+pytestmark = only_on("minimr", "ray")
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,7 @@ from tests.contract.servers import Rung, same
 
 WORKERS = 3
 SHAPES = {"a": (2,), "b": (), "c": (0,), "d": (1, 3)}
-EXAMPLES = {"serial": 100, "minimr": 40, "minimr-tasks": 10, "ray": 5}
+EXAMPLES = {"serial": 100, "sockets": 40, "minimr": 10, "ray": 5}
 
 workers = st.integers(0, WORKERS - 1)
 numbers = st.floats(-1000, 1000, width=32)

@@ -48,11 +48,11 @@ def test_the_coordinator_receives_no_block(
         assert result.merged() == table.expected()
 
 
-@only_on("minimr-tasks", "ray")
+@only_on("minimr", "ray")
 def test_a_driver_that_handles_references_never_asks_for_a_block(
     engine: Any, stage: Stage
 ) -> None:
-    name = {"minimr-tasks": "minimr", "ray": "ray"}[engine.name]
+    name = engine.name
     verbs = importlib.import_module(name)
     asked: list[Any] = []
 

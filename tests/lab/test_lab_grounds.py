@@ -69,8 +69,8 @@ def test_without_root_nodes_are_addresses_and_the_lab_says_so(
     lab.up(plan)
     assert "no CPU share" in lab.plan.in_words()
     assert plan.cpu_share is None
+    count_works(lab, "sockets")
     count_works(lab, "minimr")
-    count_works(lab, "minimr-tasks")
     with pytest.raises(LabError, match="only a lab in network namespaces"):
         lab.cut("n2")
     lab.kill("n2")
@@ -88,7 +88,7 @@ def test_hosts_are_told_the_same_over_ssh(
     said = (tmp_path / "ssh.said").read_text().split()
     assert set(said) == {"first", "ann@second"}
     assert any("node.main" in c for c in lab.usage()["n2"].commands)
-    count_works(lab, "minimr-tasks")
+    count_works(lab, "minimr")
     lab.kill("n2")
     assert lab.usage()["n2"].commands == ()
     assert lab.heal("n2") == ["minimr"]

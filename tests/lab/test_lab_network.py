@@ -180,6 +180,6 @@ def test_a_killed_node_comes_back_and_works(
 ) -> None:
     assert lab.usage()["n5"].commands == ()
     assert sorted(lab.heal("n5")) == ["minimr", "ray"]
-    team = teams["minimr"]
+    team = teams["sockets"]
     team.join()
     assert count(team)["counts"] == EXPECTED

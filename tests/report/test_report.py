@@ -32,7 +32,7 @@ WORDS = {
                     "merged": {"median": s, "low": s, "high": s},
                     "identical": True,
                 }
-                for engine, s in (("minimr", 1.36), ("ray", 1.38))
+                for engine, s in (("sockets", 1.36), ("ray", 1.38))
             ],
             "measurements": [{"engine": "<b>ray</b>", "run_seconds": 1.38}],
         }
@@ -63,7 +63,7 @@ def fonts() -> None:
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
     store = Store(str(tmp_path))
-    for engine in ("minimr", "ray"):
+    for engine in ("sockets", "ray"):
         for nodes in (1, 2, 5):
             store.save(point("scaling", engine, "words", nodes))
             store.save(point("scaling", engine, "words-weak", nodes))
@@ -108,7 +108,7 @@ def test_the_page_has_the_numbers_and_how_they_were_made(runs: Path) -> None:
     for name in ("report.html", "report.md"):
         page = (runs / name).read_text()
         # T(1) = 8.1 s, T(5) = 1.7 s
-        assert "minimr 4.76 times as fast" in page
+        assert "sockets 4.76 times as fast" in page
         assert "0.95" in page
         assert "1.2% of one node" in page
         assert "1 to 5 nodes of the test" in page
@@ -120,7 +120,7 @@ def test_one_node_more_is_held_against_amdahls_law(runs: Path) -> None:
     report(runs)
     page = (runs / "report.md").read_text()
     # T(N) = 0.1 + 8 / N: what fits 1 and 2 nodes holds for 5 and for 6
-    row = "| word count | minimr | 0.100 | 8.00 | 1.2% | 5 | 1.70 | 1.70 |"
+    row = "| word count | sockets | 0.100 | 8.00 | 1.2% | 5 | 1.70 | 1.70 |"
     assert f"{row} 1.43 |" in page
 
 

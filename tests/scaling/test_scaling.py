@@ -35,7 +35,7 @@ def point(
     rounds = [
         {"seconds": s, "exact": True, "usage": usage, **more} for s in seconds
     ]
-    key = Key("scaling", "minimr", workload, nodes)
+    key = Key("scaling", "sockets", workload, nodes)
     return Point(key, {}, 60.0, "a lab", rounds, {})
 
 
@@ -179,7 +179,7 @@ def test_every_step_of_dqn_counts_once_and_agents_stand_apart() -> None:
     work = WORKLOADS["dqn"]
     arguments = {**work.arguments(Size((), (), dqn_rounds=2), 1), "steps": 80}
     crowded = {**arguments, "agents": 2}
-    with open_engine("minimr-tasks", Options(2)) as engine:
+    with open_engine("minimr", Options(2)) as engine:
         try:
             for _ in range(2):  # the second time by the same team
                 answer = dqn_rounds.train(engine, **arguments)
@@ -194,7 +194,7 @@ def test_every_step_of_dqn_counts_once_and_agents_stand_apart() -> None:
 def test_agents_of_dqn_make_all_steps_when_one_of_them_dies() -> None:
     work = WORKLOADS["dqn"]
     arguments = {**work.arguments(Size((), (), dqn_rounds=3), 2), "steps": 80}
-    with open_engine("minimr-tasks", Options(2)) as engine:
+    with open_engine("minimr", Options(2)) as engine:
         try:
             dqn_rounds.begin(engine, **arguments)
             (team,) = dqn_rounds._teams.values()
@@ -232,7 +232,7 @@ def home() -> Iterator[str]:
 
 def run(home: str, *options: str) -> str:
     command = ["scaling", "--small", "--rounds", "1", "--nodes", "1,2"]
-    command += ["--to", f"{home}/points", "--engines", "minimr"]
+    command += ["--to", f"{home}/points", "--engines", "sockets"]
     command += [
         "--workloads",
         "shuffle,empty",
@@ -262,9 +262,9 @@ def test_a_run_whose_time_is_up_goes_on_where_it_was(home: str) -> None:
     assert "exact" in second
     times = {p: p.stat().st_mtime_ns for p in points.glob("*.json")}
     assert len(times) == 4
-    (points / "scaling-minimr-empty-2.json").unlink()
+    (points / "scaling-sockets-empty-2.json").unlink()
     assert "3 of 4 points are there" in run(home)
     again = {p: p.stat().st_mtime_ns for p in points.glob("*.json")}
     assert [p.name for p in times if again[p] != times[p]] == [
-        "scaling-minimr-empty-2.json"
+        "scaling-sockets-empty-2.json"
     ]

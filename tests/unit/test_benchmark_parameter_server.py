@@ -13,7 +13,7 @@ from benchmarks.cli import main
 def test_each_rung_stands_beside_the_bare_socket(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     arguments = (
-        f"parameter-server --sizes 4KB --rungs minimr --rounds 1 "
+        f"parameter-server --sizes 4KB --rungs sockets --rounds 1 "
         f"--seconds 0.01 --workers 2 --shards 1 --json {path}"
     )
     result = CliRunner().invoke(main, arguments.split())
@@ -21,10 +21,10 @@ def test_each_rung_stands_beside_the_bare_socket(tmp_path: Path) -> None:
     found = json.loads(path.read_text())
     assert found["benchmark"] == "parameter-server"
     moves = {(m["who"], m["round"]): m for m in found["moves"]}
-    assert {who for who, _ in moves} == {"bare socket", "minimr"}
-    assert moves["bare socket", 1]["push"] < moves["minimr", 1]["push"]
+    assert {who for who, _ in moves} == {"bare socket", "sockets"}
+    assert moves["bare socket", 1]["push"] < moves["sockets", 1]["push"]
     assert [r["workers"] for r in found["rounds"]] == [1, 2]
-    row = next(x for x in result.stdout.splitlines() if " minimr  " in x)
+    row = next(x for x in result.stdout.splitlines() if " sockets  " in x)
     assert len(row.split()) == 9
 
 

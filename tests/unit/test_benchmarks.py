@@ -193,7 +193,7 @@ def test_a_run_writes_every_measurement_and_the_machine(
     target, picture = tmp_path / "w.json", tmp_path / "w.png"
     ended = run(
         *("wordcount", folder, "--rounds", 1, "--job", "both"),
-        *("--engines", "loop,serial,minimr", "--json", target),
+        *("--engines", "loop,serial,sockets", "--json", target),
         *("--png", picture),
     )
     assert ended.exit_code == 0, ended.output
@@ -207,7 +207,7 @@ def test_a_run_writes_every_measurement_and_the_machine(
         assert result["failures"] == {}
         assert sorted(
             (m["engine"], m["round"]) for m in result["measurements"]
-        ) == [(e, r) for e in ("loop", "minimr", "serial") for r in (0, 1)]
+        ) == [(e, r) for e in ("loop", "sockets", "serial") for r in (0, 1)]
         for measured in result["measurements"]:
             assert 0 < measured["run_seconds"] <= measured["merged_seconds"]
             assert measured["peak_rss_bytes"] > 10**6
