@@ -144,9 +144,8 @@ def time_rounds(
     with open_parameter_server(
         rung, weights, num_workers, num_servers=shards, timeout_s=60.0
     ) as servers:
-        api_name = RUNGS[rung][1]
-        if api_name:
-            api = import_module(api_name)
+        if rung in WITH_VERBS:
+            api = import_module(LADDER[rung].verbs)
             task = api.remote(work).options(num_cpus=0)
             refs = [
                 task.remote(servers, worker, ROUNDS)

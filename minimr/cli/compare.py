@@ -1,6 +1,6 @@
 """`minimr compare`: two implementations of one thing, side by side.
 
-    minimr/sockets/mapreduce.py          │ ray_impl/mapreduce.py
+    minimr/sockets/mapreduce.py  │ ray_impl/mapreduce.py
     def run(...)                 │ def run(...)
     # [1] map: ...               │ # [1] map: ...
 
@@ -26,7 +26,7 @@ from minimr.cli.console import say
 
 # {name on the command line: (from scratch, on Ray)}
 PAIRS = {
-    name: (f"minimr/{file}", f"ray_impl/{file}")
+    name: (f"minimr/sockets/{file}", f"ray_impl/{file}")
     for name, file in [
         ("mapreduce", "mapreduce.py"),
         ("parameter-server", "parameter_server.py"),
@@ -43,7 +43,7 @@ def compare(pair: str) -> None:
 
     On a terminal in your pager, $PAGER.
     """
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     left, right = ((root / name).read_text() for name in PAIRS[pair])
     columns = SIDE_COLUMNS
     if sys.stdout.isatty():

@@ -32,7 +32,7 @@ def test_all_modes_stand_in_one_table(minimr: Minimr, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("--engine spark", "'spark' is none of serial, minimr"),
+        ("--engine spark", "'spark' is none of serial, sockets"),
         ("--mode fast", "'fast' is none of synchronous, stale"),
         ("--workers 0", "--workers"),
         ("--bound -1", "--bound"),

@@ -20,12 +20,13 @@ from dqn.distributed.experience_team import make_team
 from dqn.distributed.team import MAX_LOST_ROUNDS, Team
 from dqn.errors import DQNError
 from dqn.settings import SHARE, Settings
+from minimr.ladder import LADDER
 from tests.quick_dqn import QUICK
 
 
 @pytest.fixture(scope="session", params=ENGINES)
 def dqn_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    pytest.importorskip(ENGINES[request.param][0])
+    pytest.importorskip(LADDER[request.param].verbs or "dqn")
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     with open_engine(request.param, num_cpus=2) as engine:
         yield engine

@@ -207,7 +207,7 @@ def test_a_run_writes_every_measurement_and_the_machine(
         assert result["failures"] == {}
         assert sorted(
             (m["engine"], m["round"]) for m in result["measurements"]
-        ) == [(e, r) for e in ("loop", "sockets", "serial") for r in (0, 1)]
+        ) == [(e, r) for e in ("loop", "serial", "sockets") for r in (0, 1)]
         for measured in result["measurements"]:
             assert 0 < measured["run_seconds"] <= measured["merged_seconds"]
             assert measured["peak_rss_bytes"] > 10**6

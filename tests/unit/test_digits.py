@@ -70,7 +70,7 @@ def fonts(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.mark.usefixtures("fonts")
 @pytest.mark.parametrize("mode", MODES)
 def test_a_network_learns_in_each_mode(mode: str, tmp_path: Path) -> None:
-    with open_crew("threads", QUICK.workers) as crew:
+    with open_crew("serial", QUICK.workers) as crew:
         run = train("serial", mode, QUICK, crew)
     assert run.looks[-1].loss < run.looks[0].loss
     assert sum(run.rounds) == run.stats.pushes
@@ -86,14 +86,14 @@ def test_each_of_a_crew_gets_its_own_arguments() -> None:
         barrier.wait()  # all at once, or not at all
         return number
 
-    with open_crew("threads", 3) as crew:
+    with open_crew("serial", 3) as crew:
         crew.start(work, [(1,), (2,), (3,)])
         assert crew.results() == [1, 2, 3]
         assert crew.done(0)
 
 
 def test_what_a_worker_raises_is_raised_here() -> None:
-    with open_crew("processes", 1) as crew:
+    with open_crew("sockets", 1) as crew:
         crew.start(int, [("x",)])
         with pytest.raises(ValueError, match="invalid literal"):
             crew.results()

@@ -21,7 +21,7 @@ from minimr.net.channel import Address
 from minimr.net.token import load_token
 from minimr.system import machine
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True)

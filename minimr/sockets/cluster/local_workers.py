@@ -56,7 +56,7 @@ class Processes:
 
     def start(self) -> None:
         """Start one more worker. Blocks: no, it will register."""
-        package = str(Path(__file__).parents[2])
+        package = str(Path(__file__).parents[3])
         others = os.environ.get("PYTHONPATH")
         path = package if not others else package + os.pathsep + others
         name = secrets.token_hex(8)

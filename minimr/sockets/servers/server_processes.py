@@ -154,7 +154,7 @@ class Processes:
             self._interval_s,
             restore,
         )
-        package = str(Path(__file__).parents[2])
+        package = str(Path(__file__).parents[3])
         others = os.environ.get("PYTHONPATH")
         path = package if not others else package + os.pathsep + others
         return subprocess.Popen(
