@@ -112,12 +112,15 @@ def _gpus() -> int:
 def spawn_node(
     options: dict[str, Any], log: IO[bytes] | None = None
 ) -> tuple[NodeProcess, Address]:
-    """Start a node's process. Blocks: until it listens.
+    """Start a node's process.
+
+    Blocks: until it serves, and the head knows of it.
 
     It writes warnings to `log`, or where this process does.
 
     Raises:
-        OSError: it cannot listen there, or this system is not Linux.
+        OSError: it cannot listen there, the head is gone, or this system is
+            not Linux.
         RaySystemError: it has not started; its output is in the text.
     """
     if sys.platform != "linux":

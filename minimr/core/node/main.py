@@ -3,9 +3,10 @@
     python -m minimr.system.keeper minimr.core.node.main \
         '{"resources": ..., "head": ...}'
 
-It writes its address and its process id as one line of JSON, and serves
-until the driver that started it, or the head, is gone. Whoever of the two
-processes ends first, no descendant of a worker outlives both.
+When the head knows of it, it writes its address and its process id as one
+line of JSON: from then on, tasks can go there. It serves until the driver
+that started it, or the head, is gone. Whoever of the two processes ends
+first, no descendant of a worker outlives both.
 """
 
 from __future__ import annotations
@@ -62,13 +63,20 @@ def serve(options: dict[str, Any]) -> None:
         control = Control(node)
         control.nodes[node.id] = node.info()  # known to the first who asks
         node.serve(control)
-    sys.stdout.write(json.dumps([*node.address, os.getpid()]) + "\n")
-    sys.stdout.flush()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    node.join(tuple(head) if head else node.address)
-    node.later(WARM_S, warm)
     signal.signal(signal.SIGTERM, _terminated)
+
+    def begin() -> None:
+        sys.stdout.write(json.dumps([*node.address, os.getpid()]) + "\n")
+        sys.stdout.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        node.begin()
+        node.later(WARM_S, warm)
+
     try:
+        if head is None:
+            begin()
+        else:
+            node.join(tuple(head), begin)
         while True:
             node.step()
     except SystemExit as end:
@@ -124,6 +132,9 @@ if __name__ == "__main__":
         serve(json.loads(sys.argv[1]))
     except SystemExit as end:
         log.info("the node ends: %s", end)
+        # Who started us reads that if there was no other line before.
+        sys.stdout.write(json.dumps({"error": str(end)}) + "\n")
+        sys.stdout.flush()
         end_all_children()
         os._exit(0)
     except OSError as error:  # who started us reads one line

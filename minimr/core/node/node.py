@@ -28,7 +28,7 @@ from minimr.core.node.print_forwarding import Prints
 from minimr.core.node.worker_pool import Worker, WorkerPool
 from minimr.core.scheduler import Pool
 from minimr.net.channel import Address
-from minimr.net.endpoint import Endpoint, Reply
+from minimr.net.endpoint import GONE, Endpoint, Reply
 from minimr.net.peer import Peer
 
 REPORT_S = 1.0  # a node that lives says so at least this often
@@ -76,9 +76,19 @@ class Node(Endpoint):
         self._reported: Any = None
         self.left.append(self._left)
 
-    def join(self, head: Address) -> None:
-        """Report to the control store, at once and from then on."""
+    def join(self, head: Address, joined: Callable[[], None]) -> None:
+        """Report to the control store; call when it has heard of us."""
         self.head = head
+        self.report()
+
+        def answered(answer: Any) -> None:
+            if answer != GONE:  # else `_left` ends us
+                joined()
+
+        self.ask(self.link(head), answered, "query", "nodes")
+
+    def begin(self) -> None:
+        """Have workers, and report to the control store from now on."""
         for _ in range(self.cpus()):
             self.workers.fork(())
         self._tick()

@@ -22,6 +22,7 @@ BAD: dict[str, Any] = {
     "too few fields": ("hello",),
     "too many fields": ("unpin", [], 1, 2, 3),
     "a question that nobody knows": ("ask", 1, "no such question"),
+    "a query of a table that nobody has": ("ask", 1, "query", "no table"),
     "a text": "hello",
     "a number": 5,
     "nothing": None,

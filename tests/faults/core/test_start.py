@@ -1,8 +1,20 @@
-"""What a driver can rely on as soon as `init` has returned."""
+"""What a driver can rely on as soon as `init`, or a node's start, is over."""
 
 from __future__ import annotations
 
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
 import minimr as ray
+from minimr.core.api.spawn import node_options, spawn_node
+from minimr.net.endpoint import Endpoint
+from minimr.net.token import load_token
+
+DEADLINE_S = 20.0
 
 STARTS = 20  # one in six found no node before the head knew its own
 
@@ -15,3 +27,47 @@ def test_the_first_question_finds_the_node_that_answers_it() -> None:
             assert ray.cluster_resources()["CPU"] == 3
         finally:
             ray.shutdown()
+
+
+class SlowHead(Endpoint):
+    """A head that hears reports, and answers when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__("head", load_token(), ("127.0.0.1", 0))
+        self.heard: list[str] = []
+        self.replies: list[Any] = []
+
+    def _on_report(self, peer: Any, info: Any) -> None:
+        self.heard.append("report")
+
+    def _on_query(self, peer: Any, what: str, reply: Any) -> None:
+        self.heard.append("query")
+        self.replies.append(reply)
+
+
+def test_a_node_has_started_when_its_head_knows_of_it() -> None:
+    head = SlowHead()
+    options = node_options(1, 0, None, 2**20) | {"head": head.address}
+    with ThreadPoolExecutor(1) as thread:
+        start = thread.submit(spawn_node, options)
+        until = time.monotonic() + DEADLINE_S
+        while not head.replies:
+            assert time.monotonic() < until
+            assert not start.done(), "it has not waited for the answer"
+            head.step(0.1)
+        assert head.heard == ["report", "query"]
+        head.replies[0]([])
+        while not start.done():
+            assert time.monotonic() < until
+            head.step(0.1)
+    node, _ = start.result()
+    head.hub.close()
+    assert node.wait(DEADLINE_S) == 0  # it ends with its head
+
+
+def test_a_node_that_has_no_head_does_not_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        gone = listener.getsockname()
+    options = node_options(1, 0, None, 2**20) | {"head": gone}
+    with pytest.raises(OSError, match=r"the head at 127\.0\.0\.1:.* is gone"):
+        spawn_node(options)
