@@ -23,7 +23,8 @@ from typing import Any
 
 from dqn.algorithm.trainer import Progress
 from dqn.distributed.agent import Agent
-from dqn.distributed.placement import Place, Placement
+from dqn.distributed.placement import Place, Placement, place
+from dqn.distributed.sharing import AverageWeights
 from dqn.distributed.team import Team
 from dqn.settings import Settings
 from minimr.interface.mapreduce import MapReduce
@@ -53,7 +54,7 @@ class StandingAgent(Agent):
 
 
 class EvenTeam(Team):
-    """A team with agents on all nodes, also on the driver's.
+    """A team in which nobody takes the place of who dies.
 
     Runs in: the driver. The arguments are those of `Team`.
 
@@ -84,21 +85,6 @@ class EvenTeam(Team):
     def _replace_agent(self, agent_id: int) -> None:
         del self._agents[agent_id]
         self.lost += 1
-
-    def _global_net_class(self) -> type:
-        return Nobody
-
-    def _agent_class(self) -> type:
-        return StandingAgent
-
-    def _place(self) -> Placement:
-        # What `Team` leaves free for GlobalNet would be idle: it only tests.
-        nodes = [n["NodeID"] for n in self._verbs.nodes() if n["Alive"]]
-        number, cpus = self._settings.num_agents, self._settings.num_cpus
-        agents = tuple(
-            Place(nodes[i % len(nodes)], cpus) for i in range(number)
-        )
-        return replace(super()._place(), agents=agents)
 
 
 _teams: dict[tuple[int, int], EvenTeam] = {}  # {(agents, steps): its team}
@@ -150,4 +136,20 @@ def _start(engine: MapReduce, agents: int, steps: int) -> EvenTeam:
         share="weights",
     )
     server = partial(ParameterServer, api=verbs, timeout_s=TIMEOUT_S)
-    return EvenTeam(settings, verbs, server)
+    return EvenTeam(
+        AverageWeights(settings, StandingAgent, Nobody),
+        verbs,
+        server,
+        placement=_evenly(settings, verbs),
+    )
+
+
+def _evenly(settings: Settings, verbs: Any) -> Placement:
+    """Place agents on all nodes, also on the driver's.
+
+    What `place` leaves free for GlobalNet would be idle: it only tests.
+    """
+    nodes = [node["NodeID"] for node in verbs.nodes() if node["Alive"]]
+    number, cpus = settings.num_agents, settings.num_cpus
+    agents = tuple(Place(nodes[i % len(nodes)], cpus) for i in range(number))
+    return replace(place(verbs, number, cpus), agents=agents)

@@ -26,6 +26,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,7 +39,9 @@ from dqn.algorithm.explorer import Explorer
 from dqn.algorithm.network import QNetwork, use_one_thread
 from dqn.algorithm.replay_buffer import as_rows
 from dqn.algorithm.trainer import Progress
-from dqn.distributed.team import Team
+from dqn.distributed.sharing import AverageWeights, Sharing
+from dqn.distributed.team import MakeServer, Team
+from dqn.runs.checkpoint import Latest
 from dqn.settings import Settings
 from minimr.interface.parameter_server import ParameterServer
 
@@ -168,83 +171,92 @@ class LearningNet:
         return self._examiner.average(self._network)
 
 
-class GatheringTeam(Team):
-    """Trains one network by the games of several agents.
+class GatherExperience:
+    """Agents play; GlobalNet learns from what they lived through.
 
-    Runs in: the driver. The arguments are those of `Team`.
+    Runs in: the driver. A way to share, as `Sharing` says.
+
+    Args:
+        settings: what to do.
+        verbs: the module of the engine.
+        tell: takes a line for the user now and then.
+        agent: the class of the agents.
     """
 
-    def __init__(self, settings: Settings, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        verbs: Any,
+        tell: Callable[[str], None] = lambda line: None,
+        agent: type = Player,
+    ) -> None:
         # Adam stays where the learning is
-        settings = replace(settings, average_optimizer=False)
-        self._played: dict[int, Any] = {}  # {agent: its newest experience}
+        self.settings = replace(settings, average_optimizer=False)
+        self.agent: type = agent
+        self.global_net: type = LearningNet
+        self.num_workers = settings.num_agents + 1  # GlobalNet is the last
+        self._verbs, self._tell = verbs, tell
+        # references to the newest experience {agent: its}, and to the
+        # progress of GlobalNet, which learns from those before
+        self._played: dict[int, Any] = {}
+        self._learning: Any = None
         # what GlobalNet has got in each round, and a new one gets again
-        self._told: deque[list[Any]] = deque()
-        super().__init__(settings, *args, **kwargs)
+        self._given: deque[list[Any]] = deque()
 
-    def train(self) -> Progress:
-        """Play a round, and learn from the one before.
-
-        Blocks: until every agent has played or is dead, and GlobalNet has
-        learned.
-        """
+    def begin_round(
+        self, agents: Mapping[int, Any], global_net: Any, steps: int
+    ) -> dict[int, Any]:
+        """Let GlobalNet learn from the last round while agents play one."""
         lived = [self._played[i] for i in sorted(self._played)]
-        learning = self._global_net.learn.remote(*lived)
-        progress = super().train()
-        for agent_id in self._dead:
+        self._given.append(lived)
+        self._learning = global_net.learn.remote(*lived)
+        progress = {}
+        for agent_id, agent in agents.items():
+            if agent_id not in self._played:
+                agent.give_way.remote(os.getpid())
+            self._played[agent_id] = agent.play.remote(steps)
+            progress[agent_id] = agent.progress.remote()
+        return progress
+
+    def end_round(
+        self, whole: Progress, dead: Collection[int], global_net: Any
+    ) -> Progress:
+        """Return what GlobalNet has learned. Blocks: until it has."""
+        for agent_id in dead:
             del self._played[agent_id]
-        self._told.append(lived)
-        room = self._settings.buffer_size
-        while (len(self._told) - 1) * progress.steps > room:
-            self._told.popleft()
-        return progress + self._learned(learning)
-
-    def _learned(self, learning: Any) -> Progress:
-        errors = self._verbs.exceptions
+        room = self.settings.buffer_size
+        while (len(self._given) - 1) * whole.steps > room:
+            self._given.popleft()
         try:
-            return self._verbs.get(learning)  # type: ignore[no-any-return]
-        except errors.ObjectLostError:
+            learned = self._verbs.get(self._learning)
+        except self._verbs.exceptions.ObjectLostError:
             self._tell("what an agent lived through is lost with its node")
-            learning = self._global_net.learn.remote()
-            return self._verbs.get(learning)  # type: ignore[no-any-return]
-        except errors.RayActorError:
-            self._replace_global_net()
-            return Progress()
+            learned = self._verbs.get(global_net.learn.remote())
+        return learned  # type: ignore[no-any-return]
 
-    def _replace_global_net(self) -> None:
-        self._server.leave(self._settings.num_agents)
-        super()._replace_global_net()
-        self._server.join(self._settings.num_agents)
-        for lived in self._told:
+    def global_net_replaced(
+        self, global_net: Any, server: ParameterServer
+    ) -> None:
+        """Fill the buffer of a new GlobalNet. Blocks: until it is full."""
+        worker = self.num_workers - 1
+        server.leave(worker)
+        server.join(worker)
+        for lived in self._given:
             try:
-                remembering = self._global_net.remember.remote(*lived)
-                self._verbs.get(remembering)
+                self._verbs.get(global_net.remember.remote(*lived))
             except self._verbs.exceptions.ObjectLostError:
                 continue  # with the node of an agent
 
-    def _start_round(self) -> dict[int, Any]:
-        told = {}
-        for agent_id, agent in self._agents.items():
-            self._played[agent_id] = agent.play.remote(self.steps)
-            told[agent_id] = agent.progress.remote()
-        return told
 
-    def _new_agent(self, agent_id: int) -> Any:
-        agent = super()._new_agent(agent_id)
-        agent.give_way.remote(os.getpid())
-        return agent
-
-    def _agent_class(self) -> type:
-        return Player
-
-    def _global_net_class(self) -> type:
-        return LearningNet
-
-    def _num_workers(self) -> int:
-        return self._settings.num_agents + 1
-
-
-def make_team(settings: Settings, *args: Any, **kwargs: Any) -> Team:
-    """Make the team that shares what the settings say."""
-    cls = GatheringTeam if settings.share == "experience" else Team
-    return cls(settings, *args, **kwargs)
+def make_team(
+    settings: Settings,
+    verbs: Any,
+    make_server: MakeServer,
+    latest: Latest | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Team:
+    """Return the team that shares what the settings say."""
+    sharing: Sharing = AverageWeights(settings)
+    if settings.share == "experience":
+        sharing = GatherExperience(settings, verbs, tell)
+    return Team(sharing, verbs, make_server, latest, tell)

@@ -12,7 +12,7 @@ Rules:
 1. It runs on any module that has Ray's verbs. Same settings and seed: the
    same weights, to the last bit, on every engine, for no random number and
    no sum depends on who is faster.
-2. A round is over when every agent has pushed or is dead: so a `push` and a
+2. A round is over when every worker has pushed or is dead: so a `push` and a
    `pull` never wait for long, and an engine may run the agents one after
    the other.
 3. An agent that dies costs its share of one round. Its replacement has the
@@ -26,8 +26,6 @@ from typing import Any
 
 from dqn.algorithm.network import Weights
 from dqn.algorithm.trainer import Progress, Trainer
-from dqn.distributed.agent import Agent
-from dqn.distributed.global_net import GlobalNet
 from dqn.distributed.placement import (
     Place,
     Placement,
@@ -35,6 +33,7 @@ from dqn.distributed.placement import (
     place_again,
     strategy,
 )
+from dqn.distributed.sharing import Sharing
 from dqn.errors import DQNError
 from dqn.runs.checkpoint import Latest
 from dqn.settings import Settings
@@ -54,12 +53,13 @@ class Team:
     Blocks: until every actor has started.
 
     Args:
-        settings: what to do.
+        sharing: what to do, and what the agents share.
         verbs: the module of the engine: `ray`, `minimr`,
             `dqn.distributed.serial_verbs`.
         make_server: starts its parameter server.
         latest: where to go on.
         tell: takes a line for the user now and then.
+        placement: where the actors go; None: where `place` says.
 
     Raises:
         DQNError: the environment cannot be made.
@@ -67,22 +67,25 @@ class Team:
 
     def __init__(
         self,
-        settings: Settings,
+        sharing: Sharing,
         verbs: Any,
         make_server: MakeServer,
         latest: Latest | None = None,
         tell: Callable[[str], None] = lambda line: None,
+        placement: Placement | None = None,
     ) -> None:
-        self._settings, self._verbs, self._tell = settings, verbs, tell
+        self._sharing, self._verbs, self._tell = sharing, verbs, tell
+        self._settings = settings = sharing.settings
         weights = first_weights(settings) if latest is None else latest.weights
         self.steps = 0 if latest is None else latest.steps
         self.rounds = 0 if latest is None else latest.rounds
         self._lost_rounds = 0
-        self._dead: list[int] = []  # in the newest round
-        self._placement = self._place()
+        self._placement = placement or place(
+            verbs, settings.num_agents, settings.num_cpus
+        )
         if self._placement.note:
             tell(self._placement.note)
-        self._server = make_server(weights, self._num_workers())
+        self._server = make_server(weights, sharing.num_workers)
         self._global_net = self._new_global_net()
         self._generations = dict.fromkeys(range(settings.num_agents), 0)
         self._agents = {i: self._new_agent(i) for i in self._generations}
@@ -92,13 +95,16 @@ class Team:
     def train(self) -> Progress:
         """Train for one round.
 
-        Blocks: until every agent has pushed or is dead.
+        Blocks: until every agent and GlobalNet have done their part, or are
+        dead.
 
         Raises:
             DQNError: the agents die as fast as they are replaced.
         """
         # [1] every agent trains, and pushes
-        refs = self._start_round()
+        refs = self._sharing.begin_round(
+            self._agents, self._global_net, self.steps
+        )
         whole, dead = Progress(), []
         for agent_id, ref in refs.items():
             try:
@@ -114,7 +120,10 @@ class Team:
             raise DQNError("every agent dies, however often it is replaced")
         for agent_id in dead:
             self._replace_agent(agent_id)
-        self._dead = dead
+        try:
+            whole += self._sharing.end_round(whole, dead, self._global_net)
+        except self._verbs.exceptions.RayActorError:
+            self._replace_global_net()
         self.steps += whole.steps
         self.rounds += 1
         return whole
@@ -140,35 +149,13 @@ class Team:
             self._verbs.kill(actor)
         self._server.close()
 
-    def _start_round(self) -> dict[int, Any]:
-        """Start every agent on a round; give references to the progress."""
-        return {
-            agent_id: agent.train.remote(self.steps)
-            for agent_id, agent in self._agents.items()
-        }
-
-    def _agent_class(self) -> type:
-        return Agent
-
-    def _global_net_class(self) -> type:
-        return GlobalNet
-
-    def _num_workers(self) -> int:
-        """Count those whom a round of the parameter server waits for."""
-        return self._settings.num_agents
-
-    def _place(self) -> Placement:
-        """Say where each actor goes, on the nodes that are there now."""
-        settings = self._settings
-        return place(self._verbs, settings.num_agents, settings.num_cpus)
-
     def _new_global_net(self) -> Any:
-        cls, head = self._global_net_class(), Place(self._placement.head, 0)
+        cls, head = self._sharing.global_net, Place(self._placement.head, 0)
         return self._actor(cls, head).remote(self._settings, self._server)
 
     def _new_agent(self, agent_id: int) -> Any:
-        cls, place = self._agent_class(), self._placement.agents[agent_id]
-        return self._actor(cls, place).remote(
+        place = self._placement.agents[agent_id]
+        return self._actor(self._sharing.agent, place).remote(
             self._settings,
             agent_id,
             self._server,
@@ -178,6 +165,7 @@ class Team:
     def _replace_global_net(self) -> None:
         self._tell("GlobalNet has died: another one takes its place")
         self._global_net = self._new_global_net()
+        self._sharing.global_net_replaced(self._global_net, self._server)
 
     def _replace_agent(self, agent_id: int) -> None:
         self._tell(f"agent {agent_id} has died: another one takes its place")

@@ -17,6 +17,7 @@ import pytest
 from dqn.distributed.agent import Agent
 from dqn.distributed.engines import ENGINES, Engine, open_engine
 from dqn.distributed.experience_team import make_team
+from dqn.distributed.sharing import AverageWeights
 from dqn.distributed.team import MAX_LOST_ROUNDS, Team
 from dqn.errors import DQNError
 from dqn.settings import SHARE, Settings
@@ -210,14 +211,13 @@ class Mortal(Agent):
 
 @on_processes
 def test_who_dies_in_mid_round_is_replaced_and_the_round_goes_on(
-    dqn_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dqn_engine: Engine, tmp_path: Path
 ) -> None:
     class Fatal(Mortal):
         will = str(tmp_path / "will")
 
-    monkeypatch.setattr("dqn.distributed.team.Agent", Fatal)
     lines: list[str] = []
-    team = make_team(QUICK, *dqn_engine, tell=lines.append)
+    team = Team(AverageWeights(QUICK, Fatal), *dqn_engine, tell=lines.append)
     try:
         whole = team.train().steps
         before = team.latest().weights["q_network.layers.0.weight"]

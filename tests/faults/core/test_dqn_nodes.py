@@ -11,7 +11,9 @@ import pytest
 import minimr
 from dqn.distributed.agent import Agent
 from dqn.distributed.engines import Engine, open_engine
-from dqn.distributed.experience_team import Player, make_team
+from dqn.distributed.experience_team import GatherExperience, Player
+from dqn.distributed.sharing import AverageWeights, Sharing
+from dqn.distributed.team import Team
 from dqn.settings import Settings
 from tests.faults.core.cluster import Nodes, T
 from tests.quick_dqn import QUICK
@@ -49,7 +51,10 @@ class TellingPlayer(Telling, Player):
 
 def trained(settings: Settings, engine: Engine) -> tuple[Any, list[str]]:
     """Train; give the weights, and the node of each agent."""
-    team = make_team(settings, *engine)
+    sharing: Sharing = AverageWeights(settings, TellingAgent)
+    if settings.share == "experience":
+        sharing = GatherExperience(settings, engine.verbs, agent=TellingPlayer)
+    team = Team(sharing, *engine)
     try:
         for _ in range(4):
             team.train()
@@ -64,12 +69,8 @@ def trained(settings: Settings, engine: Engine) -> tuple[Any, list[str]]:
 
 @pytest.mark.parametrize("share", ["weights", "experience"])
 def test_agents_on_other_nodes_end_with_the_bits_of_the_serial_loop(
-    share: str, nodes: Engine, monkeypatch: pytest.MonkeyPatch
+    share: str, nodes: Engine
 ) -> None:
-    monkeypatch.setattr("dqn.distributed.team.Agent", TellingAgent)
-    monkeypatch.setattr(
-        "dqn.distributed.experience_team.Player", TellingPlayer
-    )
     settings = replace(SETTINGS, share=share)
     with open_engine("serial") as engine:
         expected, _ = trained(settings, engine)
