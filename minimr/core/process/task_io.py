@@ -193,6 +193,9 @@ class Results:
     def _send(self, peer: Peer, refs: list[Any], *message: Any) -> None:
         """Send after all before it, when our references are registered."""
         runtime = self.runtime
+        if not refs and not runtime.objects.registering:  # as mostly
+            peer.post(message)
+            return
 
         def send() -> None:
             if refs:  # kept by the question until it is answered
@@ -200,11 +203,8 @@ class Results:
             else:
                 peer.post(message)
 
-        if refs or runtime.objects.registering:
-            with runtime.lock:
-                runtime.objects.when_registered(send)
-        else:
-            peer.post(message)
+        with runtime.lock:
+            runtime.objects.when_registered(send)
 
     def failure(
         self,
