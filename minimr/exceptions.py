@@ -11,7 +11,11 @@ Rules:
 from __future__ import annotations
 
 import traceback
+from contextlib import suppress
+from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
+
+MEMBERS = (MemberDescriptorType, GetSetDescriptorType)
 
 
 class RayError(Exception):
@@ -69,6 +73,12 @@ def _copy_of(self: Any, error: RayTaskError) -> None:
     self.traceback_str = error.traceback_str
     self.cause = error.cause
     self.args = error.cause.args
+    # What is in no dictionary, as `errno` and `filename`; Ray drops it.
+    for kind in type(error.cause).__mro__:
+        for name, member in vars(kind).items():
+            if isinstance(member, MEMBERS) and not name.startswith("__"):
+                with suppress(AttributeError, TypeError):  # unset, or fixed
+                    setattr(self, name, getattr(error.cause, name))
 
 
 class WorkerCrashedError(RayError):

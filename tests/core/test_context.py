@@ -130,6 +130,14 @@ def test_the_timeline_shows_the_tasks_that_ran(api, eventually):
     assert {"name", "pid", "tid", "ts", "args"} <= set(event)
 
 
+def test_a_task_knows_the_labels_of_its_node_and_that_it_has_no_group(
+    api, ask
+):
+    (node,) = api.nodes()
+    known = api.get(ask.remote("node_labels", "placement_group_id"), timeout=T)
+    assert known == [node["Labels"], None]
+
+
 def test_the_timeline_is_complete_when_a_task_has_ended(api):
     if api.__name__ == "ray":
         pytest.skip("Ray's comes within seconds")

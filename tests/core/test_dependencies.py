@@ -134,6 +134,18 @@ def test_a_worker_blocked_in_get_gives_its_cpu_back(api):
     assert api.get(down.remote(6), timeout=T) == 6
 
 
+def test_a_worker_blocked_in_get_keeps_what_is_no_cpu(api):
+    child = api.remote(resources={"widget": 1})(lambda: 1)
+
+    @api.remote(resources={"widget": 2})
+    def parent():
+        with pytest.raises(api.exceptions.GetTimeoutError):
+            api.get(child.remote(), timeout=1)
+        return "it has waited"
+
+    assert api.get(parent.remote(), timeout=T) == "it has waited"
+
+
 def test_a_worker_blocked_in_wait_gives_its_cpu_back(api):
     @api.remote
     def down(depth):

@@ -1,6 +1,7 @@
 """Errors: what a failed task gives to who asks for its result."""
 
 import builtins
+import errno
 import sys
 import threading
 
@@ -274,3 +275,17 @@ def test_an_error_that_cannot_be_pickled_is_of_no_class_of_pythons(api):
     error = caught(api, fails.remote(), api.exceptions.RayTaskError)
     assert not isinstance(error, KeyError | RuntimeError)
     assert isinstance(error.cause, api.exceptions.RayError)
+
+
+def test_an_error_keeps_what_is_in_none_of_its_arguments(api):
+    if api.__name__ == "ray":
+        pytest.skip("Ray's has none of it")
+    path = "/no/such/file"
+    missing = caught(
+        api, failing(api, FileNotFoundError(2, "no", path)).remote()
+    )
+    assert (missing.errno, missing.strerror) == (errno.ENOENT, "no")
+    assert missing.filename == path
+    error = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "odd")
+    odd = caught(api, failing(api, error).remote())
+    assert (odd.object, odd.start, odd.reason) == (b"\xff", 0, "odd")

@@ -68,13 +68,16 @@ def test_a_group_waits_for_room(api, new_group, groups):
 def test_a_task_runs_in_a_bundle(api, new_group, inside, groups):
     @api.remote(num_cpus=1)
     def where():
-        return groups.get_current_placement_group().id
+        known = api.get_runtime_context().get_placement_group_id()
+        return known, groups.get_current_placement_group().id
 
     group = new_group([{"CPU": 1}, {"CPU": 1}])
     for index in (-1, 0, 1):
         strategy = inside(group, index)
         ref = where.options(scheduling_strategy=strategy).remote()
-        assert api.get(ref, timeout=DEADLINE_S) == group.id
+        known, id = api.get(ref, timeout=DEADLINE_S)
+        assert id == group.id
+        assert known == (id if isinstance(id, str) else id.hex())
 
 
 def test_no_more_runs_in_a_bundle_than_it_has(

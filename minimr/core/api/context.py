@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minimr.core.api.actors import ActorHandle
+from minimr.core.api.left_out import missing
 from minimr.core.api.session import session
 from minimr.core.process import executor
 from minimr.core.process.runtime import running
@@ -23,6 +24,17 @@ class RuntimeContext:
     def get_node_id(self) -> str:
         """Give the id of the node that this process is on."""
         return str(session().welcome.node)
+
+    def get_node_labels(self) -> dict[str, str]:
+        """Return the labels of that node."""
+        nodes = session().ask_head("query", "nodes")
+        here = self.get_node_id()
+        return next(dict(node.labels) for node in nodes if node.id == here)
+
+    def get_placement_group_id(self) -> str | None:
+        """Return the group that this task or actor is in, if any."""
+        group = session().group
+        return str(group[0]) if group else None
 
     def get_worker_id(self) -> str:
         """Give the id of this process."""
@@ -95,6 +107,9 @@ class RuntimeContext:
         """Give the GPUs that this task or actor may use."""
         gpus = executor.executor.gpus if executor.executor else ()
         return {"GPU": [str(gpu) for gpu in gpus]}
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing("minimr.runtime_context.RuntimeContext", name)
 
 
 def get_runtime_context() -> RuntimeContext:

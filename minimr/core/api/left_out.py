@@ -17,6 +17,7 @@ CLIENT = "a program joins a cluster with init(address=...)"
 DEBUGGER = "use init(local_mode=True) and a debugger, or print"
 LOGGING = "use Python's logging"
 PICKLE = "give the class a __reduce__"
+OLD = "use get_{}()"
 
 # {name below `ray`: why, or what to use}
 LEFT_OUT = {
@@ -30,6 +31,14 @@ LEFT_OUT = {
     "LoggingConfig": "the log is Python's, under the name minimr",
     "SCRIPT_MODE": "get_runtime_context().get_task_id() is None in a driver",
     "WORKER_MODE": "get_runtime_context().get_task_id() is None in a driver",
+    **{
+        f"runtime_context.RuntimeContext.{name}": OLD.format(name)
+        for name in ("job_id", "node_id", "task_id", "actor_id")
+    },
+    "runtime_context.RuntimeContext.get": "ask for each id by its get_...()",
+    "runtime_context.RuntimeContext.get_resource_ids": OLD.format(
+        "accelerator_ids"
+    ),
     "autoscaler": "start and end nodes with `minimr start` and `stop`",
     **dict.fromkeys(("ClientBuilder", "client"), CLIENT),
     "experimental": "instead of internal_kv, use a named actor",
@@ -78,10 +87,11 @@ class Finder:
         """Find nothing.
 
         Raises:
-            ImportError: the name is one that is left out.
+            ModuleNotFoundError: the name is one that is left out.
         """
         if why := _why(name):
-            raise ImportError(why)
+            # With its name, `from minimr import tune` would not show it.
+            raise ModuleNotFoundError(why)
 
 
 sys.meta_path.append(Finder())

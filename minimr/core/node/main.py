@@ -16,6 +16,7 @@ import importlib
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 from contextlib import suppress
@@ -39,6 +40,9 @@ log = logging.getLogger(__name__)
 def serve(options: dict[str, Any]) -> None:
     """Be a node until it is over. Runs in: a process of its own."""
     adopt_orphans()
+    # A node has a descriptor for each connection, and each worker as well.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     token = load_token()
     address = (options.get("host", "127.0.0.1"), options.get("port", 0))
 

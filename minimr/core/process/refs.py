@@ -104,6 +104,17 @@ class ObjectRef:
         """Give the id in hexadecimal digits."""
         return self.entry.id.hex()
 
+    def is_nil(self) -> bool:
+        """Return False: a reference always stands for an object."""
+        return False
+
+    def __getattr__(self, name: str) -> Any:
+        text = (
+            f"an ObjectRef has no {name!r} in minimr: it has hex(), binary(), "
+            "task_id(), is_nil(), future() and as_future()"
+        )
+        raise AttributeError(text, name=name, obj=self)
+
     def future(self) -> Any:
         """Give a `concurrent.futures.Future` of the value."""
         from minimr.core.process.runtime import current

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -71,3 +72,15 @@ def test_a_node_that_has_no_head_does_not_start() -> None:
     options = node_options(1, 0, None, 2**20) | {"head": gone}
     with pytest.raises(OSError, match=r"the head at 127\.0\.0\.1:.* is gone"):
         spawn_node(options)
+
+
+def test_a_node_and_its_workers_may_open_as_many_files_as_allowed() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))
+    try:
+        ray.init(num_cpus=1, address="local")
+        limit = ray.remote(lambda: resource.getrlimit(resource.RLIMIT_NOFILE))
+        assert ray.get(limit.remote()) == (hard, hard)
+    finally:
+        ray.shutdown()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
