@@ -26,9 +26,9 @@ Rules:
    server is found out. If he could deceive us about addresses, too, he
    would still not have the keys: he can pass records on, and alter none.
 4. Where both ends name the same machine and the same address of the client,
-   nobody can be between them (`machine.py`), and nothing is sealed. Each
-   end goes by the two hellos, so that both find the same, and who alters a
-   hello has no proof of it.
+   nobody can be between them (`system/network.py`), and nothing is sealed.
+   Each end goes by the two hellos, so that both find the same, and who
+   alters a hello has no proof of it.
 5. A server says what it is (`kinds.py`): who wants something else leaves.
 6. Functions travel as bytecode, which another minor version of Python does
    not understand: such ends do not get together.
@@ -49,8 +49,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from minimr.net.kinds import mismatch
-from minimr.net.machine import machine
 from minimr.net.seal import Seal
+from minimr.system.network import machine
 
 MAGIC = b"minimr 4\n"
 VERSION_BYTES = 16

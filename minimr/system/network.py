@@ -6,7 +6,8 @@
 A kernel has a connection from one address and port to another only once in
 each of its networks (containers have their own). So where both ends are in
 the same network of the same kernel and see the same two addresses
-(`handshake.py`), nobody is between them, and only root can put a byte in.
+(`net/handshake.py`), nobody is between them, and only root can put a byte
+in.
 """
 
 from __future__ import annotations
