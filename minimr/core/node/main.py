@@ -19,7 +19,6 @@ import os
 import resource
 import signal
 import sys
-from contextlib import suppress
 from typing import Any
 
 from minimr.core.control.store import Control
@@ -32,13 +31,14 @@ from minimr.net.token import load_token
 from minimr.system.keeper import KEEPER, adopt_orphans, end_all_children
 from minimr.system.logs import narrate
 
+TERMINATED = "it was told to end (SIGTERM, by `minimr stop`?)"
 WARM_S = 0.5  # after the start, which it would make longer
 
 log = logging.getLogger(__name__)
 
 
-def serve(options: dict[str, Any]) -> None:
-    """Be a node until it is over. Runs in: a process of its own."""
+def serve(options: dict[str, Any]) -> str:
+    """Be a node until it is over; say why. Runs in: a process of its own."""
     adopt_orphans()
     # A node has a descriptor for each connection, and each worker as well.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -67,7 +67,12 @@ def serve(options: dict[str, Any]) -> None:
         control = Control(node)
         control.nodes[node.id] = node.info()  # known to the first who asks
         node.serve(control)
-    signal.signal(signal.SIGTERM, _terminated)
+
+    def terminated(*signal: Any) -> None:  # at any point of any function
+        node.ending = node.ending or TERMINATED
+        node.hub.wake()
+
+    signal.signal(signal.SIGTERM, terminated)
 
     def begin() -> None:
         sys.stdout.write(json.dumps([*node.address, os.getpid()]) + "\n")
@@ -76,23 +81,16 @@ def serve(options: dict[str, Any]) -> None:
         node.begin()
         node.later(WARM_S, warm)
 
-    try:
-        if head is None:
-            begin()
-        else:
-            node.join(tuple(head), begin)
-        while True:
-            node.step()
-    except SystemExit as end:
-        node.farewell(str(end))
-        while node.workers.workers:
-            with suppress(SystemExit):  # one more SIGTERM
-                node.step()
-        raise
-
-
-def _terminated(*signal: Any) -> None:
-    raise SystemExit("it was told to end (SIGTERM, by `minimr stop`?)")
+    if head is None:
+        begin()
+    else:
+        node.join(tuple(head), begin)
+    while node.ending is None:
+        node.step()
+    node.farewell(node.ending)
+    while node.workers.workers:
+        node.step()
+    return node.ending
 
 
 def _end_with(node: Node, process: int) -> None:
@@ -133,14 +131,13 @@ def run_worker(token: bytes, node: Address, born: Worker) -> None:
 if __name__ == "__main__":
     narrate("node ")
     try:
-        serve(json.loads(sys.argv[1]))
-    except SystemExit as end:
-        log.info("the node ends: %s", end)
-        # Who started us reads that if there was no other line before.
-        sys.stdout.write(json.dumps({"error": str(end)}) + "\n")
-        sys.stdout.flush()
-        end_all_children()
-        os._exit(0)
+        why = serve(json.loads(sys.argv[1]))
     except OSError as error:  # who started us reads one line
         sys.stdout.write(json.dumps({"error": error.strerror}) + "\n")
         raise
+    log.info("the node ends: %s", why)
+    # Who started us reads that if there was no other line before.
+    sys.stdout.write(json.dumps({"error": why}) + "\n")
+    sys.stdout.flush()
+    end_all_children()
+    os._exit(0)

@@ -73,6 +73,7 @@ class Node(Endpoint):
         self.serve(self.leasing)
         leasing = self.leasing
         self.serve(Bundles(self.pool, leasing.end_users, leasing.schedule))
+        self.ending: str | None = None  # why this node is to end
         self._reported: Any = None
         self.left.append(self._left)
 
@@ -161,8 +162,7 @@ class Node(Endpoint):
         self.later(m.ENDING_S, partial(self.workers.kill, worker, why))
 
     def _on_stop(self, peer: Peer | None, why: str) -> None:
-        if not self.workers.closed:  # it is told once more
-            raise SystemExit(why)
+        self.ending = self.ending or why  # it may be told once more
 
     def farewell(self, why: str) -> None:
         """Tell those who end with this node why; workers end before it."""

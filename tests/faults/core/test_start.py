@@ -84,3 +84,19 @@ def test_a_node_and_its_workers_may_open_as_many_files_as_allowed() -> None:
     finally:
         ray.shutdown()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_node_that_is_told_to_end_still_answers_what_came_with_it() -> None:
+    node, address = spawn_node(node_options(1, 0, None, 2**20))
+    visitor = Endpoint("visitor", load_token(), ("127.0.0.1", 0))
+    answers: list[Any] = []
+    link = visitor.link(address)
+    link.post(("stop", "a test says so"))
+    visitor.ask(link, answers.append, "query", "nodes")
+    until = time.monotonic() + DEADLINE_S
+    while not answers:
+        assert time.monotonic() < until
+        visitor.step(0.1)
+    visitor.hub.close()
+    assert node.wait(DEADLINE_S) == 0
+    assert [info.address for info in answers[0]] == [address]
