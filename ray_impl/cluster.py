@@ -13,7 +13,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from minimr.shared.mapreduce.tasks import say_nothing
+
 CONNECT_TIMEOUT_S = 3.0
+WARM_UP_S = 0.05
 # How a gRPC server is asked for its settings (RFC 9113, 3.4): the preface,
 # then our own, none. What it answers begins with a frame of this type.
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
@@ -25,7 +28,7 @@ log = logging.getLogger("minimr.ray_impl")
 def load_ray(joining: bool = False) -> Any:
     """Import Ray, and tell it to be quiet."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # What a task or an actor raised is told once, in our own error.
+    # What a task or an actor raised is shown once, in our own error.
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     if joining and ray_token().exists():  # Ray looks at this when imported
         os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -35,17 +38,17 @@ def load_ray(joining: bool = False) -> Any:
 
 
 def ray_token() -> Path:
-    """Tell where Ray keeps its token."""
+    """Return where Ray keeps its token."""
     return Path(os.path.expanduser("~")) / ".ray" / "auth_token"
 
 
 def is_ray(api: Any) -> bool:
-    """Tell whether this module with the verbs is Ray itself."""
+    """Return whether this module with the verbs is Ray itself."""
     return bool(api.__name__ == "ray")
 
 
 def quiet(api: Any) -> dict[str, Any]:
-    """Give the options of `init` that only Ray needs."""
+    """Return the options of `init` that only Ray needs."""
     if not is_ray(api):
         return {}
     return {
@@ -56,7 +59,7 @@ def quiet(api: Any) -> dict[str, Any]:
 
 
 def running(module: str) -> str | None:
-    """Give the address of the cluster that `init()` of a module would join.
+    """Return the address of the cluster that `init()` of a module would join.
 
     Imports no Ray. Blocks: until its head has answered.
     """
@@ -98,37 +101,75 @@ def join_cluster(api: Any, where: str) -> None:
 
 
 def start_cluster(api: Any, num_cpus: int | None = None) -> None:
-    """Start a cluster, whatever may run here already."""
+    """Start a private cluster, even if another one runs here."""
     options: dict[str, Any] = {"num_cpus": num_cpus, **quiet(api)}
     if is_ray(api):
-        options["_node_ip_address"] = "127.0.0.1"  # or it looks for a better
+        options["_node_ip_address"] = "127.0.0.1"  # or it looks for another
     api.init(address="local", **options)
 
 
 def at_home(api: Any) -> Any:
-    """Give the option that keeps an actor on the driver's node.
+    """Return the option that keeps an actor on the driver's node.
 
-    Not a soft one: of that Ray takes no notice where no CPU is asked for.
+    It is not soft: Ray ignores a soft one if no CPU is asked for.
     """
     name = f"{api.__name__}.util.scheduling_strategies"
     affinity = import_module(name).NodeAffinitySchedulingStrategy
     return affinity(api.get_runtime_context().get_node_id(), soft=False)
 
 
-def open_cluster(api: Any) -> tuple[Any, bool]:
-    """Give the module, `ray` where there is none; start it if need be.
+def open_cluster(
+    api: Any = None,
+    num_cpus: int | None = None,
+    address: tuple[str, int] | None = None,
+) -> tuple[Any, bool]:
+    """Connect a module to a cluster, unless it is connected already.
 
-    Returns: the module, and whether it was us who started a cluster.
+    Args:
+        api: the module that has the verbs; None: `ray`.
+        num_cpus: of the cluster that is started; None: of this machine.
+        address: HOST:PORT of a running cluster to join instead.
+
+    Returns: the module, and whether it was us who connected it.
+
+    Raises:
+        ConnectionError: nobody answers at the address.
     """
-    api = api or load_ray()
-    started = not api.is_initialized()
-    if started:
-        start_cluster(api)
-    return api, started
+    api = api or load_ray(joining=address is not None)
+    if api.is_initialized():
+        return api, False
+    if address is None:
+        start_cluster(api, num_cpus)
+    else:
+        join_cluster(api, "{}:{}".format(*address))
+    return api, True
+
+
+def warm_up(api: Any) -> None:
+    """Let every worker load what tasks need. Blocks: until all have."""
+    task = api.remote(say_nothing)
+    cpus = int(api.cluster_resources().get("CPU", 1))
+    api.get([task.remote(WARM_UP_S) for _ in range(2 * cpus)])
+
+
+def address_of(api: Any) -> tuple[str, int]:
+    """Return where the head of the cluster is."""
+    where = api.get_runtime_context().gcs_address
+    host, _, port = where.rpartition(":")
+    return host, int(port)
+
+
+def attempt_number(api: Any) -> int:
+    """Return how often this task was tried before. Runs in: a task."""
+    context = api.get_runtime_context()
+    if not is_ray(api):
+        return int(context.get_attempt_number())
+    # Ray has no public name for it.
+    return int(context.worker.core_worker.get_current_task_attempt_number())
 
 
 def _knock(where: str) -> None:
-    """Make sure that a head of Ray may be there: Ray itself waits minutes.
+    """Check that a head of Ray may be there: Ray itself waits minutes.
 
     Raises:
         ConnectionError: nobody answers there, or somebody else.

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ from minimr.shared.parameter_server.weights import (
 )
 from ray_impl.cluster import at_home, open_cluster
 from ray_impl.lifeline import Caller, Homes, Lifeline
+from ray_impl.results import get_answers
 
 
 class ParameterServer(interface.ParameterServer):
@@ -73,7 +75,7 @@ class ParameterServer(interface.ParameterServer):
         timeout_s: how long to wait for slower workers.
         refuse_nan: refuse a push that holds NaN or infinity.
         api: the module that has the verbs; None: `ray`.
-            vs minimr: there it is told where to listen.
+            vs sockets: there it is told where to listen.
 
     Raises:
         OSError: the folder cannot be used.
@@ -103,7 +105,7 @@ class ParameterServer(interface.ParameterServer):
         self._api, self.name = api, api.__name__
         files = checkpoint_files(checkpoint, num_servers)
         # [2] start: actors, and Ray starts again who dies
-        # vs minimr: processes of our own, which we replace
+        # vs sockets: processes of our own, which we replace
         times = -1 if checkpoint else 0
         server = api.remote(Server).options(
             num_cpus=0,
@@ -134,7 +136,7 @@ class ParameterServer(interface.ParameterServer):
         reader = None if worker is None else self._caller(worker)
         since = self._ledger.since(worker, changed_only)
         # [3] pull: `get` gives arrays that nobody may write to: a copy
-        # vs minimr: received into the memory that the caller gets
+        # vs sockets: received into the memory that the caller gets
         pulled = self._ask(
             s.pull.remote(reader, reading)
             for s, reading in zip(self._servers, since, strict=True)
@@ -147,7 +149,7 @@ class ParameterServer(interface.ParameterServer):
         parts = self._ledger.split(update)
         writer = self._caller(worker)
         # [4] push: the arrays are copied into the object store
-        # vs minimr: they go out from where they lie
+        # vs sockets: they go out from where they lie
         self._ledger.clocks.pop(worker)  # not known, should this fail
         self._ask(
             s.push.remote(writer, part)
@@ -206,16 +208,8 @@ class ParameterServer(interface.ParameterServer):
             )
         return Caller(client, worker, dict(clocks), self._timeout_s)
 
-    def _ask(self, calls: Any) -> list[Any]:
-        exceptions = self._api.exceptions
-        try:
-            return list(self._api.get(list(calls)))
-        except exceptions.RayTaskError as error:
-            if isinstance(error.cause, (ParameterServerError, OSError)):
-                raise ParameterServerError(str(error.cause)) from None
-            raise
-        except exceptions.RayActorError as error:
-            raise ParameterServerError(f"a server is gone: {error}") from error
+    def _ask(self, calls: Iterable[Any]) -> list[Any]:
+        return get_answers(self._api, calls)
 
 
 class Server(Homes):
@@ -268,7 +262,7 @@ class Server(Homes):
     async def pull(self, reader: Caller | None, since: Reading) -> Pulled:
         """Give the weights, when this worker may read."""
         # [5] wait: the method sleeps, and others run
-        # vs minimr: the request stays in a list
+        # vs sockets: the request stays in a list
         if reader is not None:
             await self._ready(reader)
         return self._rounds.pull(reader and reader.worker, since)
@@ -284,7 +278,7 @@ class Server(Homes):
     async def leave(self, worker: int) -> None:
         """Wait for a worker no more."""
         # [7] death: the owner of an object tells, see `lifeline.py`
-        # vs minimr: a connection that ends does
+        # vs sockets: a connection that ends does
         self._rounds.leave(worker)
         await self._note_change()
 

@@ -38,7 +38,7 @@ class MapReduce(interface.MapReduce):
         progress = progress or interface.no_progress
         stats = Stats()
         start = time.perf_counter()
-        # [1] map: every split becomes one block a reduce task
+        # [1] map: every split becomes one block per reduce task
         maps = []
         for number, split in enumerate(splits):
             maps.append(_attempt(do_map_task, job, split, num_reduce_tasks))

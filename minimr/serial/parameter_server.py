@@ -60,7 +60,9 @@ class ParameterServer(interface.ParameterServer):
         refuse_nan: bool = False,
     ) -> None:
         own = {n: a.copy() for n, a in check_weights(weights).items()}
+        # [1] shard: the names are dealt to the servers
         self._ledger = Ledger(own, num_servers, refuse_nan)
+        # [2] start: nothing to start, a server is an object
         self._servers = [
             Rounds({n: own[n] for n in hand}, num_workers, consistency, update)
             for hand in self._ledger.hands
@@ -81,6 +83,7 @@ class ParameterServer(interface.ParameterServer):
         with self._changed:
             if worker is not None:
                 self._wait(worker)
+            # [3] pull: what has changed, from each server
             pulled = [
                 server.pull(worker, reading)
                 for server, reading in zip(
@@ -98,6 +101,7 @@ class ParameterServer(interface.ParameterServer):
         parts = self._ledger.split(update)
         with self._changed:
             clock = self._wait(worker) + 1
+            # [4] push: each server gets a copy of its part
             for server, part in zip(self._servers, parts, strict=True):
                 own = {name: array.copy() for name, array in part.items()}
                 server.push(worker, clock, own)
@@ -119,7 +123,7 @@ class ParameterServer(interface.ParameterServer):
             self._changed.notify_all()
 
     def stats(self) -> ServerStats:
-        """Tell what has happened until now."""
+        """Return what has happened until now."""
         with self._changed:
             return add_stats([server.stats for server in self._servers])
 
@@ -127,7 +131,8 @@ class ParameterServer(interface.ParameterServer):
         """Nothing was started."""
 
     def _wait(self, worker: int) -> int:
-        """Wait until a worker may go on; give its clock."""
+        """Wait until a worker may go on. Returns: its clock."""
+        # [5] wait: the thread sleeps until another one has pushed
         first = self._servers[0]
 
         def ready() -> bool:

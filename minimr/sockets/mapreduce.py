@@ -1,35 +1,51 @@
 """Rung 1: MapReduce by hand, on processes and sockets.
 
     driver                     │ worker 1 ... worker N
-    [1] map      RunMap ───────┼─> do_map_task: split ─> blocks 0..R-1,
+    [1] map      RunMap ───────┼─> _map_task: split ─> blocks 0..R-1,
                                │   kept on the worker's own disk
-    [2] shuffle                │   block r of every map task goes straight
-                               │   from worker to worker
-    [3] reduce   RunReduce ────┼─> do_reduce_task: blocks r ─> output r,
+    [2] shuffle  sources ──────┼─> _fetch_blocks: block r of every map
+                               │   task, straight from worker to worker
+    [3] reduce   RunReduce ────┼─> _reduce_task: blocks r ─> output r,
                                │   kept until somebody asks
 
 Rules:
 
 1. Nothing but orders and reports passes through the driver.
-2. Whatever a dead worker held is made again, also after the run.
+2. What a dead worker held is made again, even after the run.
 
+Who is there, who has died, what travels: `minimr/sockets/cluster/`.
 The paper: Dean and Ghemawat, OSDI 2004. Mirror: `ray_impl/mapreduce.py`.
 """
 
 from __future__ import annotations
 
+import pickle
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from minimr.interface import mapreduce as interface
 from minimr.interface.mapreduce import Job, Progress, Stats
 from minimr.net.channel import Address
 from minimr.net.token import load_token
-from minimr.shared.mapreduce.tasks import add_reports
+from minimr.shared.mapreduce.tasks import (
+    TaskReport,
+    add_reports,
+    do_map_task,
+    do_reduce_task,
+)
 from minimr.sockets.cluster.coordinator import Coordinator, Run
 from minimr.sockets.cluster.membership import Timing
+from minimr.sockets.cluster.messages import (
+    Attempt,
+    Order,
+    RunMap,
+    RunReduce,
+    Source,
+)
 from minimr.sockets.cluster.tracker import Policy
+from minimr.sockets.cluster.worker_job import WorkerJob
+from minimr.system import pickling
 
 
 class MapReduce(interface.MapReduce):
@@ -59,18 +75,15 @@ class MapReduce(interface.MapReduce):
         restart_workers: bool = True,
     ) -> None:
         self._coordinator = Coordinator(
+            self._next_task,
             load_token(),
             num_workers,
-            address or ("127.0.0.1", 0),
+            address,
             policy,
             timing,
             restart_workers,
         )
-        try:
-            self._coordinator.start(num_workers)
-        except BaseException:
-            self._coordinator.close()
-            raise
+        self._coordinator.start(num_workers)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -86,33 +99,42 @@ class MapReduce(interface.MapReduce):
     ) -> Result:
         """Run the job. Blocks: until every reduce task is done."""
         interface.check_num_reduce_tasks(num_reduce_tasks)
-        stats = Stats()
-        start = time.perf_counter()
-        run = self._coordinator.submit(
-            job, splits, num_reduce_tasks, progress or interface.no_progress
-        )
+        stats, start = Stats(), time.perf_counter()
+        run = self._coordinator.submit(job, splits, num_reduce_tasks, progress)
         try:
-            # [1] map: any idle worker takes the next split
-            # vs Ray: all tasks are submitted at once, and Ray places them
             self._coordinator.drive(run, lambda: run.tracker.maps_done)
             stats.map_seconds = time.perf_counter() - start
-            # [2] shuffle: a reduce task is told who holds its blocks
-            # vs Ray: references among its arguments say so
-            # [3] reduce: any idle worker takes the next partition
             self._coordinator.drive(run, lambda: run.tracker.done)
         except BaseException:
+            # vs Ray: tasks that nobody waits for any more run to their end
             self._coordinator.forget(run)
             raise
-        elapsed = time.perf_counter() - start
-        stats.reduce_seconds = elapsed - stats.map_seconds
-        tracker = run.tracker
-        stats.reruns = tracker.reruns
-        add_reports(
-            stats,
-            [task.report for task in tracker.maps if task.report],
-            [task.report for task in tracker.reduces if task.report],
-        )
+        stats.reduce_seconds = time.perf_counter() - start - stats.map_seconds
+        stats.reruns = run.tracker.reruns
+        add_reports(stats, *run.tracker.reports())
         return Result(stats, self._coordinator, run)
+
+    def _next_task(self, run: Run, worker: int, now: float) -> Order | None:
+        """Choose what an idle worker does next. None: it waits."""
+        task = run.tracker.assign(worker, now)
+        if task is None:
+            return None
+        attempt = Attempt(run.id, task.id, task.started - 1)
+        number = task.id.number
+        if task.id.kind == "map":
+            # [1] map: any idle worker gets the next split
+            # vs Ray: all tasks are submitted at once, and Ray places them
+            split = pickling.dumps(run.splits[number], f"split {number}")
+            return RunMap(attempt, split)
+        # [2] shuffle: a reduce task is told who holds its blocks
+        # vs Ray: references among its arguments say so
+        sources = [
+            Source(holder, self._coordinator.data_address(holder), map_tasks)
+            for holder, map_tasks in run.tracker.sources().items()
+        ]
+        # [3] reduce: any idle worker gets the next partition
+        # vs Ray: a reduce task begins when its arguments are there
+        return RunReduce(attempt, sources)
 
     def close(self) -> None:
         """End the workers, in well under a second."""
@@ -136,3 +158,39 @@ class Result(interface.Result):
     def close(self) -> None:
         """Let the workers forget the job."""
         self._coordinator.forget(self._run)
+
+
+def _map_task(here: WorkerJob, order: RunMap) -> TaskReport:
+    """Runs in: a worker, which has this of the job."""
+    # [1] map: one block per reduce task, on the disk of this worker
+    # vs Ray: each is a return value, in the object store of its node
+    split = pickle.loads(order.split)
+    blocks, report = do_map_task(here.job, split, here.num_reduce_tasks)
+    for partition, block in enumerate(blocks):
+        here.keep(order.attempt.task.number, partition, block)
+    return report
+
+
+def _fetch_blocks(here: WorkerJob, order: RunReduce) -> Iterator[bytes]:
+    # [2] shuffle: all others are asked at once; our own blocks are at hand
+    # vs Ray: the node that runs a task fetches its arguments
+    job_id, (_, partition), _ = order.attempt
+    others = [s for s in order.sources if s.worker != here.worker_id]
+    here.fetcher.request(job_id, partition, others)
+    for source in order.sources:
+        if source.worker == here.worker_id:
+            yield from here.own_blocks(source.map_tasks, partition)
+    yield from here.fetcher.receive(others)
+
+
+def _reduce_task(here: WorkerJob, order: RunReduce) -> TaskReport:
+    # [3] reduce: blocks are grouped as they come; the output stays here
+    # vs Ray: it begins with all blocks at hand
+    output, report = do_reduce_task(here.job, _fetch_blocks(here, order))
+    here.outputs[order.attempt.task.number] = output
+    return report
+
+
+# {what is ordered: what a worker does}
+TASKS: dict[type[Order], Callable[[WorkerJob, Any], TaskReport]]
+TASKS = {RunMap: _map_task, RunReduce: _reduce_task}

@@ -74,5 +74,5 @@ def test_a_driver_that_handles_references_never_asks_for_a_block(
 
 VERBS = (
     *("is_initialized", "init", "remote", "get", "wait", "put", "cancel"),
-    *("get_runtime_context", "exceptions", "__name__"),
+    *("get_runtime_context", "cluster_resources", "exceptions", "__name__"),
 )

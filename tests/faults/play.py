@@ -27,7 +27,7 @@ from minimr.net.channel import Address, connect
 from minimr.net.token import load_token
 from minimr.shared.mapreduce.tasks import TaskReport
 from minimr.sockets.cluster.membership import Members, Timing
-from minimr.sockets.cluster.messages import Done, Register, TaskId, Welcome
+from minimr.sockets.cluster.messages import Attempt, Done, Register, Welcome
 from minimr.sockets.cluster.tracker import Policy
 from minimr.sockets.mapreduce import MapReduce
 from tests.stage import DEADLINE_S, Knock, Script, Stage, let_go
@@ -240,9 +240,9 @@ class FakeWorker:
             if isinstance(message, kind):
                 return message
 
-    def done(self, job_id: int, task: TaskId) -> None:
+    def done(self, attempt: Attempt) -> None:
         """Say that we have done a task."""
-        self.channel.send(Done(job_id, task, TaskReport()))
+        self.channel.send(Done(attempt, TaskReport()))
 
     def is_hung_up(self) -> bool:
         """Wait until the coordinator has closed the connection."""

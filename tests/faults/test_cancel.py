@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from minimr.interface.mapreduce import JobError
+from minimr.sockets.cluster import worker_job
 from minimr.sockets.cluster.fetch import Fetcher
 from minimr.sockets.cluster.membership import Timing
+from minimr.sockets.cluster.messages import Source
 from minimr.sockets.cluster.tracker import Policy
 from tests.faults.play import kill_now, on
 from tests.stage import Address, Knock, PlannedError, knock
@@ -108,7 +110,7 @@ def test_a_request_that_is_cut_short_leaves_no_answer_for_the_next() -> None:
     fetcher, channel = Fetcher(b"", 1.0), CutChannel()
     fetcher._channels[7] = channel  # type: ignore[assignment]
     with pytest.raises(Cut):
-        fetcher.request(1, 0, [(7, ("127.0.0.1", 9), [0])])
+        fetcher.request(1, 0, [Source(7, ("127.0.0.1", 9), [0])])
     fetcher.request(1, 1, [])
     assert channel.closed
 
@@ -141,8 +143,7 @@ def test_a_worker_whose_io_thread_fails_is_dead_at_once(start: Any) -> None:
 
 
 def lower_the_limit(output: Any) -> None:
-    worker: Any = sys.modules["__main__"]
-    worker.MAX_PAYLOAD_BYTES = 1_000
+    worker_job.MAX_PAYLOAD_BYTES = 1_000
 
 
 def test_a_block_that_is_too_large_to_be_sent_fails_its_map_task(

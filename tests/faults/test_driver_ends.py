@@ -90,7 +90,7 @@ def test_a_driver_that_ends_while_it_starts_leaves_no_worker(
         "import os, sys\n"
         "from minimr.sockets.cluster.coordinator import Coordinator\n"
         "from minimr.net.token import load_token\n"
-        "coordinator = Coordinator(load_token(), 2)\n"
+        "coordinator = Coordinator(None, load_token(), 2)\n"
         "processes = coordinator._members._processes\n"
         "pids = [p.pid for p in processes._running.values()]\n"
         "print(*pids, flush=True)\n"

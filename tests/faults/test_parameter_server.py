@@ -351,8 +351,8 @@ def test_ctrl_c_in_the_terminal_ends_the_driver_and_then_the_servers() -> None:
 
 CREW = """
 import os, sys
-from minimr.training.digits.workers import open_crew
-with open_crew("processes", 2) as crew:
+from minimr.training.workers import open_crew
+with open_crew("sockets", 2) as crew:
     crew.start(os.getpid, [(), ()])
     print(*crew.results(), flush=True)
     sys.stdin.read()

@@ -155,11 +155,11 @@ def test_a_backup_ends_in_the_moment_in_which_its_rival_dies(
             fakes.append(FakeWorker(play.engine.address))
             orders.append(fakes[-1].receive(RunMap))
         first, _ = fakes
-        first.done(orders[0].job_id, orders[0].task)
+        first.done(orders[0].attempt)
         return None
 
     def end_and_die() -> None:
-        fakes[1].done(orders[1].job_id, orders[1].task)
+        fakes[1].done(orders[1].attempt)
         kill_now(play.stage.knocks[0].pid)
 
     def leave() -> None:
@@ -174,7 +174,7 @@ def test_a_backup_ends_in_the_moment_in_which_its_rival_dies(
 
     play.stage.script = on("map 0", bring_in_two)
     play.submit(progress)
-    assert [order.task.number for order in orders] == [1, 0]
+    assert [order.attempt.task.number for order in orders] == [1, 0]
 
 
 def test_a_worker_is_given_up_in_the_moment_in_which_another_is_idle(

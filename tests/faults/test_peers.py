@@ -25,6 +25,7 @@ from minimr.net.seal import TAG_BYTES
 from minimr.net.token import VARIABLE, load_token
 from minimr.shared.mapreduce.tasks import TaskReport
 from minimr.sockets.cluster.messages import (
+    Attempt,
     Block,
     Cancel,
     Done,
@@ -135,12 +136,12 @@ def test_a_result_that_comes_too_late_is_dropped(start: Any) -> None:
             late.append((fake, fake.receive(RunMap)))
         if knock.name == "reduce 0":  # so both map tasks are done
             fake, order = late[0]
-            fake.done(order.job_id, order.task)
+            fake.done(order.attempt)
         return "go"
 
     play.stage.script = script
     play.run()
-    assert [order.task for _, order in late] == [TaskId("map", 1)]
+    assert [order.attempt.task for _, order in late] == [TaskId("map", 1)]
     assert "map 1" in play.stage.names()
     late[0][0].close()
 
@@ -229,6 +230,7 @@ def test_garbage_on_the_port_disturbs_nobody(start: Any) -> None:
         assert play.run().stats.reruns == 0
 
 
+MAP_0 = Attempt(1, TaskId("map", 0), 0)
 # {what a registered peer sends: bytes, a function that makes them with the
 # seal of its connection, or a message}
 RUBBISH: dict[str, Any] = {
@@ -240,11 +242,9 @@ RUBBISH: dict[str, Any] = {
     ),
     "half a frame": struct.pack("!IQ", 1, 100) + b"h",
     "an object that is no message": {"hello": "there"},
-    "a message of the wrong direction": RunMap(1, TaskId("map", 0), 0, b""),
+    "a message of the wrong direction": RunMap(MAP_0, b""),
     "a second registration": Register("", 1, 9),
-    "the end of a task that it was not given": Done(
-        1, TaskId("map", 0), TaskReport()
-    ),
+    "the end of a task that it was not given": Done(MAP_0, TaskReport()),
     "nothing but heartbeats": Heartbeat(),
 }
 
@@ -297,9 +297,7 @@ def test_who_does_not_register_first_is_hung_up_on(
     assert "instead of registering" in caplog.text
 
 
-@pytest.mark.parametrize(
-    "message", ["hello", None, Cancel(1, TaskId("map", 0), 0)], ids=str
-)
+@pytest.mark.parametrize("message", ["hello", None, Cancel(MAP_0)], ids=str)
 def test_who_gives_orders_to_a_worker_and_is_not_its_coordinator(
     start: Any, message: Any
 ) -> None:
@@ -339,7 +337,7 @@ def test_a_peer_that_has_done_all_and_serves_nothing_is_found_out(
     def claim_a_task() -> None:
         fakes.append(FakeWorker(play.engine.address))
         order = fakes[0].receive(RunMap)
-        fakes[0].done(order.job_id, order.task)
+        fakes[0].done(order.attempt)
         fakes[0].close()
 
     during(play, claim_a_task)

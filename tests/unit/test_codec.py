@@ -17,6 +17,7 @@ PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.binary(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
+ATTEMPT = m.Attempt(1, m.TaskId("reduce", 2), 0)
 
 
 @given(PLAIN)
@@ -31,8 +32,8 @@ def test_any_plain_object_comes_back(message: object) -> None:
     [
         m.Register("", 1, 2),
         m.Heartbeat(),
-        m.RunReduce(1, m.TaskId("reduce", 2), 0, [(3, ("::1", 4), [5, 6])]),
-        m.Done(1, m.TaskId("map", 2), TaskReport(pid=7)),
+        m.RunReduce(ATTEMPT, [m.Source(3, ("::1", 4), [5, 6])]),
+        m.Done(ATTEMPT, TaskReport(pid=7)),
         m.Answer(1, 1, 2, None, m.RemoteError(b"error", "traceback")),
     ],
     ids=lambda message: type(message).__name__,

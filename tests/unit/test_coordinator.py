@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from minimr.interface.mapreduce import no_progress
 from minimr.shared.mapreduce.tasks import TaskReport
 from minimr.shared.mapreduce.wordcount import COMBINED
 from minimr.sockets.cluster.coordinator import Coordinator, Run
-from minimr.sockets.cluster.membership import Member, Timing
-from minimr.sockets.cluster.messages import Done, TaskId
-from minimr.sockets.cluster.tracker import Policy
+from minimr.sockets.cluster.membership import Event, Member, News, Timing
+from minimr.sockets.cluster.messages import Attempt, Done, RunMap, TaskId
+from minimr.sockets.cluster.tracker import IDLE, Policy
 
 AT_ONCE = Policy(backup_after_s=0, backup_factor=0, backup_blind_s=0)
 ANNA, BERT = 1, 2
@@ -33,11 +32,20 @@ class Peer:
         self.sent.append(message)
 
 
+def next_map(run: Run, worker: int, now: float) -> RunMap | None:
+    task = run.tracker.assign(worker, now)
+    return task and RunMap(Attempt(run.id, task.id, task.started - 1), b"")
+
+
 @pytest.fixture
 def coordinator() -> Iterator[Coordinator]:
     """One with two workers, on other machines as it seems."""
     coordinator = Coordinator(
-        bytes(32), 0, policy=AT_ONCE, timing=Timing(silence_timeout_s=1e-6)
+        next_map,
+        bytes(32),
+        0,
+        policy=AT_ONCE,
+        timing=Timing(silence_timeout_s=1e-6),
     )
     for worker in (ANNA, BERT):
         coordinator._members._table[worker] = Member(
@@ -53,13 +61,14 @@ def coordinator() -> Iterator[Coordinator]:
 
 
 def submit(coordinator: Coordinator, splits: list[str]) -> Run:
-    run = coordinator.submit(COMBINED, splits, 1, no_progress)
+    run = coordinator.submit(COMBINED, splits, 1, None)
     coordinator._assign(run)
     return run
 
 
-def done(run: Run, number: int) -> Done:
-    return Done(run.id, TaskId("map", number), TaskReport())
+def done(worker: Member) -> News:
+    assert worker.attempt is not None
+    return News(worker, Done(worker.attempt, TaskReport()))
 
 
 def test_a_rival_dies_just_when_its_task_is_finished(
@@ -68,11 +77,11 @@ def test_a_rival_dies_just_when_its_task_is_finished(
     run = submit(coordinator, ["a"])
     members = coordinator._members
     anna, bert = members
-    assert anna.task is not None
-    assert bert.task is not None  # the backup
-    members._events.append((anna, done(run, 0)))
+    assert anna.attempt is not None
+    assert bert.attempt is not None  # the backup
+    members._events.append(done(anna))
     members.lose(bert, "its connection has ended")
-    coordinator._handle(members._events)  # both, in one batch
+    coordinator._handle(members.news())  # both, in one batch
     assert run.tracker.maps_done
 
 
@@ -84,21 +93,33 @@ def test_a_worker_that_holds_blocks_is_given_up(
     anna, bert = members
     news = iter(
         [
-            [(bert, done(run, 1))],  # it gets a backup of Anna's task
-            [(anna, done(run, 0))],  # and cannot be cancelled
+            [done(bert)],  # it gets a backup of Anna's task
+            [done(anna)],  # and cannot be cancelled
             [],
             [],
         ]
     )
 
-    def poll(timeout_s: float) -> list[Any]:
-        lost = list(members._events)
-        members._events.clear()
-        return [*lost, *next(news)]
+    def poll(timeout_s: float) -> list[Event]:
+        return [*members.news(), *next(news)]
 
     monkeypatch.setattr(members, "poll", poll)
     lost = run.tracker.task(TaskId("map", 1))
     coordinator.drive(
         run, lambda: bert not in list(members) and lost.holder is None
     )
-    assert lost.idle or ANNA in lost.attempts
+    assert lost.state is IDLE or ANNA in lost.attempts
+
+
+def test_what_a_refused_worker_held_is_lost_before_the_next_order(
+    coordinator: Coordinator,
+) -> None:
+    """Or the next reduce task would be told to fetch from it."""
+    run = submit(coordinator, ["a"])
+    anna, bert = coordinator._members
+    message = done(anna)
+    coordinator._handle([message, done(bert)])
+    assert run.tracker.maps_done
+    coordinator._handle([message])  # it was not given the task again
+    assert list(coordinator._members) == [bert]
+    assert not run.tracker.maps_done

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from minimr.shared.mapreduce.tasks import TaskReport
 from minimr.sockets.cluster.messages import TaskId
-from minimr.sockets.cluster.tracker import Policy, Task, Tracker
+from minimr.sockets.cluster.tracker import IDLE, Policy, Task, Tracker
 
 POLICY = Policy(
     max_attempts=3,
@@ -505,7 +505,7 @@ class Schedule(RuleBasedStateMachine):
     def the_next_change_is_neither_missed_nor_early(self) -> None:
         tracker, now = self.tracker, self.now
         phase = tracker.reduces if tracker.maps_done else tracker.maps
-        if tracker.done or any(task.idle for task in phase):
+        if tracker.done or any(task.state is IDLE for task in phase):
             return
         change = now + tracker.next_change(now)
         if change > now and tracker.overdue(now) == []:

@@ -29,15 +29,35 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from minimr.interface.mapreduce import Job, JobError, Progress
+from minimr.interface.mapreduce import Job, JobError, Progress, no_progress
 from minimr.net.channel import Address
+from minimr.shared.mapreduce.tasks import TaskReport
 from minimr.sockets.cluster import messages as m
 from minimr.sockets.cluster.errors import job_error
-from minimr.sockets.cluster.membership import Lost, Member, Members, Timing
-from minimr.sockets.cluster.tracker import Policy, Task, Tracker
+from minimr.sockets.cluster.membership import (
+    Event,
+    Lost,
+    Member,
+    Members,
+    Timing,
+)
+from minimr.sockets.cluster.tracker import Policy, Tracker
 from minimr.system import pickling
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Question:
+    """What was asked about the outputs of a run, and what has come back.
+
+    Each partition is unasked, asked (a worker owes the answer) or answered.
+    """
+
+    number: int
+    function: bytes  # pickled
+    asked: dict[int, int] = field(default_factory=dict)  # {partition: worker}
+    answers: dict[int, Any] = field(default_factory=dict)  # {partition: ...}
 
 
 @dataclass
@@ -45,46 +65,76 @@ class Run:
     """One job, from `submit` to `forget`."""
 
     id: int
-    job: bytes
+    job: bytes  # pickled
     splits: Sequence[Any]
     tracker: Tracker
     progress: Progress
     error: JobError | None = None
-    answers: dict[int, Any] = field(default_factory=dict)  # {partition: ...}
-    asked: dict[int, int] = field(default_factory=dict)  # {partition: worker}
-    question: int = 0  # the number of the last one
+    question: Question = field(default_factory=lambda: Question(0, b""))
+
+
+# (run, id of an idle worker, now) -> what it does next; None: it waits
+NextTask = Callable[[Run, int, float], m.Order | None]
 
 
 class Coordinator:
-    """Owns the workers of one engine. Runs in: one thread of the driver."""
+    """Owns the workers of one engine. Runs in: one thread of the driver.
+
+    Args:
+        next_task: chooses what an idle worker does.
+        token: of the user.
+        num_workers: processes to start on this machine.
+        address: where workers dial in.
+        policy: when to try again, and when to give up.
+        timing: how long to wait for workers.
+        restart_workers: replace a local worker that dies.
+    """
 
     def __init__(
         self,
+        next_task: NextTask,
         token: bytes,
         num_workers: int,
-        address: Address = ("127.0.0.1", 0),
+        address: Address | None = None,
         policy: Policy | None = None,
         timing: Timing | None = None,
         restart_workers: bool = True,
     ) -> None:
+        self._next_task = next_task
         self._policy = policy or Policy()
-        self._members = Members(
-            token, num_workers, address, timing or Timing(), restart_workers
-        )
-        self.address = self._members.address
         self._runs: dict[int, Run] = {}  # {job_id: ...}
         self._ids = count(1)
+        self._members = Members(
+            token,
+            num_workers,
+            address or ("127.0.0.1", 0),
+            timing or Timing(),
+            restart_workers,
+        )
+        self.address = self._members.address
 
     def start(self, num_workers: int) -> None:
-        """Wait until the first workers have registered."""
-        self._members.start(num_workers)
+        """Wait until the first workers have registered.
+
+        Raises:
+            JobError: they do not come; the others are ended.
+        """
+        try:
+            self._members.start(num_workers)
+        except BaseException:
+            self.close()
+            raise
+
+    def data_address(self, worker: int) -> Address:
+        """Return where other workers fetch the blocks of this one."""
+        return self._members[worker].data_address
 
     def submit(
         self,
         job: Job,
         splits: Sequence[Any],
         num_reduce_tasks: int,
-        progress: Progress,
+        progress: Progress | None,
     ) -> Run:
         """Take a job. Nothing runs before `drive`."""
         run = Run(
@@ -92,7 +142,7 @@ class Coordinator:
             pickling.dumps(job, "the job"),
             splits,
             Tracker(len(splits), num_reduce_tasks, self._policy),
-            progress,
+            progress or no_progress,
         )
         self._runs[run.id] = run
         return run
@@ -105,49 +155,30 @@ class Coordinator:
         """
         self._handle(self._members.wake())
         while not until():
-            self._assign(run)
-            self._give_up(run)
-            wait = min(
-                self._members.patience_s(),
-                run.tracker.next_change(time.monotonic()),
-            )
-            self._handle(self._members.poll(wait))
-            if run.error is not None:
-                error, run.error = run.error, None
-                raise error
+            self._step(run)
 
     def ask(self, run: Run, function: Callable[[Any], Any]) -> list[Any]:
-        """Apply a function to every output, where it lies.
+        """Call a function on every output, on the worker that holds it.
 
         Blocks: until all have answered; a lost output is made again.
         """
         if run.id not in self._runs:
             raise ValueError("the result is closed")
         pickled = pickling.dumps(function, "the function")
-        run.answers, run.asked = {}, {}
-        run.question += 1
-        number = len(run.tracker.reduces)
-
-        def answered() -> bool:
-            for task in run.tracker.reduces:
-                index, holder = task.id.number, task.holder
-                if holder is None or index in {**run.asked, **run.answers}:
-                    continue
-                run.asked[index] = holder
-                self._members[holder].peer.send(
-                    m.Ask(run.id, run.question, index, pickled)
-                )
-            return len(run.answers) == number
-
-        self.drive(run, answered)
-        return [run.answers[index] for index in range(number)]
+        run.question = Question(run.question.number + 1, pickled)
+        answers = run.question.answers
+        self._handle(self._members.wake())
+        while len(answers) < len(run.tracker.reduces):
+            self._ask_holders(run, run.question)
+            self._step(run)
+        return [answers[index] for index in range(len(answers))]
 
     def forget(self, run: Run) -> None:
         """Free all that workers have of a job, and stop its tasks."""
         if self._runs.pop(run.id, None) is None:
             return
         for member in self._members:
-            if member.task is not None and member.task[0] == run.id:
+            if member.attempt is not None and member.attempt.job_id == run.id:
                 self._cancel(member)
             if run.id in member.jobs:
                 member.peer.send(m.Forget(run.id))
@@ -158,33 +189,45 @@ class Coordinator:
 
     # ---- what to do next
 
+    def _step(self, run: Run) -> None:
+        """Give tasks to idle workers, then wait for news and take it in."""
+        self._assign(run)
+        self._give_up(run)
+        wait = min(
+            self._members.patience_s(),
+            run.tracker.next_change(time.monotonic()),
+        )
+        self._handle(self._members.poll(wait))
+        if run.error is not None:
+            error, run.error = run.error, None
+            raise error
+
     def _assign(self, run: Run) -> None:
         for member in self._members:
-            if member.task is not None:
+            if member.attempt is not None:
                 continue
-            task = run.tracker.assign(member.id, time.monotonic())
-            if task is None:
+            order = self._next_task(run, member.id, time.monotonic())
+            if order is None:
                 continue
-            order = self._order(run, task)
             if run.id not in member.jobs:
                 reduces = len(run.tracker.reduces)
                 member.peer.send(m.NewJob(run.id, run.job, reduces))
                 member.jobs.add(run.id)
             member.peer.send(order)
-            member.task = (run.id, task.id, order.attempt)
-            log.debug("%s gets %s", member, task.id)
+            member.attempt = order.attempt
+            log.debug("%s gets %s", member, order.attempt.task)
 
-    def _order(self, run: Run, task: Task) -> m.RunMap | m.RunReduce:
-        attempt = task.started - 1
-        if task.id.kind == "map":
-            split = run.splits[task.id.number]
-            split = pickling.dumps(split, f"split {task.id.number}")
-            return m.RunMap(run.id, task.id, attempt, split)
-        sources = [
-            (worker, self._members[worker].data_address, map_tasks)
-            for worker, map_tasks in run.tracker.sources().items()
-        ]
-        return m.RunReduce(run.id, task.id, attempt, sources)
+    def _ask_holders(self, run: Run, question: Question) -> None:
+        """Ask for each output that has a holder and was not asked for."""
+        for task in run.tracker.reduces:
+            index, holder = task.id.number, task.holder
+            known = index in question.asked or index in question.answers
+            if holder is None or known:
+                continue
+            question.asked[index] = holder
+            self._members[holder].peer.send(
+                m.Ask(run.id, question.number, index, question.function)
+            )
 
     def _give_up(self, run: Run) -> None:
         """Lose the workers that are stuck in a task."""
@@ -198,79 +241,80 @@ class Coordinator:
                 self._members.lose(member, "its task cannot be cancelled")
 
     def _cancel(self, member: Member) -> None:
-        assert member.task is not None
+        assert member.attempt is not None
         member.cancelled_at = time.monotonic()
-        member.peer.send(m.Cancel(*member.task))
+        member.peer.send(m.Cancel(member.attempt))
 
     # ---- what has happened
 
-    def _handle(self, events: list[Any]) -> None:
-        for event in events:
-            if isinstance(event, Lost):
-                self._on_lost(event.member)
-            else:
-                self._on_message(*event)
+    def _handle(self, events: list[Event]) -> None:
+        while events:
+            for event in events:
+                if isinstance(event, Lost):
+                    self._on_lost(event.member)
+                elif isinstance(event.message, m.Answer):
+                    self._on_answer(event.message)
+                elif not isinstance(event.message, m.Heartbeat):
+                    self._on_end(event.member, event.message)
+            events = self._members.news()  # somebody may have been refused
 
-    def _on_message(self, member: Member, message: Any) -> None:
-        if isinstance(message, m.Heartbeat):
+    def _on_end(self, member: Member, end: m.End) -> None:
+        """Take the answer to an order: its worker is idle again."""
+        if member.attempt != end.attempt:
+            self._members.refuse(member, end)
             return
-        run = self._runs.get(message.job_id)
-        if isinstance(message, m.Answer):
-            if run is not None:
-                self._on_answer(run, message)
+        member.attempt = member.cancelled_at = None
+        job_id, task, _ = end.attempt
+        run = self._runs.get(job_id)
+        if run is None:  # it was forgotten
             return
-        if (member.task or ())[:2] != (message.job_id, message.task):
-            self._members.refuse(member, message)
-            return
-        member.task = member.cancelled_at = None
-        if run is None:  # forgotten; the worker is idle all the same
-            return
-        if isinstance(message, m.Done):
-            self._on_done(run, member, message)
-        elif isinstance(message, m.TaskFailed):
-            if run.tracker.fail(member.id, message.task):
-                run.error = job_error(str(message.task), message.error)
-        elif isinstance(message, m.FetchFailed):
-            log.info("%s cannot fetch: %s", member, message.why)
-            if run.tracker.fetch_failed(
-                member.id, message.task, message.source
-            ):
+        if isinstance(end, m.Done):
+            self._on_done(run, member, task, end.report)
+        elif isinstance(end, m.TaskFailed):
+            if run.tracker.fail(member.id, task):
+                run.error = job_error(str(task), end.error)
+        elif isinstance(end, m.FetchFailed):
+            log.info("%s cannot fetch: %s", member, end.why)
+            if run.tracker.fetch_failed(member.id, task, end.source):
                 run.error = JobError(
-                    f"{message.task} cannot fetch its blocks from worker "
-                    f"{message.source}: {message.why}"
+                    f"{task} cannot fetch its blocks from worker "
+                    f"{end.source}: {end.why}"
                 )
 
-    def _on_done(self, run: Run, member: Member, done: m.Done) -> None:
-        tracker = run.tracker
-        rivals = tracker.finish(member.id, done.task, done.report)
+    def _on_done(
+        self, run: Run, member: Member, task: m.TaskId, report: TaskReport
+    ) -> None:
+        rivals = run.tracker.finish(member.id, task, report)
         for rival in self._members:  # one may be lost since
             if rival.id in rivals:
                 self._cancel(rival)
-        phase = tracker.maps if done.task.kind == "map" else tracker.reduces
-        finished = sum(task.holder is not None for task in phase)
-        run.progress(done.task.kind, finished, len(phase))
+        run.progress(task.kind, *run.tracker.progress(task.kind))
 
-    def _on_answer(self, run: Run, answer: m.Answer) -> None:
-        if answer.question != run.question:
+    def _on_answer(self, answer: m.Answer) -> None:
+        run = self._runs.get(answer.job_id)
+        if run is None or answer.question != run.question.number:
             return
-        if run.asked.pop(answer.partition, None) is None:
+        if run.question.asked.pop(answer.partition, None) is None:
             return
         if answer.error is not None:
             run.error = job_error("asking for the result", answer.error)
             return
         try:
-            run.answers[answer.partition] = pickle.loads(answer.pickled)
+            value = pickle.loads(answer.pickled)
         except Exception as error:  # noqa: BLE001  it may do anything
             run.error = JobError(f"an answer cannot be unpickled: {error!r}")
             run.error.__cause__ = error
+        else:
+            run.question.answers[answer.partition] = value
 
     def _on_lost(self, member: Member) -> None:
         for other in self._members:
             other.peer.send(m.SourceLost(member.id))
         for run in self._runs.values():
-            for partition, holder in list(run.asked.items()):
+            asked = run.question.asked
+            for partition, holder in list(asked.items()):
                 if holder == member.id:
-                    del run.asked[partition]
+                    del asked[partition]
             for task in run.tracker.lose(member.id):
                 run.error = JobError(
                     f"{task.id} has taken {task.failures} workers down; "

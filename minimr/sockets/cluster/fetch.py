@@ -13,9 +13,7 @@ import socket
 from collections.abc import Iterator, Sequence
 
 from minimr.net.channel import Address, Channel, connect, shut_down
-from minimr.sockets.cluster.messages import Fetch
-
-Source = tuple[int, Address, list[int]]  # a worker and its map tasks
+from minimr.sockets.cluster.messages import Fetch, Source
 
 
 class FetchError(ConnectionError):

@@ -1,6 +1,6 @@
 """Who is there: the workers of an engine, from registration to death.
 
-    Register ─> Member ─┬─ messages ──────────────────> (member, message)
+    Register ─> Member ─┬─ messages ──────────────────> News
                         ├─ process ends ────┐
                         ├─ connection ends ─┤
                         ├─ silence ─────────┼─ lose ──> Lost
@@ -40,8 +40,8 @@ from minimr.net.peer import Peer
 from minimr.sockets.cluster.local_workers import Ended, Processes
 from minimr.sockets.cluster.messages import (
     FROM_MEMBERS,
+    Attempt,
     Register,
-    TaskId,
     Welcome,
 )
 
@@ -70,8 +70,8 @@ class Member:
     data_address: Address
     name: str | None  # of a process of ours: it is killed and replaced
     last_heard: float
-    # The coordinator's: what it does now, and since when in vain.
-    task: tuple[int, TaskId, int] | None = None  # attempt; None: idle
+    # The coordinator's: what it runs now, and since when in vain.
+    attempt: Attempt | None = None  # None: it is idle
     cancelled_at: float | None = None
     jobs: set[int] = field(default_factory=set)  # that it was told of
 
@@ -79,10 +79,20 @@ class Member:
         return f"worker {self.id} (pid {self.pid} at {self.peer.host})"
 
 
+class News(NamedTuple):
+    """A member has sent a message."""
+
+    member: Member
+    message: Any  # one of FROM_MEMBERS
+
+
 class Lost(NamedTuple):
     """A member is dead. It is no longer in the table."""
 
     member: Member
+
+
+Event = News | Lost
 
 
 class Members:
@@ -109,7 +119,7 @@ class Members:
         self._processes = Processes(self.address, self._hub.post)
         self._table: dict[int, Member] = {}  # {worker: ...}
         self._ids = count(1)
-        self._events: list[Any] = []  # for whoever polls next
+        self._events: list[Event] = []  # for the next `poll`
         self._failed_starts = 0  # in a row
         for _ in range(num_workers):
             self._processes.start()
@@ -136,8 +146,8 @@ class Members:
                 )
             self.poll(left)
 
-    def poll(self, timeout_s: float) -> list[Any]:
-        """Wait for news: (member, message) and `Lost`.
+    def poll(self, timeout_s: float) -> list[Event]:
+        """Wait for news.
 
         Blocks: until there is some, or something else has happened, or
         time is up.
@@ -156,26 +166,29 @@ class Members:
             raise JobError(
                 f"no worker is left; the last one: {self.last_death}"
             )
-        events, self._events = self._events, []
-        return events
+        return self.news()
 
     def patience_s(self) -> float:
-        """Tell when the next worker will have been silent for too long."""
+        """Return in how many seconds a worker may be silent for too long."""
         now = time.monotonic()
         heard = (member.last_heard for member in self)
         return min(heard, default=now) + self.timing.silence_timeout_s - now
 
-    def wake(self) -> list[Any]:
+    def wake(self) -> list[Event]:
         """Take in what came while nobody read; the clocks start anew."""
         for event in self._hub.poll(0):
             self._handle(event)
         for member in self:
             member.last_heard = time.monotonic()
+        return self.news()
+
+    def news(self) -> list[Event]:
+        """Take what has happened since this was last called."""
         events, self._events = self._events, []
         return events
 
     def lose(self, member: Member, why: str, died: bool = False) -> None:
-        """Give a worker up. A `Lost` follows in the next `poll`."""
+        """Give a worker up. A `Lost` is among the next news."""
         del self._table[member.id]
         self._hub.drop(member.peer)
         if member.name is not None:
@@ -219,7 +232,7 @@ class Members:
                 pass
             elif isinstance(event.message, FROM_MEMBERS):
                 member.last_heard = time.monotonic()
-                self._events.append((member, event.message))
+                self._events.append(News(member, event.message))
             else:
                 self.refuse(member, event.message)
         elif isinstance(event, Left) and event.peer.data in self._table:
@@ -250,7 +263,7 @@ class Members:
         log.info("%s has joined", member)
 
     def _starting(self) -> set[str]:
-        """Name our processes that have not registered."""
+        """Return the names of our processes that have not registered."""
         return set(self._processes) - {member.name for member in self}
 
     def _on_ended(self, ended: Ended) -> None:

@@ -14,20 +14,41 @@ is no message for it.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from minimr.net.channel import Address
 from minimr.shared.mapreduce.tasks import TaskReport
+
+Kind = Literal["map", "reduce"]
 
 
 class TaskId(NamedTuple):
     """A task of a job."""
 
-    kind: str  # "map" or "reduce"
+    kind: Kind
     number: int
 
     def __str__(self) -> str:
         return f"{self.kind} task {self.number}"
+
+
+class Attempt(NamedTuple):
+    """One try of a task."""
+
+    job_id: int
+    task: TaskId
+    number: int  # the same worker may get the same task again
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of {self.task}"
+
+
+class Source(NamedTuple):
+    """Where a reduce task fetches: a worker, and the map tasks it did."""
+
+    worker: int
+    address: Address
+    map_tasks: list[int]
 
 
 class RemoteError(NamedTuple):
@@ -40,7 +61,7 @@ class RemoteError(NamedTuple):
 class Register(NamedTuple):
     """worker -> coordinator, first of all. Reply: Welcome."""
 
-    name: str  # that it was given by the driver that started it, or none
+    name: str  # given by the driver that started it; "" if a user has
     pid: int  # for people: two machines may have the same
     data_port: int  # where other workers fetch from it
 
@@ -69,42 +90,35 @@ class NewJob(NamedTuple):
 class RunMap(NamedTuple):
     """coordinator -> worker. It keeps the blocks and serves them."""
 
-    job_id: int
-    task: TaskId
-    attempt: int
+    attempt: Attempt
     split: bytes  # pickled
 
 
 class RunReduce(NamedTuple):
     """coordinator -> worker. It fetches, reduces and keeps the output."""
 
-    job_id: int
-    task: TaskId
-    attempt: int
-    sources: list[tuple[int, Address, list[int]]]  # worker, its map tasks
+    attempt: Attempt
+    sources: list[Source]
 
 
 class Done(NamedTuple):
     """worker -> coordinator: this worker holds what the task made."""
 
-    job_id: int
-    task: TaskId
+    attempt: Attempt
     report: TaskReport
 
 
 class TaskFailed(NamedTuple):
     """worker -> coordinator: the task raised."""
 
-    job_id: int
-    task: TaskId
+    attempt: Attempt
     error: RemoteError
 
 
 class FetchFailed(NamedTuple):
     """worker -> coordinator: a reduce task cannot get its blocks."""
 
-    job_id: int
-    task: TaskId
+    attempt: Attempt
     source: int  # the worker that does not give them
     why: str
 
@@ -112,16 +126,13 @@ class FetchFailed(NamedTuple):
 class Cancelled(NamedTuple):
     """worker -> coordinator: the task has ended with nothing."""
 
-    job_id: int
-    task: TaskId
+    attempt: Attempt
 
 
 class Cancel(NamedTuple):
     """coordinator -> worker: nobody waits for this attempt any more."""
 
-    job_id: int
-    task: TaskId
-    attempt: int  # the same worker may get the same task again
+    attempt: Attempt
 
 
 class SourceLost(NamedTuple):
@@ -131,7 +142,7 @@ class SourceLost(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """coordinator -> worker: apply to an output. Reply: Answer."""
+    """coordinator -> worker: call on an output. Reply: Answer."""
 
     job_id: int
     question: int  # tells late answers to an earlier question apart
@@ -164,11 +175,14 @@ class Fetch(NamedTuple):
 
 
 class Block(NamedTuple):
-    """worker -> worker: one block, or None where the source has it not."""
+    """worker -> worker: one block, or None if the source does not have it."""
 
     map_task: int
     data: Any  # bytes-like, received without a copy
 
 
+Order = RunMap | RunReduce
+# The one answer to an order.
+End = Done | TaskFailed | FetchFailed | Cancelled
 # What a registered worker may send to the coordinator.
 FROM_MEMBERS = (Heartbeat, Done, TaskFailed, FetchFailed, Cancelled, Answer)

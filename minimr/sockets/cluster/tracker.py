@@ -25,10 +25,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 from statistics import median
 
 from minimr.shared.mapreduce.tasks import TaskReport
-from minimr.sockets.cluster.messages import TaskId
+from minimr.sockets.cluster.messages import Kind, TaskId
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,20 @@ class Policy:
     task_timeout_s: float = 600.0  # then its worker counts as hung
 
 
+class State(Enum):
+    """What has become of a task so far."""
+
+    IDLE = "idle"
+    IN_PROGRESS = "in progress"
+    DONE = "done"
+
+
+IDLE, IN_PROGRESS, DONE = State
+
+
 @dataclass
 class Task:
-    """One task: idle, in progress (it has attempts) or done (a holder)."""
+    """One task, and who runs it or holds what it made."""
 
     id: TaskId
     attempts: dict[int, float] = field(default_factory=dict)  # worker: since
@@ -54,9 +66,11 @@ class Task:
     failures: int = 0  # of them, ended by an error or a death
 
     @property
-    def idle(self) -> bool:
-        """Nobody runs it, and nobody has its output."""
-        return self.holder is None and not self.attempts
+    def state(self) -> State:
+        """Which one of the three it is in."""
+        if self.holder is not None:
+            return DONE
+        return IN_PROGRESS if self.attempts else IDLE
 
 
 class Tracker:
@@ -75,22 +89,35 @@ class Tracker:
     @property
     def maps_done(self) -> bool:
         """Every map task has a holder of its blocks."""
-        return all(task.holder is not None for task in self.maps)
+        return all(task.state is DONE for task in self.maps)
 
     @property
     def done(self) -> bool:
         """Every reduce task has a holder of its output."""
-        return all(task.holder is not None for task in self.reduces)
+        return all(task.state is DONE for task in self.reduces)
 
     @property
     def reruns(self) -> int:
         """Attempts beyond the first of each task."""
         return sum(max(0, task.started - 1) for task in self._all())
 
+    def reports(self) -> tuple[list[TaskReport], list[TaskReport]]:
+        """Return what the attempts that counted cost: maps, reduces."""
+        maps, reduces = (
+            [task.report for task in phase if task.report]
+            for phase in (self.maps, self.reduces)
+        )
+        return maps, reduces
+
+    def progress(self, kind: Kind) -> tuple[int, int]:
+        """Return how many tasks of a kind are done, and how many there are."""
+        phase = self.maps if kind == "map" else self.reduces
+        return sum(task.state is DONE for task in phase), len(phase)
+
     def assign(self, worker: int, now: float) -> Task | None:
         """Choose what an idle worker does next; None: it waits."""
         phase = self._phase()
-        task = next((task for task in phase if task.idle), None)
+        task = next((task for task in phase if task.state is IDLE), None)
         if task is None:
             task = self._straggler(phase, worker, now)
         if task is not None:
@@ -170,7 +197,7 @@ class Tracker:
         since = [s for task in self._all() for s in task.attempts.values()]
         moments = [s + self.policy.task_timeout_s for s in since]
         phase = self._phase()
-        if not any(task.idle for task in phase):
+        if not any(task.state is IDLE for task in phase):
             age = self._straggler_age(phase)
             moments += [
                 begin + age

@@ -30,46 +30,42 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any, NoReturn
 
-from minimr.interface.mapreduce import Job
 from minimr.net.channel import Address, connect, parse_address
-from minimr.net.frames import MAX_FRAME_BYTES
 from minimr.net.hub import Hub, Left, Posted, Received
 from minimr.net.peer import Peer
 from minimr.net.token import load_token
-from minimr.shared.mapreduce.tasks import do_map_task, do_reduce_task
-from minimr.sockets.cluster.block_store import Store
 from minimr.sockets.cluster.errors import remote_error
 from minimr.sockets.cluster.fetch import Fetcher, FetchError
 from minimr.sockets.cluster.messages import (
     Answer,
     Ask,
+    Attempt,
     Block,
     Cancel,
     Cancelled,
     Done,
+    End,
     Fetch,
     FetchFailed,
     Forget,
     Heartbeat,
     NewJob,
+    Order,
     Register,
-    RunMap,
-    RunReduce,
     SourceLost,
     TaskFailed,
-    TaskId,
     Welcome,
 )
+from minimr.sockets.cluster.worker_job import WorkerJob, sendable
+from minimr.sockets.mapreduce import TASKS
 from minimr.system.interrupt import knock, may_interrupt
 from minimr.system.keeper import KEEPER, adopt_orphans, end_all_children
 from minimr.system.logs import narrate
 
 REGISTER_TIMEOUT_S = 10.0
-MAX_PAYLOAD_BYTES = MAX_FRAME_BYTES - 2**16  # the rest of its message
 # A computing task lets the I/O thread in after this, not Python's 5 ms.
 SWITCH_INTERVAL_S = 0.0005
 
@@ -80,16 +76,6 @@ log = logging.getLogger(
 
 class _CancelledError(BaseException):
     """Raised in the main thread, in the middle of a cancelled task."""
-
-
-@dataclass
-class _JobState:
-    """What this worker has of one job, from NewJob to Forget."""
-
-    job: Job
-    num_reduce_tasks: int
-    blocks: Store = field(default_factory=Store)  # (map task, partition)
-    outputs: dict[int, dict[Any, Any]] = field(default_factory=dict)
 
 
 class Worker:
@@ -115,12 +101,12 @@ class Worker:
         self._fetcher = Fetcher(token, reply.fetch_timeout_s)
         self._coordinator = self._hub.adopt(channel)
         self._unloaded: dict[int, NewJob] = {}  # {job_id: ...}
-        self._jobs: dict[int, _JobState] = {}  # {job_id: ...}
+        self._jobs: dict[int, WorkerJob] = {}  # {job_id: ...}
         self._orders: queue.SimpleQueue[Any] = queue.SimpleQueue()
         # The attempt that the main thread runs, and the last one cancelled:
         # a signal that comes late, in another attempt, does no harm.
-        self._running: tuple[int, TaskId, int] | None = None
-        self._cancelled: tuple[int, TaskId, int] | None = None
+        self._running: Attempt | None = None
+        self._cancelled: Attempt | None = None
         sys.path += [p for p in reply.sys_path if p not in sys.path]
 
     def run(self, on_end: Callable[[str], None]) -> NoReturn:
@@ -158,69 +144,41 @@ class Worker:
         else:
             self._hub.post(self._run_task(order))
 
-    def _run_task(self, order: RunMap | RunReduce) -> Any:
-        attempt = (order.job_id, order.task, order.attempt)
-        log.debug("attempt %d of %s begins", order.attempt, order.task)
+    def _run_task(self, order: Order) -> End:
+        log.debug("%s begins", order.attempt)
         try:  # around all that runs while the signal may come
             try:
-                self._running = attempt
-                if attempt == self._cancelled:  # while it was queued
+                self._running = order.attempt
+                if order.attempt == self._cancelled:  # while it was queued
                     raise _CancelledError
                 return self._attempt(order)
             finally:
                 self._running = None
         except _CancelledError:
-            return Cancelled(order.job_id, order.task)
+            return Cancelled(order.attempt)
 
-    def _attempt(self, order: RunMap | RunReduce) -> Any:
-        job_id, task = order.job_id, order.task
+    def _attempt(self, order: Order) -> End:
         try:
-            if isinstance(order, RunMap):
-                return self._map(order)
-            return self._reduce(order)
+            run = TASKS[type(order)]
+            report = run(self._job(order.attempt.job_id), order)
+            return Done(order.attempt, report)
         except FetchError as error:
-            return FetchFailed(job_id, task, error.source, str(error))
+            return FetchFailed(order.attempt, error.source, str(error))
         except Exception as error:  # noqa: BLE001  user code raises anything
-            return TaskFailed(job_id, task, remote_error(error))
+            return TaskFailed(order.attempt, remote_error(error))
 
-    def _state(self, job_id: int) -> _JobState:
+    def _job(self, job_id: int) -> WorkerJob:
         """Load a job with its first task: an error is the task's error."""
         if job_id in self._unloaded:
             new = self._unloaded[job_id]
-            job = pickle.loads(new.job)
-            self._jobs[job_id] = _JobState(job, new.num_reduce_tasks)
+            self._jobs[job_id] = WorkerJob(
+                pickle.loads(new.job),
+                new.num_reduce_tasks,
+                self.welcome.worker_id,
+                self._fetcher,
+            )
             del self._unloaded[job_id]
         return self._jobs[job_id]
-
-    def _map(self, order: RunMap) -> Done:
-        state = self._state(order.job_id)
-        blocks, report = do_map_task(
-            state.job, pickle.loads(order.split), state.num_reduce_tasks
-        )
-        for partition, block in enumerate(blocks):
-            place = (order.task.number, partition)
-            state.blocks.put(place, _sendable(block, "a block"))
-        return Done(order.job_id, order.task, report)
-
-    def _reduce(self, order: RunReduce) -> Done:
-        state = self._state(order.job_id)
-        output, report = do_reduce_task(state.job, self._collect(state, order))
-        state.outputs[order.task.number] = output
-        return Done(order.job_id, order.task, report)
-
-    def _collect(self, state: _JobState, order: RunReduce) -> Iterator[bytes]:
-        """Give the blocks of a partition: our own, and everybody else's."""
-        own = self.welcome.worker_id
-        others = [source for source in order.sources if source[0] != own]
-        partition = order.task.number
-        self._fetcher.request(order.job_id, partition, others)
-        for source, _, map_tasks in order.sources:
-            if source == own:
-                for map_task in map_tasks:
-                    block = state.blocks.get((map_task, partition))
-                    assert block is not None, "we said that we have it"
-                    yield block
-        yield from self._fetcher.receive(others)
 
     def _answer(self, ask: Ask) -> Answer:
         import cloudpickle  # only now: most workers never need it
@@ -229,7 +187,7 @@ class Worker:
         try:
             output = self._jobs[ask.job_id].outputs[ask.partition]
             value = pickle.loads(ask.function)(output)
-            data = _sendable(cloudpickle.dumps(value), "an answer")
+            data = sendable(cloudpickle.dumps(value), "an answer")
             pickled = pickle.PickleBuffer(data)  # travels uncopied
         except Exception as error:  # noqa: BLE001  user code raises anything
             failure = remote_error(error)
@@ -277,30 +235,20 @@ class Worker:
         elif isinstance(message, SourceLost):
             self._fetcher.lose(message.worker_id)
         elif isinstance(message, Cancel):
-            self._cancelled = (message.job_id, message.task, message.attempt)
+            self._cancelled = message.attempt
             knock(signal.SIGUSR1)
         else:
             self._orders.put(message)
 
     def _give(self, peer: Peer, fetch: Fetch) -> None:
-        state = self._jobs.get(fetch.job_id)
+        job = self._jobs.get(fetch.job_id)
         for map_task in fetch.map_tasks:
             data: Any = None
-            if state is not None:
-                data = state.blocks.get((map_task, fetch.partition))
+            if job is not None:
+                data = job.block(map_task, fetch.partition)
             if data is not None:
                 data = pickle.PickleBuffer(data)  # travels uncopied
             peer.send(Block(map_task, data))
-
-
-def _sendable(data: bytes, what: str) -> bytes:
-    """Refuse what no frame can carry, where a task can be blamed for it."""
-    if len(data) > MAX_PAYLOAD_BYTES:
-        raise ValueError(
-            f"{what} of {len(data):,} bytes cannot be sent (at most "
-            f"{MAX_PAYLOAD_BYTES:,}): cut the work into more, smaller tasks"
-        )
-    return data
 
 
 def _leave(code: int) -> NoReturn:
