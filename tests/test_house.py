@@ -156,6 +156,79 @@ def test_the_rule_of_who_knows_whom_can_be_broken(
     assert (strangers(module) == []) is allowed
 
 
+# What `minimr/system/machine.py` is there for: {module: names of it}.
+OF_THE_MACHINE = {
+    "time": "monotonic perf_counter time sleep monotonic_ns time_ns",
+    "os": "urandom getpid getppid fork kill killpg waitpid waitid _exit "
+    "pidfd_open memfd_create",
+    "secrets": "token_bytes token_hex choice",
+    "random": "random choice randrange shuffle uniform",
+    "uuid": "uuid1 uuid4",
+    "mmap": "mmap",
+    "select": "select poll epoll",
+    "selectors": "DefaultSelector",
+    "signal": "signal setitimer alarm",
+    "socket": "socket socketpair create_connection create_server",
+    "subprocess": "Popen run call check_call check_output",
+    "threading": "Thread Timer Lock RLock Condition Event Semaphore Barrier "
+    "get_ident",
+}
+ASK = ("minimr/net", "minimr/sockets", "minimr/core", "minimr/shared")
+
+
+def asks_the_system(module: str) -> list[str]:
+    """List where a module goes past `minimr.system.machine`."""
+    found = []
+    types = {
+        id(part)
+        for node in ast.walk(tree(module))
+        for field in ("annotation", "returns")
+        if (annotation := getattr(node, field, None)) is not None
+        for part in ast.walk(annotation)
+    }
+    for node in ast.walk(tree(module)):
+        if id(node) in types:  # a type asks for nothing
+            continue
+        if isinstance(node, ast.Attribute) and isinstance(
+            node.value, ast.Name
+        ):
+            names = [(node.value.id, node.attr)]
+        elif isinstance(node, ast.ImportFrom):
+            names = [(node.module or "", alias.name) for alias in node.names]
+            if node.module == "minimr.system.machine":
+                found.append(f"{module}:{node.lineno}: a name taken out of it")
+        else:
+            continue
+        found += [
+            f"{module}:{node.lineno}: {package}.{name}"
+            for package, name in names
+            if name in OF_THE_MACHINE.get(package, "").split()
+        ]
+    return found
+
+
+def test_the_machine_is_asked_in_one_place() -> None:
+    asking = [module for module in MODULES if module.startswith(ASK)]
+    found = [line for module in asking for line in asks_the_system(module)]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import time\ntime.monotonic()",
+        "from os import urandom",
+        "field(default_factory=time.time)",
+        "from minimr.system.machine import sleep",
+    ],
+)
+def test_who_asks_the_system_is_found(
+    line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "tree", lambda _: ast.parse(line))
+    assert asks_the_system("minimr/net/hub.py")
+
+
 def test_modules_are_narrow() -> None:
     """Ruff counts characters; the wide ones of a terminal count twice."""
     wide = [

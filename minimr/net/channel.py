@@ -21,6 +21,7 @@ from minimr.net.frames import (
 )
 from minimr.net.handshake import Handshake, HandshakeError
 from minimr.net.seal import Seal
+from minimr.system import machine
 
 CONNECT_TIMEOUT_S = 5.0
 MAX_VECTORS = 512  # buffers in one sendmsg; the system allows 1,024
@@ -104,7 +105,7 @@ def connect(
     try:
         # The other end's system answers at once, however busy it is.
         wait = min(timeout_s, CONNECT_TIMEOUT_S)
-        sock = socket.create_connection(address, wait)
+        sock = machine.connect(address, wait)
     except (OSError, UnicodeError) as error:  # a name that cannot be one
         why = getattr(error, "strerror", "") or str(error) or "no answer"
         raise ConnectionError(f"nobody answers at {where}: {why}") from error
@@ -160,7 +161,7 @@ def listen(address: Address) -> socket.socket:
         OSError: the message says which address, and why not.
     """
     try:
-        return socket.create_server(address, backlog=128)
+        return machine.listen(address, backlog=128)
     except OSError as error:
         where = f"{address[0]}:{address[1]}"
         why = error.strerror or str(error)
@@ -179,7 +180,7 @@ def reachable(host: str) -> str:
     """
     if host not in ("", "0.0.0.0"):
         return host
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    with machine.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # chooses a route, sends nothing
         except OSError:

@@ -23,9 +23,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-import os
-import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -35,6 +32,7 @@ from minimr.net.channel import Address, reachable
 from minimr.net.hub import Hub, Joined, Left, Received
 from minimr.net.kinds import CLUSTER
 from minimr.net.peer import Peer
+from minimr.system import machine
 
 log = logging.getLogger(__name__)
 
@@ -67,12 +65,12 @@ class Endpoint:
 
     def __init__(self, kind: str, token: bytes, address: Address) -> None:
         self.kind = kind
-        self.process = os.urandom(8)
+        self.process = machine.random_bytes(8)
         self.hub = Hub(token, kind, address)
         host, port = self.hub.address
         self.address = (reachable(host), port)  # it may listen everywhere
         self.home = self.address  # of the node that this process belongs to
-        self.lock = threading.RLock()
+        self.lock = machine.recursive_lock()
         self.handlers: dict[str, Callable[..., None]] = {}
         self.left: list[Callable[[Peer, str], None]] = []
         self.links: dict[Address, Peer] = {}
@@ -96,7 +94,7 @@ class Endpoint:
         if peer is None or peer.closed:
             peer = self.links[address] = self.hub.dial(address, CLUSTER)
             peer.data = NOBODY._replace(address=address, home=address)
-            me = (self.kind, self.process, self.address, os.getpid())
+            me = (self.kind, self.process, self.address, machine.pid())
             peer.post(("hello", *me, self.home))
         return peer
 
@@ -111,7 +109,7 @@ class Endpoint:
 
     def later(self, seconds: float, function: Callable[[], None]) -> None:
         """Call a function in `step` when that time has passed."""
-        at = time.monotonic() + seconds
+        at = machine.monotonic() + seconds
         if self._polling and (not self._timers or at < self._timers[0][0]):
             self.hub.wake()
         heapq.heappush(self._timers, (at, next(self._numbers), function))
@@ -137,7 +135,7 @@ class Endpoint:
         self.hub.flush()
         self._polling = True  # from now on, an earlier timer wakes us
         if self._timers:
-            rest = max(0.0, self._timers[0][0] - time.monotonic())
+            rest = max(0.0, self._timers[0][0] - machine.monotonic())
             timeout_s = rest if timeout_s is None else min(timeout_s, rest)
         events = self.hub.poll(timeout_s)
         self._polling = False
@@ -207,6 +205,6 @@ class Endpoint:
             left(peer, why)
 
     def _run_timers(self) -> None:
-        now = time.monotonic()
+        now = machine.monotonic()
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2]()

@@ -26,7 +26,7 @@ Rules:
    server is found out. If he could deceive us about addresses, too, he
    would still not have the keys: he can pass records on, and alter none.
 4. Where both ends name the same machine and the same address of the client,
-   nobody can be between them (`system/network.py`), and nothing is sealed.
+   nobody can be between them (`machine.name`), and nothing is sealed.
    Each end goes by the two hellos, so that both find the same, and who
    alters a hello has no proof of it.
 5. A server says what it is (`kinds.py`): who wants something else leaves.
@@ -44,13 +44,12 @@ from __future__ import annotations
 import hmac
 import logging
 import platform
-import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from minimr.net.kinds import mismatch
 from minimr.net.seal import Seal
-from minimr.system.network import machine
+from minimr.system import machine
 
 MAGIC = b"minimr 4\n"
 VERSION_BYTES = 16
@@ -90,7 +89,7 @@ class Handshake:
             it may talk to.
         ends: the socket, which is asked for its two addresses only.
         python: the version that this process runs.
-        machine: gives the name of the machine that it runs on.
+        machine_name: gives the name of the machine that it runs on.
 
     Attributes:
         done: both proofs were right.
@@ -104,7 +103,7 @@ class Handshake:
         kinds: Sequence[str],
         ends: Ends,
         python: str = platform.python_version(),
-        machine: Callable[[], str] = machine,
+        machine_name: Callable[[], str] | None = None,
     ) -> None:
         self.done = False
         self.rest = b""
@@ -113,7 +112,7 @@ class Handshake:
         self._kinds = kinds
         self._ends = ends
         self._python = python
-        self._machine = machine
+        self._machine = machine_name or machine.name
         self._hello = b""
         self._other = b""
         self._received = b""
@@ -265,7 +264,7 @@ def _hello(*texts: str) -> bytes:
         text.encode()[:size].ljust(size, b"\0")
         for text, size in zip(texts, _SIZES, strict=True)
     ]
-    return b"".join(fields) + secrets.token_bytes(NONCE_BYTES)
+    return b"".join(fields) + machine.random_bytes(NONCE_BYTES)
 
 
 def _read(hello: bytes) -> list[str]:

@@ -28,7 +28,6 @@ import errno
 import logging
 import selectors
 import socket
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -48,6 +47,7 @@ from minimr.net.peer import Peer as Peer
 from minimr.net.peer import Posted as Posted
 from minimr.net.peer import Received as Received
 from minimr.net.spin import SpinningSelector
+from minimr.system import machine
 
 HANDSHAKE_TIMEOUT_S = 5.0
 REST_S = 0.1  # from a connection that we have no room for to the next try
@@ -78,9 +78,9 @@ class Hub:
         self.address: Address = self._listener.getsockname()[:2]
         self._accept_again: float | None = None  # when; None: we accept
         self._told = False  # that there is no room for connections
-        self._no_socket = socket.socket()  # of who could not be dialled
+        self._no_socket = machine.socket()  # of who could not be dialled
         self._no_socket.close()
-        self._wake_out, self._wake_in = socket.socketpair()
+        self._wake_out, self._wake_in = machine.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
         self.selector = SpinningSelector()
@@ -130,7 +130,7 @@ class Hub:
         What is posted to the peer waits until the handshake is done.
         """
         try:
-            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            sock = machine.socket(socket.AF_INET, socket.SOCK_STREAM)
         except OSError as error:  # no descriptor is left
             peer = Peer(self, self._no_socket, address, dialled=True)
             peer.closed = True
@@ -142,7 +142,7 @@ class Hub:
         set_up(sock, address)
         peer = Peer(self, sock, address, dialled=True)
         peer.handshake = Handshake(self._token, "client", wanted, sock)
-        peer.deadline = time.monotonic() + HANDSHAKE_TIMEOUT_S
+        peer.deadline = machine.monotonic() + HANDSHAKE_TIMEOUT_S
         self._strangers.add(peer)
         self.selector.register(sock, selectors.EVENT_READ, peer)
         peer.send_raw(peer.handshake.start())
@@ -159,7 +159,7 @@ class Hub:
 
     def poll(self, timeout_s: float | None) -> list[Event]:
         """Wait for events. Blocks: until one is there or time is up."""
-        until = None if timeout_s is None else time.monotonic() + timeout_s
+        until = None if timeout_s is None else machine.monotonic() + timeout_s
         self._woken = False
         while not self._events and not self._woken:
             for key, mask in self.selector.select(self._patience(until)):
@@ -178,7 +178,7 @@ class Hub:
                 if mask & selectors.EVENT_READ and not key.data.closed:
                     self._read(key.data)
             self._keep_time()
-            if until is not None and time.monotonic() >= until:
+            if until is not None and machine.monotonic() >= until:
                 break
         events, self._events = self._events, []
         return events
@@ -273,7 +273,7 @@ class Hub:
         peer.handshake = Handshake(
             self._token, "server", [self.kind], connection
         )
-        peer.deadline = time.monotonic() + HANDSHAKE_TIMEOUT_S
+        peer.deadline = machine.monotonic() + HANDSHAKE_TIMEOUT_S
         self._strangers.add(peer)
         self.selector.register(connection, selectors.EVENT_READ, peer)
 
@@ -287,7 +287,7 @@ class Hub:
                 why,
             )
         self.selector.unregister(self._listener)
-        self._accept_again = time.monotonic() + REST_S
+        self._accept_again = machine.monotonic() + REST_S
 
     def _read(self, peer: Peer) -> None:
         try:
@@ -339,7 +339,7 @@ class Hub:
 
     def _keep_time(self) -> None:
         """Refuse who is late. What was waiting in its socket is read."""
-        now = time.monotonic()
+        now = machine.monotonic()
         for peer in [p for p in self._strangers if p.deadline <= now]:
             self._lose(peer, "no handshake in time")
         if self._accept_again is not None and self._accept_again <= now:
@@ -349,4 +349,4 @@ class Hub:
     def _patience(self, until: float | None) -> float | None:
         ends = [peer.deadline for peer in self._strangers]
         ends += [at for at in (until, self._accept_again) if at is not None]
-        return max(0.0, min(ends) - time.monotonic()) if ends else None
+        return max(0.0, min(ends) - machine.monotonic()) if ends else None

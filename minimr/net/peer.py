@@ -12,7 +12,6 @@ queue, and the hub flushes it when the socket can be written to again.
 from __future__ import annotations
 
 import socket
-import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minimr.net.channel import MAX_VECTORS, Address, remaining, vectors
@@ -20,6 +19,7 @@ from minimr.net.codec import encode
 from minimr.net.frames import FrameReader
 from minimr.net.handshake import Handshake
 from minimr.net.seal import Seal
+from minimr.system import machine
 
 if TYPE_CHECKING:
     from minimr.net.hub import Hub
@@ -55,7 +55,7 @@ class Peer:
         self._hub = hub
         self._outbox: list[Any] = []  # posted, not yet encoded
         self._queue: list[memoryview] = []  # not yet taken by the socket
-        self._sending = threading.Lock()  # who holds it empties the queue
+        self._sending = machine.lock()  # who holds it empties the queue
 
     def send(self, message: Any) -> None:
         """Send a message, now or in the next `poll`. Blocks: no.

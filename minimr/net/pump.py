@@ -17,8 +17,9 @@ Rules:
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
+
+from minimr.system import machine
 
 GRACE_S = 0.002
 
@@ -43,14 +44,14 @@ class Pump:
         self.taken_over: Callable[[], float | None] = lambda: None
         self._step = step
         self._wake = wake
-        self._baton = threading.Lock()
-        self._changed = threading.Condition()
+        self._baton = machine.lock()
+        self._changed = machine.condition()
         self._waiting: list[object] = []  # one of each thread in wait()
-        self._idle = threading.Event()  # nobody waits
+        self._idle = machine.event()  # nobody waits
         self._closed = False
         self._stepping = 0  # the waiting thread that is in step()
         self._interrupted: type[BaseException] | None = None
-        self._thread = threading.Thread(
+        self._thread = machine.thread(
             target=self._background, name="minimr-pump", daemon=True
         )
 
@@ -66,13 +67,13 @@ class Pump:
 
         Blocks: until then, or until the time is up; tells which.
         """
-        until = None if timeout_s is None else time.monotonic() + timeout_s
+        until = None if timeout_s is None else machine.monotonic() + timeout_s
         rest = timeout_s
         self._waiting.append(ready)
         try:
             while not ready():
                 if until is not None:
-                    rest = until - time.monotonic()
+                    rest = until - machine.monotonic()
                     if rest <= 0:
                         return False
                 if self._baton.acquire(blocking=False):
@@ -89,7 +90,7 @@ class Pump:
 
     def _step_once(self, timeout_s: float | None) -> None:
         try:
-            self._stepping = threading.get_ident()
+            self._stepping = machine.this_thread()
             self._step(timeout_s)
         finally:
             self._stepping = 0
@@ -118,7 +119,7 @@ class Pump:
 
         Runs in: any thread, at any point: the garbage collector calls it.
         """
-        mine = self._stepping in (0, threading.get_ident())
+        mine = self._stepping in (0, machine.this_thread())
         if self.in_background or not mine:
             self._wake()
 
@@ -127,7 +128,7 @@ class Pump:
 
         Runs in: a signal handler, which must not raise inside of `step`.
         """
-        if self._stepping != threading.get_ident():
+        if self._stepping != machine.this_thread():
             return False
         self._interrupted = what
         self._wake()
@@ -145,7 +146,7 @@ class Pump:
         while not self._closed:
             self._idle.wait()
             self._idle.clear()
-            time.sleep(GRACE_S)
+            machine.sleep(GRACE_S)
             if self._waiting or not self._baton.acquire(blocking=False):
                 continue
             self.in_background = True

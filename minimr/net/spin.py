@@ -9,8 +9,8 @@ Rules:
 
 1. It spins only after a wait that was short itself: who waits for long
    things pays nothing, who begins to pays `spin_s` once.
-2. `spin_s` is 0, and it never spins, unless somebody sets it who knows that
-   no other thread of this process wants to run.
+2. Off by default (`spin_s` = 0). Set it only if no other thread of this
+   process needs the interpreter.
 
 Ray sleeps at once. Locks do the same as this ("adaptive mutex").
 """
@@ -18,29 +18,36 @@ Ray sleeps at once. Locks do the same as this ("adaptive mutex").
 from __future__ import annotations
 
 import selectors
-import time
+
+from minimr.system import machine
 
 SHORT = 3  # a wait is short up to so many times `spin_s`
 
 Ready = list[tuple[selectors.SelectorKey, int]]
 
 
-class SpinningSelector(selectors.DefaultSelector):
+class SpinningSelector:
     """Waits for files; used by one thread at a time."""
 
-    spin_s = 0.0
-    _was_short = True  # the last wait
+    def __init__(self) -> None:
+        self.spin_s = 0.0
+        self._was_short = True  # the last wait
+        files = machine.selector()
+        self._look = files.select
+        self.register, self.modify = files.register, files.modify
+        self.unregister, self.close = files.unregister, files.close
+        self.get_map = files.get_map
 
     def select(self, timeout: float | None = None) -> Ready:
         """Give what is ready. Blocks: until something is, or `timeout` s."""
         if not self.spin_s:
-            return super().select(timeout)
-        begin = time.monotonic()
+            return self._look(timeout)
+        begin = machine.monotonic()
         end = begin + (self.spin_s if self._was_short else 0.0)
-        ready = super().select(0)
-        while not ready and time.monotonic() < end:
-            ready = super().select(0)
+        ready = self._look(0)
+        while not ready and machine.monotonic() < end:
+            ready = self._look(0)
         if not ready:
-            ready = super().select(timeout)
-        self._was_short = time.monotonic() - begin < SHORT * self.spin_s
+            ready = self._look(timeout)
+        self._was_short = machine.monotonic() - begin < SHORT * self.spin_s
         return ready

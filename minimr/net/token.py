@@ -14,9 +14,10 @@ Ray: the token file of `RAY_AUTH_MODE=token`.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from pathlib import Path
+
+from minimr.system import machine
 
 TOKEN_BYTES = 32
 MAX_BYTES = 1000  # of the file: in hex, with white space around it
@@ -122,11 +123,13 @@ def _read_private(path: Path) -> bytes:
 
 def _make(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    draft = path.with_name(
+        f"{path.name}.{machine.pid()}.{machine.random_bytes(4).hex()}"
+    )
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(TOKEN_BYTES) + "\n")
+            file.write(machine.random_bytes(TOKEN_BYTES).hex() + "\n")
         # A link, not a rename: of two first starts, one makes the token
         # and the other one takes it.
         os.link(draft, path)

@@ -9,7 +9,6 @@ tests.
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,6 +26,7 @@ from minimr.shared.parameter_server.consistency import (
 )
 from minimr.shared.parameter_server.rounds import Rounds, add_stats, too_slow
 from minimr.shared.parameter_server.weights import Ledger, check_weights
+from minimr.system import machine
 
 
 class ParameterServer(interface.ParameterServer):
@@ -68,7 +68,7 @@ class ParameterServer(interface.ParameterServer):
             for hand in self._ledger.hands
         ]
         self._timeout_s = timeout_s
-        self._changed = threading.Condition()
+        self._changed = machine.condition()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

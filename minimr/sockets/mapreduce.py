@@ -20,7 +20,6 @@ The paper: Dean and Ghemawat, OSDI 2004. Mirror: `ray_impl/mapreduce.py`.
 from __future__ import annotations
 
 import pickle
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -45,7 +44,7 @@ from minimr.sockets.cluster.messages import (
 )
 from minimr.sockets.cluster.tracker import Policy
 from minimr.sockets.cluster.worker_job import WorkerJob
-from minimr.system import pickling
+from minimr.system import machine, pickling
 
 
 class MapReduce(interface.MapReduce):
@@ -99,17 +98,17 @@ class MapReduce(interface.MapReduce):
     ) -> Result:
         """Run the job. Blocks: until every reduce task is done."""
         interface.check_num_reduce_tasks(num_reduce_tasks)
-        stats, start = Stats(), time.perf_counter()
+        stats, start = Stats(), machine.monotonic()
         run = self._coordinator.submit(job, splits, num_reduce_tasks, progress)
         try:
             self._coordinator.drive(run, lambda: run.tracker.maps_done)
-            stats.map_seconds = time.perf_counter() - start
+            stats.map_seconds = machine.monotonic() - start
             self._coordinator.drive(run, lambda: run.tracker.done)
         except BaseException:
             # vs Ray: tasks that nobody waits for any more run to their end
             self._coordinator.forget(run)
             raise
-        stats.reduce_seconds = time.perf_counter() - start - stats.map_seconds
+        stats.reduce_seconds = machine.monotonic() - start - stats.map_seconds
         stats.reruns = run.tracker.reruns
         add_reports(stats, *run.tracker.reports())
         return Result(stats, self._coordinator, run)

@@ -22,8 +22,6 @@ Mirror: `ray_impl/parameter_server.py`.
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import sys
 import threading
 from pathlib import Path
@@ -55,6 +53,7 @@ from minimr.sockets.servers import messages as m
 from minimr.sockets.servers.client_connections import SILENCE_TIMEOUT_S, Links
 from minimr.sockets.servers.pending_requests import Desk
 from minimr.sockets.servers.server_processes import Processes, ServerOptions
+from minimr.system import machine
 from minimr.system.logs import narrate
 
 
@@ -195,7 +194,7 @@ class ParameterServer(interface.ParameterServer):
         # One set of connections a thread: while one waits for its turn to
         # read, another may push.
         links = getattr(self._local, "links", None)
-        if links is None or links.pid != os.getpid():
+        if links is None or links.pid != machine.pid():
             links = Links(self.addresses, self._frame_bytes)
             self._local.links = links
         patience_s = self._timeout_s + SILENCE_TIMEOUT_S
@@ -285,13 +284,13 @@ class Server(Desk):
 def _serve(options: ServerOptions) -> None:
     """Be a server until the driver is gone."""
     narrate()
-    driver = os.pidfd_open(options.driver)
-    if os.getppid() != options.driver:
+    driver = machine.watch(options.driver)
+    if machine.parent() != options.driver:
         return  # it was gone before we looked
-    listener = socket.socket(fileno=options.descriptor)
+    listener = machine.socket(fileno=options.descriptor)
     size = options.max_frame_bytes
     hub = Hub(load_token(), "weights", ("", 0), size, listener)
-    hub.watch_file(driver, lambda: os._exit(0))
+    hub.watch_file(driver, lambda: machine.leave(0))
     path = options.checkpoint
     rounds = load(path) if path is not None and options.restore else None
     checkpoint = Checkpoint(path, options.checkpoint_interval_s)

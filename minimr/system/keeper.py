@@ -24,7 +24,6 @@ Ray: the raylet can do this (`RAY_kill_child_processes_on_worker_exit`).
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import runpy
 import select
@@ -33,14 +32,10 @@ import sys
 from collections.abc import Container, Iterator
 from pathlib import Path
 
+from minimr.system import machine
+
 KEEPER = "MINIMR_KEEPER"  # process id
-PR_SET_CHILD_SUBREAPER = 36
 WITH_PARENT = "--with-parent"
-
-
-def adopt_orphans() -> None:
-    """Be the parent of all descendants whose own parent has ended."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def children(pid: int) -> Iterator[int]:
@@ -85,7 +80,7 @@ def keep(module: str, parent: int | None = None) -> int:
 
     Blocks: until it has ended, and whatever it left is gone.
     """
-    adopt_orphans()
+    machine.adopt_orphans()
     me = os.getpid()
     ends = {signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # until we know whom to end

@@ -1,61 +1,257 @@
-"""What this machine has for us: no more than its cgroup allows.
+"""What a process asks of its machine: the one place where it does.
 
-    /proc/self/cgroup ──> our group ──> its parents ──> the root
-                          the smallest limit of all of them counts
+    net, sockets, core, shared ── machine.monotonic(), machine.fork(...) ──┐
+                                                                           ▼
+        the operating system: this file ─── or what `install` was given ───┘
 
-Containers, services and batch systems set such limits (version 1 and 2).
-Who goes by the machine alone is killed for it.
+Rules:
+
+1. `net`, `sockets`, `core` and `shared` ask nobody else for the time, for
+   chance, for processes, shared memory, sockets, signals or threads. So a
+   simulation needs one more implementation of this, and no patches.
+2. Everything here is called through the module, `machine.time()`: a name
+   that was imported from it would stay the operating system's.
+
+Nothing here knows what minimr is.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import mmap
 import os
-from collections.abc import Iterator
+import select as _select
+import selectors
+import signal
+import socket as _socket
+import subprocess
+import sys
+import threading
+import time as _time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO, Any, NamedTuple
 
-GROUPS = Path("/sys/fs/cgroup")
-OURS = Path("/proc/self/cgroup")
+ROOT = str(Path(__file__).parents[2])
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+NETWORK = "/proc/thread-self/ns/net"
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+
+# The clock: seconds. `monotonic` never goes back, `time` is that of the wall.
+monotonic = _time.monotonic
+time = _time.time
+sleep = _time.sleep
+
+# Chance: so many random bytes.
+random_bytes = os.urandom
+
+# This process: its number, that of its parent, and its end without a word.
+pid = os.getpid
+parent = os.getppid
+leave = os._exit
+
+# Files that the event loop waits for.
+selector = selectors.DefaultSelector
+select = _select.select
+socket = _socket.socket
+socketpair = _socket.socketpair
+connect = _socket.create_connection
+listen = _socket.create_server
+
+# Threads, and what they meet at.
+thread = threading.Thread
+this_thread = threading.get_ident
+lock = threading.Lock
+recursive_lock = threading.RLock
+condition = threading.Condition
+event = threading.Event
+
+# Signals: in the main thread. `alarm(seconds)` sends SIGALRM.
+on_signal = signal.signal
+kill = os.kill
 
 
-def memory_bytes(groups: Path = GROUPS, ours: Path = OURS) -> int:
-    """Return the memory that all our processes may use together."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limits = [machine]
-    for folder in _folders("memory", groups, ours):
-        for name in ("memory.max", "memory.limit_in_bytes"):
-            limits += [int(word) for word in _words(folder / name)]
-    return min(limits)
+def name() -> str:
+    """Return a name of this kernel and network that no other has.
 
-
-def cpus(groups: Path = GROUPS, ours: Path = OURS) -> int:
-    """Return the CPUs that we may use, whole ones, at least one."""
-    limits = [float(len(os.sched_getaffinity(0)))]
-    for folder in _folders("cpu", groups, ours):
-        both = _words(folder / "cpu.max") or [
-            *_words(folder / "cpu.cfs_quota_us"),
-            *_words(folder / "cpu.cfs_period_us"),
-        ]
-        if len(both) == 2 and int(both[0]) > 0:  # -1: none
-            limits.append(int(both[0]) / int(both[1]))
-    return max(1, int(min(limits)))
-
-
-def _folders(kind: str, groups: Path, ours: Path) -> Iterator[Path]:
-    """List the folders of our group and those above it."""
-    for line in ours.read_text().splitlines() if ours.exists() else ():
-        _, kinds, path = line.split(":", 2)
-        if kinds and kind not in kinds.split(","):
-            continue
-        root = groups / kind if kinds else groups
-        folder = root / path.lstrip("/")
-        yield folder
-        yield from (up for up in folder.parents if up.is_relative_to(root))
-
-
-def _words(file: Path) -> list[str]:
-    """Read limits; no limit ("max"), or no such file, gives none."""
+    Empty where the system does not tell: then nobody relies on it.
+    """
     try:
-        words = file.read_text().split()
+        return f"{BOOT.read_text().strip()} {os.stat(NETWORK).st_ino}"
     except OSError:
-        return []
-    return [] if "max" in words[:1] else words
+        return ""
+
+
+def alarm(seconds: float) -> None:
+    """Have SIGALRM sent to this process after so long."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+class Forked(NamedTuple):
+    """A process that was forked from this one.
+
+    Attributes:
+        pid: its number.
+        ended: a file that is readable once it has ended; ours to close.
+        prints: two files, what it writes to its standard output and error.
+    """
+
+    pid: int
+    ended: int
+    prints: tuple[int, int]
+
+
+def fork(main: Callable[[], None]) -> Forked:
+    """Start a copy of this process that runs `main` and ends with this one.
+
+    In it only the standard files are open, and what its children leave
+    behind comes to it. An exception that leaves `main` is printed there.
+
+    Raises:
+        OSError: no descriptors, processes or memory are left.
+    """
+    parent = os.getpid()
+    files: list[int] = []
+    try:
+        for _ in range(2):
+            files += os.pipe()
+        files.append(os.open(os.devnull, os.O_RDONLY))
+        child = os.fork()
+    except OSError:
+        for file in files:
+            os.close(file)
+        raise
+    if child == 0:
+        _be_forked(main, files, parent)
+    os.close(files.pop())  # so that there is room for this one:
+    ended = os.pidfd_open(child)
+    out, out_write, error, error_write = files
+    os.close(out_write)
+    os.close(error_write)
+    return Forked(child, ended, (out, error))
+
+
+def _be_forked(
+    main: Callable[[], None], files: list[int], parent: int
+) -> None:
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        adopt_orphans()
+        os.dup2(files[1], 1)
+        os.dup2(files[3], 2)
+        os.close(files[-1])  # the next line needs one
+        os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
+        main()
+    except SystemExit as end:  # of a fork of the child
+        os._exit(end.code if isinstance(end.code, int) else bool(end.code))
+    except BaseException:  # noqa: BLE001  # the end of a process
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(1)
+
+
+def start(
+    program: Sequence[str],
+    variables: dict[str, str] | None = None,
+    output: int | IO[bytes] | None = None,
+    errors: int | IO[bytes] | None = None,
+    descriptors: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a module of this project as a process, in a session of its own.
+
+    Args:
+        program: the module and its arguments.
+        variables: of its environment, besides ours.
+        output: where its standard output goes; None: where ours does.
+        errors: the same of its standard error.
+        descriptors: files that it inherits.
+    """
+    known = os.environ.get("PYTHONPATH")
+    path = f"{ROOT}{os.pathsep}{known}" if known else ROOT
+    return subprocess.Popen(
+        [sys.executable, "-m", *program],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=errors,
+        env={**os.environ, **(variables or {}), "PYTHONPATH": path},
+        pass_fds=descriptors,
+        start_new_session=True,  # Ctrl-C is of who has started it
+    )
+
+
+def watch(process: int) -> int:
+    """Open a file that is readable once a process has ended (a pidfd)."""
+    return os.pidfd_open(process)
+
+
+def exit_code(child: int) -> int:
+    """Take the exit code of a child; -N: signal N has ended it.
+
+    Blocks: until it has ended.
+    """
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def reap(child: int) -> None:
+    """Let go of a child if it has ended. Blocks: no."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(child, os.WNOHANG)
+
+
+def adopt_orphans() -> None:
+    """Be the parent of all descendants whose own parent has ended."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def how_ended(code: int) -> str:
+    """Say how a process ended, by its exit code.
+
+    Above 128 it is what a keeper or a shell says of a signal.
+    """
+    number = -code if code < 0 else code - 128
+    if number not in set(signal.Signals):
+        return f"exit code {code}"
+    hint = " (out of memory?)" if number == signal.SIGKILL else ""
+    return f"killed by {signal.Signals(number).name}{hint}"
+
+
+def memory_file(size: int) -> int:
+    """Make memory that processes can share: a file without a name."""
+    descriptor = os.memfd_create("minimr-arena")
+    os.ftruncate(descriptor, size)
+    return descriptor
+
+
+def map_memory(descriptor: int, size: int) -> mmap.mmap:
+    """Have shared memory in this process. -1: new, for its forks alone."""
+    return mmap.mmap(descriptor, size)
+
+
+def map_memory_of(process: int, descriptor: int, size: int) -> mmap.mmap:
+    """Have shared memory that another process of this machine has made."""
+    path = f"/proc/{process}/fd/{descriptor}"
+    with open(path, "r+b", buffering=0) as file:
+        return mmap.mmap(file.fileno(), size)
+
+
+_SEAM = frozenset(
+    name
+    for name, value in list(globals().items())
+    if callable(value) and name[0] != "_" and name != "NamedTuple"
+)
+
+
+def install(implementation: Any) -> None:
+    """Let another machine do what the operating system does here.
+
+    Args:
+        implementation: has attributes with these names; what it lacks
+            stays as it is.
+    """
+    for name in _SEAM:
+        if hasattr(implementation, name):
+            globals()[name] = getattr(implementation, name)

@@ -48,7 +48,7 @@ from minimr.net.hub import (
     Received,
 )
 from minimr.net.seal import TAG_BYTES, Seal, SealError
-from minimr.system import network
+from minimr.system import machine
 
 TOKEN = bytes(range(32))
 OTHER = bytes(32)
@@ -126,7 +126,7 @@ def server(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Server]:
     if request.param == "sealed":  # as where it leaves the machine
-        monkeypatch.setattr(network, "BOOT", Path("/nowhere"))
+        monkeypatch.setattr(machine, "BOOT", Path("/nowhere"))
     server = Server()
     yield server
     server.close()
@@ -198,7 +198,7 @@ def test_who_held_the_port_before_the_server_gets_no_message_in(
 def test_a_message_that_is_altered_between_machines_ends_the_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(network, "BOOT", Path("/nowhere"))
+    monkeypatch.setattr(machine, "BOOT", Path("/nowhere"))
     server = Server()
     try:
         channel, peer = server.dial()

@@ -51,7 +51,8 @@ def end(
     """Give an end; unless it is told otherwise, on a machine of its own."""
     ends = Ends(role, where, client)
     name = f"the {role}'s" if machine is None else machine
-    return Handshake(token, role, kinds, ends, machine=lambda: name, **python)
+    about = {"machine_name": lambda: name, **python}
+    return Handshake(token, role, kinds, ends, **about)
 
 
 def exchange(client: Handshake, server: Handshake) -> list[bytes]:

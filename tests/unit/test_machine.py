@@ -1,93 +1,50 @@
-"""What a cgroup allows: its own limits, and those above it."""
+"""The one place where a process asks its machine, and another in its place."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import signal
+from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
 from minimr.system import machine
-
-MB = 2**20
-MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-CPUS = len(os.sched_getaffinity(0))
-VERSION_1 = "5:memory:/batch/job\n4:cpu,cpuacct:/batch/job\n0::/init\n"
-VERSION_2 = "0::/batch/job\n"
+from minimr.system.machine import _SEAM, how_ended, install
 
 
-def limits(
-    folder: Path, version: str, files: dict[str, str]
-) -> tuple[int, int]:
-    """Write a hierarchy; give what we find there: memory, CPUs."""
-    ours = folder / "ours"
-    ours.write_text(version)
-    for name, text in files.items():
-        file = folder / "groups" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text + "\n")
-    where = (folder / "groups", ours)
-    return machine.memory_bytes(*where), machine.cpus(*where)
+@pytest.fixture
+def restored() -> Iterator[None]:
+    real = {name: getattr(machine, name) for name in _SEAM}
+    yield
+    install(SimpleNamespace(**real))
 
 
-@pytest.mark.parametrize(
-    ("version", "files", "memory"),
-    [
-        (VERSION_2, {"batch/job/memory.max": str(64 * MB)}, 64 * MB),
-        (VERSION_2, {"batch/memory.max": str(64 * MB)}, 64 * MB),
-        (VERSION_2, {"memory.max": str(64 * MB)}, 64 * MB),
-        (VERSION_2, {"batch/job/memory.max": "max"}, MACHINE),
-        (VERSION_2, {"other/memory.max": str(64 * MB)}, MACHINE),
-        (
-            VERSION_2,
-            {
-                "batch/job/memory.max": str(64 * MB),
-                "batch/memory.max": str(32 * MB),
-            },
-            32 * MB,
-        ),
-        (
-            VERSION_1,
-            {"memory/batch/job/memory.limit_in_bytes": str(64 * MB)},
-            64 * MB,
-        ),
-        # In a container: the path is the host's, the root is ours.
-        (VERSION_1, {"memory/memory.limit_in_bytes": str(64 * MB)}, 64 * MB),
-        (VERSION_1, {"memory/memory.limit_in_bytes": str(2**63)}, MACHINE),
-        ("", {}, MACHINE),
-    ],
-)
-def test_memory_is_what_the_groups_allow(
-    tmp_path: Path, version: str, files: dict[str, str], memory: int
-) -> None:
-    assert limits(tmp_path, version, files) == (memory, CPUS)
+@pytest.mark.usefixtures("restored")
+def test_another_machine_is_asked_in_its_place() -> None:
+    install(SimpleNamespace(monotonic=lambda: 7.0, random_bytes=bytes))
+    assert machine.monotonic() == 7.0
+    assert machine.random_bytes(3) == b"\0\0\0"
+    assert machine.pid() == os.getpid()  # what it lacks stays
 
 
-@pytest.mark.parametrize(
-    ("version", "files", "cpus"),
-    [
-        (VERSION_2, {"batch/job/cpu.max": "100000 100000"}, 1),
-        (VERSION_2, {"batch/cpu.max": "50000 100000"}, 1),
-        (VERSION_2, {"batch/job/cpu.max": "max 100000"}, CPUS),
-        (
-            VERSION_1,
-            {
-                "cpu/batch/job/cpu.cfs_quota_us": "150000",
-                "cpu/batch/job/cpu.cfs_period_us": "100000",
-            },
-            1,
-        ),
-        (
-            VERSION_1,
-            {
-                "cpu/batch/job/cpu.cfs_quota_us": "-1",
-                "cpu/batch/job/cpu.cfs_period_us": "100000",
-            },
-            CPUS,
-        ),
-    ],
-)
-def test_cpus_are_what_the_groups_allow(
-    tmp_path: Path, version: str, files: dict[str, str], cpus: int
-) -> None:
-    assert limits(tmp_path, version, files) == (MACHINE, cpus)
+def test_the_end_of_a_process_is_said_in_words() -> None:
+    assert how_ended(3) == "exit code 3"
+    assert how_ended(-signal.SIGSEGV) == "killed by SIGSEGV"
+    assert how_ended(128 + signal.SIGTERM) == "killed by SIGTERM"
+    assert how_ended(-signal.SIGKILL) == "killed by SIGKILL (out of memory?)"
+
+
+def test_a_fork_says_how_it_ended_and_what_it_printed() -> None:
+    def main() -> None:
+        os.write(1, b"out")
+        os.write(2, b"error")
+        os._exit(7)
+
+    born = machine.fork(main)
+    said = [os.read(file, 10) for file in born.prints]
+    assert machine.exit_code(born.pid) == 7
+    assert said == [b"out", b"error"]
+    assert machine.select([born.ended], [], [], 10)[0] == [born.ended]
+    for file in (born.ended, *born.prints):
+        os.close(file)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from minimr.net.spin import SpinningSelector
+from minimr.system import machine
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         clock[0] += clock[1]
         return clock[0]
 
-    monkeypatch.setattr("minimr.net.spin.time.monotonic", monotonic)
+    monkeypatch.setattr(machine, "monotonic", monotonic)
     return clock
 
 
@@ -29,17 +30,17 @@ def selector(
     clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SpinningSelector]:
     waits: list[float | None] = []
-    base = selectors.DefaultSelector
-    real = base.select
 
-    def select(self: selectors.DefaultSelector, timeout: float | None) -> list:
-        waits.append(timeout)
-        return real(self, 0)
+    class Selector(selectors.DefaultSelector):
+        def select(self, timeout: float | None = None) -> list:
+            waits.append(timeout)
+            return super().select(0)
 
-    monkeypatch.setattr(base, "select", select)
-    with SpinningSelector() as selector:
-        selector.waits = waits
-        yield selector
+    monkeypatch.setattr(machine, "selector", Selector)
+    selector = SpinningSelector()
+    selector.waits = waits
+    yield selector
+    selector.close()
 
 
 def test_without_a_time_to_spin_it_sleeps_at_once(

@@ -15,6 +15,7 @@ from minimr.core import serialization
 from minimr.core.process.refs import Entry, ObjectRef
 from minimr.core.process.task_io import method
 from minimr.exceptions import ActorDiedError, task_error
+from minimr.system import machine
 
 
 class LocalRuntime:
@@ -28,7 +29,7 @@ class LocalRuntime:
         self.values = self  # it reads and writes them itself
         self.resources = resources
         self.job = m.Job("local", (), os.getcwd(), "local", ())
-        self.welcome = m.Welcome("local", self.address, (os.getpid(), 0, 0))
+        self.welcome = m.Welcome("local", self.address, (machine.pid(), 0, 0))
         self._count = 0
         self._names: dict[str, LocalActor] = {}
 
@@ -90,7 +91,7 @@ class LocalRuntime:
                 {"name": name, "state": "ALIVE", "ray_namespace": "local"}
                 for name in self._names
             ]
-        about = (self.resources, self.resources, os.getpid(), True)
+        about = (self.resources, self.resources, machine.pid(), True)
         node = m.NodeInfo("local", self.address, *about)
         return [node] if what == "nodes" else []
 

@@ -18,7 +18,6 @@ import fcntl
 import json
 import logging
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from typing import Any, NamedTuple
 from minimr.net.channel import connect, parse_address
 from minimr.net.handshake import HandshakeError
 from minimr.net.token import load_token
+from minimr.system import machine
 
 VARIABLE = "MINIMR_ADDRESS"
 HOME = "MINIMR_HOME"
@@ -126,7 +126,7 @@ def add(pid: int, head: str) -> None:
         known = read()
         others = [] if known is None else known.alive
         nodes = [*others, {"pid": pid, "born": born(pid)}]
-        draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+        draft = file.with_name(f".{file.name}.{machine.random_bytes(4).hex()}")
         try:
             draft.write_text(json.dumps({"head": head, "nodes": nodes}))
             draft.replace(file)

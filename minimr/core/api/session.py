@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from minimr.core.process import runtime as runtimes
 from minimr.core.process.runtime import Runtime, set_current
 from minimr.net.channel import Address, connect, parse_address
 from minimr.net.token import load_token
+from minimr.system import machine
 from minimr.system.logs import VARIABLE, narrate
 
 LOOPBACK = "127.0.0.1"
@@ -137,7 +137,9 @@ def init(
     if VARIABLE in os.environ:
         narrate("driver ")
     amounts = (num_cpus, num_gpus, resources, object_store_memory, labels)
-    process = os.urandom(8)  # who we are, before we can say hello with it
+    process = machine.random_bytes(
+        8
+    )  # who we are, before we can say hello with it
     where, host = _place(address, amounts, process)
     runtime = Runtime("driver", load_token(), host)
     runtime.process = process
@@ -163,7 +165,7 @@ def _place(
         address = running.find()
     if address in (None, "local"):
         options = {**node_options(*amounts), "driver": process.hex()}
-        options["parent"] = os.getpid()
+        options["parent"] = machine.pid()
         _node, there = spawn_node(options)
         return there, LOOPBACK
     if any(amount is not None for amount in amounts):
@@ -191,7 +193,7 @@ def _connect(
         runtime.process.hex(),
         tuple(path or os.getcwd() for path in sys.path),
         os.getcwd(),
-        namespace or secrets.token_hex(8),
+        namespace or machine.random_bytes(8).hex(),
         shape({"runtime_env": env}, 0).env,
         runtime.address if log_to_driver else None,
     )

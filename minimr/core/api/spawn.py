@@ -19,7 +19,7 @@ from typing import IO, Any
 from minimr.exceptions import RaySystemError
 from minimr.net.channel import Address
 from minimr.net.token import load_token
-from minimr.system import machine
+from minimr.system import limits, machine
 
 ROOT = Path(__file__).parents[3]
 
@@ -39,7 +39,7 @@ class NodeProcess:
         """Send a signal to the node, if it has not ended."""
         if self.poll() is None:
             with suppress(ProcessLookupError):
-                os.kill(self.pid, number)
+                machine.kill(self.pid, number)
 
     def kill(self) -> None:
         """End the node at once."""
@@ -79,7 +79,7 @@ def node_options(
         if name in amounts:
             text = f"resources={resources}: give it as num_{name.lower()}s"
             raise ValueError(text)
-    amounts["CPU"] = machine.cpus() if num_cpus is None else num_cpus
+    amounts["CPU"] = limits.cpus() if num_cpus is None else num_cpus
     gpus = _gpus() if num_gpus is None else num_gpus
     if gpus:
         amounts["GPU"] = gpus
@@ -88,7 +88,7 @@ def node_options(
             text = "What a node has must be whole and not negative"
             raise ValueError(f"{text}: {name} is {have}")
     amounts = {name: float(have) for name, have in amounts.items()}
-    memory = machine.memory_bytes()
+    memory = limits.memory_bytes()
     store = int(object_store_memory or memory * 0.3)
     amounts["memory"] = float(memory * 0.5)
     amounts["object_store_memory"] = float(store)
@@ -129,22 +129,12 @@ def spawn_node(
             "container, a virtual machine or WSL; or init(local_mode=True)"
         )
     load_token()  # or it is refused here, and not in the node
-    env = dict(os.environ)
-    known = env.get("PYTHONPATH")
-    env["PYTHONPATH"] = f"{ROOT}:{known}" if known else str(ROOT)
     program = [
         "minimr.system.keeper",
         "minimr.core.node.main",
         json.dumps(options),
     ]
-    keeper = subprocess.Popen(
-        [sys.executable, "-m", *program, json.dumps(options)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        env=env,
-        start_new_session=True,  # Ctrl-C is the driver's
-    )
+    keeper = machine.start(program, output=subprocess.PIPE, errors=log)
     assert keeper.stdout is not None
     line = keeper.stdout.readline()
     keeper.stdout.close()

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,6 +35,7 @@ from minimr.exceptions import (
 from minimr.net.channel import Address
 from minimr.net.endpoint import GONE, Endpoint, Reply
 from minimr.net.peer import Peer
+from minimr.system import machine
 
 SILENCE_S = 5.0
 CHECK_S = 1.0
@@ -103,7 +103,7 @@ class Control:
         self._dead: deque[bytes] = deque()  # actors, the oldest first
         self._homeless: list[Actor] = []  # restarting, and no node fits
         self._seen: dict[str, float] = {}  # {node: when}
-        self._checked = time.monotonic()
+        self._checked = machine.monotonic()
         self._peers: dict[str, Peer] = {}
         self.groups = Groups(endpoint, self.nodes)
         endpoint.left.append(self._left)
@@ -119,7 +119,7 @@ class Control:
         self.nodes[info.id] = info
         if info.id not in self._seen:
             log.debug("node %s has joined: %s", info.id[:8], info.total)
-        self._seen[info.id] = time.monotonic()
+        self._seen[info.id] = machine.monotonic()
         self._peers[info.id] = peer
         if known is None or known.available != info.available:
             self._tell_nodes()
@@ -138,7 +138,7 @@ class Control:
 
     def _check_silence(self) -> None:
         # Stopped ourselves: what the others said waits to be read.
-        now, before = time.monotonic(), self._checked
+        now, before = machine.monotonic(), self._checked
         stalled, self._checked = now - before > 2 * CHECK_S, now
         horizon = 0.0 if stalled else now - SILENCE_S
         for id, seen in self._seen.items():

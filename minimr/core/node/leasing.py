@@ -20,7 +20,6 @@ Rules:
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -30,6 +29,7 @@ from minimr.core.node.worker_pool import Worker
 from minimr.core.scheduler import NeverError, decide
 from minimr.net.channel import Address
 from minimr.net.peer import Peer
+from minimr.system import machine
 
 if TYPE_CHECKING:
     from minimr.core.node.node import Node
@@ -59,7 +59,7 @@ class Lease:
     gpus: tuple[int, ...]
     worker: Worker | None = None  # None: one is starting
     blocked: bool = False  # its task waits, and has given its CPU back
-    since: float = field(default_factory=time.monotonic)
+    since: float = field(default_factory=lambda: machine.monotonic())
 
     def cpus(self) -> m.Amounts:
         """Return what it holds of CPUs, also of a placement group's."""
@@ -228,7 +228,7 @@ class Leasing:
         self.pool.give_gpus(lease.gpus, lease.hold)
         if lease.worker is not None:
             lease.worker.lease = None
-            lease.worker.idle_since = time.monotonic()
+            lease.worker.idle_since = machine.monotonic()
         self.schedule()
 
     def worker_ended(self, worker: Worker, how: str) -> None:
@@ -277,7 +277,7 @@ class Leasing:
         self.schedule()
 
     def _reclaim(self, want: Want, busy: bool) -> None:
-        horizon = time.monotonic() - (SLICE_S if busy else 0.0)
+        horizon = machine.monotonic() - (SLICE_S if busy else 0.0)
         me = (want.peer, want.demand.number)
         owners = {
             lease.want.peer

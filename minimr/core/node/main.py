@@ -28,7 +28,8 @@ from minimr.core.process import ending, executor
 from minimr.core.process.runtime import Runtime, set_current
 from minimr.net.channel import Address
 from minimr.net.token import load_token
-from minimr.system.keeper import KEEPER, adopt_orphans, end_all_children
+from minimr.system import machine
+from minimr.system.keeper import KEEPER, end_all_children
 from minimr.system.logs import narrate
 
 TERMINATED = "it was told to end (SIGTERM, by `minimr stop`?)"
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 
 def serve(options: dict[str, Any]) -> str:
     """Be a node until it is over; say why. Runs in: a process of its own."""
-    adopt_orphans()
+    machine.adopt_orphans()
     # A node has a descriptor for each connection, and each worker as well.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -72,10 +73,10 @@ def serve(options: dict[str, Any]) -> str:
         node.ending = node.ending or TERMINATED
         node.hub.wake()
 
-    signal.signal(signal.SIGTERM, terminated)
+    machine.on_signal(signal.SIGTERM, terminated)
 
     def begin() -> None:
-        sys.stdout.write(json.dumps([*node.address, os.getpid()]) + "\n")
+        sys.stdout.write(json.dumps([*node.address, machine.pid()]) + "\n")
         sys.stdout.flush()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         node.begin()
@@ -94,7 +95,7 @@ def serve(options: dict[str, Any]) -> str:
 
 
 def _end_with(node: Node, process: int) -> None:
-    gone = os.pidfd_open(process)
+    gone = machine.watch(process)
 
     def ended() -> None:
         node.hub.unwatch_file(gone)  # it stays readable
@@ -116,7 +117,7 @@ def warm() -> None:
 
 def run_worker(token: bytes, node: Address, born: Worker) -> None:
     """Be a worker. Runs in: a fork of the node."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    machine.on_signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.update(dict(born.env))
     runtime = Runtime("worker", token, node[0])
     runtime.process = born.process
@@ -140,4 +141,4 @@ if __name__ == "__main__":
     sys.stdout.write(json.dumps({"error": why}) + "\n")
     sys.stdout.flush()
     end_all_children()
-    os._exit(0)
+    machine.leave(0)

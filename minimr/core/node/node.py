@@ -12,9 +12,7 @@ Rule: one thread, no user code, nothing that waits: the node only decides.
 from __future__ import annotations
 
 import logging
-import os
 import pickle
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -30,6 +28,7 @@ from minimr.core.scheduler import Pool
 from minimr.net.channel import Address
 from minimr.net.endpoint import GONE, Endpoint, Reply
 from minimr.net.peer import Peer
+from minimr.system import machine
 
 REPORT_S = 1.0  # a node that lives says so at least this often
 OWN = "node:"  # and its address: of such a resource every node has one
@@ -103,7 +102,7 @@ class Node(Endpoint):
         free = float(self.store.arena.size - self.store.arena.used)
         available = {**self.pool.available, "object_store_memory": free}
         about = (self.id, self.address, self.pool.total, available)
-        return m.NodeInfo(*about, os.getpid(), True, self.labels)
+        return m.NodeInfo(*about, machine.pid(), True, self.labels)
 
     def _tick(self) -> None:
         self._reported = None
@@ -149,7 +148,7 @@ class Node(Endpoint):
 
     def _trim(self) -> None:
         """End workers that are more than the CPUs and idle for long."""
-        horizon = time.monotonic() - SPARE_S
+        horizon = machine.monotonic() - SPARE_S
         all_workers = list(self.workers.workers.values())
         idle = [w for w in all_workers if w.peer and not w.lease]
         for worker in idle[: max(0, len(idle) - self.cpus())]:
@@ -186,11 +185,11 @@ class Node(Endpoint):
         worker = self.workers.find(peer.data.process)
         if worker is not None:
             worker.peer, worker.address = peer, peer.data.address
-            worker.idle_since = time.monotonic()
+            worker.idle_since = machine.monotonic()
             self.leasing.schedule()
 
     def _on_attach(self, peer: Peer, reply: Reply) -> None:
-        arena = (os.getpid(), self.store.descriptor, self.store.arena.size)
+        arena = (machine.pid(), self.store.descriptor, self.store.arena.size)
         reply(m.Welcome(self.id, self.head, arena))
 
     def _left(self, peer: Peer, why: str) -> None:

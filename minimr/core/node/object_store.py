@@ -17,10 +17,8 @@ Rules:
 from __future__ import annotations
 
 import logging
-import mmap
 import os
 import tempfile
-import time
 from bisect import bisect_left, insort
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
@@ -28,6 +26,7 @@ from typing import Any
 
 from minimr.core.messages import Event, OnDisk
 from minimr.net.channel import Address
+from minimr.system import machine
 
 ALIGN = 4096
 MAX_EVENTS = 1000
@@ -104,9 +103,8 @@ class Store:
     """All objects of a node. Runs in: the node's thread."""
 
     def __init__(self, size: int, spill_directory: str | None = None) -> None:
-        self.descriptor = os.memfd_create("minimr-arena")
-        os.ftruncate(self.descriptor, size)
-        self.memory = memoryview(mmap.mmap(self.descriptor, size))
+        self.descriptor = machine.memory_file(size)
+        self.memory = memoryview(machine.map_memory(self.descriptor, size))
         self.arena = Arena(size)
         self.objects: OrderedDict[bytes, Object] = OrderedDict()  # by use
         self._directory = spill_directory
@@ -245,14 +243,14 @@ class Store:
         return offset
 
     def note(self, what: str, id: bytes, size: int, begin: float) -> None:
-        """Note that something has ended that began at that `time.time()`."""
-        times = (begin, time.time())
+        """Note that something has ended that began at that time."""
+        times = (begin, machine.time())
         name = f"{what} {size / 1e6:.1f} MB"
         self.events.append(("object", id, name, times, True))
         log.debug("object %s: %s", id.hex(), name)
 
     def _spill(self, stored: Object) -> None:
-        begin = time.time()
+        begin = machine.time()
         file, written = self._new_file(stored.size), 0
         if file < 0:
             return  # it stays in memory
@@ -278,7 +276,7 @@ class Store:
         return descriptor
 
     def _restore(self, stored: Object) -> None:
-        begin = time.time()
+        begin = machine.time()
         offset = self._allocate(stored.size)
         if offset is None:
             return

@@ -10,7 +10,6 @@ process ── fetch ──> node A                        node B
 from __future__ import annotations
 
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from minimr.core.node.object_store import Store
 from minimr.net.channel import Address
 from minimr.net.endpoint import Endpoint, Reply
 from minimr.net.peer import Peer
+from minimr.system import machine
 
 PART_BYTES = 5 * 2**20
 UNDER_WAY = 4
@@ -41,7 +41,7 @@ class Coming:
     owner: Address
     next: int = 0  # first byte that was not asked for
     here: int = 0  # bytes that have come
-    begin: float = field(default_factory=time.time)
+    begin: float = field(default_factory=lambda: machine.time())
     readers: list[tuple[Peer, Reply]] = field(default_factory=list)
 
 
@@ -88,11 +88,11 @@ class Transfers:
 
         Somebody may be about to let go of what fills the store.
         """
-        until = until or time.monotonic() + ROOM_WAIT_S
-        if size > self.store.arena.size or time.monotonic() >= until:
+        until = until or machine.monotonic() + ROOM_WAIT_S
+        if size > self.store.arena.size or machine.monotonic() >= until:
             return False
         self._waiting.append((until, again))
-        self.endpoint.later(until - time.monotonic(), self.made_room)
+        self.endpoint.later(until - machine.monotonic(), self.made_room)
         return True
 
     def made_room(self) -> None:

@@ -29,6 +29,7 @@ from minimr.core.prints import Lines, Printed
 from minimr.net.channel import Address
 from minimr.net.endpoint import GONE, Endpoint, Reply
 from minimr.net.peer import Peer
+from minimr.system import machine
 
 if TYPE_CHECKING:
     from minimr.core.node.worker_pool import Worker
@@ -115,7 +116,7 @@ class Outlet:
         if self._dropped:
             what = f"{self._dropped:,} lines that were printed here are lost:"
             why = "this program did not show what came before them"
-            about = ("minimr", os.getpid(), self._node, True)
+            about = ("minimr", machine.pid(), self._node, True)
             self._queue.append(Printed(*about, [f"{what} {why}"]))
             self._dropped = 0
         self._send()

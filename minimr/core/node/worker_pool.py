@@ -8,17 +8,15 @@ Rules:
 
 1. A worker is forked from the node, which has one thread and has imported
    no user code: milliseconds instead of a start of Python.
-2. A worker ends with its node (`PR_SET_PDEATHSIG`), whatever ends the node.
+2. A worker ends with its node, whatever ends the node (`machine.fork`).
 3. What a worker has started ends with it: it adopts its orphans, so that
    they are its node's when it is gone, and no other worker's.
 """
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
-import mmap
 import os
 import signal
 import sys
@@ -32,10 +30,10 @@ from minimr.core.prints import Stream
 from minimr.net.channel import Address
 from minimr.net.hub import Hub
 from minimr.net.peer import Peer
-from minimr.system.keeper import adopt_orphans, end_children
+from minimr.system import machine
+from minimr.system.keeper import end_children
 
 LAST_LINES = 20
-PR_SET_PDEATHSIG = 1
 HINTS = {
     signal.SIGKILL: "killed by hand, or by the system that ran out of memory "
     "(see `dmesg`)",
@@ -61,7 +59,7 @@ class Worker:
     def __init__(self, env: Environment) -> None:
         self.pid = 0
         # What it says hello with: of two machines, two may have one pid.
-        self.process = os.urandom(8)
+        self.process = machine.random_bytes(8)
         self.env = env
         self.job = ""  # of the first lease, and from then on
         self.driver: Address | None = None  # of the job: shows the prints
@@ -70,7 +68,7 @@ class Worker:
         self.address: Address | None = None
         self.lease: Any = None
         self.why = ""  # the node ended it for this reason
-        self.progress = mmap.mmap(-1, PROGRESS.size)
+        self.progress = machine.map_memory(-1, PROGRESS.size)
         self.last: deque[str] = deque(maxlen=LAST_LINES)
         self.idle_since = 0.0
 
@@ -79,17 +77,17 @@ class Worker:
         name: bytes = PROGRESS.unpack_from(self.progress)[2]
         return name.rstrip(b"\0").decode(errors="replace")
 
-    def how(self, status: int) -> str:
-        """Say how it ended."""
+    def how(self, code: int) -> str:
+        """Say how it ended, by its exit code."""
         asked = self.why not in ("", LOST)
-        if os.WIFSIGNALED(status):
-            number = signal.Signals(os.WTERMSIG(status))
+        if code < 0:
+            number = signal.Signals(-code)
             how, hint = f"killed by {number.name}", HINTS.get(number, "")
             if number == signal.SIGKILL and asked:
                 hint = self.why
         else:
-            how = f"exited with code {os.WEXITSTATUS(status)}"
-            left = "it called sys.exit() or os._exit()"
+            how = f"exited with code {code}"
+            left = "it called sys.exit() or machine.leave()"
             hint = self.why if asked else left
         why = f"worker {self.pid} {how}" + (f" ({hint})" if hint else "")
         if self.last:
@@ -130,29 +128,19 @@ class WorkerPool:
         """
         if self.closed:
             return
-        files: list[int] = []
+        worker = Worker(env)
         try:
-            for _ in range(2):
-                files += os.pipe()
-            files.append(os.open(os.devnull, os.O_RDONLY))
-            worker, parent = Worker(env), os.getpid()
-            worker.pid = os.fork()
+            born = machine.fork(lambda: self._child(worker))
         except OSError as error:
-            for file in files:
-                os.close(file)
             if not self._short:
                 log.warning(NO_ROOM, error.strerror)
             self._short = True
             return
-        if worker.pid == 0:
-            self._child(worker, files, parent)
         self._short = False
-        os.close(files.pop())  # so that there is room for this one:
-        pidfd = os.pidfd_open(worker.pid)
-        for number, (read, write) in enumerate((files[:2], files[2:])):
-            os.close(write)
-            self._prints.watch(worker, read, number == 1)
-        self.hub.watch_file(pidfd, lambda: self._reap(worker, pidfd))
+        worker.pid = born.pid
+        for number, file in enumerate(born.prints):
+            self._prints.watch(worker, file, number == 1)
+        self.hub.watch_file(born.ended, lambda: self._reap(worker, born.ended))
         self.workers[worker.pid] = worker
 
     def find(self, process: bytes) -> Worker | None:
@@ -164,7 +152,7 @@ class WorkerPool:
         """End a worker at once."""
         if self.workers.get(worker.pid) is worker:
             worker.why = worker.why or why
-            os.kill(worker.pid, signal.SIGKILL)
+            machine.kill(worker.pid, signal.SIGKILL)
 
     def stop(self, worker: Worker, why: str) -> None:
         """Ask a worker to end; who has asked sees that it does."""
@@ -177,33 +165,18 @@ class WorkerPool:
     def end_orphans(self) -> None:
         """Kill what workers have left; those on their way out are reaped."""
         for pid in end_children(self.workers):
-            os.waitpid(pid, os.WNOHANG)
+            machine.reap(pid)
 
-    def _child(self, worker: Worker, files: list[int], parent: int) -> None:
-        try:
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:
-                os._exit(1)
-            adopt_orphans()
-            _inherited.append(self)
-            os.dup2(files[1], 1)
-            os.dup2(files[3], 2)
-            os.close(files[-1])  # the next line needs one
-            os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
-            sys.stdout, sys.stderr = Stream(1), Stream(2)
-            self._main(worker)
-        except SystemExit as end:  # of a fork of the worker
-            os._exit(end.code if isinstance(end.code, int) else bool(end.code))
-        except BaseException:  # noqa: BLE001  # the end of a process
-            sys.excepthook(*sys.exc_info())
-        finally:
-            os._exit(1)
+    def _child(self, worker: Worker) -> None:
+        _inherited.append(self)
+        sys.stdout, sys.stderr = Stream(1), Stream(2)
+        self._main(worker)
 
-    def _reap(self, worker: Worker, pidfd: int) -> None:
-        _, status = os.waitpid(worker.pid, 0)
-        self.hub.unwatch_file(pidfd)
-        os.close(pidfd)
+    def _reap(self, worker: Worker, ended: int) -> None:
+        code = machine.exit_code(worker.pid)
+        self.hub.unwatch_file(ended)
+        os.close(ended)
         self._prints.last_words(worker)
         del self.workers[worker.pid]
         self.end_orphans()
-        self._ended(worker, worker.how(status))
+        self._ended(worker, worker.how(code))

@@ -21,13 +21,13 @@ import atexit
 import contextlib
 import gc
 import io
-import os
 import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from minimr.core import messages as m
+from minimr.system import machine
 
 if TYPE_CHECKING:
     from minimr.core.process.executor import Executor
@@ -38,9 +38,9 @@ FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 def end(executor: Executor, code: int) -> NoReturn:
     """End this process. Runs in: the main thread of a worker."""
     if executor.runtime.forked:  # by a task: all that is its parent's
-        os._exit(code)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, m.ENDING_S)
+        machine.leave(code)
+    machine.on_signal(signal.SIGALRM, signal.SIG_DFL)
+    machine.alarm(m.ENDING_S)
     for pool in executor.threads.values():  # calls that have not begun
         pool.shutdown(wait=False, cancel_futures=True)
     shut: Any = threading._shutdown  # type: ignore[attr-defined]
@@ -50,7 +50,7 @@ def end(executor: Executor, code: int) -> NoReturn:
     executor.results.functions.clear()
     gc.collect()
     write_files()
-    os._exit(code)
+    machine.leave(code)
 
 
 def write_files() -> None:

@@ -19,11 +19,8 @@ from __future__ import annotations
 import inspect
 import logging
 import mmap
-import os
 import pickle
 import signal
-import threading
-import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +48,7 @@ from minimr.exceptions import ActorDiedError, TaskCancelledError
 from minimr.net.endpoint import Reply
 from minimr.net.peer import Peer
 from minimr.net.pump import GRACE_S
+from minimr.system import machine
 from minimr.system.interrupt import in_main_thread, knock, may_interrupt
 
 if TYPE_CHECKING:
@@ -106,7 +104,7 @@ class Executor:
         runtime.serve(self)
         runtime.blocked = self._blocked
         runtime.pump.taken_over = self._taking_long
-        signal.signal(signal.SIGINT, self._interrupted)
+        machine.on_signal(signal.SIGINT, self._interrupted)
         prints.speaker = self._speaker
 
     # ---- messages ----
@@ -168,7 +166,7 @@ class Executor:
         if self.now is None or self.now.task != id:
             self.runtime.tasks._on_cancel(peer, id, force, recursive)
         elif force:
-            os._exit(1)
+            machine.leave(1)
         else:
             self.cancelled.add(id)
             if self.spec is None:  # a method only learns that it should end
@@ -238,10 +236,10 @@ class Executor:
             else:
                 self._become(*push[1:])
             if runtime.forked:
-                os._exit(0)
-            late = time.monotonic() - self._flushed > FLUSH_S
+                machine.leave(0)
+            late = machine.monotonic() - self._flushed > FLUSH_S
             if not queue or late or peer.posted() >= BATCH:
-                self._flushed = time.monotonic()
+                self._flushed = machine.monotonic()
                 runtime.hub.flush()
 
     def _taking_long(self) -> float | None:
@@ -305,7 +303,7 @@ class Executor:
     async def _run(self, peer: Peer, push: Push) -> None:
         """Run a task and answer. Awaits something only in a loop."""
         id, function, args, deps, returns, name, attempt = push
-        turn, now, times = False, Running(id, name, attempt), [time.time()]
+        turn, now, times = False, Running(id, name, attempt), [machine.time()]
         token = running.set(now)
 
         def failure(error: BaseException) -> m.Failed:
@@ -315,18 +313,18 @@ class Executor:
             if self.loop is not None:
                 room = self.room[self._group(function)]
                 turn = await room.acquire()
-                times = [time.time()]
+                times = [machine.time()]
             self._begin(now)
             call = self.results.function(function, self.actor)
             method = self.spec is not None  # it gives nothing back
             positional, named = self.results.arguments(args, deps, method)
-            times.append(time.time())
+            times.append(machine.time())
             result = call(*positional, **named)
             if self.loop is not None and inspect.isawaitable(result):
                 result = await result
             if returns < 0:
                 result, returns = await self.yields.all(peer, push, result), 1
-            times.append(time.time())
+            times.append(machine.time())
             if self.spec is not None and id in self.cancelled:
                 raise KeyboardInterrupt
             if prints.unflushed:
@@ -404,7 +402,7 @@ class Executor:
 
             self.loop = asyncio.new_event_loop()
             self.room = {g: asyncio.Semaphore(n) for g, n in limits.items()}
-            threading.Thread(target=self.loop.run_forever, daemon=True).start()
+            machine.thread(target=self.loop.run_forever, daemon=True).start()
         elif spec.concurrency > 1 or spec.groups:
             self.threads = {
                 group: ThreadPoolExecutor(

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -34,6 +33,7 @@ from minimr.core.process.unhandled_errors import look
 from minimr.exceptions import GetTimeoutError, ObjectStoreFullError
 from minimr.net.channel import Address
 from minimr.net.endpoint import GONE
+from minimr.system import machine
 
 if TYPE_CHECKING:
     from minimr.core.process.runtime import Runtime
@@ -55,12 +55,6 @@ def _grace(entries: Sequence[Entry]) -> float:
     """
     ours = any(e.owner is None and e.value is None for e in entries)
     return GRACE_S if ours else ASK_GRACE_S
-
-
-def map_arena(pid: int, descriptor: int, size: int) -> mmap.mmap:
-    """Map the arena of this node: a file that has no name."""
-    with open(f"/proc/{pid}/fd/{descriptor}", "r+b", buffering=0) as file:
-        return mmap.mmap(file.fileno(), size)
 
 
 class Values:
@@ -124,12 +118,12 @@ class Values:
     ) -> list[Any]:
         """Give the values. Blocks: until they are here."""
         entries = [ref.entry for ref in refs]
-        until = None if timeout_s is None else time.monotonic() + timeout_s
+        until = None if timeout_s is None else machine.monotonic() + timeout_s
         waiting = [entry for entry in entries if entry.value is None]
         if waiting:
             self._await(entries, waiting, timeout_s)
         if until is not None:
-            timeout_s = max(0.0, until - time.monotonic())
+            timeout_s = max(0.0, until - machine.monotonic())
         return self.fetch(entries, timeout_s)
 
     def _await(
@@ -296,7 +290,7 @@ class Values:
         """Map what holds an object. Returns: that, and where it begins."""
         if isinstance(place, m.OnDisk):
             node, *_ = self.runtime.welcome.arena
-            return map_arena(node, place.descriptor, size), 0
+            return machine.map_memory_of(node, place.descriptor, size), 0
         return self.arena, place
 
     def _pin(self, id: bytes, place: Place, size: int) -> memoryview:

@@ -22,7 +22,6 @@ Rules:
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter, defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -42,6 +41,7 @@ from minimr.exceptions import TaskPlacementGroupRemoved, TaskUnschedulableError
 from minimr.net.channel import Address
 from minimr.net.endpoint import Reply
 from minimr.net.peer import Peer
+from minimr.system import machine
 
 if TYPE_CHECKING:
     from minimr.core.process.runtime import Runtime
@@ -150,7 +150,7 @@ class Leases:
     def _push(self, lease: Lease, task: Task) -> None:
         peer = lease.peer
         if not lease.inflight:
-            lease.last = time.monotonic()
+            lease.last = machine.monotonic()
             self.runtime.urgent = True
         lease.inflight[task.id] = task
         blob, shape = None, task.shape
@@ -275,7 +275,7 @@ class Leases:
         self.runtime.objects.received(reply)
 
     def _adapt(self, lease: Lease) -> bool:
-        now = time.monotonic()
+        now = machine.monotonic()
         took, lease.last = now - lease.last, now
         if took < QUICK_S:
             lease.window = min(2 * lease.window, MAX_WINDOW)
@@ -315,7 +315,7 @@ class Leases:
         if lease.inflight or lease.node is None or not is_mine:
             return
         over = lease.wanted or lease.window <= 0
-        if over or lease.last <= time.monotonic() - IDLE_S:
+        if over or lease.last <= machine.monotonic() - IDLE_S:
             self._forget(lease)
             self.resting.append(lease)
             if not self.runtime.waits:  # or else: who goes on goes first

@@ -16,7 +16,6 @@ import itertools
 import math
 import os
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -27,7 +26,7 @@ from minimr.core import messages as m
 from minimr.core import prints
 from minimr.core.process.actor_calls import Actors
 from minimr.core.process.explain import complain, task_rows
-from minimr.core.process.get_put_wait import GRACE_S, Values, map_arena
+from minimr.core.process.get_put_wait import GRACE_S, Values
 from minimr.core.process.leases import Leases
 from minimr.core.process.ownership import Objects
 from minimr.core.process.refs import (
@@ -44,6 +43,7 @@ from minimr.net.channel import Address
 from minimr.net.endpoint import Endpoint, Reply
 from minimr.net.peer import Peer
 from minimr.net.pump import Pump
+from minimr.system import machine
 
 SPIN_S = 0.0001  # before a wait sleeps
 PATIENCE_S = 10.0  # a wait that takes longer may have to be explained
@@ -99,7 +99,7 @@ def _forked() -> None:
     if _current is not None:
         _current.forked = True
         _current.lost = RaySystemError(
-            f"process {os.getpid()} was forked by one that had called "
+            f"process {machine.pid()} was forked by one that had called "
             "init(), and is no part of its cluster. Submit tasks there; or "
             "call shutdown() and init() here, to have a cluster of its own"
         )
@@ -153,7 +153,7 @@ class Runtime(Endpoint):
         if not isinstance(welcome, m.Welcome):
             raise RaySystemError(f"the node did not take us: {welcome}")
         self.welcome = welcome
-        self.values.arena = map_arena(*welcome.arena)
+        self.values.arena = machine.map_memory_of(*welcome.arena)
 
     def join(self, job: m.Job) -> None:
         """See modules and files as the driver of a job. Runs in: worker."""
@@ -205,7 +205,7 @@ class Runtime(Endpoint):
     def _cut_off(self, node: str, why: str) -> None:
         """Our node or the head is gone: what waits for them fails."""
         if self.kind == "worker":
-            os._exit(1)
+            machine.leave(1)
         if self.lost:
             return
         self.lost = LocalRayletDiedError(
@@ -282,7 +282,7 @@ class Runtime(Endpoint):
 
     def ask_nodes(self, *question: Any, timeout_s: float) -> None:
         """Ask all living nodes. Blocks: until they answer, or time is up."""
-        until = time.monotonic() + timeout_s
+        until = machine.monotonic() + timeout_s
         with self.lock:
             head = self.head()
         nodes = self.call(head, "query", "nodes", timeout_s=timeout_s)
@@ -293,7 +293,7 @@ class Runtime(Endpoint):
                 link = self.link(node.address)
                 self.ask(link, answers.append, *question)
         self.hub.flush()
-        rest = until - time.monotonic()
+        rest = until - machine.monotonic()
         self.pump.wait(lambda: len(answers) == len(living), rest)
 
     def new_id(self) -> bytes:
@@ -317,15 +317,15 @@ class Runtime(Endpoint):
             return self.pump.wait(ready, timeout_s)
         if self.pump.wait(ready, grace_s):
             return True
-        begin, patience = time.monotonic(), PATIENCE_S
+        begin, patience = machine.monotonic(), PATIENCE_S
         until = math.inf if timeout_s is None else begin + timeout_s - grace_s
         with self.blocked(gives_cpu):
-            while until > time.monotonic() + patience:
+            while until > machine.monotonic() + patience:
                 if self.pump.wait(ready, patience):
                     return True
-                complain(self, entries, time.monotonic() - begin)
+                complain(self, entries, machine.monotonic() - begin)
                 patience *= 2
-            return self.pump.wait(ready, until - time.monotonic())
+            return self.pump.wait(ready, until - machine.monotonic())
 
     def events(self) -> Any:
         """Return what has run by now. Blocks: until the head answers.

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-import os
 import pickle
 import sys
-import time
 from collections.abc import Callable
 from itertools import islice
 from typing import Any, NoReturn
@@ -35,6 +33,7 @@ from minimr.exceptions import (
 from minimr.net.channel import Address
 from minimr.net.endpoint import Reply
 from minimr.net.peer import Peer
+from minimr.system import machine
 
 log = logging.getLogger(__name__)
 
@@ -230,13 +229,13 @@ class Results:
             self.end(code if isinstance(code, int) else code is not None)
         if isinstance(error, KeyboardInterrupt) or _is_cancelled(error):
             return fail(TaskCancelledError(f"{name}() was cancelled"))
-        return fail(task_error(name, error, os.getpid(), own_repr(actor)))
+        return fail(task_error(name, error, machine.pid(), own_repr(actor)))
 
     def record(
         self, id: bytes, name: str, times: list[float], succeeded: bool
     ) -> None:
         """Note that a task has run; `times`: its start, ends of phases."""
-        now = (*times, time.time())
+        now = (*times, machine.time())
         self._events.append(("task", id, name, now, succeeded))
         if len(self._events) in (1, MAX_EVENTS):
             wait_s = EVENTS_S if len(self._events) == 1 else 0.0
@@ -250,7 +249,7 @@ class Results:
         """Tell the control store what has run by now. Lock held."""
         events, self._events = self._events, []
         if events:
-            node, row = self.runtime.welcome.node, f"worker {os.getpid()}"
+            node, row = self.runtime.welcome.node, f"worker {machine.pid()}"
             blob = pickle.dumps((node, row, events))
             self.runtime.ask(self.runtime.head(), told, "events", blob)
         else:

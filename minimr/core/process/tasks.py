@@ -16,7 +16,6 @@ from __future__ import annotations
 import logging
 import pickle
 import sys
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +35,7 @@ from minimr.exceptions import (
 from minimr.net.channel import Address
 from minimr.net.endpoint import Reply
 from minimr.net.peer import Peer
+from minimr.system import machine
 
 if TYPE_CHECKING:
     from minimr.core.process.runtime import Runtime
@@ -144,7 +144,9 @@ class Lease:
     inflight: dict[bytes, Task] = field(default_factory=dict)
     wanted: bool = False  # others wait: it goes as soon as it is idle
     done: int = 0
-    last: float = field(default_factory=time.monotonic)  # when it did a thing
+    last: float = field(
+        default_factory=lambda: machine.monotonic()
+    )  # when it did a thing
     lost: bool = False  # the worker hung up, and all it said is read
     # What we were told of its end, to be believed when it is lost.
     then: list[Callable[[], None]] = field(default_factory=list)

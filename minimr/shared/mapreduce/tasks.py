@@ -7,10 +7,8 @@ Where they run, and how blocks get from one to the other, is what
 from __future__ import annotations
 
 import gc
-import os
 import resource
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from typing import Any
 
 from minimr.interface.mapreduce import Job, Stats, task_counters
 from minimr.shared.mapreduce.shuffle import group, partition
+from minimr.system import machine
 
 # A task makes millions of small lists and hardly any cycle: looking for
 # cycles as often as usual doubles the time of a reduce task.
@@ -29,8 +28,8 @@ RELAXED_GC = (200_000, 10, 10)
 class TaskReport:
     """What one attempt of a task cost. Travels to the driver with it."""
 
-    pid: int = field(default_factory=os.getpid)
-    started_at: float = field(default_factory=time.time)
+    pid: int = field(default_factory=lambda: machine.pid())
+    started_at: float = field(default_factory=lambda: machine.time())
     seconds: float = 0.0
     shuffle_bytes: int = 0  # blocks that a reduce task read
     peak_rss_bytes: int = 0  # of the process, since it began
@@ -95,13 +94,13 @@ def _measured() -> Iterator[TaskReport]:
     usual = gc.get_threshold()
     gc.set_threshold(*RELAXED_GC)
     token = task_counters.set(report.counters)
-    start = time.perf_counter()
+    start = machine.monotonic()
     try:
         yield report
     finally:
         task_counters.reset(token)
         gc.set_threshold(*usual)
-        report.seconds = time.perf_counter() - start
+        report.seconds = machine.monotonic() - start
         report.peak_rss_bytes = peak_rss_bytes()
 
 
@@ -113,4 +112,4 @@ def _weighed(blocks: Iterable[bytes], report: TaskReport) -> Iterator[bytes]:
 
 def say_nothing(seconds: float) -> None:
     """Load what tasks need, and keep a worker busy while others do."""
-    time.sleep(seconds)
+    machine.sleep(seconds)

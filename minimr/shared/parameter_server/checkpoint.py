@@ -17,11 +17,11 @@ Rules:
 from __future__ import annotations
 
 import logging
-import time
 from pathlib import Path
 
 from minimr.shared.parameter_server import snapshot
 from minimr.shared.parameter_server.rounds import Rounds
+from minimr.system import machine
 from minimr.system.files import Draft
 
 RETRY_S = 1.0  # after a save that has failed
@@ -49,7 +49,7 @@ class Checkpoint:
         if self._path is None or not self._dirty:
             return None
         due_at = max(self._saved_at + self._interval_s, self._retry_at or 0.0)
-        return max(0.0, due_at - time.monotonic())
+        return max(0.0, due_at - machine.monotonic())
 
     def changed(self, rounds: Rounds) -> None:
         """Note that something has changed. Saves, if that is due."""
@@ -67,7 +67,7 @@ class Checkpoint:
         try:
             self.save(rounds)
         except OSError as error:
-            self._retry_at = time.monotonic() + RETRY_S
+            self._retry_at = machine.monotonic() + RETRY_S
             if not failed_before:
                 log.warning(
                     "cannot write the checkpoint %s: %s. This server goes on, "
@@ -97,7 +97,7 @@ class Checkpoint:
             draft.put()
         finally:
             draft.discard()
-        self._saved_at, self._dirty = time.monotonic(), False
+        self._saved_at, self._dirty = machine.monotonic(), False
 
 
 def checkpoint_files(folder: Path | None, number: int) -> list[Path | None]:

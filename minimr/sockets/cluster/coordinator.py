@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import logging
 import pickle
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -42,7 +41,7 @@ from minimr.sockets.cluster.membership import (
     Timing,
 )
 from minimr.sockets.cluster.tracker import Policy, Tracker
-from minimr.system import pickling
+from minimr.system import machine, pickling
 
 log = logging.getLogger(__name__)
 
@@ -195,7 +194,7 @@ class Coordinator:
         self._give_up(run)
         wait = min(
             self._members.patience_s(),
-            run.tracker.next_change(time.monotonic()),
+            run.tracker.next_change(machine.monotonic()),
         )
         self._handle(self._members.poll(wait))
         if run.error is not None:
@@ -206,7 +205,7 @@ class Coordinator:
         for member in self._members:
             if member.attempt is not None:
                 continue
-            order = self._next_task(run, member.id, time.monotonic())
+            order = self._next_task(run, member.id, machine.monotonic())
             if order is None:
                 continue
             if run.id not in member.jobs:
@@ -231,7 +230,7 @@ class Coordinator:
 
     def _give_up(self, run: Run) -> None:
         """Lose the workers that are stuck in a task."""
-        now = time.monotonic()
+        now = machine.monotonic()
         overdue = run.tracker.overdue(now)
         limit = now - self._members.timing.silence_timeout_s
         for member in self._members:
@@ -242,7 +241,7 @@ class Coordinator:
 
     def _cancel(self, member: Member) -> None:
         assert member.attempt is not None
-        member.cancelled_at = time.monotonic()
+        member.cancelled_at = machine.monotonic()
         member.peer.send(m.Cancel(member.attempt))
 
     # ---- what has happened

@@ -13,17 +13,13 @@ task is doing: see `minimr/system/keeper.py`.
 
 from __future__ import annotations
 
-import os
-import secrets
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from minimr.net.channel import Address
+from minimr.system import machine
 from minimr.system.keeper import WITH_PARENT
 
 
@@ -56,21 +52,13 @@ class Processes:
 
     def start(self) -> None:
         """Start one more worker. Blocks: no, it will register."""
-        package = str(Path(__file__).parents[3])
-        others = os.environ.get("PYTHONPATH")
-        path = package if not others else package + os.pathsep + others
-        name = secrets.token_hex(8)
+        name = machine.random_bytes(8).hex()
         program = ["minimr.sockets.cluster.worker", self._address, name]
         if sys.platform == "linux":  # elsewhere nobody adopts orphans
             program = ["minimr.system.keeper", WITH_PARENT, *program]
-        process = subprocess.Popen(
-            [sys.executable, "-m", *program],
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path},
-            start_new_session=True,
-        )
+        process = machine.start(program)
         self._running[name] = process
-        threading.Thread(
+        machine.thread(
             target=lambda: self._post(Ended(name, _how(process))),
             name=f"wait-{process.pid}",
             daemon=True,
@@ -91,9 +79,4 @@ class Processes:
 
 
 def _how(process: subprocess.Popen[bytes]) -> str:
-    code = process.wait()
-    number = -code if code < 0 else code - 128  # its keeper tells it so
-    if number in set(signal.Signals):
-        hint = " (out of memory?)" if number == signal.SIGKILL else ""
-        return f"killed by {signal.Signals(number).name}{hint}"
-    return f"exit code {code}"
+    return machine.how_ended(process.wait())

@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -44,6 +43,7 @@ from minimr.sockets.cluster.messages import (
     Register,
     Welcome,
 )
+from minimr.system import machine
 
 MAX_FAILED_STARTS = 5  # in a row
 
@@ -136,9 +136,9 @@ class Members:
         Raises:
             JobError: they do not come.
         """
-        until = time.monotonic() + self.timing.start_timeout_s
+        until = machine.monotonic() + self.timing.start_timeout_s
         while len(self._table) < number:
-            left = until - time.monotonic()
+            left = until - machine.monotonic()
             if left <= 0 or not self._starting():
                 raise JobError(
                     f"only {len(self._table)} of {number} workers have "
@@ -158,7 +158,7 @@ class Members:
         wait = 0.0 if self._events else max(0.0, timeout_s)
         for event in self._hub.poll(wait):
             self._handle(event)
-        limit = time.monotonic() - self.timing.silence_timeout_s
+        limit = machine.monotonic() - self.timing.silence_timeout_s
         for member in self:
             if member.last_heard <= limit:
                 self.lose(member, "it has gone silent")
@@ -170,7 +170,7 @@ class Members:
 
     def patience_s(self) -> float:
         """Return in how many seconds a worker may be silent for too long."""
-        now = time.monotonic()
+        now = machine.monotonic()
         heard = (member.last_heard for member in self)
         return min(heard, default=now) + self.timing.silence_timeout_s - now
 
@@ -179,7 +179,7 @@ class Members:
         for event in self._hub.poll(0):
             self._handle(event)
         for member in self:
-            member.last_heard = time.monotonic()
+            member.last_heard = machine.monotonic()
         return self.news()
 
     def news(self) -> list[Event]:
@@ -231,7 +231,7 @@ class Members:
             elif member is None:  # what it sent before it was lost
                 pass
             elif isinstance(event.message, FROM_MEMBERS):
-                member.last_heard = time.monotonic()
+                member.last_heard = machine.monotonic()
                 self._events.append(News(member, event.message))
             else:
                 self.refuse(member, event.message)
@@ -248,7 +248,7 @@ class Members:
             pid=message.pid,
             data_address=(peer.host, message.data_port),
             name=message.name if ours else None,
-            last_heard=time.monotonic(),
+            last_heard=machine.monotonic(),
         )
         self._failed_starts = 0 if ours else self._failed_starts
         self._table[member.id] = member

@@ -28,8 +28,6 @@ import pickle
 import queue
 import signal
 import sys
-import threading
-import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -62,7 +60,7 @@ from minimr.sockets.cluster.messages import (
 from minimr.sockets.cluster.worker_job import WorkerJob, sendable
 from minimr.sockets.mapreduce import TASKS
 from minimr.system.interrupt import knock, may_interrupt
-from minimr.system.keeper import KEEPER, adopt_orphans, end_all_children
+from minimr.system.keeper import KEEPER, end_all_children
 from minimr.system.logs import narrate
 
 REGISTER_TIMEOUT_S = 10.0
@@ -95,7 +93,7 @@ class Worker:
         host = channel.sock.getsockname()[0]
         self._hub = Hub(token, "blocks", (host, 0))
         port = self._hub.address[1]
-        channel.send(Register(name, os.getpid(), port))
+        channel.send(Register(name, machine.pid(), port))
         reply: Welcome = channel.receive(REGISTER_TIMEOUT_S)
         self.welcome = reply
         self._fetcher = Fetcher(token, reply.fetch_timeout_s)
@@ -114,15 +112,15 @@ class Worker:
 
         Runs in: the main thread. `on_end` is told why, in the I/O thread.
         """
-        signal.signal(signal.SIGUSR1, self._interrupt)
+        machine.on_signal(signal.SIGUSR1, self._interrupt)
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         if sys.platform == "linux":
-            adopt_orphans()
+            machine.adopt_orphans()
         keeper = os.environ.pop(KEEPER, None)
         if keeper is not None:  # whoever ends it, ends us
-            gone = os.pidfd_open(int(keeper))
+            gone = machine.watch(int(keeper))
             self._hub.watch_file(gone, lambda: _leave(1))
-        threading.Thread(
+        machine.thread(
             target=self._live, args=(on_end,), name="io", daemon=True
         ).start()
         try:
@@ -211,9 +209,9 @@ class Worker:
             _leave(1)
 
     def _serve(self) -> str:
-        next_beat = time.monotonic()
+        next_beat = machine.monotonic()
         while True:
-            now = time.monotonic()
+            now = machine.monotonic()
             if now >= next_beat:
                 self._coordinator.send(Heartbeat())
                 next_beat = now + self.welcome.heartbeat_interval_s
@@ -253,7 +251,7 @@ class Worker:
 
 def _leave(code: int) -> NoReturn:
     _end_children()
-    os._exit(code)
+    machine.leave(code)
 
 
 def _end_children() -> None:

@@ -17,7 +17,6 @@ Rules:
 from __future__ import annotations
 
 import contextlib
-import os
 import selectors
 import weakref
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from minimr.net.channel import Address, Channel, connect
 from minimr.net.handshake import HandshakeError
 from minimr.net.token import load_token
 from minimr.sockets.servers.messages import Failed, Goodbye
+from minimr.system import machine
 
 HANDSHAKE_TIMEOUT_S = 30.0  # a server that is being replaced takes a while
 SILENCE_TIMEOUT_S = 60.0  # of a server that has something to answer
@@ -50,7 +50,7 @@ class Links:
     def __init__(
         self, addresses: Sequence[Address], max_frame_bytes: int
     ) -> None:
-        self.pid = os.getpid()
+        self.pid = machine.pid()
         self._addresses = list(addresses)
         self._max_frame_bytes = max_frame_bytes
         self._channels: list[Channel | None] = [None] * len(addresses)
@@ -124,7 +124,7 @@ class Links:
     def _readable(self, waiting: set[int], patience_s: float) -> list[int]:
         if len(waiting) == 1:
             return list(waiting)  # `receive` waits
-        with selectors.DefaultSelector() as selector:
+        with machine.selector() as selector:
             for number in waiting:
                 channel = self._channels[number]
                 assert channel is not None
@@ -181,7 +181,7 @@ def allocate(size: int) -> memoryview:
 def _say_goodbye(channels: list[Channel | None], pid: int) -> None:
     for number, channel in enumerate(channels):
         if channel is not None:
-            if pid == os.getpid():  # else it is the parent's connection
+            if pid == machine.pid():  # else it is the parent's connection
                 with contextlib.suppress(OSError):
                     channel.send(Goodbye())
             channel.close()

@@ -12,7 +12,6 @@ A request that makes no sense fails, or costs its sender the connection.
 from __future__ import annotations
 
 import logging
-import time
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from minimr.net.hub import Hub, Joined, Left, Received
 from minimr.net.peer import Peer
 from minimr.sockets.servers import messages as m
 from minimr.sockets.servers.client_connections import allocate
+from minimr.system import machine
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Desk(ABC):
             self._hub.drop(peer)
             self._lose(peer)
             return
-        until = time.monotonic() + getattr(message, "timeout_s", 0.0)
+        until = machine.monotonic() + getattr(message, "timeout_s", 0.0)
         self._waiting.append(Request(peer, message, until))
         worker = getattr(message, "worker", None)
         if worker is not None:
@@ -99,7 +99,7 @@ class Desk(ABC):
         except Exception as error:  # what somebody has sent
             log.warning("a bad request of %s", peer.name, exc_info=True)
             reply = m.Failed(f"it cannot do that: {error!r}")
-        if reply is None and time.monotonic() >= until:
+        if reply is None and machine.monotonic() >= until:
             reply = m.Failed(self.too_late(message))
         if reply is not None:
             peer.send(reply)
@@ -117,7 +117,7 @@ class Desk(ABC):
         return found
 
     def _patience(self, timeout_s: float | None) -> float | None:
-        now = time.monotonic()
+        now = machine.monotonic()
         waits = [max(0.0, request.until - now) for request in self._waiting]
         if timeout_s is not None:
             waits.append(timeout_s)

@@ -23,16 +23,15 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from minimr.net.channel import Address, listen, reachable
 from minimr.shared.parameter_server.checkpoint import checkpoint_files
+from minimr.system import machine
 
 MAX_RESTARTS = 10  # of one server
 
@@ -102,7 +101,7 @@ class Processes:
         self._files = checkpoint_files(checkpoint, number)
         self._interval_s = checkpoint_interval_s
         self._closing = False
-        self._lock = threading.Lock()  # of: closing, against a restart
+        self._lock = machine.lock()  # of: closing, against a restart
         self._listeners: list[socket.socket] = []
         self._running: list[subprocess.Popen[bytes]] = []
         self._threads: list[threading.Thread] = []
@@ -119,7 +118,7 @@ class Processes:
             self.close()
             raise
         for server in range(number):
-            thread = threading.Thread(
+            thread = machine.thread(
                 target=self._watch, args=(server,), daemon=True
             )
             thread.start()
@@ -148,26 +147,16 @@ class Processes:
         descriptor = self._listeners[server].fileno()
         options = ServerOptions(
             descriptor,
-            os.getpid(),
+            machine.pid(),
             self._size,
             self._files[server],
             self._interval_s,
             restore,
         )
-        package = str(Path(__file__).parents[3])
-        others = os.environ.get("PYTHONPATH")
-        path = package if not others else package + os.pathsep + others
-        return subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "minimr.sockets.parameter_server",
-                *options.arguments(),
-            ],
-            stdin=subprocess.DEVNULL,
-            env={**KEEP_MEMORY, **os.environ, "PYTHONPATH": path},
-            pass_fds=[descriptor],
-            start_new_session=True,
+        return machine.start(
+            ["minimr.sockets.parameter_server", *options.arguments()],
+            {k: v for k, v in KEEP_MEMORY.items() if k not in os.environ},
+            descriptors=[descriptor],
         )
 
     def _watch(self, server: int) -> None:
@@ -176,9 +165,7 @@ class Processes:
             with self._lock:
                 if self._closing:
                     return
-                how = f"exit code {code}"
-                if code < 0:
-                    how = f"killed by {signal.Signals(-code).name}"
+                how = machine.how_ended(code)
                 log.warning("server %d has died: %s", server, how)
                 if code >= 0 or self._files[server] is None:
                     break

@@ -12,6 +12,7 @@ from minimr.core import messages as m
 from minimr.core.process import leases
 from minimr.core.process.leases import IDLE_S, LOCALITY_BYTES, Leases
 from minimr.core.process.tasks import Task
+from minimr.system import machine
 
 SHAPE = m.Shape((("CPU", 1.0),), None, ())
 WORKER = ("worker", 1)
@@ -244,7 +245,7 @@ def test_a_window_doubles_while_answers_come_quickly(
     owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(leases.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(machine, "monotonic", lambda: now[0])
     for _ in range(20):
         owner.submit()
     owner.leased(wanted=False)
