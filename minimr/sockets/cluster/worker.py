@@ -59,6 +59,7 @@ from minimr.sockets.cluster.messages import (
 )
 from minimr.sockets.cluster.worker_job import WorkerJob, sendable
 from minimr.sockets.mapreduce import TASKS
+from minimr.system import machine
 from minimr.system.interrupt import knock, may_interrupt
 from minimr.system.keeper import KEEPER, end_all_children
 from minimr.system.logs import narrate
