@@ -4,6 +4,7 @@
     minimr parameter-server  train on one engine in every mode
     minimr worker      join a run as one more worker
     minimr compare     two implementations side by side
+    minimr tour        a walk through the code, from a for loop to Ray
     minimr corpus      fetch text to count
     minimr start       start a node of a cluster; also stop, status
     minimr list        nodes, workers, actors, tasks, objects; also timeline
@@ -35,6 +36,7 @@ COMMANDS = {
     "parameter-server": "minimr.cli.parameter_server:parameter_server",
     "worker": "minimr.cli.worker:worker",
     "compare": "minimr.cli.compare:compare",
+    "tour": "minimr.cli.tour:tour",
     "corpus": "minimr.cli.corpus:corpus",
     "start": "minimr.cli.cluster:start",
     "stop": "minimr.cli.cluster:stop",
