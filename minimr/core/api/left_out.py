@@ -18,6 +18,7 @@ DEBUGGER = "use init(local_mode=True) and a debugger, or print"
 LOGGING = "use Python's logging"
 PICKLE = "give the class a __reduce__"
 OLD = "use get_{}()"
+INNER = "it tells how Ray works inside"
 
 # {name below `ray`: why, or what to use}
 LEFT_OUT = {
@@ -34,6 +35,17 @@ LEFT_OUT = {
     **{
         f"runtime_context.RuntimeContext.{name}": OLD.format(name)
         for name in ("job_id", "node_id", "task_id", "actor_id")
+    },
+    **{
+        f"runtime_context.RuntimeContext.{name}": INNER
+        for name in ("get_session_name", "get_temp_dir", "worker")
+    },
+    "runtime_context.RuntimeContext.get_task_function_name": OLD.format(
+        "task_name"
+    ),
+    **{
+        f"runtime_context.RuntimeContext.{name}": "read os.environ"
+        for name in ("runtime_env", "get_runtime_env_string")
     },
     "runtime_context.RuntimeContext.get": "ask for each id by its get_...()",
     "runtime_context.RuntimeContext.get_resource_ids": OLD.format(
