@@ -1,4 +1,4 @@
-"""The child that measures one version of minimr: its own `minimr`, our cases.
+"""The child that measures one version: its own packages, our cases.
 
 It may import nothing of this project but the cases, which are the same for
 all versions.
@@ -6,19 +6,19 @@ all versions.
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.micro.cases import OPTIONS, cases, rate, start_times
+from benchmarks.compare.cases import BENCHMARKS
+from benchmarks.micro.cases import rate
 
 
 def serve() -> None:
     """Do what this tree's process asks for. Runs in: a child."""
-    import minimr as ray
-
     own, sys.stdout = sys.stdout, sys.stderr
     coming: Iterator[Any] = iter(())
     case: Any = None
@@ -26,12 +26,11 @@ def serve() -> None:
         what, *rest = json.loads(line)
         answer: Any = None
         if what == "where":
-            answer = str(Path(ray.__file__).parent)
-        elif what == "start":
-            answer = start_times(ray, "minimr")["init to first result"]
+            files = [importlib.import_module(name).__file__ for name in rest]
+            answer = [str(Path(file or "").parent.parent) for file in files]
         elif what == "begin":
-            ray.init(num_cpus=2, **OPTIONS["minimr"])
-            coming = cases(ray)
+            name, about = rest
+            coming = BENCHMARKS[name](**about)
         elif what == "next":
             case = next(coming, None)
             answer = case and case[0]
@@ -39,7 +38,6 @@ def serve() -> None:
             answer = rate(case, *rest)
         own.write(json.dumps(answer) + "\n")
         own.flush()
-    ray.shutdown()
 
 
 if __name__ == "__main__":

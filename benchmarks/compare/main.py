@@ -1,11 +1,13 @@
-"""Two versions of minimr in one run: is this one slower than that commit?
+"""Two versions in one run: is this one slower than that commit?
 
-    this process ─┬─ pipe ─> child: minimr of the commit   next, run, start
-                  └─ pipe ─> child: minimr of this tree
+    this process ─┬─ pipe ─> child: the version of the commit
+                  └─ pipe ─> child: the version of this tree
 
 Rules:
 
-1. Both run the same cases, those of this tree; only `minimr` differs.
+1. Each version has an environment: a folder with its own packages, and a
+   home for what its clusters note. Python, what is installed in it, and
+   the cases of the benchmark are the same for both.
 2. They take turns, round by round, each on a cluster of its own that stays
    up meanwhile; the order changes with each round.
 3. A ratio is of rounds that were neighbours. Shown are the median of the
@@ -19,17 +21,24 @@ import io
 import json
 import os
 import random
+import shutil
 import statistics
 import subprocess
 import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+
+from benchmarks.common import tables
+from benchmarks.common.options import AT_LEAST_ONE, output_file
+from benchmarks.compare.cases import BENCHMARKS
+from benchmarks.wordcount.work import plan
+from minimr.shared.mapreduce.corpus import InputError
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("minimr", "ray_impl", "dqn")
@@ -37,20 +46,25 @@ DRAWS = 2000
 
 
 class Version:
-    """A child process that measures one version."""
+    """A child process that measures the version in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        path = os.pathsep.join([str(folder), str(ROOT)])
+        home = folder / "home"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.compare.child"],
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": path},
+            env=os.environ
+            | {
+                "PYTHONPATH": str(folder),
+                "MINIMR_HOME": str(home),
+                "MINIMR_TOKEN_FILE": str(home / "token"),
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        where = Path(self.ask("where"))
-        assert where == folder / "minimr", f"{where} is measured, not {folder}"
+        for where in self.ask("where", *PACKAGES):
+            assert where == str(folder), f"{where} is measured, not {folder}"
 
     def ask(self, *question: Any) -> Any:
         """Have the child do something. Blocks: until it is done."""
@@ -73,16 +87,22 @@ class Version:
 
 
 @contextmanager
-def checked_out(commit: str) -> Iterator[Path]:
-    """Lay a commit's packages in a folder of their own."""
-    command = ["git", "archive", commit, *PACKAGES]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True)
-    if done.returncode:
-        raise click.ClickException(done.stderr.decode().strip())
-    with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-            archive.extractall(folder, filter="data")
-        yield Path(folder).resolve()
+def environment(commit: str | None) -> Iterator[Path]:
+    """Lay out a commit, or this tree as it is, with our cases beside it."""
+    with tempfile.TemporaryDirectory(prefix="minimr-compare-") as name:
+        folder = Path(name).resolve()
+        (folder / "home").mkdir(mode=0o700)
+        if commit is not None:
+            command = ["git", "archive", commit, *PACKAGES]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True)
+            if done.returncode:
+                raise click.ClickException(done.stderr.decode().strip())
+            with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+                archive.extractall(folder, filter="data")
+        for package in ("benchmarks", *(() if commit else PACKAGES)):
+            unwanted = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / package, folder / package, ignore=unwanted)
+        yield folder
 
 
 def interval(ratios: Sequence[float], seed: int = 0) -> tuple[float, float]:
@@ -107,6 +127,16 @@ def rounds_of(
     return found
 
 
+def names(versions: Sequence[Version]) -> Iterator[str]:
+    """Go on to each case in turn, as long as all versions have it."""
+    while True:
+        found = {version.ask("next") for version in versions}
+        if None in found:
+            return  # what is left, an earlier version cannot do
+        (name,) = found
+        yield name
+
+
 def row(
     name: str, before: Sequence[float], now: Sequence[float]
 ) -> dict[str, Any]:
@@ -119,41 +149,63 @@ def row(
         f"{statistics.median(now):>12,.1f}{middle:>8.2f}"
         f"   {low:.2f}-{high:.2f}"
     )
-    return {"name": name, "before": before, "now": now, "ratio": middle}
+    return {
+        "name": name, "before": before, "now": now,
+        "ratio": middle, "interval": (low, high),
+    }  # fmt: skip
 
 
 @click.command()
 @click.argument("commit")
-@click.option("--rounds", default=7, show_default=True)
-@click.option("--seconds", default=0.5, show_default=True, help="a round")
-@click.option("--only", default="", help="cases whose name has this text")
-@click.option("--json", "path", type=click.Path(), help="write the rows")
+@click.argument("name", default="micro", type=click.Choice([*BENCHMARKS]))
+@click.argument("books", nargs=-1, type=click.Path())
+@click.option("--rounds", default=7, show_default=True, type=AT_LEAST_ONE)
+@click.option("--seconds", default=0.5, show_default=True, help="A round.")
+@click.option("--only", default="", help="Cases whose name has this text.")
+@output_file("--json", "Write machine and every rate.")
 def compare(
-    commit: str, rounds: int, seconds: float, only: str, path: str | None
+    commit: str, name: str, books: tuple[str, ...], **chosen: Any
 ) -> None:
-    """Run the microbenchmark on COMMIT and on this tree, interleaved."""
-    load = os.getloadavg()[0]
-    rows = []
+    """Run benchmark NAME on COMMIT and on this tree, interleaved.
+
+    BOOKS are files and folders for wordcount; by default the source of
+    Python's standard library.
+    """
+    rounds, load, rows = chosen["rounds"], os.getloadavg()[0], []
+    about = _input(books) if name == "wordcount" else {}
+    if books and not about:
+        raise click.UsageError(f"{name} reads no books")
     with ExitStack() as stack:
-        folders = [stack.enter_context(checked_out(commit)), ROOT]
-        versions = [Version(folder) for folder in folders]
-        for version in versions:
-            stack.callback(version.close)
+        versions = []
+        for version in (commit, None):
+            folder = stack.enter_context(environment(version))
+            versions.append(stack.enter_context(closing(Version(folder))))
+            versions[-1].ask("begin", name, about)
         click.echo(f"{'':46}{commit[:11]:>12}{'this':>12}{'ratio':>8}")
-        starts = rounds_of(versions, rounds, "start")
-        per_second = [[1 / took for took in times] for times in starts]
-        rows.append(row("starts, init to first result", *per_second))
-        for version in versions:
-            version.ask("begin")
-        names = iter(
-            lambda: {version.ask("next") for version in versions}, {None}
-        )
-        for (name,) in names:  # the same one in both
-            if only in name:
+        for case in names(versions):
+            if chosen["only"] in case:
                 rounds_of(versions, 1, "run", 0.2)  # warm
-                found = rounds_of(versions, rounds, "run", seconds)
-                rows.append(row(name, *found))
-    after = os.getloadavg()[0]
-    click.echo(f"load before {load:.1f}, after {after:.1f}; rates a second")
-    if path:
-        Path(path).write_text(json.dumps({"commit": commit, "rows": rows}))
+                found = rounds_of(versions, rounds, "run", chosen["seconds"])
+                rows.append(row(case, *found))
+    click.echo(
+        f"rates per second; load before {load:.1f}, after "
+        f"{os.getloadavg()[0]:.1f}"
+    )
+    if chosen["json"]:
+        tables.write_json(
+            chosen["json"], "compare", commit=commit, name=name, rows=rows
+        )
+
+
+def _input(books: tuple[str, ...]) -> dict[str, Any]:
+    """Find the files here, so that all versions count the same ones."""
+    try:
+        work = plan("combined", books, 2)
+    except InputError as error:
+        raise click.UsageError(str(error)) from None
+    return {
+        "files": [os.path.abspath(path) for path in work.paths],
+        "map_tasks": work.map_tasks,
+        "reduce_tasks": work.reduce_tasks,
+        "megabytes": work.total_bytes / 1e6,
+    }

@@ -7,7 +7,6 @@ of `minimr` whose modules have other names.
 
 from __future__ import annotations
 
-import asyncio
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
@@ -17,17 +16,20 @@ import numpy as np
 
 Case = tuple[str, Callable[[], Any], float]
 GIGABYTES = 0.8  # of the large array, as Ray counts it
+COUNT = max(1, multiprocessing.cpu_count() // 2)  # of actors
 
 
-OPTIONS = {
+CUSTOM = {"custom": 100}  # for the placement groups
+OPTIONS: dict[str, dict[str, Any]] = {
     "ray": {
         "address": "local",
+        "resources": CUSTOM,
         "include_dashboard": False,
         "_node_ip_address": "127.0.0.1",
         "logging_level": "ERROR",
         "log_to_driver": False,
     },
-    "minimr": {"address": "local"},
+    "minimr": {"address": "local", "resources": CUSTOM},
 }
 
 
@@ -60,6 +62,7 @@ def cases(ray: Any) -> Iterator[Case]:
     yield from task_cases(ray)
     yield from actor_cases(ray)
     yield from async_cases(ray)
+    yield from placement_cases(ray)
 
 
 def object_cases(ray: Any) -> Iterator[Case]:
@@ -176,7 +179,27 @@ def client_actor(ray: Any) -> Any:
 
 def many_actor_cases(ray: Any, actor_class: Any) -> Iterator[Case]:
     """Calls of several actors, from one client and from several."""
+    b = actor_class.options(max_concurrency=16).remote()
+    yield (
+        "1:1 actor calls concurrent",
+        lambda: ray.get([b.small_value.remote() for _ in range(1000)]),
+        1000,
+    )
+    actors = [actor_class.remote() for _ in range(COUNT)]
     client_class = client_actor(ray)
+    yield from fan_cases(ray, "actor", actors, client_class)
+    clients = [client_class.remote([actor]) for actor in actors]
+    yield (
+        "n:n actor calls with arg async",
+        lambda: ray.get([c.batch_arg.remote(1000) for c in clients]),
+        1000 * COUNT,
+    )
+
+
+def fan_cases(
+    ray: Any, kind: str, actors: list[Any], client_class: Any
+) -> Iterator[Case]:
+    """Make calls from one client to all actors, and from four tasks."""
 
     @ray.remote
     def work(actors: list[Any], n: int) -> None:
@@ -184,30 +207,16 @@ def many_actor_cases(ray: Any, actor_class: Any) -> Iterator[Case]:
             [actors[i % len(actors)].small_value.remote() for i in range(n)]
         )
 
-    count = max(1, multiprocessing.cpu_count() // 2)
-    b = actor_class.options(max_concurrency=16).remote()
-    yield (
-        "1:1 actor calls concurrent",
-        lambda: ray.get([b.small_value.remote() for _ in range(1000)]),
-        1000,
-    )
-    actors = [actor_class.remote() for _ in range(count)]
     client = client_class.remote(actors)
     yield (
-        "1:n actor calls async",
+        f"1:n {kind} calls async",
         lambda: ray.get(client.each.remote(5000)),
-        5000 * count,
+        5000 * COUNT,
     )
     yield (
-        "n:n actor calls async",
+        f"n:n {kind} calls async",
         lambda: ray.get([work.remote(actors, 5000) for _ in range(4)]),
         20000,
-    )
-    clients = [client_class.remote([actor]) for actor in actors]
-    yield (
-        "n:n actor calls with arg async",
-        lambda: ray.get([c.batch_arg.remote(1000) for c in clients]),
-        1000 * count,
     )
 
 
@@ -220,7 +229,6 @@ def async_cases(ray: Any) -> Iterator[Case]:
             return b"ok"
 
         async def small_value_with_arg(self, x: Any) -> bytes:
-            await asyncio.sleep(0)
             return b"ok"
 
     a = AsyncActor.remote()
@@ -241,3 +249,21 @@ def async_cases(ray: Any) -> Iterator[Case]:
         ),
         1000,
     )
+    actors = [AsyncActor.remote() for _ in range(COUNT)]
+    yield from fan_cases(ray, "async-actor", actors, client_actor(ray))
+
+
+def placement_cases(ray: Any) -> Iterator[Case]:
+    """Placement groups, where the version has them."""
+    if not hasattr(ray.util, "placement_group"):
+        return
+
+    def create_and_remove() -> None:
+        bundles = [{"custom": 0.001}]
+        groups = [ray.util.placement_group(bundles) for _ in range(100)]
+        for group in groups:
+            group.wait(timeout_seconds=30)
+        for group in groups:
+            ray.util.remove_placement_group(group)
+
+    yield "placement group create/removal", create_and_remove, 100

@@ -3,8 +3,8 @@
     for each case:  round 1: ray, minimr   round 2: ray, minimr   ...
 
 Names and definitions are those of `ray microbenchmark` (Ray 2.60,
-`ray/_private/ray_perf.py`); what is left out there needs placement groups
-or the Ray client. The middle one of the rounds is shown. Rates are per
+`ray/_private/ray_perf.py`); what is left out there needs the Ray client.
+The middle one of the rounds is shown. Rates are per
 second, and count tasks, calls, gigabytes or rounds as Ray's do.
 """
 
