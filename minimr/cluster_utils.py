@@ -31,7 +31,8 @@ from minimr.core.api.session import (
 )
 from minimr.core.api.spawn import NodeProcess, node_options, spawn_node
 from minimr.net.channel import Address
-from minimr.net.endpoint import GONE, Endpoint
+from minimr.net.endpoint import Endpoint
+from minimr.net.messages import GONE
 from minimr.net.token import load_token
 
 STORE_BYTES = 150 * 2**20
@@ -228,7 +229,7 @@ def _table(head: Address) -> list[m.NodeInfo]:
     asking = Endpoint("visitor", load_token(), (LOOPBACK, 0))
     answers: list[Any] = []
     try:
-        asking.ask(asking.link(head), answers.append, "query", "nodes")
+        asking.ask(asking.link(head), answers.append, m.Query("nodes"))
         while not answers:
             asking.step(WAIT_S)
     finally:

@@ -32,6 +32,7 @@ from minimr.core.api.session import (
     shutdown,
 )
 from minimr.core.api.spawn import node_options, spawn_node
+from minimr.core.messages import Query
 from minimr.net.channel import connect, parse_address
 from minimr.net.token import load_token
 
@@ -152,7 +153,7 @@ ADDRESS = click.option(
 def status(address: str) -> None:
     """Show the nodes and what is in use."""
     init(address=address, log_to_driver=False)
-    nodes = session().ask_head("query", "nodes")
+    nodes = session().ask_head(Query("nodes"))
     for node in nodes:
         state, where = "alive" if node.alive else "dead", node.address
         click.echo(f"{state:6} {node.id[:8]}  {where[0]}:{where[1]}")

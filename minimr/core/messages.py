@@ -1,88 +1,22 @@
-"""What travels between processes: the table of messages, and their parts.
+"""What travels between processes: every message, and the parts of them.
 
-A message is a tuple, its name first; its receiver has a method `_on_NAME`
-with these fields, where they have their types. "=> x" is the answer to a
-question. Blobs stay pickled until user code needs them: a node never
-unpickles what a user wrote.
+    owner ── Push ──> worker ── Done ──> owner
 
-    owner -> worker
-        granted(grant, hold, job)           a lease, before its first push
-        push(id, function, blob, args, deps, returns, name, attempt)
-        taken(id, count)                    of a generator's items
-        cancel(id, force, recursive)        stop it; forced: end the process
-        become(spec, restarts)              be an actor => None or its error;
-                                            (number, place): see unready
-    worker -> owner
-        done(id, results)                   => None: references are counted
-        yielded(id, number, value)          a generator has one more item
-        returned(ids)                       not begun: run them elsewhere
-        unready(id, number, place)          an argument is not at that place
-    reader -> owner
-        locate(id, place)                   not at that place => its value
-        borrow(ids)                         I have references => None
-        unborrow(ids)                       I have none any more
-    owner -> node, and back
-        demand(demand)                      so many workers I can use
-        leased(number, grant)               one is yours
-        refused(number, node, why)          ask that node; None: never
-        release(lease, why, at_once)        it is over; with why: end its
-                                            worker, which is killed if at once
-        reclaim(busy)                       others wait: give back the idle
-        died(lease, why, begun)             with so many tasks begun
-    process -> node, and back
-        attach()                            I belong to you => Welcome
-        blocked(waits)                      a task waits, or goes on
-        stop(why)                           to drivers: this node ends
-        inspect(what)                       workers or objects => rows
-        flush_prints(job)                   => None: all is shown by now
-        tell_events()                       => None: they are told by now
-    node -> worker
-        tell_events()                       => None
-    node -> driver
-        printed(job, parts)                 what workers say => None: shown
-    process -> owner
-        inspect(what)                       tasks that have not ended => rows
-    process -> node: the object store
-        create(id, size, owner)             => offset, OnDisk, or why not
-        seal(id)                            it is complete
-        fetch(id, size, places, owner)      the same; (place, why): not
-        unpin(ids)                          nobody here reads them any more
-        free(ids)                           nobody can reach them
-    node -> node, node -> owner
-        pull(id, begin, end)                => a part, or None
-        copied(id, place)                   that node has it, too
-    node -> control, and back to nodes and, when one died, processes
-        report(info)                        I live, and have this
-        view(nodes)                         all nodes
-        stop(why)                           end, with your workers; a node
-                                            says it to a worker, too
-    anybody -> control, and back
-        create_actor(spec)                  => None, or why not
-        start_actor(id, deps)               when its arguments are there
-        find_actor(name, namespace)         => spec or None
-        follow(id)                          tell me its state, now and later
-        actor(id, state, worker, why, error)   the state
-        prepare_actor(id, number, place)    it starts again: see to its
-                                            arguments; that one is lost
-        end_actor(id, no_restart, why, at_once)   => None
-        events(blob)                        what ran where and when => None
-        query(what)                         => rows
-        create_group(spec)                  => None, or why not
-        await_group(id)                     => where it is, or why nowhere
-        find_group(name, namespace)         => spec or None
-        remove_group(id)                    => None
-    control -> node
-        reserve(group, bundles)             set resources aside => done?
-        unreserve(group)                    end what uses them; they are free
+A message is a type, a question as well: `Question[Value]` is answered with
+a Value. They are in the order of who sends them to whom; an "owner" is a
+driver or a worker that has submitted tasks. Blobs stay pickled until user
+code needs them: a node never unpickles what a user wrote.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from minimr.core.prints import Printed
 from minimr.net.channel import Address
+from minimr.net.messages import Message, Question
 
 # Why an owner gives a lease back whose worker does not answer. It may have
 # died before anybody killed it for that.
@@ -149,19 +83,6 @@ class NodeInfo(NamedTuple):
     pid: int
     alive: bool
     labels: Labels = {}  # noqa: RUF012  # nobody changes it
-
-
-class Demand(NamedTuple):
-    """So many workers of a shape somebody can use, now in all."""
-
-    number: int  # their own, of what it is for
-    shape: Shape
-    hold: Amounts | None  # by an actor while it lives; None: by tasks
-    job: str
-    workers: int
-    hops: int  # 1: this node was chosen for it, by another or for its data
-    answers: int = 0  # of that node that have come; others are on the way
-    driver: Address | None = None  # of the job, to show what is printed
 
 
 class Grant(NamedTuple):
@@ -255,6 +176,409 @@ class Failed:
 
 
 Value = bytes | Inline | Stored | Failed
+Place = int | OnDisk  # of an object in the store: where it begins, or a file
+Missed = tuple[Address | None, str]  # who has not got it, or no room, and why
+# How an actor's constructor has ended: well, with a pickled error, or an
+# argument is lost: (number, place).
+Started = bytes | tuple[int, Address | None] | None
+
+# ---- owner -> worker ----
+
+
+class Granted(Message):
+    """You are leased to me: before the first push of a lease."""
+
+    grant: Grant
+    hold: Amounts  # what the lease holds
+    job: Job
+
+
+class Push(Message):
+    """Run this task, or this method of the actor that you are."""
+
+    id: bytes
+    function: bytes | str | Call  # the key of a function, or a method
+    blob: bytes | None  # the pickled function, when the key is new to you
+    args: bytes | Inline
+    deps: tuple[tuple[Name, Value], ...]  # arguments that were references
+    returns: int  # how many results; negative: a generator
+    name: str
+    attempt: int  # 0: the first
+
+
+class Taken(Message):
+    """So many items of a generator were taken: it may go on."""
+
+    id: bytes
+    items: int
+
+
+class Cancel(Message):
+    """Stop a task that I have pushed to you."""
+
+    id: bytes
+    force: bool  # end the process
+    recursive: bool  # and what it has submitted
+
+
+class Become(Question[Started]):
+    """Be an actor: call its constructor."""
+
+    spec: ActorSpec
+    restarts: int
+
+
+# ---- worker -> owner ----
+
+
+class Done(Message):
+    """A task has ended."""
+
+    id: bytes
+    results: Value | list[Value]  # a value alone: of one result, or of all
+
+
+class Yielded(Message):
+    """A generator has one more item."""
+
+    id: bytes
+    number: int
+    value: Value
+
+
+class Register(Question[None]):
+    """There were references in what I sent: answer when you borrow them."""
+
+
+class Returned(Message):
+    """These have not begun: run them elsewhere."""
+
+    ids: list[bytes]
+
+
+class Unready(Message):
+    """An argument of a task is not at that place."""
+
+    id: bytes
+    number: int  # of the argument
+    place: Address | None
+
+
+# ---- reader -> owner ----
+
+
+class Locate(Question[Value]):
+    """What is the value of your object? It is not at that place."""
+
+    id: bytes
+    place: Address | None
+
+
+class Borrow(Question[None]):
+    """I have references to these: keep them."""
+
+    ids: list[bytes]
+
+
+class Unborrow(Message):
+    """I have no reference to these any more."""
+
+    ids: list[bytes]
+
+
+class Abort(Message):
+    """Cancel your task: I have a reference to its result."""
+
+    id: bytes
+    force: bool
+    recursive: bool
+
+
+# ---- owner, or the control store for an actor -> node ----
+
+
+class Demand(Message):
+    """I can use so many workers of a shape, now in all."""
+
+    number: int  # their own, of what it is for
+    shape: Shape
+    hold: Amounts | None  # by an actor while it lives; None: by tasks
+    job: str
+    workers: int
+    hops: int  # 1: this node was chosen for it, by another or for its data
+    answers: int = 0  # of that node that have come; others are on the way
+    driver: Address | None = None  # of the job, to show what is printed
+
+
+class Release(Message):
+    """A lease is over; with a reason: its worker ends."""
+
+    lease: int
+    why: str
+    at_once: bool = False  # it is killed
+
+
+# ---- node -> owner, or the control store ----
+
+
+class Leased(Message):
+    """A worker is yours."""
+
+    number: int  # of the demand
+    grant: Grant
+
+
+class Refused(Message):
+    """Ask that node for the worker; None: no node will ever have one."""
+
+    number: int
+    node: Address | None
+    why: str
+
+
+class Reclaim(Message):
+    """Others wait: give back the leases that are idle."""
+
+    busy: bool  # the others, too, when their tasks are done
+
+
+class Died(Message):
+    """The worker of a lease is gone."""
+
+    lease: int
+    why: str
+    begun: int  # tasks of this lease
+
+
+# ---- process -> node ----
+
+
+class Attach(Question[Welcome]):
+    """I belong to you."""
+
+
+class Blocked(Message):
+    """The task of this worker waits, or goes on."""
+
+    waits: bool
+
+
+class Inspect(Question[list[dict[str, Any]]]):
+    """Give rows: a node of workers or objects, an owner of tasks."""
+
+    what: str
+
+
+class FlushPrints(Question[None]):
+    """Answer when all is shown that workers of a job have printed by now."""
+
+    job: str
+
+
+class TellEvents(Question[None]):
+    """Answer when the control store has your events; nodes ask workers."""
+
+
+# ---- node -> worker, control store -> node ----
+
+
+class Stop(Message):
+    """End."""
+
+    why: str
+
+
+# ---- node -> driver ----
+
+
+class Print(Question[None]):
+    """Show what workers have printed."""
+
+    job: str
+    parts: Sequence[Printed]
+
+
+class NodeEnds(Message):
+    """The node that you belong to ends, or the head does."""
+
+    why: str
+
+
+# ---- process -> node: the object store ----
+
+
+class Create(Question[Place | str]):
+    """Make room for an object; the answer may be why there is none."""
+
+    id: bytes
+    size: int
+    owner: Address
+
+
+class Seal(Message):
+    """I have written the object."""
+
+    id: bytes
+
+
+class Fetch(Question[Place | Missed]):
+    """Have an object here, and keep it there while I read it."""
+
+    id: bytes
+    size: int
+    places: list[Address]
+    owner: Address
+
+
+class Unpin(Message):
+    """Nobody in this process reads these any more."""
+
+    ids: list[bytes]
+
+
+class Free(Message):
+    """Nobody can reach these any more."""
+
+    ids: list[bytes]
+
+
+# ---- node -> node, node -> owner ----
+
+
+class Pull(Question[Any]):
+    """Give a part of an object: its bytes, or None if it is not there."""
+
+    id: bytes
+    begin: int
+    end: int
+
+
+class Copied(Message):
+    """That node has your object, too."""
+
+    id: bytes
+    place: Address
+
+
+# ---- node -> control store, and back ----
+
+
+class Report(Message):
+    """I live, and have this."""
+
+    info: NodeInfo
+
+
+class View(Message):
+    """All nodes; a node tells its processes when one has died."""
+
+    nodes: list[NodeInfo]
+
+
+class Reserve(Question[bool]):
+    """Set resources aside for bundles: (index, amounts)."""
+
+    group: str
+    bundles: list[tuple[int, Amounts]]
+
+
+class Unreserve(Message):
+    """End what uses the bundles of a group: they are free."""
+
+    group: str
+
+
+# ---- anybody -> control store, and back ----
+
+
+class CreateActor(Question[str | None]):
+    """An actor has handles from now on; the answer may be why not."""
+
+    spec: ActorSpec
+
+
+class StartActor(Message):
+    """The arguments of its constructor are there."""
+
+    id: bytes
+    deps: tuple[tuple[Name, Value], ...]
+
+
+class PrepareActor(Message):
+    """Your actor starts again: see to its arguments. One may be lost."""
+
+    id: bytes
+    number: int  # of the lost argument; -1: none
+    place: Address | None
+
+
+class FindActor(Question[ActorSpec | None]):
+    """Which actor has this name?"""
+
+    name: str
+    namespace: str
+
+
+class Follow(Message):
+    """Tell me the state of an actor, now and when it changes."""
+
+    id: bytes
+
+
+class ActorState(Message):
+    """The state of an actor that you follow."""
+
+    id: bytes
+    state: str
+    worker: Address | None
+    why: str
+    error: bytes | None
+
+
+class EndActor(Question[None]):
+    """End an actor, or only its process: it may start again."""
+
+    id: bytes
+    no_restart: bool
+    why: str
+    at_once: bool
+
+
+class Events(Question[None]):
+    """What ran where and when, pickled: (node, row, [Event])."""
+
+    blob: bytes
+
+
+class Query(Question[list[Any]]):
+    """Give a table: nodes, actors, groups or events."""
+
+    what: str
+
+
+class CreateGroup(Question[str | None]):
+    """Make a placement group; the answer may be why not."""
+
+    spec: GroupSpec
+
+
+class AwaitGroup(Question[list[Address] | str]):
+    """Where are its bundles? The answer may be why nowhere."""
+
+    id: str
+
+
+class FindGroup(Question[GroupSpec | None]):
+    """Which placement group has this name?"""
+
+    name: str
+    namespace: str
+
+
+class RemoveGroup(Question[None]):
+    """Remove a placement group."""
+
+    id: str
 
 
 def in_group(resource: str, group: str, index: int = -1) -> str:

@@ -1,6 +1,6 @@
 """What tasks print, on its way to the eyes of who runs the program.
 
-    worker: Stream ── pipe ─> node: Lines ── printed ──> driver: show()
+    worker: Stream ── pipe ─> node: Lines ─── Print ───> driver: show()
             "\\xfff\\xfehello\\n"     ("f", "hello")      (f pid=7, ...) hello
 
 Rules:

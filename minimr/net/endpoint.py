@@ -1,11 +1,10 @@
-"""A process among others: messages by name, questions, timers.
+"""A process among others: messages, questions, timers.
 
-    other processes ══ hub ══> step() ──> _on_NAME(peer, *fields)
+    other processes ══ hub ══> step() ──> handler(peer, message)
                                     └───> answers to questions, timers
 
-A message is a tuple, its name first: ("done", task, results) calls the
-method `_on_done(peer, task, results)` of whoever serves it here. A question
-comes with one argument more, a function that takes the answer.
+What a message is says `messages.py`. Each type has one handler here; that
+of a question gets a function as well, which takes the answer.
 
 Rules:
 
@@ -26,41 +25,40 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from minimr.net.channel import Address, reachable
 from minimr.net.hub import Hub, Joined, Left, Received
 from minimr.net.kinds import CLUSTER
+from minimr.net.messages import (
+    GONE,
+    Answer,
+    Ask,
+    Caller,
+    Gone,
+    Handler,
+    Hello,
+    Home,
+    Question,
+    R,
+    Reply,
+    restored,
+)
 from minimr.net.peer import Peer
 from minimr.system import machine
 
 log = logging.getLogger(__name__)
 
-Reply = Callable[[Any], None]
-
-GONE = "the other process is gone"
-
-
-class Hello(NamedTuple):
-    """The first message on every link: who is calling."""
-
-    kind: str
-    process: bytes  # random; prefix of the ids that it makes
-    address: Address
-    pid: int
-    home: Address  # of the node that it belongs to
-
-
-NOBODY = Hello("?", b"", ("", 0), 0, ("", 0))
+NOBODY = Caller("?", b"", ("", 0), 0, ("", 0))
 
 
 class Endpoint:
     """One process's end of all its links.
 
     Attributes:
-        handlers: {name of a message: called with (peer, *fields)}.
-        left: called with (peer, why) when one is gone; `peer.data` is its
-            Hello.
+        handlers: {name of a type of message: its handler}.
+        left: called with (peer, why) when one is gone; `peer.data` is the
+            Caller that it was.
     """
 
     def __init__(self, kind: str, token: bytes, address: Address) -> None:
@@ -71,22 +69,34 @@ class Endpoint:
         self.address = (reachable(host), port)  # it may listen everywhere
         self.home = self.address  # of the node that this process belongs to
         self.lock = machine.recursive_lock()
-        self.handlers: dict[str, Callable[..., None]] = {}
+        self.handlers: dict[str, Handler] = {}
         self.left: list[Callable[[Peer, str], None]] = []
         self.links: dict[Address, Peer] = {}
-        self._asked: dict[int, tuple[Peer, Reply]] = {}
+        self._asked: dict[int, tuple[Peer, Reply[Any]]] = {}
         self._numbers = itertools.count()
         self._polling = False
         self._calls: deque[Callable[[], None]] = deque()
         self._calling = False
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
-        self.serve(self)
+        self.serve(
+            Hello.to(self._on_hello),
+            Home.to(self._on_home),
+            Ask.to(self._on_ask),
+            Answer.to(self._on_answer),
+        )
 
-    def serve(self, owner: object) -> None:
-        """Give messages to the `_on_` methods of an object."""
-        for name in dir(owner):
-            if name.startswith("_on_"):
-                self.handlers[name[4:]] = getattr(owner, name)
+    def serve(self, *handlers: Handler) -> None:
+        """Handle types of messages.
+
+        Raises:
+            ValueError: one has a handler already.
+        """
+        for handler in handlers:
+            name = handler.kind.__name__
+            other = self.handlers.setdefault(name, handler)
+            if other is not handler:
+                both = f"{other.call} and {handler.call}"
+                raise ValueError(f"{name} has two handlers: {both}")
 
     def link(self, address: Address) -> Peer:
         """Give the link to an address, a new one at the first use."""
@@ -95,17 +105,20 @@ class Endpoint:
             peer = self.links[address] = self.hub.dial(address, CLUSTER)
             peer.data = NOBODY._replace(address=address, home=address)
             me = (self.kind, self.process, self.address, machine.pid())
-            peer.post(("hello", *me, self.home))
+            peer.post(Hello(Caller(*me, self.home)))
         return peer
 
-    def ask(self, peer: Peer, callback: Reply, *question: Any) -> None:
+    def ask(
+        self, peer: Peer, callback: Reply[R | Gone], question: Question[R]
+    ) -> None:
         """Send a question; the callback gets the answer, or `GONE`."""
         if peer.closed:
             callback(GONE)
             return
         number = next(self._numbers)
         self._asked[number] = (peer, callback)
-        peer.post(("ask", number, *question))
+        name = type(question).__name__
+        peer.post(Ask(number, name, tuple(question)))
 
     def later(self, seconds: float, function: Callable[[], None]) -> None:
         """Call a function in `step` when that time has passed."""
@@ -144,7 +157,8 @@ class Endpoint:
                 if type(event) is Received:
                     try:
                         for message in event.message:
-                            self.handlers[message[0]](event.peer, *message[1:])
+                            kind, call = self.handlers[message[0]]
+                            call(event.peer, restored(kind, message[1:]))
                     except Exception:  # noqa: BLE001  another's message
                         self._refuse(event.peer)
                 elif isinstance(event, Left):
@@ -162,27 +176,27 @@ class Endpoint:
             self.hub.drop(peer)
             self._lose(peer, "it sent a bad message")
 
-    def _on_ask(self, peer: Peer, number: int, name: str, *body: Any) -> None:
+    def _on_ask(self, peer: Peer, ask: Ask) -> None:
         # The answer may be given at once or later.
-        reply = partial(self._answer, peer, number)
-        self.handlers[name](peer, *body, reply)
+        reply = partial(self._answer, peer, ask.number)
+        kind, call = self.handlers[ask.name]
+        call(peer, restored(kind, ask.fields), reply)
 
     def _answer(self, peer: Peer, number: int, body: Any) -> None:
-        peer.post(("answer", number, body))
+        peer.post(Answer(number, body))
 
-    def _on_answer(self, peer: Peer, number: int, body: Any) -> None:
-        if number in self._asked:
-            self._asked.pop(number)[1](body)
+    def _on_answer(self, peer: Peer, answer: Answer) -> None:
+        if answer.number in self._asked:
+            self._asked.pop(answer.number)[1](answer.body)
 
-    def _on_hello(self, peer: Peer, *hello: Any) -> None:
+    def _on_hello(self, peer: Peer, hello: Hello) -> None:
         # Of two that dialled each other, both links stay; either will do.
-        about = Hello(*hello)
-        self.links.setdefault(about.address, peer)
-        peer.data = about
-        peer.post(("home", self.home))
+        self.links.setdefault(hello.caller.address, peer)
+        peer.data = hello.caller
+        peer.post(Home(self.home))
 
-    def _on_home(self, peer: Peer, home: Address) -> None:
-        peer.data = peer.data._replace(home=home)
+    def _on_home(self, peer: Peer, home: Home) -> None:
+        peer.data = peer.data._replace(home=home.address)
 
     def drop_node(self, address: Address, why: str) -> None:
         """Hang up on a node that is dead, and on its processes.

@@ -18,6 +18,7 @@ from minimr.net.channel import MAX_VECTORS, Address, remaining, vectors
 from minimr.net.codec import encode
 from minimr.net.frames import FrameReader
 from minimr.net.handshake import Handshake
+from minimr.net.messages import Message
 from minimr.net.seal import Seal
 from minimr.system import machine
 
@@ -68,9 +69,9 @@ class Peer:
         self._queue += self._vectors(message)
         self.flush()
 
-    def post(self, message: Any) -> None:
+    def post(self, message: Message) -> None:
         """Add a message to the next batch. Runs in: any thread."""
-        self._outbox.append(message)
+        self._outbox.append((type(message).__name__, *message))
         self._hub.dirty.add(self)
 
     def posted(self) -> int:

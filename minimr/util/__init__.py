@@ -7,6 +7,7 @@ from typing import Any
 
 from minimr.core.api.left_out import missing
 from minimr.core.api.session import own_host, session
+from minimr.core.messages import Query
 from minimr.util.actor_pool import ActorPool
 from minimr.util.placement_group import (
     get_current_placement_group,
@@ -41,7 +42,7 @@ def get_node_ip_address() -> str:
 def list_named_actors(all_namespaces: bool = False) -> list[Any]:
     """Give the names of living actors. Ray: the same."""
     runtime = session()
-    rows = runtime.ask_head("query", "actors")
+    rows = runtime.ask_head(Query("actors"))
     named = [row for row in rows if row["name"] and row["state"] != "DEAD"]
     if all_namespaces:
         return [

@@ -67,7 +67,7 @@ class PlacementGroup:
                     )
                 runtime.objects.fulfil(ref.entry, value)
 
-            runtime.ask(runtime.head(), answered, "await_group", self.id)
+            runtime.ask(runtime.head(), answered, m.AwaitGroup(self.id))
         runtime.hub.flush()
         return ref
 
@@ -144,7 +144,7 @@ def placement_group(
         strategy,
         lifetime == "detached",
     )
-    why = runtime.ask_head("create_group", spec)
+    why = runtime.ask_head(m.CreateGroup(spec))
     if why is not None:
         raise ValueError(why)
     return _handle(spec)
@@ -185,7 +185,7 @@ def remove_placement_group(placement_group: PlacementGroup) -> None:
 
     Blocks: until the control store has noted it.
     """
-    session().ask_head("remove_group", placement_group.id)
+    session().ask_head(m.RemoveGroup(placement_group.id))
 
 
 def get_placement_group(placement_group_name: str) -> PlacementGroup:
@@ -195,11 +195,12 @@ def get_placement_group(placement_group_name: str) -> PlacementGroup:
         ValueError: there is none.
     """
     runtime = session()
-    about = (placement_group_name, runtime.job.namespace)
-    spec = runtime.ask_head("find_group", *about) if about[0] else None
+    name, namespace = placement_group_name, runtime.job.namespace
+    question = m.FindGroup(name, namespace)
+    spec = runtime.ask_head(question) if name else None
     if spec is None:
         raise ValueError(
-            f"Failed to look up placement group with name: {about[0]!r}"
+            f"Failed to look up placement group with name: {name!r}"
         )
     return _handle(spec)
 
@@ -208,7 +209,7 @@ def placement_group_table(
     placement_group: PlacementGroup | None = None,
 ) -> dict[str, Any]:
     """Describe a group, or all of them by their ids."""
-    rows = session().ask_head("query", "groups")
+    rows = session().ask_head(m.Query("groups"))
     table = {row["placement_group_id"]: row for row in rows}
     if placement_group is None:
         return table

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
+from minimr.core import messages as m
 from minimr.core.api.session import session
 from minimr.core.api.trace import task_rows
 
@@ -132,7 +133,7 @@ def list_nodes(
             resources_total=dict(node.total),
             labels=dict(node.labels),
         )
-        for node in runtime.ask_head("query", "nodes")
+        for node in runtime.ask_head(m.Query("nodes"))
     ]
     return _chosen(NodeState, rows, filters, limit)
 
@@ -166,7 +167,7 @@ def list_actors(
     pids = {row["address"]: row["pid"] for row in _of_nodes("workers")}
     rows = [
         ActorState(pid=pids.get(row.pop("worker"), 0), **row)
-        for row in session().ask_head("query", "actors")
+        for row in session().ask_head(m.Query("actors"))
     ]
     return _chosen(ActorState, rows, filters, limit)
 
@@ -251,7 +252,7 @@ def _one(
 
 
 def _of_nodes(what: str) -> list[dict[str, Any]]:
-    nodes = session().ask_head("query", "nodes")
+    nodes = session().ask_head(m.Query("nodes"))
     return _asked([node.address for node in nodes if node.alive], what)
 
 
@@ -264,7 +265,7 @@ def _asked(addresses: Sequence[Any], what: str) -> list[dict[str, Any]]:
                 answers.append(runtime.inspect(what))
                 continue
             link = runtime.link(address)
-            runtime.ask(link, answers.append, "inspect", what)
+            runtime.ask(link, answers.append, m.Inspect(what))
     runtime.wait_for(lambda: len(answers) == len(addresses), None)
     return [row for rows in answers if isinstance(rows, list) for row in rows]
 

@@ -19,7 +19,7 @@ from minimr.core.api.remote import (
     refuse,
 )
 from minimr.core.api.session import session
-from minimr.core.messages import ActorSpec, Call, Inline
+from minimr.core.messages import ActorSpec, Call, FindActor, Inline
 from minimr.core.process import executor
 from minimr.core.process.refs import ObjectRef
 from minimr.core.process.runtime import Runtime, current
@@ -289,7 +289,7 @@ def find_actor(
     runtime: Runtime, name: str, namespace: str
 ) -> ActorHandle | None:
     """Look for an actor. Blocks: until the control store answers."""
-    spec = runtime.ask_head("find_actor", name, namespace)
+    spec = runtime.ask_head(FindActor(name, namespace))
     return ActorHandle(spec, None) if isinstance(spec, ActorSpec) else None
 
 

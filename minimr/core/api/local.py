@@ -84,16 +84,16 @@ class LocalRuntime:
         """Return what has run: nothing is noted."""
         return []
 
-    def ask_head(self, _: str, what: str) -> list[Any]:
+    def ask_head(self, query: m.Query) -> list[Any]:
         """Give the rows of a table of the cluster, of which this is all."""
-        if what == "actors":
+        if query.what == "actors":
             return [
                 {"name": name, "state": "ALIVE", "ray_namespace": "local"}
                 for name in self._names
             ]
         about = (self.resources, self.resources, machine.pid(), True)
         node = m.NodeInfo("local", self.address, *about)
-        return [node] if what == "nodes" else []
+        return [node] if query.what == "nodes" else []
 
     def find(self, name: str) -> Any:
         """Give the actor of that name, or None."""

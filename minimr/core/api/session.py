@@ -220,7 +220,7 @@ def _own_node(runtime: Runtime, where: Address) -> Address:
         return where
     with runtime.lock:
         link = runtime.link(where)
-    nodes = runtime.call(link, "query", "nodes", timeout_s=QUERY_TIMEOUT_S)
+    nodes = runtime.call(link, m.Query("nodes"), QUERY_TIMEOUT_S)
     for node in nodes if isinstance(nodes, list) else []:
         if node.alive and node.address[0] == host:
             return tuple(node.address)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from minimr.core import messages as m
 from minimr.core.api.actors import ActorHandle, find_actor
 from minimr.core.api.generator import ObjectRefGenerator
 from minimr.core.api.local import LocalActor, LocalRuntime
@@ -127,7 +128,7 @@ def cancel(ref: Any, *, force: bool = False, recursive: bool = True) -> None:
         if entry is not None and entry.owner is not None:
             made_by = entry.id[: -len(FIRST)]
             owner = runtime.link(entry.owner)
-            owner.post(("cancel", made_by, force, recursive))
+            owner.post(m.Abort(made_by, force, recursive))
         elif task is not None:
             runtime.tasks.cancel(task, force, recursive)
     runtime.hub.flush()
@@ -192,7 +193,7 @@ def nodes() -> list[dict[str, Any]]:
             "Labels": dict(node.labels),
             "pid": node.pid,
         }
-        for node in started().ask_head("query", "nodes")
+        for node in started().ask_head(m.Query("nodes"))
     ]
 
 
@@ -208,7 +209,7 @@ def available_resources() -> dict[str, float]:
 
 def _sum(what: str) -> dict[str, float]:
     sums: dict[str, float] = {}
-    for node in started().ask_head("query", "nodes"):
+    for node in started().ask_head(m.Query("nodes")):
         for name, amount in getattr(node, what).items() if node.alive else ():
             sums[name] = sums.get(name, 0.0) + amount
     return {name: amount for name, amount in sums.items() if amount > 0}

@@ -1,6 +1,6 @@
 """Placement groups: bundles of resources, reserved together on the nodes.
 
-    create_group ──> PENDING ── place() ──> reserve on each node
+    CreateGroup ───> PENDING ── place() ──> Reserve on each node
                         ▲                    │          │
                         └── one has refused ─┘          ▼
                               a node dies <──────── CREATED
@@ -32,7 +32,9 @@ from typing import Any
 
 from minimr.core import messages as m
 from minimr.core.scheduler import holds, total
-from minimr.net.endpoint import Endpoint, Reply
+from minimr.net.channel import Address
+from minimr.net.endpoint import Endpoint
+from minimr.net.messages import Handler, Reply
 from minimr.net.peer import Peer
 
 MAX_REMOVED = 1000  # still listed
@@ -112,12 +114,21 @@ class Groups:
         self.nodes = nodes
         self.groups: dict[str, Group] = {}
         self._removed: deque[str] = deque()  # still listed, the oldest first
-        endpoint.serve(self)
         endpoint.left.append(self._left)
 
+    def handlers(self) -> list[Handler]:
+        """List what it is asked."""
+        return [
+            m.CreateGroup.to(self._on_create_group),
+            m.FindGroup.to(self._on_find_group),
+            m.AwaitGroup.to(self._on_await_group),
+            m.RemoveGroup.to(self._on_remove_group),
+        ]
+
     def _on_create_group(
-        self, peer: Peer, spec: m.GroupSpec, reply: Reply
+        self, peer: Peer, create: m.CreateGroup, reply: Reply[str | None]
     ) -> None:
+        spec = create.spec
         if spec.name and self._named(spec.name, spec.namespace):
             reply(f"the name {spec.name!r} is taken by a placement group")
             return
@@ -135,13 +146,15 @@ class Groups:
         return None
 
     def _on_find_group(
-        self, peer: Peer, name: str, namespace: str, reply: Reply
+        self, peer: Peer, find: m.FindGroup, reply: Reply[m.GroupSpec | None]
     ) -> None:
-        group = self._named(name, namespace)
+        group = self._named(find.name, find.namespace)
         reply(None if group is None else group.spec)
 
-    def _on_await_group(self, peer: Peer, id: str, reply: Reply) -> None:
-        self.when_created(id, reply)
+    def _on_await_group(
+        self, peer: Peer, wait: m.AwaitGroup, reply: Reply[list[Address] | str]
+    ) -> None:
+        self.when_created(wait.id, reply)
 
     def when_created(self, id: str, function: Callable[[Any], None]) -> None:
         """Call it with the addresses of the bundles, or why there are none."""
@@ -178,9 +191,7 @@ class Groups:
             self.endpoint.ask(
                 self.endpoint.link(self.nodes[id].address),
                 partial(self._answered, group, id, here),
-                "reserve",
-                spec.id,
-                [(i, spec.bundles[i]) for i in here],
+                m.Reserve(spec.id, [(i, spec.bundles[i]) for i in here]),
             )
 
     def _answered(
@@ -211,14 +222,16 @@ class Groups:
         for id in {id for id in group.nodes if id is not None}:
             if self.nodes[id].alive:
                 link = self.endpoint.link(self.nodes[id].address)
-                link.post(("unreserve", group.spec.id))
+                link.post(m.Unreserve(group.spec.id))
         group.nodes = [None] * len(group.nodes)
 
     # ---- the end ----
 
-    def _on_remove_group(self, peer: Peer, id: str, reply: Reply) -> None:
-        if id in self.groups:
-            self._remove(self.groups[id])
+    def _on_remove_group(
+        self, peer: Peer, remove: m.RemoveGroup, reply: Reply[None]
+    ) -> None:
+        if remove.id in self.groups:
+            self._remove(self.groups[remove.id])
         reply(None)
 
     def _remove(self, group: Group) -> None:

@@ -1,7 +1,7 @@
 """The control store (Ray: GCS): what the whole cluster has to agree on.
 
-    nodes: report ──> table ──> view to all nodes; silence: dead
-    actors: create_actor ──> demand, leased, become ──> actor, to followers
+    nodes: Report ──> table ──> View to all nodes; silence: dead
+    actors: CreateActor ──> Demand, Leased, Become ──> ActorState, to followers
 
 Rules:
 
@@ -33,7 +33,8 @@ from minimr.exceptions import (
     ActorUnschedulableError,
 )
 from minimr.net.channel import Address
-from minimr.net.endpoint import GONE, Endpoint, Reply
+from minimr.net.endpoint import Endpoint
+from minimr.net.messages import GONE, Handler, Reply
 from minimr.net.peer import Peer
 from minimr.system import machine
 
@@ -65,10 +66,10 @@ class Actor:
     def __str__(self) -> str:
         return f"{self.spec.class_name} {self.spec.id.hex()}"
 
-    def told(self) -> tuple[Any, ...]:
+    def told(self) -> m.ActorState:
         """Give the message to its followers."""
-        state = (self.spec.id, self.state, self.worker, self.why, self.error)
-        return ("actor", *state)
+        about = (self.worker, self.why, self.error)
+        return m.ActorState(self.spec.id, self.state, *about)
 
     def row(self, nodes: dict[Address, str]) -> dict[str, Any]:
         """Describe it; `nodes` has their ids."""
@@ -109,12 +110,30 @@ class Control:
         endpoint.left.append(self._left)
         self._check_silence()
 
+    def handlers(self) -> list[Handler]:
+        """List what it is told and asked."""
+        return [
+            m.Report.to(self._on_report),
+            m.CreateActor.to(self._on_create_actor),
+            m.StartActor.to(self._on_start_actor),
+            m.FindActor.to(self._on_find_actor),
+            m.Follow.to(self._on_follow),
+            m.EndActor.to(self._on_end_actor),
+            m.Leased.to(self._on_leased),
+            m.Refused.to(self._on_refused),
+            m.Died.to(self._on_died),
+            m.Events.to(self._on_events),
+            m.Query.to(self._on_query),
+            *self.groups.handlers(),
+        ]
+
     # ---- nodes ----
 
-    def _on_report(self, peer: Peer, info: m.NodeInfo) -> None:
+    def _on_report(self, peer: Peer, report: m.Report) -> None:
+        info = report.info
         known = self.nodes.get(info.id)
         if known is not None and not known.alive:
-            peer.post(("stop", "the cluster has declared this node dead"))
+            peer.post(m.Stop("the cluster has declared this node dead"))
             return
         self.nodes[info.id] = info
         if info.id not in self._seen:
@@ -130,7 +149,7 @@ class Control:
                 self._start(actor)
 
     def _tell_nodes(self) -> None:
-        view = ("view", list(self.nodes.values()))
+        view = m.View(list(self.nodes.values()))
         for node in self.nodes.values():
             if node.alive and len(self.nodes) > 1:
                 # On the link that carries demands: these come behind it.
@@ -175,8 +194,9 @@ class Control:
     # ---- actors ----
 
     def _on_create_actor(
-        self, peer: Peer, spec: m.ActorSpec, reply: Reply
+        self, peer: Peer, create: m.CreateActor, reply: Reply[str | None]
     ) -> None:
+        spec = create.spec
         key = (spec.namespace, spec.name or "")
         if key in self.names:
             reply(f"the name {spec.name!r} is taken in namespace {key[0]!r}")
@@ -187,10 +207,10 @@ class Control:
         log.debug("actor %s: %s asks for it", actor, peer.name)
         reply(None)
 
-    def _on_start_actor(self, peer: Peer, id: bytes, deps: Any) -> None:
-        actor = self.actors.get(id)
+    def _on_start_actor(self, peer: Peer, start: m.StartActor) -> None:
+        actor = self.actors.get(start.id)
         if actor is not None:  # its name was not taken
-            actor.spec = actor.spec._replace(deps=deps)
+            actor.spec = actor.spec._replace(deps=start.deps)
             self._start(actor)
 
     def _start(self, actor: Actor) -> None:
@@ -242,8 +262,7 @@ class Control:
         """
         actor.lease = actor.node = None
         if not actor.maker.closed:
-            about = (actor.spec.id, number, place)
-            actor.maker.post(("prepare_actor", *about))
+            actor.maker.post(m.PrepareActor(actor.spec.id, number, place))
         elif number < 0:  # detached: they may still be there
             self._start(actor)
         else:
@@ -258,11 +277,10 @@ class Control:
             log.debug("actor %s: the node at %s is asked", actor, where)
         wanted = (actor.demand, spec.place, spec.hold, spec.job.id)
         demand = m.Demand(*wanted, workers, hops, driver=spec.job.driver)
-        self.endpoint.link(node).post(("demand", demand))
+        self.endpoint.link(node).post(demand)
 
-    def _on_refused(
-        self, peer: Peer, number: int, node: Address | None, why: str
-    ) -> None:
+    def _on_refused(self, peer: Peer, refused: m.Refused) -> None:
+        number, node, why = refused.number, refused.node, refused.why
         actor = self._demands.get(number)
         if actor is None:
             return
@@ -277,10 +295,11 @@ class Control:
             actor.error = fail(ActorUnschedulableError(text)).error
             self._die(actor, why)
 
-    def _on_leased(self, peer: Peer, number: int, grant: m.Grant) -> None:
-        actor = self._demands.pop(number, None)
+    def _on_leased(self, peer: Peer, leased: m.Leased) -> None:
+        actor = self._demands.pop(leased.number, None)
+        grant = leased.grant
         if actor is None:
-            peer.post(("release", grant.lease, ""))  # it was killed meanwhile
+            peer.post(m.Release(grant.lease, ""))  # it was killed meanwhile
             return
         spec, restarts = actor.spec, actor.restarts
         actor.lease = grant.lease
@@ -300,13 +319,13 @@ class Control:
                 self._change(actor, "ALIVE")
 
         link = self.endpoint.link(grant.worker)
-        link.post(("granted", grant, spec.hold, spec.job))
-        self.endpoint.ask(link, ready, "become", spec, restarts)
+        link.post(m.Granted(grant, spec.hold, spec.job))
+        self.endpoint.ask(link, ready, m.Become(spec, restarts))
 
-    def _on_died(self, peer: Peer, lease: int, why: str, begun: int) -> None:
+    def _on_died(self, peer: Peer, died: m.Died) -> None:
         for actor in list(self.actors.values()):
-            if (actor.node, actor.lease) == (peer.data.address, lease):
-                self._lost(actor, why)
+            if (actor.node, actor.lease) == (peer.data.address, died.lease):
+                self._lost(actor, died.why)
 
     def _change(self, actor: Actor, state: str) -> None:
         actor.state = state
@@ -337,7 +356,7 @@ class Control:
             self._demand(actor, actor.node, 0, workers=0)
         elif actor.node is not None and actor.lease is not None:
             node = self.endpoint.link(actor.node)
-            node.post(("release", actor.lease, why, at_once))
+            node.post(m.Release(actor.lease, why, at_once))
 
     def _lost(self, actor: Actor, why: str) -> None:
         actor.lease = actor.worker = actor.node = None
@@ -355,18 +374,13 @@ class Control:
             self._start(actor)
 
     def _on_end_actor(
-        self,
-        peer: Peer,
-        id: bytes,
-        no_restart: bool,
-        why: str,
-        at_once: bool,
-        reply: Reply,
+        self, peer: Peer, end: m.EndActor, reply: Reply[None]
     ) -> None:
-        if id in self.actors:
-            if peer.data.address == self.actors[id].worker:
-                self.actors[id].lease = None  # its process ends by itself
-            self._kill(self.actors[id], why, no_restart, at_once)
+        actor = self.actors.get(end.id)
+        if actor is not None:
+            if peer.data.address == actor.worker:
+                actor.lease = None  # its process ends by itself
+            self._kill(actor, end.why, end.no_restart, end.at_once)
         reply(None)
 
     def _kill(
@@ -380,27 +394,35 @@ class Control:
             self._end_process(actor, why, at_once)
 
     def _on_find_actor(
-        self, peer: Peer, name: str, namespace: str, reply: Reply
+        self, peer: Peer, find: m.FindActor, reply: Reply[m.ActorSpec | None]
     ) -> None:
-        id = self.names.get((namespace, name))
+        id = self.names.get((find.namespace, find.name))
         reply(None if id is None else self.actors[id].spec)
 
-    def _on_follow(self, peer: Peer, id: bytes, again: bool = True) -> None:
+    def _on_follow(
+        self, peer: Peer, follow: m.Follow, again: bool = True
+    ) -> None:
+        id = follow.id
         if id in self.actors:
             self.actors[id].followers.add(peer)
             peer.post(self.actors[id].told())
         elif again:  # its creation may wait to be read from another link
-            later = partial(self._on_follow, peer, id, False)
+            later = partial(self._on_follow, peer, follow, False)
             self.endpoint.later(CHECK_S, later)
         else:
             error = fail(ActorDiedError("the actor has died, long ago")).error
-            peer.post(("actor", id, "DEAD", None, "", error))
+            peer.post(m.ActorState(id, "DEAD", None, "", error))
 
-    def _on_events(self, peer: Peer, blob: bytes, reply: Reply) -> None:
-        self.events.append(blob)
+    def _on_events(
+        self, peer: Peer, events: m.Events, reply: Reply[None]
+    ) -> None:
+        self.events.append(events.blob)
         reply(None)
 
-    def _on_query(self, peer: Peer, what: str, reply: Reply) -> None:
+    def _on_query(
+        self, peer: Peer, query: m.Query, reply: Reply[list[Any]]
+    ) -> None:
+        what = query.what
         tables: dict[str, Any] = {
             "nodes": self.nodes.values(),
             "events": self.events,

@@ -1,7 +1,7 @@
 """The processes of a cluster that run no user code: nodes, one the head.
 
-    owners ──── demand, release ────> node: resources, leases, workers
-    processes ─ create, seal, fetch ─> node: the object store ── pull ── node
+    owners ──── Demand, Release ────> node: resources, leases, workers
+    processes ─ Create, Seal, Fetch ─> node: the object store ── Pull ── node
     everybody ─ nodes, actors, names ─> head: a node and the control store
 
 One thread each, and no locks: a node decides, and never waits. It knows the

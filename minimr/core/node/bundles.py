@@ -1,7 +1,7 @@
 """The bundles of placement groups that one node has set aside.
 
-    control store ── reserve(group, bundles) ──> all of them fit, or none
-                  ── unreserve(group)        ──> who uses them ends
+    control store ── Reserve(group, bundles) ──> all of them fit, or none
+                  ── Unreserve(group)        ──> who uses them ends
 
 See `minimr/core/control/placement_groups.py` for what a bundle is.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from minimr.core import messages as m
 from minimr.core.scheduler import Pool, holds, total
-from minimr.net.endpoint import Reply
+from minimr.net.messages import Handler, Reply
 from minimr.net.peer import Peer
 
 
@@ -36,13 +36,17 @@ class Bundles:
         # {group: what each bundle took from the node, its GPUs}
         self._taken: dict[str, list[tuple[m.Amounts, tuple[int, ...]]]] = {}
 
+    def handlers(self) -> list[Handler]:
+        """List what it is told and asked."""
+        return [
+            m.Reserve.to(self._on_reserve),
+            m.Unreserve.to(self._on_unreserve),
+        ]
+
     def _on_reserve(
-        self,
-        peer: Peer,
-        group: str,
-        bundles: list[tuple[int, m.Amounts]],
-        reply: Reply,
+        self, peer: Peer, reserve: m.Reserve, reply: Reply[bool]
     ) -> None:
+        group, bundles = reserve.group, reserve.bundles
         need = total([dict(amounts) for _, amounts in bundles])
         enough = holds(self.pool.available, need)
         if enough:
@@ -52,7 +56,8 @@ class Bundles:
         reply(enough)
         self._changed()
 
-    def _on_unreserve(self, peer: Peer, group: str) -> None:
+    def _on_unreserve(self, peer: Peer, unreserve: m.Unreserve) -> None:
+        group = unreserve.group
         taken = self._taken.pop(group, None)
         if taken is not None:
             why = "its placement group was removed"

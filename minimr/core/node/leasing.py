@@ -1,7 +1,7 @@
 """Who gets which worker of a node, and for how long.
 
-    demand ── decide ──┬─ here: an idle worker, or a new one ─> leased
-    (an owner, or the  ├─ there, or never ─> refused
+    Demand ── decide ──┬─ here: an idle worker, or a new one ─> Leased
+    (an owner, or the  ├─ there, or never ─> Refused
      control store for └─ wait: idle leases of others are asked back, busy
      an actor)                  ones when they are older than a slice of time
 
@@ -28,6 +28,7 @@ from minimr.core import messages as m
 from minimr.core.node.worker_pool import Worker
 from minimr.core.scheduler import NeverError, decide
 from minimr.net.channel import Address
+from minimr.net.messages import Handler
 from minimr.net.peer import Peer
 from minimr.system import machine
 
@@ -80,6 +81,14 @@ class Leasing:
         self._turn = 0  # of SPREAD, round the nodes
         self._slicing = False
 
+    def handlers(self) -> list[Handler]:
+        """List what it is told."""
+        return [
+            m.Demand.to(self._on_demand),
+            m.Release.to(self._on_release),
+            m.Blocked.to(self._on_blocked),
+        ]
+
     def _on_demand(self, peer: Peer, demand: m.Demand) -> None:
         key = (peer, demand.number)
         want = self._wants.setdefault(key, Want(peer, demand, 0))
@@ -128,7 +137,8 @@ class Leasing:
             about = (self._turn, hops, want.count)
             place = decide(shape, node.id, nodes, *about)
         except NeverError as never:
-            want.peer.post(("refused", want.demand.number, None, str(never)))
+            number = want.demand.number
+            want.peer.post(m.Refused(number, None, str(never)))
             want.count = 0
             self._count(want)
             return False
@@ -142,7 +152,7 @@ class Leasing:
             self._grant(want)
         else:
             self._expect(place, want.demand.shape)
-            want.peer.post(("refused", want.demand.number, place, ""))
+            want.peer.post(m.Refused(want.demand.number, place, ""))
         return True
 
     def _count(self, want: Want) -> None:
@@ -202,17 +212,16 @@ class Leasing:
                 kind, *where = want.demand.shape.strategy or ("DEFAULT",)
                 group = (where[0], where[2]) if kind == "group" else None
                 grant = m.Grant(*about, others, group)
-                want.peer.post(("leased", want.demand.number, grant))
+                want.peer.post(m.Leased(want.demand.number, grant))
                 who = (lease.number, worker.pid, want.peer.name)
                 log.debug("lease %d: worker %d is granted to %s", *who)
                 return True
         return False
 
-    def _on_release(
-        self, peer: Peer, lease: int, why: str, at_once: bool = False
-    ) -> None:
-        if lease in self.leases:
-            self._end(self.leases[lease], why, at_once)
+    def _on_release(self, peer: Peer, release: m.Release) -> None:
+        if release.lease in self.leases:
+            lease = self.leases[release.lease]
+            self._end(lease, release.why, release.at_once)
 
     def _end(self, lease: Lease, why: str, at_once: bool = False) -> None:
         if why and lease.worker is not None:
@@ -240,7 +249,7 @@ class Leasing:
             number, begun, _ = m.PROGRESS.unpack_from(worker.progress)
             if number != lease.number:
                 begun = 0  # it died before it heard of this lease
-            lease.want.peer.post(("died", lease.number, how, begun))
+            lease.want.peer.post(m.Died(lease.number, how, begun))
             lease.worker = None
             self._end(lease, "")
         self.schedule()
@@ -267,7 +276,8 @@ class Leasing:
                 self._end(lease, "its owner is gone")
         self.schedule()
 
-    def _on_blocked(self, peer: Peer, waits: bool) -> None:
+    def _on_blocked(self, peer: Peer, blocked: m.Blocked) -> None:
+        waits = blocked.waits
         for lease in self.leases.values():
             mine = lease.worker is not None and lease.worker.peer is peer
             if mine and lease.blocked != waits:
@@ -287,7 +297,7 @@ class Leasing:
             and lease.since <= horizon
         }
         for owner in owners:
-            owner.post(("reclaim", busy))
+            owner.post(m.Reclaim(busy))
 
     def _reclaim_busy(self) -> None:
         self._slicing = bool(self._wants)

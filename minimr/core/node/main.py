@@ -67,7 +67,7 @@ def serve(options: dict[str, Any]) -> str:
         node.hub.kind = "head"  # what who dials is told
         control = Control(node)
         control.nodes[node.id] = node.info()  # known to the first who asks
-        node.serve(control)
+        node.serve(*control.handlers())
 
     def terminated(*signal: Any) -> None:  # at any point of any function
         node.ending = node.ending or TERMINATED
@@ -99,7 +99,7 @@ def _end_with(node: Node, process: int) -> None:
 
     def ended() -> None:
         node.hub.unwatch_file(gone)  # it stays readable
-        node._on_stop(None, f"process {process} is gone")
+        node.stop(f"process {process} is gone")
 
     node.hub.watch_file(gone, ended)
 

@@ -1,8 +1,8 @@
 """A node: the process that has a machine's workers and its object store.
 
-    processes ── hello, attach ──> who is there        (here)
-    owners ── demand, release ──> leases               (`leasing.py`)
-    processes ── create, fetch ──> objects             (`transfer.py`)
+    processes ── Hello, Attach ──> who is there        (here)
+    owners ── Demand, Release ──> leases               (`leasing.py`)
+    processes ── Create, Fetch ──> objects             (`transfer.py`)
     workers ── prints ──> drivers                      (`prints.py`)
     workers ── ends ──> owners                         (here)
 
@@ -26,7 +26,8 @@ from minimr.core.node.print_forwarding import Prints
 from minimr.core.node.worker_pool import Worker, WorkerPool
 from minimr.core.scheduler import Pool
 from minimr.net.channel import Address
-from minimr.net.endpoint import GONE, Endpoint, Reply
+from minimr.net.endpoint import Endpoint
+from minimr.net.messages import GONE, Hello, Reply
 from minimr.net.peer import Peer
 from minimr.system import machine
 
@@ -58,9 +59,9 @@ class Node(Endpoint):
         self.pool = Pool({**resources, OWN + self.address[0]: 1.0})
         self.store = Store(store_bytes)
         self.transfers = Transfers(self, self.store)
-        self.serve(self.transfers)
+        self.serve(*self.transfers.handlers())
         self.prints = Prints(self, self.id)
-        self.serve(self.prints)
+        self.serve(*self.prints.handlers())
         self.workers = WorkerPool(
             self.hub, worker_main, self.prints, self._ended
         )
@@ -69,9 +70,17 @@ class Node(Endpoint):
         self.head = self.address
         self.driver: str | None = None  # its process; we end when it does
         self.leasing = Leasing(self)
-        self.serve(self.leasing)
+        self.serve(*self.leasing.handlers())
         leasing = self.leasing
-        self.serve(Bundles(self.pool, leasing.end_users, leasing.schedule))
+        bundles = Bundles(self.pool, leasing.end_users, leasing.schedule)
+        self.serve(*bundles.handlers())
+        self.serve(
+            m.Attach.to(self._on_attach),
+            m.View.to(self._on_view),
+            m.Inspect.to(self._on_inspect),
+            m.TellEvents.to(self._on_tell_events),
+            m.Stop.to(self._on_stop),
+        )
         self.ending: str | None = None  # why this node is to end
         self._reported: Any = None
         self.left.append(self._left)
@@ -85,7 +94,7 @@ class Node(Endpoint):
             if answer != GONE:  # else `_left` ends us
                 joined()
 
-        self.ask(self.link(head), answered, "query", "nodes")
+        self.ask(self.link(head), answered, m.Query("nodes"))
 
     def begin(self) -> None:
         """Have workers, and report to the control store from now on."""
@@ -114,17 +123,19 @@ class Node(Endpoint):
         self._tell(lambda _: None)
         self.later(REPORT_S, self._tick)
 
-    def _tell(self, told: Reply) -> None:
+    def _tell(self, told: Reply[Any]) -> None:
         """Tell the control store what the object store has done by now."""
         if self.store.events:
             row = (self.id, "object store", [*self.store.events])
             self.store.events.clear()
             head = self.link(self.head)
-            self.ask(head, told, "events", pickle.dumps(row))
+            self.ask(head, told, m.Events(pickle.dumps(row)))
         else:
             told(None)
 
-    def _on_tell_events(self, peer: Peer, reply: Reply) -> None:
+    def _on_tell_events(
+        self, peer: Peer, question: m.TellEvents, reply: Reply[None]
+    ) -> None:
         everyone = self.workers.workers.values()
         workers = [worker.peer for worker in everyone if worker.peer]
         left = 1 + len(workers)
@@ -136,7 +147,7 @@ class Node(Endpoint):
                 reply(None)
 
         for worker in workers:
-            self.ask(worker, told, "tell_events")
+            self.ask(worker, told, m.TellEvents())
         self._tell(told)
 
     def report(self) -> None:
@@ -144,7 +155,7 @@ class Node(Endpoint):
         info = self.info()
         if self._reported != info:
             self._reported = info
-            self.link(self.head).post(("report", info))
+            self.link(self.head).post(m.Report(info))
 
     def _trim(self) -> None:
         """End workers that are more than the CPUs and idle for long."""
@@ -160,7 +171,11 @@ class Node(Endpoint):
         self.workers.stop(worker, why)
         self.later(m.ENDING_S, partial(self.workers.kill, worker, why))
 
-    def _on_stop(self, peer: Peer | None, why: str) -> None:
+    def _on_stop(self, peer: Peer, stop: m.Stop) -> None:
+        self.stop(stop.why)
+
+    def stop(self, why: str) -> None:
+        """End this process when this step is over."""
         self.ending = self.ending or why  # it may be told once more
 
     def farewell(self, why: str) -> None:
@@ -168,7 +183,7 @@ class Node(Endpoint):
         for peer in self.links.values():
             ours = self.address in (self.head, peer.data.home)
             if ours and peer.data.kind == "driver":
-                peer.post(("stop", why))
+                peer.post(m.NodeEnds(why))
         self.workers.closed = True
         for worker in list(self.workers.workers.values()):
             self.end_worker(worker, why)
@@ -180,25 +195,25 @@ class Node(Endpoint):
 
     # ---- who is there ----
 
-    def _on_hello(self, peer: Peer, *hello: Any) -> None:
-        super()._on_hello(peer, *hello)
+    def _on_hello(self, peer: Peer, hello: Hello) -> None:
+        super()._on_hello(peer, hello)
         worker = self.workers.find(peer.data.process)
         if worker is not None:
             worker.peer, worker.address = peer, peer.data.address
             worker.idle_since = machine.monotonic()
             self.leasing.schedule()
 
-    def _on_attach(self, peer: Peer, reply: Reply) -> None:
+    def _on_attach(
+        self, peer: Peer, question: m.Attach, reply: Reply[m.Welcome]
+    ) -> None:
         arena = (machine.pid(), self.store.descriptor, self.store.arena.size)
         reply(m.Welcome(self.id, self.head, arena))
 
     def _left(self, peer: Peer, why: str) -> None:
         if peer.data.process.hex() == self.driver:
-            self._on_stop(None, "the driver is gone")
+            self.stop("the driver is gone")
         if peer.data.address == self.head != self.address:
-            self._on_stop(
-                None, "the head at {}:{} is gone: {}".format(*self.head, why)
-            )
+            self.stop("the head at {}:{} is gone: {}".format(*self.head, why))
         who = (peer.data.kind, peer.data.pid, why)
         log.debug("the %s of process %s is gone: %s", *who)
         self.transfers.process_left(peer, peer.data.address)
@@ -206,9 +221,10 @@ class Node(Endpoint):
         if peer.data.kind == "driver":
             self.leasing.job_ended(peer.data.process.hex())
 
-    def _on_view(self, peer: Peer, nodes: list[m.NodeInfo]) -> None:
+    def _on_view(self, peer: Peer, view: m.View) -> None:
         known = {node.id: node for node in self.nodes}
-        told, self._told = self._told, {n.id: n for n in nodes if n.alive}
+        told = self._told
+        self._told = {node.id: node for node in view.nodes if node.alive}
         # What we have sent there since is not undone by old news.
         self.nodes = [
             known[id] if id in known and told.get(id) == node else _copy(node)
@@ -220,12 +236,14 @@ class Node(Endpoint):
         if lost:
             for process in list(self.links.values()):
                 if process.data.kind in ("worker", "driver"):
-                    process.post(("view", nodes))
+                    process.post(view)
         for address in lost:
             self.drop_node(address, "it is dead")
         self.leasing.schedule()
 
-    def _on_inspect(self, peer: Peer, what: str, reply: Reply) -> None:
+    def _on_inspect(
+        self, peer: Peer, question: m.Inspect, reply: Reply[Any]
+    ) -> None:
         workers = [
             {
                 **self._process(worker.pid, worker.address, "WORKER"),
@@ -253,7 +271,8 @@ class Node(Endpoint):
             }
             for stored in self.store.objects.values()
         ]
-        reply(workers + drivers if what == "workers" else objects)
+        workers += drivers
+        reply(workers if question.what == "workers" else objects)
 
     def _process(
         self, pid: int, address: Address | None, kind: str

@@ -1,6 +1,6 @@
 """The object store of a node: one arena, and files for what does not fit.
 
-    create ─> offset ─> (the process writes) ─> seal ─> fetch: pinned
+    Create ─> offset ─> (the process writes) ─> Seal ─> Fetch: pinned
     full: copies of other nodes' objects go, least recently used first;
           then own objects are written to disk, and read back when asked for
     full of what is being read: others are read, and written, on disk

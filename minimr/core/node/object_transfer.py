@@ -1,8 +1,8 @@
 """The store's side that talks: to processes, and to other nodes.
 
-process ── fetch ──> node A                        node B
+process ── Fetch ──> node A                        node B
                      room in the arena
-                     pull(part) ×4 under way ──────> store
+                     Pull(part) ×4 under way ──────> store
                      write <──────────────── bytes of the part
                      pin, answer with the offset
 """
@@ -17,9 +17,11 @@ from functools import partial
 from pickle import PickleBuffer
 from typing import Any
 
+from minimr.core import messages as m
 from minimr.core.node.object_store import Store
 from minimr.net.channel import Address
-from minimr.net.endpoint import Endpoint, Reply
+from minimr.net.endpoint import Endpoint
+from minimr.net.messages import Handler, Reply
 from minimr.net.peer import Peer
 from minimr.system import machine
 
@@ -42,7 +44,9 @@ class Coming:
     next: int = 0  # first byte that was not asked for
     here: int = 0  # bytes that have come
     begin: float = field(default_factory=lambda: machine.time())
-    readers: list[tuple[Peer, Reply]] = field(default_factory=list)
+    readers: list[tuple[Peer, Reply[m.Place | m.Missed]]] = field(
+        default_factory=list
+    )
 
 
 class Transfers:
@@ -58,22 +62,32 @@ class Transfers:
         # [(until when, what to call again)], in the order of the asking
         self._waiting: list[tuple[float, Callable[[float], None]]] = []
 
+    def handlers(self) -> list[Handler]:
+        """List what it is told and asked."""
+        return [
+            m.Create.to(self._on_create),
+            m.Seal.to(self._on_seal),
+            m.Unpin.to(self._on_unpin),
+            m.Free.to(self._on_free),
+            m.Pull.to(self._on_pull),
+            m.Fetch.to(self._on_fetch),
+        ]
+
     def _on_create(
         self,
         peer: Peer,
-        id: bytes,
-        size: int,
-        owner: Address,
-        reply: Reply,
+        create: m.Create,
+        reply: Reply[m.Place | str],
         until: float = 0.0,
     ) -> None:
+        id, size, owner = create.id, create.size, create.owner
         if peer.closed:
             return  # it has died while it waited
         if owner != peer.data.address:
             self.endpoint.link(owner)  # to learn when the owner dies
         place = self.store.create(id, size, owner, maker=peer)
         if isinstance(place, str):
-            again = partial(self._on_create, peer, id, size, owner, reply)
+            again = partial(self._on_create, peer, create, reply)
             if self._wait(size, until, again):
                 return
             place = self.store.create(
@@ -101,9 +115,9 @@ class Transfers:
         for until, again in waiting:
             again(until)
 
-    def _on_seal(self, peer: Peer, id: bytes) -> None:
-        self.store.seal(id)
-        for again in self._early.pop(id, ()):
+    def _on_seal(self, peer: Peer, seal: m.Seal) -> None:
+        self.store.seal(seal.id)
+        for again in self._early.pop(seal.id, ()):
             again()
         self.made_room()
 
@@ -122,44 +136,41 @@ class Transfers:
                 again()
         self.made_room()
 
-    def _on_unpin(self, peer: Peer, ids: list[bytes]) -> None:
-        for id in ids:
+    def _on_unpin(self, peer: Peer, unpin: m.Unpin) -> None:
+        for id in unpin.ids:
             self.store.unpin(id, peer)
         self.made_room()
 
-    def _on_free(self, peer: Peer, ids: list[bytes]) -> None:
-        for id in ids:
+    def _on_free(self, peer: Peer, free: m.Free) -> None:
+        for id in free.ids:
             self.store.free(id)
         self.made_room()
 
-    def _on_pull(
-        self, peer: Peer, id: bytes, begin: int, end: int, reply: Reply
-    ) -> None:
-        again = partial(self._on_pull, peer, id, begin, end, reply)
-        if not self._too_early(id, again):
-            part = self.store.part(id, begin, end)
+    def _on_pull(self, peer: Peer, pull: m.Pull, reply: Reply[Any]) -> None:
+        again = partial(self._on_pull, peer, pull, reply)
+        if not self._too_early(pull.id, again):
+            part = self.store.part(pull.id, pull.begin, pull.end)
             reply(None if part is None else PickleBuffer(part))
 
     def _on_fetch(
         self,
         peer: Peer,
-        id: bytes,
-        size: int,
-        places: list[Address],
-        owner: Address,
-        reply: Reply,
+        fetch: m.Fetch,
+        reply: Reply[m.Place | m.Missed],
         until: float = 0.0,
     ) -> None:
-        question = (peer, id, size, places, owner, reply)
+        id, size, owner = fetch.id, fetch.size, fetch.owner
+        question = (peer, fetch, reply)
         if peer.closed or self._too_early(
             id, lambda: self._on_fetch(*question)
         ):
             return  # a pin of somebody who is gone would stay
         found = self.store.pin(id, peer)
-        others = [place for place in places if place != self.endpoint.address]
+        here = self.endpoint.address
+        others = [place for place in fetch.places if place != here]
         if found is None and id not in self._coming:
             if not others:
-                reply((self.endpoint.address, "it is not here"))
+                reply((here, "it is not here"))
                 return
             place = self.store.create(id, size, owner, primary=False)
             if isinstance(place, str):
@@ -180,6 +191,7 @@ class Transfers:
             while coming.next < min(size, PART_BYTES * UNDER_WAY):
                 self._ask_part(coming)
         else:
+            assert found is not None
             reply(found)
 
     def _ask_part(self, coming: Coming) -> None:
@@ -200,7 +212,7 @@ class Transfers:
                 self._end(coming, failed=False)
 
         place = self.endpoint.link(coming.place)
-        self.endpoint.ask(place, answered, "pull", coming.id, begin, end)
+        self.endpoint.ask(place, answered, m.Pull(coming.id, begin, end))
 
     def _end(self, coming: Coming, failed: bool) -> None:
         id = coming.id
@@ -211,7 +223,7 @@ class Transfers:
         else:
             self.store.note("fetch", id, coming.size, coming.begin)
             owner = self.endpoint.link(coming.owner)
-            owner.post(("copied", id, self.endpoint.address))
+            owner.post(m.Copied(id, self.endpoint.address))
         missed = (coming.place, "that node has it no more")
         for peer, reply in coming.readers:
             if not peer.closed:

@@ -1,6 +1,6 @@
 """What workers print, from their pipes to the drivers that show it.
 
-    worker ══ pipe ══> Reader ── lines ──> Outlet ── printed ──> driver
+    worker ══ pipe ══> Reader ── lines ──> Outlet ─── Print ──> driver
                          ▲                   │  └─── shown ───────┘
                          └── full: read no ──┘
 
@@ -10,7 +10,7 @@ Rules:
    shown: who is slow holds up the tasks that print, as a pipe would.
 2. A driver that shows nothing for `DEAF_S` is stopped, or its terminal is.
    Its tasks go on: what they print then is dropped, and counted.
-3. `flush_prints` is answered when all that was printed before is shown.
+3. `FlushPrints` is answered when all that was printed before is shown.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from minimr.core.messages import FlushPrints, Print
 from minimr.core.prints import Lines, Printed
 from minimr.net.channel import Address
-from minimr.net.endpoint import GONE, Endpoint, Reply
+from minimr.net.endpoint import Endpoint
+from minimr.net.messages import GONE, Handler, Reply
 from minimr.net.peer import Peer
 from minimr.system import machine
 
@@ -59,7 +61,7 @@ class Outlet:
         self._job = job
         self._node = node
         self._roomy = roomy  # called when it is full no longer
-        self._queue: deque[Printed | Reply] = deque()
+        self._queue: deque[Printed | Reply[None]] = deque()
         self._size = 0  # characters in it
         self._under_way = 0  # messages: 0 or 1
         self._answers = 0
@@ -80,7 +82,7 @@ class Outlet:
                 answers = self._answers
                 self._endpoint.later(DEAF_S, lambda: self._listens(answers))
 
-    def then(self, reply: Reply) -> None:
+    def then(self, reply: Reply[None]) -> None:
         """Answer when all is shown that was added before."""
         self._queue.append(reply)
         self._send()
@@ -103,7 +105,7 @@ class Outlet:
         self._size -= size
         self._under_way = 1
         link = self._endpoint.link(self._driver)
-        self._endpoint.ask(link, self._shown, "printed", self._job, message)
+        self._endpoint.ask(link, self._shown, Print(self._job, message))
 
     def _shown(self, answer: Any) -> None:
         self._under_way = 0
@@ -171,7 +173,14 @@ class Prints:
         for reader in self._of(lambda other: other is worker):
             self._drain(reader)
 
-    def _on_flush_prints(self, peer: Peer, job: str, reply: Reply) -> None:
+    def handlers(self) -> list[Handler]:
+        """List what it is told."""
+        return [FlushPrints.to(self._on_flush_prints)]
+
+    def _on_flush_prints(
+        self, peer: Peer, flush: FlushPrints, reply: Reply[None]
+    ) -> None:
+        job = flush.job
         for reader in self._of(lambda worker: worker.job == job):
             self._drain(reader)
         if job in self._outlets:

@@ -1,6 +1,6 @@
 """The worker processes of a node: forked, watched, and asked how they died.
 
-    node ── fork ──> worker ── hello ──> node
+    node ── fork ──> worker ── Hello ──> node
       ▲ pidfd: it has ended         │
       └ two pipes: what it prints ──┘      (`prints.py`)
 
@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from minimr.core.messages import LOST, PROGRESS, Environment
+from minimr.core.messages import LOST, PROGRESS, Environment, Stop
 from minimr.core.node.print_forwarding import Prints
 from minimr.core.prints import Stream
 from minimr.net.channel import Address
@@ -160,7 +160,7 @@ class WorkerPool:
         if worker.peer is None or not worker.job:  # it has no user's code
             self.kill(worker, why)
         else:
-            worker.peer.post(("stop", why))
+            worker.peer.post(Stop(why))
 
     def end_orphans(self) -> None:
         """Kill what workers have left; those on their way out are reaped."""

@@ -1,7 +1,7 @@
 """The caller's side of actors: a queue for each, and one lease to serve it.
 
     handle.method.remote() ─> its place in the queue ─> the actor's process
-    control store ── actor(state) ──> the queue opens, waits, or fails
+    control store ── ActorState ────> the queue opens, waits, or fails
 
 Rules:
 
@@ -35,7 +35,7 @@ from minimr.core.process.tasks import (
     Task,
     restarting,
 )
-from minimr.net.channel import Address
+from minimr.net.messages import Handler
 from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Actors:
             self.runtime.objects.drain()
         head = self.runtime.head()
         self._ours[spec.id] = spec.class_name
-        self.runtime.ask(head, answered, "create_actor", spec)
+        self.runtime.ask(head, answered, m.CreateActor(spec))
         self.queue(spec.id)
         self._prepare(task, anchor)
         return anchor
@@ -89,13 +89,19 @@ class Actors:
                 anchor.entry.value = NONE
                 deps = self.runtime.tasks.deps(task)
                 head = self.runtime.head()
-                head.post(("start_actor", task.id, deps))
+                head.post(m.StartActor(task.id, deps))
 
         self.runtime.tasks.when_ready(task, start)
 
-    def _on_prepare_actor(
-        self, peer: Peer, id: bytes, number: int, place: Address | None
-    ) -> None:
+    def handlers(self) -> list[Handler]:
+        """List what it is told."""
+        return [
+            m.PrepareActor.to(self._on_prepare_actor),
+            m.ActorState.to(self._on_actor_state),
+        ]
+
+    def _on_prepare_actor(self, peer: Peer, prepare: m.PrepareActor) -> None:
+        id, number, place = prepare
         entry = self.runtime.objects.table.get(id + FIRST)
         if entry is None or entry.task is None:
             return  # no handle is left: it ends
@@ -109,7 +115,7 @@ class Actors:
         if actor not in self.queues:
             self.queues[actor] = Queue(0, None)
             self.runtime.urgent = True
-            self.runtime.head().post(("follow", actor))
+            self.runtime.head().post(m.Follow(actor))
         return self.queues[actor]
 
     def unreachable(self, creation: Task) -> None:
@@ -121,26 +127,19 @@ class Actors:
         self, actor: bytes, no_restart: bool, why: str, at_once: bool = True
     ) -> None:
         """Have the control store end an actor."""
-        question = ("end_actor", actor, no_restart, why, at_once)
-        self.runtime.ask(self.runtime.head(), lambda _: None, *question)
+        end = m.EndActor(actor, no_restart, why, at_once)
+        self.runtime.ask(self.runtime.head(), lambda _: None, end)
 
-    def _on_actor(
-        self,
-        peer: Peer,
-        id: bytes,
-        state: str,
-        worker: Address | None,
-        why: str,
-        error: bytes | None,
-    ) -> None:
+    def _on_actor_state(self, peer: Peer, told: m.ActorState) -> None:
+        id, state, worker, why, error = told
         queue = self.queues.get(id)
         if queue is None or state == "PENDING":
             return
         for lease in queue.leases:
             if not lease.lost and (worker is None or lease.then):
                 lease.window = CLOSED
-                news = (peer, id, state, worker, why, error)
-                lease.then.append(partial(self._on_actor, *news))
+                again = partial(self._on_actor_state, peer, told)
+                lease.then.append(again)
                 return
         link = self.runtime.link(worker) if worker is not None else None
         if any(lease.peer is link for lease in queue.leases):

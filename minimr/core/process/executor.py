@@ -1,6 +1,6 @@
 """The worker: runs what is pushed to it.
 
-    push ──> queue ──> main thread: arguments, call, reply ──> done
+    Push ──> queue ──> main thread: arguments, call, reply ──> Done
               (an actor: or a pool of threads, or an event loop)
 
 Rules:
@@ -45,7 +45,7 @@ from minimr.core.process.unhandled_errors import CONSTRUCTOR
 from minimr.core.process.worker_environment import IDLE, Share, Title
 from minimr.core.serialization import fail
 from minimr.exceptions import ActorDiedError, TaskCancelledError
-from minimr.net.endpoint import Reply
+from minimr.net.messages import Reply
 from minimr.net.peer import Peer
 from minimr.net.pump import GRACE_S
 from minimr.system import machine
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     import asyncio
 
 FLUSH_S = 0.001
-Push = tuple[bytes, Any, bytes, Any, int, str, int]
 
 executor: Executor | None = None  # of this process, if it is a worker
 
@@ -101,7 +100,14 @@ class Executor:
         self._stuck: Running | None = None  # nothing waits behind this one
         self.label: str | None = None  # of the actor, before what it prints
         self._flushed = 0.0
-        runtime.serve(self)
+        runtime.serve(
+            m.Granted.to(self._on_granted),
+            m.Push.to(self._on_push),
+            m.Become.to(self._on_become),
+            m.Cancel.to(self._on_cancel),
+            m.TellEvents.to(self._on_tell_events),
+            m.Stop.to(self._on_stop),
+        )
         runtime.blocked = self._blocked
         runtime.pump.taken_over = self._taking_long
         machine.on_signal(signal.SIGINT, self._interrupted)
@@ -109,26 +115,22 @@ class Executor:
 
     # ---- messages ----
 
-    def _on_granted(
-        self, peer: Peer, grant: m.Grant, hold: m.Amounts, job: m.Job
-    ) -> None:
+    def _on_granted(self, peer: Peer, granted: m.Granted) -> None:
+        grant, hold = granted.grant, granted.hold
         self.lease, self.begun = grant.lease, 0
         self.gpus, self.hold = self.share.take(hold, grant.gpus), hold
         self.runtime.group = grant.group
         m.PROGRESS.pack_into(self.progress, 0, self.lease, 0, b"")
         if not hasattr(self.runtime, "job"):
-            self.runtime.join(job)
+            self.runtime.join(granted.job)
 
-    def _on_push(
-        self, peer: Peer, id: bytes, function: Any, blob: Any, *rest: Any
-    ) -> None:
-        push = (id, function, *rest)
-        if blob is not None:
-            self.results.functions[function] = blob
+    def _on_push(self, peer: Peer, push: m.Push) -> None:
+        if push.blob is not None:
+            self.results.functions[push.function] = push.blob
         if self.loop is not None:
             self.loop.call_soon_threadsafe(self._spawn, peer, push)
         elif self.threads:
-            threads = self.threads[self._group(function)]
+            threads = self.threads[self._group(push.function)]
             threads.submit(self._run_here, peer, push)
         else:
             self.queue.append((peer, push))
@@ -146,26 +148,25 @@ class Executor:
         return str(options.get("concurrency_group") or "")
 
     def _on_become(
-        self, peer: Peer, spec: m.ActorSpec, restarts: int, reply: Reply
+        self, peer: Peer, become: m.Become, reply: Reply[m.Started]
     ) -> None:
-        self.queue.appendleft((peer, (b"", spec, restarts, reply)))
+        self.queue.appendleft((peer, (become, reply)))
 
-    def _on_cancel(
-        self, peer: Peer, id: bytes, force: bool, recursive: bool
-    ) -> None:
+    def _on_cancel(self, peer: Peer, cancel: m.Cancel) -> None:
+        id = cancel.id
         for queued in list(self.queue):
             if queued[1][0] == id:
                 self.queue.remove(queued)
                 error = TaskCancelledError("it was cancelled in the queue")
-                peer.post(("done", id, fail(error)))
+                peer.post(m.Done(id, fail(error)))
                 return
-        if recursive:
-            self.runtime.tasks.cancel_children(id, force)
+        if cancel.recursive:
+            self.runtime.tasks.cancel_children(id, cancel.force)
         if self.loop is not None:  # when the call has made its first step
             self.loop.call_soon_threadsafe(self.loop.call_soon, self._stop, id)
         if self.now is None or self.now.task != id:
-            self.runtime.tasks._on_cancel(peer, id, force, recursive)
-        elif force:
+            return
+        if cancel.force:
             machine.leave(1)
         else:
             self.cancelled.add(id)
@@ -182,10 +183,12 @@ class Executor:
             end = partial(self.results.failure, self.spec, "", ActorExit())
             self.loop.call_soon_threadsafe(end)
 
-    def _on_tell_events(self, peer: Peer, reply: Reply) -> None:
+    def _on_tell_events(
+        self, peer: Peer, question: m.TellEvents, reply: Reply[None]
+    ) -> None:
         self.results.tell(lambda _: reply(None))
 
-    def _on_stop(self, peer: Peer, why: str) -> None:
+    def _on_stop(self, peer: Peer, stop: m.Stop) -> None:
         self._end_with(0)
         knock(signal.SIGINT)
 
@@ -231,10 +234,11 @@ class Executor:
                 peer, push = queue.popleft()
             except IndexError:  # the background thread gave it back
                 continue
-            if push[0]:
+            if type(push) is m.Push:
                 self._run_here(peer, push)
             else:
-                self._become(*push[1:])
+                become, reply = push
+                self._become(become.spec, become.restarts, reply)
             if runtime.forked:
                 machine.leave(0)
             late = machine.monotonic() - self._flushed > FLUSH_S
@@ -263,7 +267,7 @@ class Executor:
                 peer, push = self.queue.pop()
                 ids.insert(0, push[0])
         if ids:  # all of one owner: who has the lease
-            peer.post(("returned", ids))
+            peer.post(m.Returned(ids))
 
     @contextmanager
     def _blocked(self, gives_cpu: bool) -> Iterator[None]:
@@ -276,33 +280,33 @@ class Executor:
             self._give_back()
         if gives_cpu:
             self.runtime.waits = True
-            self.runtime.node.post(("blocked", True))
+            self.runtime.node.post(m.Blocked(True))
         self.runtime.hub.flush()
         try:
             yield
         finally:
             if gives_cpu:
                 self.runtime.waits = False
-                self.runtime.node.post(("blocked", False))
+                self.runtime.node.post(m.Blocked(False))
                 with self.runtime.lock:
                     self.runtime.leases.give_back()
 
     # ---- one task ----
 
-    def _run_here(self, peer: Peer, push: Push) -> None:
+    def _run_here(self, peer: Peer, push: m.Push) -> None:
         for _ in self._run(peer, push).__await__():
             raise RuntimeError("it awaits something without a loop")
 
-    def _spawn(self, peer: Peer, push: Push) -> None:
+    def _spawn(self, peer: Peer, push: m.Push) -> None:
         self.coroutines[push[0]] = self.loop.create_task(self._run(peer, push))
 
     def _stop(self, id: bytes) -> None:
         if id in self.coroutines:
             self.coroutines[id].cancel()
 
-    async def _run(self, peer: Peer, push: Push) -> None:
+    async def _run(self, peer: Peer, push: m.Push) -> None:
         """Run a task and answer. Awaits something only in a loop."""
-        id, function, args, deps, returns, name, attempt = push
+        id, function, _, args, deps, returns, name, attempt = push
         turn, now, times = False, Running(id, name, attempt), [machine.time()]
         token = running.set(now)
 
@@ -335,14 +339,14 @@ class Executor:
             succeeded = True
         except ArgumentLost as lost:
             self.now = None
-            peer.post(("unready", id, lost.number, lost.place))
+            peer.post(m.Unready(id, lost.number, lost.place))
             running.reset(token)
             return
         except BaseException as error:  # sent to the owner
             if self.runtime.forked:
                 raise  # the end of a child that the task has forked
             self.now = None
-            peer.post(("done", id, failure(error)))
+            peer.post(m.Done(id, failure(error)))
             succeeded = False
         self.now = None
         self.cancelled.discard(id)

@@ -119,7 +119,7 @@ def complain(
         if busy or not waiting or waiting[0].owner is not None:
             return
         text, head = missing(entries), runtime.head()
-    nodes = runtime.call(head, "query", "nodes", timeout_s=1.0)
+    nodes = runtime.call(head, m.Query("nodes"), timeout_s=1.0)
     living = [n for n in nodes if n.alive] if type(nodes) is list else []
     free = [f"{n.id[:8]} {m.say(n.available.items())}" for n in living]
     what = "waited for %.0f s, and nothing of this program runs: %s. Free: %s"

@@ -1,7 +1,7 @@
 """What a generator yields, sent at once; and held back, if it is asked to.
 
-    worker: yield ─> yielded(number) ──> owner
-                  <── taken(count) ──── next()
+    worker: yield ─> Yielded(number) ──> owner
+                  <── Taken(items) ──── next()
 
 Rule: a generator with back-pressure goes on only when fewer items than it
 may be ahead have not been taken. Meanwhile its CPU goes back, or its event
@@ -14,6 +14,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from minimr.core import messages as m
 from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
@@ -31,20 +32,20 @@ class Yields:
         self.results = results
         self._taken: dict[bytes, int] = {}  # of each generator that is held
         self._wake: dict[bytes, Callable[[], Any]] = {}  # those in a loop
-        runtime.serve(self)
+        runtime.serve(m.Taken.to(self._on_taken))
 
-    def _on_taken(self, peer: Peer, id: bytes, count: int) -> None:
-        self._taken[id] = count
-        if id in self._wake:
-            self._wake[id]()
+    def _on_taken(self, peer: Peer, taken: m.Taken) -> None:
+        self._taken[taken.id] = taken.items
+        if taken.id in self._wake:
+            self._wake[taken.id]()
 
-    async def all(self, peer: Peer, push: Any, items: Any) -> int:
+    async def all(self, peer: Peer, push: m.Push, items: Any) -> int:
         """Send all items as they come; return how many.
 
         Awaits: a generator that is asynchronous, and room in a loop.
         Blocks: for room, in other threads.
         """
-        id, ahead, number = push[0], -1 - push[4], 0
+        id, ahead, number = push.id, -1 - push.returns, 0
         try:
             if inspect.isasyncgen(items):
                 async for item in items:

@@ -1,10 +1,10 @@
 """Values in and out: `put`, `get`, `wait`, and what they do underneath.
 
     put:  pack ─┬─ small: in the entry, here
-                └─ large: create ─> offset, copy into the arena, seal
+                └─ large: Create ─> offset, copy into the arena, Seal
     get:  wait for the entries ─> fetch the large ones ─> unpickle
-          fetch ─> offset of the pinned object; arrays lie in the arena
-          the last array is gone ─> unpin
+          Fetch ─> offset of the pinned object; arrays lie in the arena
+          the last array is gone ─> Unpin
 
 Rules:
 
@@ -32,7 +32,7 @@ from minimr.core.process.tasks import FIRST
 from minimr.core.process.unhandled_errors import look
 from minimr.exceptions import GetTimeoutError, ObjectStoreFullError
 from minimr.net.channel import Address
-from minimr.net.endpoint import GONE
+from minimr.net.messages import GONE
 from minimr.system import machine
 
 if TYPE_CHECKING:
@@ -101,13 +101,13 @@ class Values:
             return m.Inline(packed.data, packed.copied(), names)
         size, node = serialization.stored_size(packed), self.runtime.node
         self.runtime.drain()  # what we have let go of makes room
-        place = self.runtime.call(node, "create", id, size, owner)
+        place = self.runtime.call(node, m.Create(id, size, owner))
         if isinstance(place, str):
             raise ObjectStoreFullError(place)
         arena, offset = self._find(place, size)
         with memoryview(arena)[offset : offset + size] as memory:
             serialization.write(memory, packed)
-        node.post(("seal", id))
+        node.post(m.Seal(id))
         node.flush()  # before anybody hears of it: we may die in between
         return m.Stored(size, [node.data.address], names)
 
@@ -282,9 +282,9 @@ class Values:
                 done(serialization.fail(ObjectStoreFullError(why)))
 
         self.unpin()  # what we have let go of makes room
-        what = (entry.id, value.size, list(value.places))
         owner = entry.owner or self.runtime.address
-        self.runtime.ask(self.runtime.node, answered, "fetch", *what, owner)
+        fetch = m.Fetch(entry.id, value.size, list(value.places), owner)
+        self.runtime.ask(self.runtime.node, answered, fetch)
 
     def _find(self, place: Place, size: int) -> tuple[mmap.mmap, int]:
         """Map what holds an object. Returns: that, and where it begins."""
@@ -310,7 +310,7 @@ class Values:
         unpinned = self.runtime.unpinned
         if unpinned:
             ids = [unpinned.popleft() for _ in range(len(unpinned))]
-            self.runtime.node.post(("unpin", ids))
+            self.runtime.node.post(m.Unpin(ids))
 
     def close(self) -> None:
         """Let go of the arena, at the latest when its last array goes."""

@@ -1,9 +1,9 @@
 """The owner's side of workers: queues of tasks, and leases to run them.
 
-    enqueue ─> queue of its shape ─> a leased worker ─> done
+    enqueue ─> queue of its shape ─> a leased worker ─> Done
                   │      ▲                │
-    demand ─> node┘      └── returned, died: again
-    leased <─ node
+    Demand ─> node┘      └── Returned, Died: again
+    Leased <─ node
 
 Rules:
 
@@ -11,7 +11,7 @@ Rules:
    sends the next tasks of that shape straight to them.
 2. How many tasks are under way to one worker (its window) doubles while
    answers come quickly, and falls to one when a task takes long: what has
-   not begun comes back (`returned`) and goes to another worker.
+   not begun comes back (`Returned`) and goes to another worker.
 3. A lease is given back when it has been idle for a moment, or at once if
    others wait. That of an actor (`actors.py`) is not ours to give back, and
    has no window: its worker keeps the order.
@@ -39,7 +39,7 @@ from minimr.core.process.tasks import (
 from minimr.core.serialization import fail
 from minimr.exceptions import TaskPlacementGroupRemoved, TaskUnschedulableError
 from minimr.net.channel import Address
-from minimr.net.endpoint import Reply
+from minimr.net.messages import Handler
 from minimr.net.peer import Peer
 from minimr.system import machine
 
@@ -73,6 +73,18 @@ class Leases:
         self._sweeping = False
         self.resting: list[Lease] = []  # to be given back at the next step
         self._leaving = False  # a step comes soon, and flushes
+
+    def handlers(self) -> list[Handler]:
+        """List what it is told."""
+        return [
+            m.Leased.to(self._on_leased),
+            m.Refused.to(self._on_refused),
+            m.Reclaim.to(self._on_reclaim),
+            m.Done.to(self._on_done),
+            m.Returned.to(self._on_returned),
+            m.Unready.to(self._on_unready),
+            m.Died.to(self._on_died),
+        ]
 
     def enqueue(self, task: Task) -> None:
         """A task has all its inputs: put it into the queue of its shape."""
@@ -111,7 +123,7 @@ class Leases:
 
         queue.held = True
         head = self.runtime.head()
-        self.runtime.ask(head, answered, "await_group", where[0])
+        self.runtime.ask(head, answered, m.AwaitGroup(where[0]))
 
     def _nearest(self, task: Task) -> Address:
         """Give the node that has most of a task's large inputs."""
@@ -164,7 +176,7 @@ class Leases:
             blob = task.blob
         deps = self.runtime.tasks.deps(task) if task.refs else ()
         what = (task.id, task.function, blob, task.args, deps)
-        peer.post(("push", *what, task.returns, task.name, task.attempt))
+        peer.post(m.Push(*what, task.returns, task.name, task.attempt))
         if task.returns < -1:
             self.runtime.tasks.taken(task)
         if peer.posted() >= BATCH:
@@ -208,20 +220,18 @@ class Leases:
         wanted = (queue.number, queue.shape, None, self.runtime.job.id)
         answers, driver = queue.answers[node], self.runtime.job.driver
         demand = m.Demand(*wanted, count, hops, answers, driver)
-        self.runtime.link(node).post(("demand", demand))
+        self.runtime.link(node).post(demand)
 
-    def _on_leased(self, peer: Peer, number: int, grant: m.Grant) -> None:
-        queue = self._answered(peer, number)
+    def _on_leased(self, peer: Peer, leased: m.Leased) -> None:
+        queue, grant = self._answered(peer, leased.number), leased.grant
         assert queue.shape is not None
         link = self.runtime.link(grant.worker)
-        link.post(("granted", grant, queue.shape.resources, self.runtime.job))
+        link.post(m.Granted(grant, queue.shape.resources, self.runtime.job))
         about = (queue, link, grant.lease, peer.data.address)
         self.add(Lease(*about, wanted=grant.wanted))
 
-    def _on_refused(
-        self, peer: Peer, number: int, node: Address | None, why: str
-    ) -> None:
-        queue = self._answered(peer, number)
+    def _on_refused(self, peer: Peer, refused: m.Refused) -> None:
+        queue, node = self._answered(peer, refused.number), refused.node
         if node is not None and queue.tasks:
             self._ask(queue, node, queue.asked[node] + 1, 1)
         elif node is None:
@@ -230,7 +240,7 @@ class Leases:
                 queue.held = True  # its bundle is gone, or moves
                 self.runtime.later(MOVES_S, partial(self._await_group, queue))
             else:
-                self._refuse(queue, TaskUnschedulableError(why))
+                self._refuse(queue, TaskUnschedulableError(refused.why))
 
     def _refuse(self, queue: Queue, error: Exception) -> None:
         queue.error = fail(error)
@@ -243,18 +253,17 @@ class Leases:
         queue.asked -= Counter([peer.data.address])  # without those at zero
         return queue
 
-    def _on_reclaim(self, peer: Peer, busy: bool) -> None:
+    def _on_reclaim(self, peer: Peer, reclaim: m.Reclaim) -> None:
         for lease in [*self.by_peer.values()]:
             if lease.node == peer.data.address:
                 lease.wanted = True
-                lease.window = CLOSED if busy else lease.window
+                lease.window = CLOSED if reclaim.busy else lease.window
                 self._rest(lease)
 
     # ---- workers ----
 
-    def _on_done(
-        self, peer: Peer, id: bytes, results: Any, reply: Reply | None = None
-    ) -> None:
+    def _on_done(self, peer: Peer, done: m.Done) -> None:
+        id, results = done
         lease = self.by_peer.get(peer)
         task = lease.inflight.pop(id, None) if lease is not None else None
         if task is not None and lease is not None:
@@ -272,7 +281,6 @@ class Leases:
                 self.dispatch(lease.queue)
             if not lease.inflight:
                 self._rest(lease)
-        self.runtime.objects.received(reply)
 
     def _adapt(self, lease: Lease) -> bool:
         now = machine.monotonic()
@@ -283,18 +291,18 @@ class Leases:
             lease.window = min(lease.window, 1)
         return took > SLOW_S
 
-    def _on_returned(self, peer: Peer, ids: list[bytes]) -> None:
+    def _on_returned(self, peer: Peer, returned: m.Returned) -> None:
         lease = self.by_peer.get(peer)
         if lease is None:
             return
         lease.window = min(lease.window, 1)
-        back = [lease.inflight.pop(id) for id in ids if id in lease.inflight]
+        under_way, ids = lease.inflight, returned.ids
+        back = [under_way.pop(id) for id in ids if id in under_way]
         lease.queue.tasks.extendleft(reversed(back))
         self.dispatch(lease.queue)
 
-    def _on_unready(
-        self, peer: Peer, id: bytes, number: int, place: Address | None
-    ) -> None:
+    def _on_unready(self, peer: Peer, unready: m.Unready) -> None:
+        id, number, place = unready
         lease = self.by_peer.get(peer)
         task = lease.inflight.pop(id, None) if lease is not None else None
         if lease is None or task is None:
@@ -352,8 +360,8 @@ class Leases:
     def _release(self, lease: Lease) -> None:
         if lease.node is not None:
             node = self.runtime.link(lease.node)
-            why = (m.LOST, True) if lease.lost else ("",)
-            node.post(("release", lease.number, *why))
+            why = m.LOST if lease.lost else ""
+            node.post(m.Release(lease.number, why, at_once=lease.lost))
 
     def _forget(self, lease: Lease) -> None:
         if self.by_peer.get(lease.peer) is lease:
@@ -384,9 +392,10 @@ class Leases:
             if lease.node == address:
                 self.end(lease, "its node {}:{} has died".format(*address))
 
-    def _on_died(self, peer: Peer, lease: int, why: str, begun: int) -> None:
+    def _on_died(self, peer: Peer, died: m.Died) -> None:
+        number, why, begun = died
         for ours in [*self.by_peer.values()]:
-            if (ours.node, ours.number) == (peer.data.address, lease):
+            if (ours.node, ours.number) == (peer.data.address, number):
                 ours.window = CLOSED
                 ours.then.append(partial(self.end, ours, why, begun))
                 if ours.lost:

@@ -36,7 +36,8 @@ from minimr.exceptions import (
     OwnerDiedError,
 )
 from minimr.net.channel import Address
-from minimr.net.endpoint import GONE, NOBODY, Reply
+from minimr.net.endpoint import NOBODY
+from minimr.net.messages import GONE, Handler, Reply
 from minimr.net.peer import Peer
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class Objects:
 
         entry.asked = True
         owner = self.runtime.link(entry.owner)
-        self.runtime.ask(owner, answered, "locate", entry.id, missing_at)
+        self.runtime.ask(owner, answered, m.Locate(entry.id, missing_at))
 
     # ---- what is lost ----
 
@@ -199,40 +200,53 @@ class Objects:
 
     # ---- the owner's side of borrowing ----
 
+    def handlers(self) -> list[Handler]:
+        """List what owners are told and asked."""
+        return [
+            m.Locate.to(self._on_locate),
+            m.Borrow.to(self._on_borrow),
+            m.Unborrow.to(self._on_unborrow),
+            m.Register.to(self._on_register),
+            m.Copied.to(self._on_copied),
+        ]
+
     def _on_locate(
-        self, peer: Peer, id: bytes, place: Address | None, reply: Reply
+        self, peer: Peer, locate: m.Locate, reply: Reply[m.Value]
     ) -> None:
-        entry = self.table.get(id)
+        entry = self.table.get(locate.id)
         if entry is None:
-            text = f"object {id.hex()} was freed by its owner"
+            text = f"object {locate.id.hex()} was freed by its owner"
             reply(fail(ObjectLostError(text)))
             return
         if isinstance(entry.value, m.Stored):
-            self.missing(entry, place)
+            self.missing(entry, locate.place)
         self.watch(entry, partial(self._pass_on, reply))
 
-    def _pass_on(self, reply: Reply, entry: Entry) -> None:
+    def _pass_on(self, reply: Reply[m.Value], entry: Entry) -> None:
+        assert entry.value is not None
         look(entry.value)  # who has asked looks after it
         reply(entry.value)
 
-    def _on_borrow(self, peer: Peer, ids: list[bytes], reply: Reply) -> None:
+    def _on_borrow(
+        self, peer: Peer, borrow: m.Borrow, reply: Reply[None]
+    ) -> None:
         process = peer.data.process
-        for id in ids:
+        for id in borrow.ids:
             entry = self.table.get(id)
             if entry is not None:
                 entry.borrowers = (entry.borrowers or set()) | {process}
         reply(None)
 
-    def _on_unborrow(self, peer: Peer, ids: list[bytes]) -> None:
+    def _on_unborrow(self, peer: Peer, unborrow: m.Unborrow) -> None:
         process = peer.data.process
-        for id in ids:
+        for id in unborrow.ids:
             entry = self.table.get(id)
             if entry is not None and entry.borrowers:
                 entry.borrowers.discard(process)
                 self._drop_unused(entry)
 
-    def _on_copied(self, peer: Peer, id: bytes, place: Address) -> None:
-        self.copied(id, place)
+    def _on_copied(self, peer: Peer, copied: m.Copied) -> None:
+        self.copied(copied.id, copied.place)
 
     def copied(self, id: bytes, place: Address) -> None:
         """A node has a copy: count on it, or let it go."""
@@ -245,7 +259,7 @@ class Objects:
     def left(self, peer: Peer, why: str) -> None:
         """A process is gone, and so are the references that it had."""
         lent = [id for id, entry in self.table.items() if entry.borrowers]
-        self._on_unborrow(peer, lent)
+        self._on_unborrow(peer, m.Unborrow(lent))
 
     # ---- the borrower's side ----
 
@@ -256,7 +270,8 @@ class Objects:
             number = next(self._numbers)
             self.registering.add(number)
             answered = partial(self._registered, number)
-            self.runtime.ask(self.runtime.link(owner), answered, "borrow", ids)
+            link = self.runtime.link(owner)
+            self.runtime.ask(link, answered, m.Borrow(ids))
 
     def _registered(self, number: int, _: Any) -> None:
         self.registering.discard(number)
@@ -268,10 +283,10 @@ class Objects:
             else:
                 function()
 
-    def received(self, reply: Reply | None) -> None:
-        """Answer, if we are asked to, when we count what was received."""
-        if reply is not None:
-            self.when_registered(partial(reply, None))
+    def _on_register(
+        self, peer: Peer, question: m.Register, reply: Reply[None]
+    ) -> None:
+        self.when_registered(partial(reply, None))
 
     def when_registered(self, function: Callable[[], None]) -> None:
         """Call it when every reference that we hold is known to its owner.
@@ -302,7 +317,7 @@ class Objects:
         if entry.owner is not None:
             if entry.owner in self.runtime.links:
                 link = self.runtime.link(entry.owner)
-                link.post(("unborrow", [entry.id]))
+                link.post(m.Unborrow([entry.id]))
             return
         if isinstance(entry.value, m.Stored):
             self.free(entry.id, entry.value.places)
@@ -325,7 +340,7 @@ class Objects:
     def free(self, id: bytes, places: Sequence[Address]) -> None:
         """Let stores forget a value."""
         for place in places:
-            self.runtime.link(place).post(("free", [id]))
+            self.runtime.link(place).post(m.Free([id]))
 
 
 def _is_lost(entry: Entry) -> bool:

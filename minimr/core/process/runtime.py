@@ -40,7 +40,8 @@ from minimr.core.process.tasks import Tasks
 from minimr.core.serialization import fail
 from minimr.exceptions import LocalRayletDiedError, RayError, RaySystemError
 from minimr.net.channel import Address
-from minimr.net.endpoint import Endpoint, Reply
+from minimr.net.endpoint import Endpoint
+from minimr.net.messages import Gone, Question, R, Reply
 from minimr.net.peer import Peer
 from minimr.net.pump import Pump
 from minimr.system import machine
@@ -142,14 +143,20 @@ class Runtime(Endpoint):
         self._counter = itertools.count(1)
         self._dead_nodes: set[Address] = set()
         for part in (self.objects, self.tasks, self.leases, self.actors):
-            self.serve(part)
+            self.serve(*part.handlers())
+        self.serve(
+            m.View.to(self._on_view),
+            m.Print.to(self._on_print),
+            m.NodeEnds.to(self._on_node_ends),
+            m.Inspect.to(self._on_inspect),
+        )
         self.left += [self.objects.left, self.leases.left]
 
     def attach(self, address: Address) -> None:
         """Join a node. Blocks: until it has answered."""
         with self.lock:
             self.node = self.link(address)
-        welcome = self.call(self.node, "attach", timeout_s=ATTACH_TIMEOUT_S)
+        welcome = self.call(self.node, m.Attach(), ATTACH_TIMEOUT_S)
         if not isinstance(welcome, m.Welcome):
             raise RaySystemError(f"the node did not take us: {welcome}")
         self.welcome = welcome
@@ -199,8 +206,8 @@ class Runtime(Endpoint):
             self._cut_off("{}:{}, the head".format(*peer.data.address), why)
         super()._lose(peer, why)
 
-    def _on_stop(self, peer: Peer, why: str) -> None:
-        self._cut_off("{}:{}".format(*peer.data.address), why)
+    def _on_node_ends(self, peer: Peer, end: m.NodeEnds) -> None:
+        self._cut_off("{}:{}".format(*peer.data.address), end.why)
 
     def _cut_off(self, node: str, why: str) -> None:
         """Our node or the head is gone: what waits for them fails."""
@@ -224,9 +231,9 @@ class Runtime(Endpoint):
         """Say why we are cut off: a new error, for its traceback."""
         return type(self.lost)(*self.lost.args) if self.lost else RayError()
 
-    def _on_view(self, peer: Peer, nodes: list[m.NodeInfo]) -> None:
-        alive = {node.address for node in nodes if node.alive}
-        for address in {node.address for node in nodes} - alive:
+    def _on_view(self, peer: Peer, view: m.View) -> None:
+        alive = {node.address for node in view.nodes if node.alive}
+        for address in {node.address for node in view.nodes} - alive:
             if address not in self._dead_nodes and self.kind == "driver":
                 text = "the node at {}:{} has died; what was there is lost"
                 self.say(text.format(*address))
@@ -235,63 +242,64 @@ class Runtime(Endpoint):
             self.drop_node(address, "its node is dead")
             self.leases.node_lost(address)
 
-    def _on_printed(
-        self,
-        peer: Peer,
-        job: str,
-        parts: Sequence[prints.Printed],
-        reply: Reply,
+    def _on_print(
+        self, peer: Peer, print: m.Print, reply: Reply[None]
     ) -> None:
-        if job == self.job.id:  # not of a driver that had this port before
-            for printed in parts:
+        if print.job == self.job.id:  # no driver's that had this port before
+            for printed in print.parts:
                 prints.show(printed)
         reply(None)
 
-    def _on_inspect(self, peer: Peer, what: str, reply: Reply) -> None:
-        reply(self.inspect(what))
+    def _on_inspect(
+        self, peer: Peer, question: m.Inspect, reply: Reply[Any]
+    ) -> None:
+        reply(self.inspect(question.what))
 
     def inspect(self, what: str) -> list[dict[str, Any]]:
         """Return a row for each thing of ours: "tasks". Lock held."""
         return task_rows(self) if what == "tasks" else []
 
     def call(
-        self, peer: Peer, *question: Any, timeout_s: float | None = None
-    ) -> Any:
+        self,
+        peer: Peer,
+        question: Question[R],
+        timeout_s: float | None = None,
+    ) -> R | Gone:
         """Ask and wait. Blocks: until there is an answer, or time is up.
 
         Raises:
             LocalRayletDiedError: our node or the head is gone.
         """
-        answers: list[Any] = []
+        answers: list[R | Gone] = []
         with self.lock:
-            self.ask(peer, answers.append, *question)
+            self.ask(peer, answers.append, question)
         self.hub.flush()
         self.pump.wait(answers.__len__, timeout_s)
         with self.lock:  # if we are cut off, it is known
             if self.lost:
                 raise self.error()
-        return answers[0] if answers else "it has not answered in time"
+        return answers[0] if answers else Gone("it has not answered in time")
 
-    def ask_head(self, *question: Any) -> Any:
+    def ask_head(self, question: Question[R]) -> R | Gone:
         """Ask the control store. Blocks: until it answers."""
         with self.lock:
             if released:  # it hears first which actors have no handle left
                 self.objects.drain()
             head = self.head()
-        return self.call(head, *question)
+        return self.call(head, question)
 
-    def ask_nodes(self, *question: Any, timeout_s: float) -> None:
+    def ask_nodes(self, question: Question[Any], timeout_s: float) -> None:
         """Ask all living nodes. Blocks: until they answer, or time is up."""
         until = machine.monotonic() + timeout_s
         with self.lock:
             head = self.head()
-        nodes = self.call(head, "query", "nodes", timeout_s=timeout_s)
+        nodes = self.call(head, m.Query("nodes"), timeout_s)
         living = [n for n in nodes if n.alive] if type(nodes) is list else []
         answers: list[Any] = []
         with self.lock:
             for node in living:
                 link = self.link(node.address)
-                self.ask(link, answers.append, *question)
+                self.ask(link, answers.append, question)
         self.hub.flush()
         rest = until - machine.monotonic()
         self.pump.wait(lambda: len(answers) == len(living), rest)
@@ -333,8 +341,8 @@ class Runtime(Endpoint):
         A worker that does not answer, for its task holds the interpreter,
         is waited for a second.
         """
-        self.ask_nodes("tell_events", timeout_s=LAST_EVENTS_S)
-        return self.ask_head("query", "events")
+        self.ask_nodes(m.TellEvents(), LAST_EVENTS_S)
+        return self.ask_head(m.Query("events"))
 
     def say(self, text: str) -> None:
         """Tell the user, as the prints of tasks are told."""
@@ -347,9 +355,8 @@ class Runtime(Endpoint):
             self.objects.drain()
             self.objects.unhandled.at_the_end()
         if self.job.driver is not None:
-            what = ("flush_prints", self.job.id)
             with suppress(LocalRayletDiedError):  # who would tell us?
-                self.ask_nodes(*what, timeout_s=LAST_PRINTS_S)
+                self.ask_nodes(m.FlushPrints(self.job.id), LAST_PRINTS_S)
 
     def close(self) -> None:
         """Leave the cluster. Blocks: until the last message is sent."""

@@ -1,6 +1,6 @@
 """What a task is given, what it gives, and how it fails.
 
-    args, deps ─> arguments() ─> the call ─┬─> reply() ────> done, to the
+    args, deps ─> arguments() ─> the call ─┬─> reply() ────> Done, to the
                                            └─> failure() ──>  owner
 
 Rule: a reference that travels in a result is kept here until the owner has
@@ -31,7 +31,7 @@ from minimr.exceptions import (
     task_error,
 )
 from minimr.net.channel import Address
-from minimr.net.endpoint import Reply
+from minimr.net.messages import Message, Reply
 from minimr.net.peer import Peer
 from minimr.system import machine
 
@@ -159,7 +159,7 @@ class Results:
         if returns == 1:
             packed = serialization.pack(result)
             value = encode(id + FIRST, packed, owner)
-            self._send(peer, packed.refs, "done", id, value)
+            self._send(peer, packed.refs, m.Done(id, value))
             return
         unrolls = inspect.isgenerator(result)
         parts = result if unrolls else serialization.split(result, returns)
@@ -179,17 +179,17 @@ class Results:
         if unrolls and next(result, self) is not self:
             text = "it has num_returns=%d, and yields more, which nobody gets"
             log.warning(text, returns)
-        self._send(peer, refs, "done", id, values)
+        self._send(peer, refs, m.Done(id, values))
 
     def item(self, peer: Peer, id: bytes, number: int, item: Any) -> None:
         """Send what a generator has yielded. Blocks: a large one."""
         owner, encode = peer.data.address, self.runtime.values.encode
         packed = serialization.pack(item)
         value = encode(object_id(id, number), packed, owner)
-        self._send(peer, packed.refs, "yielded", id, number, value)
+        self._send(peer, packed.refs, m.Yielded(id, number, value))
         self.runtime.hub.flush()
 
-    def _send(self, peer: Peer, refs: list[Any], *message: Any) -> None:
+    def _send(self, peer: Peer, refs: list[Any], message: Message) -> None:
         """Send after all before it, when our references are registered."""
         runtime = self.runtime
         if not refs and not runtime.objects.registering:  # as mostly
@@ -197,10 +197,9 @@ class Results:
             return
 
         def send() -> None:
+            peer.post(message)
             if refs:  # kept by the question until it is answered
-                runtime.ask(peer, lambda _: refs.clear(), *message)
-            else:
-                peer.post(message)
+                runtime.ask(peer, lambda _: refs.clear(), m.Register())
 
         with runtime.lock:
             runtime.objects.when_registered(send)
@@ -222,7 +221,7 @@ class Results:
         if isinstance(error, ActorExit | AsyncioActorExit):
             assert spec is not None
             why = "it called exit_actor()"
-            self.runtime.ask_head("end_actor", spec.id, True, why, False)
+            self.runtime.ask_head(m.EndActor(spec.id, True, why, False))
             error = SystemExit()
         if isinstance(error, SystemExit):
             code = error.code
@@ -245,13 +244,13 @@ class Results:
     def _tell(self) -> None:
         self.tell(lambda _: None)
 
-    def tell(self, told: Reply) -> None:
+    def tell(self, told: Reply[Any]) -> None:
         """Tell the control store what has run by now. Lock held."""
         events, self._events = self._events, []
         if events:
             node, row = self.runtime.welcome.node, f"worker {machine.pid()}"
             blob = pickle.dumps((node, row, events))
-            self.runtime.ask(self.runtime.head(), told, "events", blob)
+            self.runtime.ask(self.runtime.head(), told, m.Events(blob))
         else:
             told(None)
 

@@ -33,7 +33,7 @@ from minimr.exceptions import (
     WorkerCrashedError,
 )
 from minimr.net.channel import Address
-from minimr.net.endpoint import Reply
+from minimr.net.messages import Handler
 from minimr.net.peer import Peer
 from minimr.system import machine
 
@@ -242,14 +242,15 @@ class Tasks:
 
     # ---- generators ----
 
-    def _on_yielded(
-        self,
-        peer: Peer,
-        id: bytes,
-        number: int,
-        value: m.Value,
-        reply: Reply | None = None,
-    ) -> None:
+    def handlers(self) -> list[Handler]:
+        """List what owners are told."""
+        return [
+            m.Yielded.to(self._on_yielded),
+            m.Abort.to(self._on_abort),
+        ]
+
+    def _on_yielded(self, peer: Peer, yielded: m.Yielded) -> None:
+        id, number, value = yielded
         task = self.live.get(id)
         if task is not None:
             task.yielded = max(task.yielded, number)
@@ -257,7 +258,6 @@ class Tasks:
             if stream is not None:
                 stream.arrived(number)
         self.runtime.objects.made(object_id(id, number), value)
-        self.runtime.objects.received(reply)
 
     def _ended(self, task: Task, end: Any) -> Any:
         """A generator has returned or raised; give its result."""
@@ -282,7 +282,7 @@ class Tasks:
         count = ALL if stream is None else stream.taken
         for lease in task.queue.leases if task.queue is not None else ():
             if task.id in lease.inflight:
-                lease.peer.post(("taken", task.id, count))
+                lease.peer.post(m.Taken(task.id, count))
                 self.runtime.urgent = True
 
     def interrupted(self, lease: Lease, why: str, begun: int) -> None:
@@ -319,7 +319,7 @@ class Tasks:
         task.cancelled = True
         for lease in task.queue.leases if task.queue is not None else ():
             if task.id in lease.inflight:
-                lease.peer.post(("cancel", task.id, force, recursive))
+                lease.peer.post(m.Cancel(task.id, force, recursive))
                 if force:
                     insist = partial(self._insist, lease, task)
                     self.runtime.later(FORCE_S, insist)
@@ -334,17 +334,15 @@ class Tasks:
         if runs and lease.node is not None:
             node = self.runtime.link(lease.node)
             why = "cancel(force=True)"
-            node.post(("release", lease.number, why, True))
+            node.post(m.Release(lease.number, why, at_once=True))
 
     def cancelled(self, task: Task) -> m.Failed:
         """Give what `get` raises after `cancel`."""
         return fail(TaskCancelledError(f"{task.name}() was cancelled"))
 
-    def _on_cancel(
-        self, peer: Peer, id: bytes, force: bool, recursive: bool
-    ) -> None:
-        if id in self.live:
-            self.cancel(self.live[id], force, recursive)
+    def _on_abort(self, peer: Peer, abort: m.Abort) -> None:
+        if abort.id in self.live:
+            self.cancel(self.live[abort.id], abort.force, abort.recursive)
 
     def cancel_children(self, parent: bytes, force: bool) -> None:
         """Stop what a task of this process has submitted."""

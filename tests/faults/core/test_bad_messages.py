@@ -17,17 +17,20 @@ from minimr.net.token import load_token
 DEADLINE_S = 20.0
 
 BAD: dict[str, Any] = {
-    "a name that nobody has": ("no such message",),
+    "a name that nobody has": ("NoSuchMessage",),
     "a private method": ("__init__", 1, 2),
-    "too few fields": ("hello",),
-    "too many fields": ("unpin", [], 1, 2, 3),
-    "a question that nobody knows": ("ask", 1, "no such question"),
-    "a query of a table that nobody has": ("ask", 1, "query", "no table"),
+    "too few fields": ("Hello",),
+    "too many fields": ("Unpin", [], 1, 2, 3),
+    "a question that nobody knows": ("Ask", 1, "NoSuchQuestion", ()),
+    "a question with too few fields": ("Ask", 1, "Inspect", ()),
+    "a question that is told": ("Inspect", "tasks"),
+    "a message that is asked": ("Ask", 1, "View", ([],)),
+    "a query of a table that nobody has": ("Ask", 1, "Query", ("no table",)),
     "a text": "hello",
     "a number": 5,
     "nothing": None,
     "no fields at all": (),
-    "a hello of lists": ("hello", [], [], [], [], []),
+    "a hello of lists": ("Hello", [[], [], [], [], []]),
 }
 
 
@@ -56,7 +59,9 @@ def test_a_bad_message_costs_its_sender_the_link(
     sender = Endpoint("visitor", load_token(), ("127.0.0.1", 0))
     try:
         sender.left.append(lambda peer, why: left.append(why))
-        sender.link(place[kind]).post(BAD[bad])
+        link = sender.link(place[kind])
+        link._outbox.append(BAD[bad])
+        sender.hub.dirty.add(link)
         until = time.monotonic() + DEADLINE_S
         while not left:
             assert time.monotonic() < until, "it has kept the link"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 import minimr as ray
+from minimr.core.messages import Query
 from minimr.net.endpoint import Endpoint
 from minimr.net.token import load_token
 
@@ -38,7 +39,7 @@ def test_a_worker_of_elsewhere_does_not_take_the_place_of_ours(
             patch.setattr(os, "getpid", lambda: pid)
             link = endpoint.link((host, int(port)))
         greeted: list[object] = []
-        endpoint.ask(link, greeted.append, "query", "nodes")
+        endpoint.ask(link, greeted.append, Query("nodes"))
         until = time.monotonic() + T
         while not greeted and time.monotonic() < until:
             endpoint.step(1)

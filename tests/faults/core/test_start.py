@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import minimr as ray
+from minimr.core import messages as m
 from minimr.core.api.spawn import node_options, spawn_node
 from minimr.net.endpoint import Endpoint
 from minimr.net.token import load_token
@@ -37,11 +38,12 @@ class SlowHead(Endpoint):
         super().__init__("head", load_token(), ("127.0.0.1", 0))
         self.heard: list[str] = []
         self.replies: list[Any] = []
+        self.serve(m.Report.to(self._on_report), m.Query.to(self._on_query))
 
-    def _on_report(self, peer: Any, info: Any) -> None:
+    def _on_report(self, peer: Any, report: m.Report) -> None:
         self.heard.append("report")
 
-    def _on_query(self, peer: Any, what: str, reply: Any) -> None:
+    def _on_query(self, peer: Any, query: m.Query, reply: Any) -> None:
         self.heard.append("query")
         self.replies.append(reply)
 
@@ -91,8 +93,8 @@ def test_a_node_that_is_told_to_end_still_answers_what_came_with_it() -> None:
     visitor = Endpoint("visitor", load_token(), ("127.0.0.1", 0))
     answers: list[Any] = []
     link = visitor.link(address)
-    link.post(("stop", "a test says so"))
-    visitor.ask(link, answers.append, "query", "nodes")
+    link.post(m.Stop("a test says so"))
+    visitor.ask(link, answers.append, m.Query("nodes"))
     until = time.monotonic() + DEADLINE_S
     while not answers:
         assert time.monotonic() < until

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from minimr.core import messages as m
 from minimr.core.process.ownership import Objects
 
 OWNER, OTHER = ("127.0.0.1", 1), ("127.0.0.1", 2)
@@ -23,9 +24,9 @@ class Runtime:
     def link(self, address: Any) -> Any:
         return address
 
-    def ask(self, peer: Any, answered: Any, name: str, ids: Any) -> None:
-        assert name == "borrow"
-        self.asked[(peer, *ids)] = answered
+    def ask(self, peer: Any, answered: Any, question: Any) -> None:
+        assert type(question) is m.Borrow
+        self.asked[(peer, *question.ids)] = answered
 
 
 @pytest.fixture

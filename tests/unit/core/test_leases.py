@@ -50,7 +50,6 @@ class Runtime:
         self.tasks = SimpleNamespace(
             finish=self._finish, wait_again=self._wait_again, deps=list
         )
-        self.objects = SimpleNamespace(received=lambda reply: None)
 
     def link(self, address: Any) -> Any:
         return self.peers.setdefault(address, Peer(address))
@@ -84,23 +83,24 @@ class Owner:
 
     def leased(self, wanted: bool) -> None:
         grant = m.Grant(7, WORKER, (), wanted)
-        self.leases._on_leased(self.node, 0, grant)
+        self.leases._on_leased(self.node, m.Leased(0, grant))
 
     def done(self) -> None:
         id = self.pushed[len(self.runtime.finished)]
-        self.leases._on_done(self.worker, id, b"result")
+        self.leases._on_done(self.worker, m.Done(id, b"result"))
 
     @property
     def pushed(self) -> list[bytes]:
         """The tasks that the worker was sent."""
-        return [each[1] for each in self.worker.sent if each[0] == "push"]
+        sent = self.worker.sent
+        return [each.id for each in sent if type(each) is m.Push]
 
     def reclaim(self, busy: bool, node: Any = None) -> None:
-        self.leases._on_reclaim(node or self.node, busy)
+        self.leases._on_reclaim(node or self.node, m.Reclaim(busy))
 
     @property
     def released(self) -> bool:
-        return ("release", 7, "") in self.node.sent
+        return m.Release(7, "") in self.node.sent
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_what_another_node_needs_is_not_ours_to_give(owner: Owner) -> None:
 
 def demands(peer: Any) -> list[tuple[int, int]]:
     """How many workers a node was asked for, and was it chosen for it?"""
-    asked = [each[1] for each in peer.sent if each[0] == "demand"]
+    asked = [each for each in peer.sent if type(each) is m.Demand]
     return [(demand.workers, demand.hops) for demand in asked]
 
 
@@ -224,7 +224,7 @@ def test_a_task_whose_argument_is_lost_leaves_its_worker_to_others(
 ) -> None:
     owner.leased(wanted=True)
     (id,) = owner.pushed
-    owner.leases._on_unready(owner.worker, id, 0, ("far", 2))
+    owner.leases._on_unready(owner.worker, m.Unready(id, 0, ("far", 2)))
     assert owner.runtime.unready == [(id, 0, ("far", 2))]
     assert owner.runtime.finished == []
     assert owner.released
@@ -236,7 +236,7 @@ def test_what_makes_a_lost_argument_may_get_the_worker_of_its_reader(
     owner.leased(wanted=True)
     owner.submit()  # of the same shape
     first, *_ = owner.pushed
-    owner.leases._on_unready(owner.worker, first, 0, None)
+    owner.leases._on_unready(owner.worker, m.Unready(first, 0, None))
     assert len(owner.pushed) == 2
     assert not owner.released
 
@@ -267,7 +267,7 @@ def test_what_was_returned_runs_first_and_in_its_order(owner: Owner) -> None:
         owner.submit()
     ids = owner.pushed
     assert len(ids) == 4
-    owner.leases._on_returned(owner.worker, ids[1:])
+    owner.leases._on_returned(owner.worker, m.Returned(ids[1:]))
     owner.submit()
     waiting = [task.id for task in lease.queue.tasks]
     assert waiting[:3] == ids[1:]
@@ -279,16 +279,17 @@ def test_the_worker_with_least_to_do_gets_the_next_task(owner: Owner) -> None:
     lease.window = 4
     owner.submit()
     grant = m.Grant(8, ("worker", 2), (), False)
-    owner.leases._on_leased(owner.node, 0, grant)
+    owner.leases._on_leased(owner.node, m.Leased(0, grant))
     owner.submit()
     other = owner.runtime.link(("worker", 2))
-    assert [each[0] for each in other.sent] == ["granted", "push"]
+    assert [type(each) for each in other.sent] == [m.Granted, m.Push]
 
 
 def test_a_refusal_is_of_the_tasks_that_wait_and_not_of_later_ones(
     owner: Owner,
 ) -> None:
-    owner.leases._on_refused(owner.node, 0, None, "no node can run it")
+    refused = m.Refused(0, None, "no node can run it")
+    owner.leases._on_refused(owner.node, refused)
     assert len(owner.runtime.finished) == 1
     owner.submit()
     assert len(owner.runtime.finished) == 1
@@ -316,7 +317,7 @@ def test_a_death_is_believed_when_the_last_answers_are_read(
     (lease,) = owner.leases.by_peer.values()
     lease.window = 2
     owner.submit()
-    owner.leases._on_died(owner.node, 7, "killed", 2)
+    owner.leases._on_died(owner.node, m.Died(7, "killed", 2))
     assert told == []
     owner.done()  # its last answer was on the way
     owner.leases.left(owner.worker, "it hung up")

@@ -1,63 +1,59 @@
-"""The table of messages says what the handlers take."""
+"""Every type of message is explained, sent by somebody, and handled."""
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import re
+import ast
+from collections.abc import Iterator
+from pathlib import Path
 
-import pytest
-
+import minimr
 from minimr.core import messages
+from minimr.net.messages import Message, Question
 
-TABLE = dict(
-    re.findall(
-        r"^ {8}(\w+)\(([\w, ]*)\)", messages.__doc__ or "", re.MULTILINE
-    )
-)
-RECEIVERS = [
-    ("process.actor_calls", "Actors"),
-    ("process.leases", "Leases"),
-    ("process.ownership", "Objects"),
-    ("process.runtime", "Runtime"),
-    ("process.tasks", "Tasks"),
-    ("process.executor", "Executor"),
-    ("process.generator_items", "Yields"),
-    ("control.store", "Control"),
-    ("node.bundles", "Bundles"),
-    ("control.placement_groups", "Groups"),
-    ("node.leasing", "Leasing"),
-    ("node.node", "Node"),
-    ("node.print_forwarding", "Prints"),
-    ("node.object_transfer", "Transfers"),
+ROOT = Path(minimr.__file__).parent
+NAMES = {
+    name
+    for name, kind in vars(messages).items()
+    if isinstance(kind, type)
+    and issubclass(kind, (Message, Question))
+    and kind.__module__ == messages.__name__
+}
+
+
+def trees() -> Iterator[ast.AST]:
+    for path in ROOT.rglob("*.py"):
+        if "sockets" not in path.parts:
+            yield ast.parse(path.read_text("utf-8"))
+
+
+def name_of(node: ast.AST) -> str:
+    """Return "Push" of `Push`, or of `m.Push`."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return node.attr if node.value.id == "m" else ""
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+CALLED = [
+    call.func
+    for tree in trees()
+    for call in ast.walk(tree)
+    if isinstance(call, ast.Call)
 ]
-NOT_SENT = {"self", "peer", "reply", "until", "again"}
-OF_EVERY_LINK = {"_on_hello", "_on_home", "_on_ask", "_on_answer"}
 
 
-def handlers() -> dict[str, inspect.Signature]:
-    found = {}
-    for module, name in RECEIVERS:
-        imported = importlib.import_module(f"minimr.core.{module}")
-        receiver = getattr(imported, name)
-        for attribute in dir(receiver):
-            if attribute.startswith("_on_") and attribute not in OF_EVERY_LINK:
-                method = getattr(receiver, attribute)
-                found[f"{module}.{attribute}"] = inspect.signature(method)
-    return found
+def test_every_message_is_explained() -> None:
+    kinds = {name: getattr(messages, name) for name in NAMES}
+    assert [n for n, kind in kinds.items() if not kind.__doc__] == []
 
 
-@pytest.mark.parametrize("name", sorted(handlers()))
-def test_a_handler_takes_the_fields_of_the_table(name: str) -> None:
-    parameters = handlers()[name].parameters
-    fields = [each for each in parameters if each not in NOT_SENT]
-    table = TABLE[name.partition("._on_")[2]]
-    if "rest" in fields:
-        assert table.startswith(", ".join(fields[: fields.index("rest")]))
-    else:
-        assert ", ".join(fields) == table
+def test_every_message_is_sent_by_somebody() -> None:
+    assert sorted(NAMES - {name_of(func) for func in CALLED}) == []
 
 
-def test_every_message_of_the_table_has_a_handler() -> None:
-    names = {name.partition("._on_")[2] for name in handlers()}
-    assert set(TABLE) == names
+def test_every_message_is_handled_by_somebody() -> None:
+    handled = {
+        name_of(func.value)
+        for func in CALLED
+        if isinstance(func, ast.Attribute) and func.attr == "to"
+    }
+    assert sorted(NAMES - handled) == []

@@ -30,7 +30,7 @@ class Runtime:
 
     def __init__(self) -> None:
         self.posted: list[tuple[Any, Any]] = []
-        self.asked: list[tuple[Any, ...]] = []
+        self.asked: list[Any] = []
         self.submitted: list[Task] = []
         self.links = {OWNER: None}
         self.tasks = SimpleNamespace(
@@ -44,7 +44,7 @@ class Runtime:
             post=lambda message: self.posted.append((address, message))
         )
 
-    def ask(self, peer: Any, answered: Any, *question: Any) -> None:
+    def ask(self, peer: Any, answered: Any, question: Any) -> None:
         self.asked.append(question)
 
     def soon(self, *calls: Callable[[], None]) -> None:
@@ -93,7 +93,8 @@ def error_of(ref: ObjectRef) -> BaseException:
 
 
 def freed(runtime: Runtime) -> list[tuple[Any, list[bytes]]]:
-    return [(to, what[1]) for to, what in runtime.posted if what[0] == "free"]
+    told = runtime.posted
+    return [(to, what.ids) for to, what in told if type(what) is m.Free]
 
 
 # ---- what is lost ----
@@ -208,7 +209,7 @@ def test_a_borrower_that_dies_borrows_no_more(
     ref = objects.new(b"put", None)
     ref.entry.value = stored(NODE)
     for peer in (borrower, other):
-        objects._on_borrow(peer, [b"put"], lambda answer: None)
+        objects._on_borrow(peer, m.Borrow([b"put"]), lambda answer: None)
     del ref
     objects.drain()
     objects.left(borrower, "killed")
@@ -227,7 +228,7 @@ def test_a_borrower_says_that_it_has_let_go(
     assert runtime.posted == []
     del again
     objects.drain()
-    assert runtime.posted == [(OWNER, ("unborrow", [b"lent"]))]
+    assert runtime.posted == [(OWNER, m.Unborrow([b"lent"]))]
 
 
 def test_a_reference_that_comes_too_late_is_an_error(
@@ -240,7 +241,7 @@ def test_a_reference_that_comes_too_late_is_an_error(
 def test_who_asks_for_what_was_freed_is_told(objects: Objects) -> None:
     answers: list[Any] = []
     peer: Any = None
-    objects._on_locate(peer, b"gone", None, answers.append)
+    objects._on_locate(peer, m.Locate(b"gone", None), answers.append)
     assert type(answers[0]) is m.Failed
 
 

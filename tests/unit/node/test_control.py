@@ -30,7 +30,7 @@ class Peer:
 
     def demands(self) -> list[m.Demand]:
         """Tell what it was asked for, and give it no second time."""
-        asked = [each[1] for each in self.sent if each[0] == "demand"]
+        asked = [each for each in self.sent if type(each) is m.Demand]
         self.sent.clear()
         return asked
 
@@ -48,8 +48,6 @@ class Head:
         self.ask: Any = None
         self._ids = 0
 
-    def serve(self, part: object) -> None: ...
-
     def later(self, seconds: float, function: Any) -> None: ...
 
     def link(self, address: Address) -> Peer:
@@ -59,7 +57,7 @@ class Head:
         info = m.NodeInfo(
             address[0], address, {"CPU": cpus}, {"CPU": cpus}, 1, True
         )
-        self.control._on_report(self.link(address), info)  # type: ignore[arg-type]
+        self.control._on_report(self.link(address), m.Report(info))  # type: ignore[arg-type]
 
     def create(
         self,
@@ -77,8 +75,9 @@ class Head:
         job = SimpleNamespace(id="job", driver=None)
         fields |= {"job": job, "max_restarts": 1, "deps": ()}
         spec = m.ActorSpec(**fields)  # type: ignore[arg-type]
-        self.control._on_create_actor(self.maker, spec, lambda _: None)  # type: ignore[arg-type]
-        self.control._on_start_actor(self.maker, id, deps)  # type: ignore[arg-type]
+        create, start = m.CreateActor(spec), m.StartActor(id, deps)
+        self.control._on_create_actor(self.maker, create, lambda _: None)  # type: ignore[arg-type]
+        self.control._on_start_actor(self.maker, start)  # type: ignore[arg-type]
         return id
 
     def leased(self, id: bytes) -> Any:
@@ -87,7 +86,7 @@ class Head:
         node, answered = self.link(actor.node), []
         self.ask = lambda link, ready, *_: answered.append(ready)
         grant = m.Grant(5, ("worker", 9), (), False)
-        self.control._on_leased(node, actor.demand, grant)  # type: ignore[arg-type]
+        self.control._on_leased(node, m.Leased(actor.demand, grant))  # type: ignore[arg-type]
         return answered[0]
 
     def asked(self) -> dict[Address, int]:
@@ -114,7 +113,8 @@ def test_actors_that_hold_nothing_are_dealt_evenly(head: Head) -> None:
 def test_an_actor_that_has_ended_does_not_count(head: Head) -> None:
     ids = [head.create(()) for _ in range(2)]
     head.asked()
-    head.control._on_end_actor(head.driver, ids[0], True, "", True, print)  # type: ignore[arg-type]
+    end = m.EndActor(ids[0], no_restart=True, why="", at_once=True)
+    head.control._on_end_actor(head.driver, end, print)  # type: ignore[arg-type]
     head.asked()
     head.create(())
     assert head.asked() == {HEAD: 1}
@@ -160,9 +160,9 @@ def test_an_actor_whose_argument_is_lost_waits_for_it_with_its_maker(
     began = head.leased(id)
     head.asked()
     began((0, FAR))
-    assert head.maker.sent == [("prepare_actor", id, 0, FAR)]
-    assert [each[0] for each in head.link(HEAD).sent] == ["release"]
-    head.control._on_start_actor(head.maker, id, LARGE)  # type: ignore[arg-type]
+    assert head.maker.sent == [m.PrepareActor(id, 0, FAR)]
+    assert [type(each) for each in head.link(HEAD).sent] == [m.Release]
+    head.control._on_start_actor(head.maker, m.StartActor(id, LARGE))  # type: ignore[arg-type]
     assert head.asked() == {HEAD: 1}
 
 
@@ -172,8 +172,8 @@ def test_the_arguments_of_a_restarted_actor_are_seen_to_first(
     id = head.create(CPU, deps=LARGE)
     head.leased(id)(None)
     head.asked()
-    head.control._on_died(head.link(HEAD), 5, "killed", 0)  # type: ignore[arg-type]
-    assert head.maker.sent == [("prepare_actor", id, -1, None)]
+    head.control._on_died(head.link(HEAD), m.Died(5, "killed", 0))  # type: ignore[arg-type]
+    assert head.maker.sent == [m.PrepareActor(id, -1, None)]
     assert head.asked() == {}
 
 
@@ -183,7 +183,7 @@ def test_an_actor_without_large_arguments_is_restarted_at_once(
     id = head.create(CPU)
     head.leased(id)(None)
     head.asked()
-    head.control._on_died(head.link(HEAD), 5, "killed", 0)  # type: ignore[arg-type]
+    head.control._on_died(head.link(HEAD), m.Died(5, "killed", 0))  # type: ignore[arg-type]
     assert head.asked() == {HEAD: 1}
 
 

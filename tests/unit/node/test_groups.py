@@ -68,22 +68,20 @@ class Cluster:
         self.groups = Groups(self, self.nodes)  # type: ignore[arg-type]
         self.seen: list[Any] = []
 
-    def serve(self, part: Any) -> None:
-        pass
-
     def link(self, address: Any) -> Any:
         return SimpleNamespace(
             post=lambda message: self.posted.append((address[0], message))
         )
 
-    def ask(self, link: Any, callback: Any, *question: Any) -> None:
+    def ask(self, link: Any, callback: Any, question: Any) -> None:
         self.asked.append((question, callback))
 
     def create(self, strategy: str, *bundles: Any) -> None:
         parts = tuple(tuple(bundle.items()) for bundle in bundles)
         spec = m.GroupSpec("g", "", "", parts, strategy, False)
         self.creator: Any = object()
-        self.groups._on_create_group(self.creator, spec, lambda _: None)
+        create = m.CreateGroup(spec)
+        self.groups._on_create_group(self.creator, create, lambda _: None)
         self.groups.when_created("g", self.seen.append)
 
     def answer(self, *answers: Any) -> None:
@@ -95,7 +93,7 @@ class Cluster:
 def test_a_group_is_there_when_all_nodes_have_agreed() -> None:
     cluster = Cluster(1, 1)
     cluster.create("SPREAD", ONE, ONE)
-    assert [question[0] for question, _ in cluster.asked] == ["reserve"] * 2
+    assert [type(asked) for asked, _ in cluster.asked] == [m.Reserve] * 2
     first, second = cluster.asked
     first[1](True)
     assert cluster.seen == []
@@ -107,7 +105,7 @@ def test_what_one_node_refuses_the_others_give_back() -> None:
     cluster = Cluster(1, 1)
     cluster.create("SPREAD", ONE, ONE)
     cluster.answer(True, False)
-    assert cluster.posted == [("a", ("unreserve", "g"))]
+    assert cluster.posted == [("a", m.Unreserve("g"))]
     assert cluster.seen == []
     cluster.groups.nodes_changed()
     cluster.answer(True, True)
@@ -117,7 +115,8 @@ def test_what_one_node_refuses_the_others_give_back() -> None:
 def test_a_group_that_is_removed_while_it_is_reserved_gives_all_back() -> None:
     cluster = Cluster(1, 1)
     cluster.create("SPREAD", ONE, ONE)
-    cluster.groups._on_remove_group(cluster.creator, "g", lambda _: None)
+    remove = m.RemoveGroup("g")
+    cluster.groups._on_remove_group(cluster.creator, remove, lambda _: None)
     assert len(cluster.seen) == 1
     assert isinstance(cluster.seen[0], str)
     cluster.answer(True, True)
@@ -130,7 +129,7 @@ def test_a_group_ends_with_its_creator() -> None:
     cluster.answer(True)
     for left in cluster.left:
         left(cluster.creator, "gone")
-    assert cluster.posted == [("a", ("unreserve", "g"))]
+    assert cluster.posted == [("a", m.Unreserve("g"))]
 
 
 def test_groups_that_are_removed_are_forgotten_in_the_end() -> None:
@@ -138,8 +137,9 @@ def test_groups_that_are_removed_are_forgotten_in_the_end() -> None:
     for number in range(MAX_REMOVED + 5):
         spec = m.GroupSpec(str(number), "", "", (), "PACK", False)
         peer: Any = object()
-        cluster.groups._on_create_group(peer, spec, lambda _: None)
-        cluster.groups._on_remove_group(peer, spec.id, lambda _: None)
+        create, remove = m.CreateGroup(spec), m.RemoveGroup(spec.id)
+        cluster.groups._on_create_group(peer, create, lambda _: None)
+        cluster.groups._on_remove_group(peer, remove, lambda _: None)
     assert len(cluster.groups.groups) == MAX_REMOVED
 
 
@@ -149,7 +149,7 @@ def test_the_bundles_of_a_dead_node_move_and_the_others_stay() -> None:
     cluster.answer(True, True)
     cluster.nodes["a"] = cluster.nodes["a"]._replace(alive=False)
     cluster.groups.node_lost("a")
-    assert [question[2] for question, _ in cluster.asked] == [
+    assert [question.bundles for question, _ in cluster.asked] == [
         [(0, (("CPU", 1.0),))]
     ]
     cluster.answer(True)
@@ -160,7 +160,8 @@ def test_the_bundles_of_a_dead_node_move_and_the_others_stay() -> None:
 def reserve(bundles: Bundles, *parts: Any) -> Any:
     answers: list[Any] = []
     peer: Any = None
-    bundles._on_reserve(peer, "g", [*enumerate(parts)], answers.append)
+    question = m.Reserve("g", [*enumerate(parts)])
+    bundles._on_reserve(peer, question, answers.append)
     return answers[0]
 
 
@@ -177,7 +178,7 @@ def test_a_node_reserves_all_of_its_bundles_or_none() -> None:
     lodger = (("CPU_group_g", 1.0), ("CPU_group_0_g", 1.0))
     pool.take(lodger)
     peer: Any = None
-    bundles._on_unreserve(peer, "g")
+    bundles._on_unreserve(peer, m.Unreserve("g"))
     assert [resource for resource, _ in ended] == ["bundle_group_g"]
     pool.give(lodger)  # its process has ended only now
     assert pool.available == pool.total == {"CPU": 3.0}
@@ -192,6 +193,6 @@ def test_a_bundle_keeps_its_gpus_apart() -> None:
     assert pool.take_gpus(inside) == (0,)
     assert pool.take_gpus(inside) == ()
     peer: Any = None
-    bundles._on_unreserve(peer, "g")
+    bundles._on_unreserve(peer, m.Unreserve("g"))
     pool.give_gpus((0,), inside)
     assert pool.take_gpus((("GPU", 1.0),)) == (0,)

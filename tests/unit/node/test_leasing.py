@@ -71,12 +71,13 @@ class Owner:
     def gives_back(self) -> None:
         peer: Any = self
         (lease,) = self._leasing.leases
-        self._leasing._on_release(peer, lease, "")
+        self._leasing._on_release(peer, m.Release(lease, ""))
 
     @property
     def wanted(self) -> list[bool]:
         """For each worker he got: was he told that others wait?"""
-        return [each[2].wanted for each in self.told if each[0] == "leased"]
+        leased = [each for each in self.told if type(each) is m.Leased]
+        return [each.grant.wanted for each in leased]
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_who_has_a_worker_is_told_when_another_waits(
 ) -> None:
     owners[0].wants(1)
     owners[1].wants(1)
-    assert ("reclaim", False) in owners[0].told
+    assert m.Reclaim(busy=False) in owners[0].told
     assert owners[1].told == []
 
 
@@ -126,7 +127,7 @@ def test_who_waits_is_sent_on_when_another_node_gets_room(
     assert owners[1].told == []
     leasing.node.nodes[0].available["CPU"] = 1.0
     leasing.schedule()
-    assert owners[1].told == [("refused", 0, other, "")]
+    assert owners[1].told == [m.Refused(0, other, "")]
 
 
 def test_no_more_workers_start_at_once_than_there_are_cpus() -> None:
@@ -168,7 +169,7 @@ class Nest:
         return worker  # type: ignore[no-any-return]
 
     def waits(self, worker: Any, waits: bool = True) -> None:
-        self.leasing._on_blocked(worker, waits)
+        self.leasing._on_blocked(worker, m.Blocked(waits))
 
     def has(self, owner: Owner) -> int:
         """How many workers an owner has."""
@@ -199,7 +200,7 @@ def test_a_task_that_waits_goes_before_others_for_one_worker_only() -> None:
     nest.waits(task)
     assert (nest.has(task), nest.has(other)) == (1, 1)
     other_peer: Any = other
-    nest.leasing._on_release(other_peer, 2, "")
+    nest.leasing._on_release(other_peer, m.Release(2, ""))
     assert (nest.has(task), nest.has(other)) == (1, 1)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from minimr.core import messages as m
 from minimr.core.messages import OnDisk
 from minimr.core.node.object_store import Store
 from minimr.core.node.object_transfer import Transfers
@@ -192,9 +193,10 @@ def test_who_waits_for_what_a_dead_process_had_begun_is_told(
     )
     reader: Any = SimpleNamespace(closed=False)
     transfers = Transfers(endpoint, store)
-    transfers._on_create(maker, b"a", MB, OWNER, answers.append)
+    transfers._on_create(maker, m.Create(b"a", MB, OWNER), answers.append)
     assert answers.pop() == 0
-    transfers._on_fetch(reader, b"a", MB, [here], OWNER, answers.append)
+    fetch = m.Fetch(b"a", MB, [here], OWNER)
+    transfers._on_fetch(reader, fetch, answers.append)
     assert answers == []  # it is not complete
     transfers.process_left(maker, here)
     assert answers == [(here, "it is not here")]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from minimr.core import messages as m
 from minimr.core.node.object_store import Store
 from minimr.core.node.object_transfer import ROOM_WAIT_S, Transfers
 
@@ -27,8 +28,8 @@ class Endpoint:
     def link(self, address: Any) -> Any:
         return SimpleNamespace(post=lambda message: None)
 
-    def ask(self, peer: Any, answered: Any, *question: Any) -> None:
-        assert question[0] == "pull"
+    def ask(self, peer: Any, answered: Any, question: Any) -> None:
+        assert type(question) is m.Pull
         self.asked.append(answered)
 
     def later(self, seconds: float, function: Any) -> None:
@@ -46,13 +47,13 @@ class Reader:
 
     def fetch(self) -> None:
         peer: Any = self
-        question = (b"id", SIZE, [THERE], OWNER)
-        self._transfers._on_fetch(peer, *question, self.answers.append)
+        question = m.Fetch(b"id", SIZE, [THERE], OWNER)
+        self._transfers._on_fetch(peer, question, self.answers.append)
 
     def create(self, id: bytes) -> None:
         peer: Any = self
-        question = (id, SIZE, OWNER)
-        self._transfers._on_create(peer, *question, self.answers.append)
+        question = m.Create(id, SIZE, OWNER)
+        self._transfers._on_create(peer, question, self.answers.append)
 
     def die(self) -> None:
         self.closed = True
@@ -109,7 +110,7 @@ def test_a_reader_that_dies_before_the_seal_does_not_hold_the_object(
     reader.fetch()
     reader.die()
     peer: Any = writer
-    transfers._on_seal(peer, b"id")
+    transfers._on_seal(peer, m.Seal(b"id"))
     transfers.store.free(b"id")
     assert transfers.store.arena.used == 0
 
@@ -147,5 +148,5 @@ def test_an_owner_that_dies_takes_no_memory_that_is_being_written(
     transfers.process_left(owner, OWNER)
     assert transfers.store.arena.used == SIZE
     peer: Any = writer
-    transfers._on_seal(peer, b"id")
+    transfers._on_seal(peer, m.Seal(b"id"))
     assert transfers.store.arena.used == 0
