@@ -1,7 +1,7 @@
 """Ray's ideas from scratch, beside the same programs on Ray.
 
-Importing this package does nothing: no socket, no process, no torch. The
-verbs of Ray's core (`minimr.remote`, `minimr.get`, ...) are loaded from
+Importing this package opens no socket, starts no process and loads no torch.
+The verbs of Ray's core (`minimr.remote`, `minimr.get`, ...) are loaded from
 `minimr.core.api` at their first use, so that `import minimr as ray` is enough.
 """
 

@@ -1,4 +1,4 @@
-"""Actors at the address that Ray has them (`ray.actor`)."""
+"""Actors, under the name that they have in Ray (`ray.actor`)."""
 
 from minimr.core.api.actors import (
     ActorClass,

@@ -6,8 +6,8 @@
 
 Rules:
 
-1. A node is a process like any that `minimr start` begins; only its name
-   is not in the session file.
+1. A node is the same process that `minimr start` starts, but it is not in
+   the file of running nodes: `init()` and `minimr stop` do not find it.
 2. The nodes end with the program, however that ends.
 """
 
@@ -45,7 +45,7 @@ class ClusterNode:
     """One node of a `Cluster`.
 
     Attributes:
-        process: of the node; its workers are children of that process.
+        process: of the node; the node's workers are its children.
     """
 
     head: Address
@@ -59,7 +59,7 @@ class ClusterNode:
 
     @property
     def node_id(self) -> str:
-        """The id that `nodes()` and the affinity strategy have."""
+        """The id that `nodes()` and the affinity strategy use."""
         ids = {node.address: node.id for node in _table(self.head)}
         return ids[self.where]
 
@@ -69,9 +69,9 @@ class Cluster:
 
     Args:
         initialize_head: start the head, with `head_node_args`.
-        connect: and be its driver.
-        shutdown_at_exit: end the nodes when this program ends normally;
-            they end in any case when its process is gone.
+        connect: also make this program a driver.
+        shutdown_at_exit: end the nodes in order when this program ends
+            normally. They end with its process in any case.
 
     Runs in: driver. Ray: `ray.cluster_utils.Cluster`.
     """
@@ -123,12 +123,12 @@ class Cluster:
         """Start a node; the first one is the head.
 
         Args:
-            wait: until the head knows of it.
+            wait: return only when the head knows the node.
 
         Blocks: until the node listens.
 
         Raises:
-            TimeoutError: the head has not heard of it in 30 s.
+            TimeoutError: the head did not know it within 30 s.
         """
         amounts = (num_cpus, num_gpus, resources, object_store_memory, labels)
         options = node_options(*amounts) | {"parent": os.getpid()}
@@ -147,11 +147,10 @@ class Cluster:
     def remove_node(
         self, node: ClusterNode, allow_graceful: bool = True
     ) -> None:
-        """End a node, and all that it runs.
+        """End a node and all that it runs.
 
         Args:
-            allow_graceful: ask it to end; otherwise it is killed, as by a
-                power cut.
+            allow_graceful: ask it to end; otherwise it is killed.
 
         Blocks: until its process has ended.
 
@@ -177,12 +176,12 @@ class Cluster:
         return [*head, *self.worker_nodes]
 
     def wait_for_nodes(self, timeout: float = WAIT_S) -> None:
-        """Wait until the head knows exactly the nodes that are here.
+        """Wait until exactly the nodes of this cluster are alive.
 
-        Blocks: so long, at most `timeout` seconds.
+        Blocks: until then, at most `timeout` seconds.
 
         Raises:
-            TimeoutError: it does not.
+            TimeoutError: they are not.
         """
         expected = {node.where for node in self.list_all_nodes()}
         until = time.monotonic() + timeout
@@ -192,10 +191,10 @@ class Cluster:
                     f"{len(alive)} nodes live where {len(expected)} should, "
                     f"after {timeout:g} s: {sorted(alive)}"
                 )
-            time.sleep(0.01)  # the head tells nobody of changes
+            time.sleep(0.01)  # the head sends no news to a visitor
 
     def shutdown(self) -> None:
-        """End all nodes; the driver leaves first, if it is connected.
+        """End all nodes; the driver disconnects first, if it is connected.
 
         Blocks: until their processes have ended.
         """
@@ -215,7 +214,7 @@ class Cluster:
 
 
 def _is_ours(node: ClusterNode) -> bool:
-    """Tell whether this program is connected to that node."""
+    """Return whether this program is connected to that node."""
     here = getattr(session(), "node", None)  # local mode has none
     return here is not None and here.data.address == node.where
 
@@ -225,7 +224,7 @@ def _alive(head: Address) -> set[Address]:
 
 
 def _table(head: Address) -> list[m.NodeInfo]:
-    """Ask a head for its table of nodes, without being its driver."""
+    """Return a head's table of nodes, without being its driver."""
     asking = Endpoint("visitor", load_token(), (LOOPBACK, 0))
     answers: list[Any] = []
     try:

@@ -23,7 +23,7 @@ class RayError(Exception):
 
 
 class CrossLanguageError(RayError):
-    """Left out here: there is one language. Kept for `except` clauses."""
+    """Never raised: there is one language. Kept for `except` clauses."""
 
 
 class RayTaskError(RayError):
@@ -45,7 +45,7 @@ class RayTaskError(RayError):
         return (RayTaskError, args)
 
     def as_instanceof_cause(self) -> RayTaskError:
-        """Give the same error, an instance of the cause's class as well."""
+        """Return this error as an instance of the cause's class as well."""
         kind = type(self.cause)
         if isinstance(self.cause, RayTaskError):
             return self.cause
@@ -73,7 +73,7 @@ def _copy_of(self: Any, error: RayTaskError) -> None:
     self.traceback_str = error.traceback_str
     self.cause = error.cause
     self.args = error.cause.args
-    # What is in no dictionary, as `errno` and `filename`; Ray drops it.
+    # Members outside of `__dict__`, such as `errno`; Ray drops them.
     for kind in type(error.cause).__mro__:
         for name, member in vars(kind).items():
             if isinstance(member, MEMBERS) and not name.startswith("__"):
@@ -82,7 +82,7 @@ def _copy_of(self: Any, error: RayTaskError) -> None:
 
 
 class WorkerCrashedError(RayError):
-    """The worker died while it ran the task, too often."""
+    """The worker died while it ran the task, once too often."""
 
 
 class LocalRayletDiedError(RayError):
@@ -110,7 +110,7 @@ class ActorPlacementGroupRemoved(RayError):  # noqa: N818  # Ray's name
 
 
 class RayActorError(RayError):
-    """A call did not come back: the actor is dead, or out of reach."""
+    """A call has no result: the actor is dead or cannot be reached."""
 
 
 class ActorDiedError(RayActorError):
@@ -122,7 +122,7 @@ class ActorUnavailableError(RayActorError):
 
 
 class GetTimeoutError(RayError, TimeoutError):
-    """`get` waited as long as it was told to."""
+    """`get` timed out."""
 
 
 class ObjectStoreFullError(RayError):
@@ -134,7 +134,7 @@ class OutOfDiskError(RayError):
 
 
 class OutOfMemoryError(RayError):
-    """The system ended the worker to get its memory back."""
+    """The worker was killed because memory ran out."""
 
 
 class NodeDiedError(RayError):
@@ -142,7 +142,7 @@ class NodeDiedError(RayError):
 
 
 class ObjectLostError(RayError):
-    """All copies of the object are gone, and it cannot be made again."""
+    """All copies of the object are gone, and it cannot be recomputed."""
 
 
 class ObjectFetchTimedOutError(ObjectLostError):
@@ -154,15 +154,15 @@ class ReferenceCountingAssertionError(ObjectLostError, AssertionError):
 
 
 class ObjectFreedError(ObjectLostError):
-    """The object was freed by hand."""
+    """The object was freed explicitly."""
 
 
 class OwnerDiedError(ObjectLostError):
-    """Who knew where the object is has died."""
+    """The object's owner has died, and with it the record of its places."""
 
 
 class ObjectReconstructionFailedError(ObjectLostError):
-    """The object was lost, and so was what it takes to make it again."""
+    """The object was lost, and so was what recomputing it needs."""
 
 
 class RaySystemError(RayError):
@@ -174,17 +174,17 @@ class PendingCallsLimitExceeded(RayError):  # noqa: N818  # Ray's name
 
 
 class RuntimeEnvSetupError(RayError):
-    """The environment that was asked for cannot be made."""
+    """The runtime environment that was asked for cannot be set up."""
 
 
 class AsyncioActorExit(RayError):  # noqa: N818  # Ray's name
-    """Ends an actor, out of one of its async methods."""
+    """Raised in an async method to end its actor."""
 
 
 def task_error(
     name: str, error: BaseException, pid: int, actor: str = ""
 ) -> RayTaskError:
-    """Wrap what a task raised. Runs in: worker, in the except clause."""
+    """Return what a task raised, wrapped. Runs in: the worker's `except`."""
     if isinstance(error, RayTaskError):
         text = error.traceback_str  # raised by a task that this one got
         cause = error.cause

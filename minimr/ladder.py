@@ -1,9 +1,9 @@
 """The ladder: every engine by its name, from the for loop to Ray.
 
-    name ──> LADDER[name] ──> the modules of its MapReduce, its parameter
+    name ──> LADDER[name] ──> the modules with its MapReduce, its parameter
                               server and its verbs
 
-This is the only table of engines. Nothing of an engine is loaded before it
+This is the only table of engines. No module of an engine is loaded before it
 is opened.
 """
 
@@ -31,9 +31,9 @@ class Rung:
         idea: what this rung adds to the one below.
         mapreduce: the module that has its `MapReduce`.
         parameter_server: the module that has its `ParameterServer`.
-        verbs: the module that has its tasks and actors; "" without any.
-        option: what it can be told: "listen" for workers at an address,
-            join a cluster at an "address", or nothing.
+        verbs: the module that has its tasks and actors; "": it has none.
+        option: "listen" if it can listen for workers at an address,
+            "address" if it can join a cluster, else "".
     """
 
     idea: str
@@ -43,7 +43,7 @@ class Rung:
     option: str = ""
 
 
-# {name of the engine, in every command, table and file: its rung}
+# {name of the engine, the same in every command, table and file: its rung}
 LADDER = {
     "serial": Rung(
         "the for loop: what is computed",
@@ -73,7 +73,7 @@ LADDER = {
 }
 ENGINES = tuple(LADDER)
 WITH_VERBS = tuple(name for name in LADDER if LADDER[name].verbs)
-RENAMED = {"minimr-tasks": "minimr"}  # {name of earlier days: name}
+RENAMED = {"minimr-tasks": "minimr"}  # {old name: name}
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Options:
 
 
 def renamed(name: str) -> str:
-    """Say how an engine is called now."""
+    """Return the error for the old name of an engine."""
     return (
         f"the engine {name} is called {RENAMED[name]} now, and what was "
         "called minimr is sockets"
@@ -94,10 +94,10 @@ def renamed(name: str) -> str:
 
 
 def rung(name: str) -> Rung:
-    """Look an engine up.
+    """Return the rung of an engine.
 
     Raises:
-        EngineError: there is none of that name.
+        EngineError: there is no engine of that name.
     """
     if name in RENAMED:
         raise EngineError(renamed(name))
@@ -113,7 +113,7 @@ def open_engine(name: str, options: Options) -> MapReduce:
     Raises:
         EngineError: no such engine, or the options do not fit it.
         ConnectionError: nobody answers at `options.address`.
-        OSError: `options.listen` cannot be listened at.
+        OSError: this machine cannot listen at `options.listen`.
     """
     found = rung(name)
     check_options(name, options)
@@ -127,7 +127,7 @@ def open_engine(name: str, options: Options) -> MapReduce:
 
 
 def open_parameter_server(name: str, *args: Any, **options: Any) -> Any:
-    """Start the servers of an engine, on a cluster that runs, if any.
+    """Start the parameter servers of an engine, on its cluster if it has one.
 
     Raises:
         EngineError: no such engine, or it is not installed.
@@ -140,7 +140,7 @@ def open_parameter_server(name: str, *args: Any, **options: Any) -> Any:
 
 
 def load(name: str, module: str) -> Any:
-    """Import a module of an engine.
+    """Import a module of an engine and return it.
 
     Raises:
         EngineError: a package is missing.
@@ -154,7 +154,7 @@ def load(name: str, module: str) -> Any:
 
 
 def running(name: str) -> Address | None:
-    """Find the cluster of this user that an engine can join, if one runs.
+    """Return the address of the cluster of this user, if one runs.
 
     Blocks: until its head has answered.
     """
@@ -166,14 +166,14 @@ def running(name: str) -> Address | None:
 
 
 def size_of(engine: MapReduce) -> tuple[int, int]:
-    """Count the nodes and the CPUs of the cluster of an open engine."""
+    """Return the numbers of nodes and CPUs of an engine's cluster."""
     verbs = verbs_of(engine)
     nodes = sum(node["Alive"] for node in verbs.nodes())
     return nodes, int(verbs.cluster_resources().get("CPU", 0))
 
 
 def verbs_of(engine: MapReduce) -> Any:
-    """Load the module whose verbs an open engine runs on."""
+    """Return the module whose verbs an open engine runs on."""
     return importlib.import_module(LADDER[engine.name].verbs)
 
 
@@ -197,7 +197,7 @@ def check_options(name: str, options: Options) -> None:
 
 
 def default_workers() -> int:
-    """Count the processors that this process may use."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Where this code runs, at the address that Ray has it."""
+"""Where this code runs, under the name of `ray.runtime_context`."""
 
 from minimr.core.api.context import (
     RuntimeContext,

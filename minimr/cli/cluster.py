@@ -43,11 +43,11 @@ GIB = 2**30
 @click.command()
 @click.option("--head", is_flag=True, help="Start a new cluster.")
 @click.option("--address", help="HOST:PORT of the head to join.")
-@click.option("--port", default=0, help="To listen at; 0 takes a free one.")
+@click.option("--port", default=0, help="Port to listen at; 0: any free one.")
 @click.option(
     "--host",
-    help="Address to listen at, for the others. Default: of a head "
-    "127.0.0.1, for this machine only; else that which the head sees.",
+    help="Address to listen at. Default: for a head 127.0.0.1, which only "
+    "this machine can reach; for a node the address that the head sees.",
 )
 @click.option("--num-cpus", type=float)
 @click.option("--num-gpus", type=float)
@@ -77,7 +77,7 @@ def start(
         }
     except (ValueError, TypeError, AttributeError):
         raise click.UsageError(
-            f"--resources is not a JSON of names and amounts: {resources}"
+            f"--resources is not names and amounts in JSON: {resources}"
         ) from None
     for amount in (num_cpus, num_gpus, *custom.values()):
         if amount is not None and not 0 <= amount < inf:
@@ -100,7 +100,8 @@ def start(
         options |= {"head": there[:2], "host": host or here[0]}
     if block:
         options["parent"] = os.getpid()  # it ends with this command
-    # Who waits for the end of our output must not wait for the node's.
+    # Not our own output: a program that reads that to its end would wait
+    # for the node's end as well.
     log = running.home() / "nodes.log"
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with log.open("ab") as file:
@@ -117,7 +118,7 @@ def start(
 
 @click.command()
 def stop() -> None:
-    """End the nodes that `minimr start` began on this machine."""
+    """End the nodes that `minimr start` has started on this machine."""
     ended = 0
     with running.clear() as nodes:
         for node in nodes:
@@ -169,7 +170,7 @@ def status(address: str) -> None:
 
 
 def usage(total: dict[str, float], free: dict[str, float]) -> list[str]:
-    """Say what is in use of each resource: one line each."""
+    """Return one line per resource: how much of it is in use."""
     lines = []
     for name in sorted(n for n in total if not n.startswith("node:")):
         have, used = total[name], total[name] - free.get(name, 0.0)
@@ -189,7 +190,7 @@ def usage(total: dict[str, float], free: dict[str, float]) -> list[str]:
 def list_(what: str, address: str) -> None:
     """List nodes, workers, actors, tasks or objects."""
     init(address=address, log_to_driver=False)
-    # At its first use: reading rows is no part of starting nodes.
+    # Here: starting a node needs none of it.
     state = importlib.import_module("minimr.util.state")
     rows = getattr(state, f"list_{what}")(limit=sys.maxsize)
     if what == "tasks":

@@ -50,13 +50,13 @@ class LazyGroup(click.Group):
     """Commands that are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name them, in the order of the table."""
+        """Return their names, in the order of the table."""
         return list(COMMANDS)
 
     def get_command(
         self, ctx: click.Context, cmd_name: str
     ) -> click.Command | None:
-        """Import one."""
+        """Import a command and return it; None: there is no such command."""
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
@@ -71,10 +71,11 @@ def cli() -> None:
 
 
 def ready_streams() -> None:
-    """Write what the terminal's alphabet lacks as `\\u03a9`; miss no stream.
+    """Make the standard streams safe to print to.
 
-    A stream that is closed would leave its number to the next file that is
-    opened, and that file would get what is printed.
+    What the terminal cannot show is written as `\\u03a9`. The number of a
+    closed stream is taken: else the next file that is opened would get that
+    number, and all that is printed.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
@@ -88,7 +89,7 @@ def ready_streams() -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run a command; give its exit code."""
+    """Run a command and return its exit code."""
     narrate()
     return guarded(
         "minimr", lambda: cli.main(arguments, standalone_mode=False)

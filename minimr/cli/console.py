@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-LINES_A_PHASE = 4
+LINES_PER_PHASE = 4
 
 
 def say(text: str) -> None:
@@ -26,7 +26,7 @@ def note(text: str) -> None:
 
 
 def number_of(number: int, thing: str) -> str:
-    """Say how many: 1 file, 2 files."""
+    """Return a number with its noun: 1 file, 2 files."""
     return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
@@ -38,24 +38,24 @@ class ProgressDisplay:
         self._bar: Any = None
         self._bar_task: Any = None
         self._phase = ""
-        self._shown = 0  # quarters of the phase that were told as lines
+        self._shown = 0  # quarters of the phase that have been printed
         self._begin = time.monotonic()
 
     def update(self, phase: str, done: int, total: int) -> None:
-        """Take the news of a run."""
+        """Show how far a run has come."""
         if phase != self._phase:
             self._phase, self._shown = phase, 0
         if sys.stderr.isatty():
             self._draw(phase, done, total)
             return
-        quarter = LINES_A_PHASE * done // max(total, 1)
+        quarter = LINES_PER_PHASE * done // max(total, 1)
         if quarter > self._shown:
             self._shown = quarter
             seconds = time.monotonic() - self._begin
             note(f"{self._title}: {phase} {done}/{total}  {seconds:.1f} s")
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
 

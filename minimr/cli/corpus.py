@@ -64,7 +64,7 @@ def _checked_mirror(
     required=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder for the books, made if need be.",
+    help="Folder for the books, created if missing.",
 )
 @click.option(
     "--mirror",
@@ -80,7 +80,7 @@ def _checked_mirror(
     show_default=True,
     type=click.FloatRange(0, 3600),
     metavar="SECONDS",
-    help="Least time between two requests.",
+    help="Minimum time between two requests.",
 )
 @click.option(
     "--tries",
@@ -100,7 +100,7 @@ def _checked_mirror(
 def gutenberg(
     folder: Path, mirror: str, interval: float, tries: int, ids: tuple[int]
 ) -> None:
-    """Download 98 books of Project Gutenberg, or what is missing of them."""
+    """Download 98 books of Project Gutenberg, or those that are missing."""
     settings = Settings(mirror=mirror, interval_s=interval, tries=tries)
     try:
         with raising(), _display() as on_progress:
@@ -109,10 +109,7 @@ def gutenberg(
         click.echo(f"Error: {error}", err=True)
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
-        click.echo(
-            "Stopped. The same command goes on from here.",
-            err=True,
-        )
+        click.echo("Stopped. Run the same command again to go on.", err=True)
         sys.exit(STOPPED_BY_CTRL_C)
     _summarise(report, folder)
 
@@ -169,8 +166,8 @@ def _print_line(now: Progress) -> None:
 
 
 def _line(now: Progress) -> str:
-    told = now.note or BOOKS.get(now.book_id, "")
-    return f"[{now.number}/{now.of}] {_name_and_size(now)}  {told}".rstrip()
+    text = now.note or BOOKS.get(now.book_id, "")
+    return f"[{now.number}/{now.of}] {_name_and_size(now)}  {text}".rstrip()
 
 
 def _name_and_size(now: Progress) -> str:

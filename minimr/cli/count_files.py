@@ -10,19 +10,19 @@ MARK = "\ufeff"
 
 
 def write_counts(path: str, counts: dict[str, int]) -> None:
-    """Write counts, whole or not at all."""
+    """Write the whole file, or nothing."""
     lines = sorted(counts.items())
     with atomic_writer(path) as file:
         if lines and lines[0][0].startswith(MARK):
-            file.write(MARK)  # or the first word's would be taken for one
+            file.write(MARK)  # else the word's own would be dropped as one
         file.writelines(f"{word}\t{number}\n" for word, number in lines)
 
 
 def read_counts(path: str) -> dict[str, int]:
-    """Read counts; a byte-order mark is none of the first word.
+    """Read counts. A byte-order mark is not part of the first word.
 
     Raises:
-        InputError: the file cannot be read, or a line is not of the form.
+        InputError: the file cannot be read, or a line has another form.
     """
     counts: dict[str, int] = {}
     try:
@@ -46,9 +46,9 @@ def read_counts(path: str) -> dict[str, int]:
 
 
 def differences(expected: dict[str, int], counts: dict[str, int]) -> list[str]:
-    """Describe the first words whose counts differ, by code point.
+    """Return a line per word whose counts differ, for the first ten.
 
-    A word that is not there has been counted 0 times.
+    A word that is missing has the count 0.
     """
     if expected == counts:
         return []

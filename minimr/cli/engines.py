@@ -1,8 +1,8 @@
-"""The engines of one command: each where it belongs, each for itself.
+"""The engines of one command: joined or started, run, and closed.
 
 names ─> join: those that have a cluster ─> how many workers there are
-            └─> run, one after the other: one that fails is named, and the
-                others' results stay
+            └─> run, one after the other: the failure of one is printed, and
+                the results of the others stay
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LOCAL = "local"
 def host_port(
     ctx: click.Context, option: click.Parameter, value: str | None
 ) -> Address | None:
-    """Read the value of an option. Raises: BadParameter: no HOST:PORT."""
+    """Parse an option. Raises: BadParameter: it is not HOST:PORT."""
     try:
         return None if value is None else parse_address(value)
     except ValueError as error:
@@ -64,7 +64,7 @@ class EngineName(click.Choice[str]):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> str:
-        """Read a name; that of earlier days is answered with today's."""
+        """Check a name; the error for an old one says the new one."""
         if value in RENAMED:
             self.fail(renamed(value), param, ctx)
         return super().convert(value, param, ctx)
@@ -74,25 +74,25 @@ ADDRESS = click.option(
     "--address",
     callback=_address,
     metavar="HOST:PORT",
-    help="Of the cluster that minimr or ray joins; or local: they "
-    "start one. [default: the one that runs here, else local]",
+    help="Of the cluster that minimr or ray joins; local: they start "
+    "one. [default: the cluster that runs here, else local]",
 )
 
 
 class Engines:
-    """Opens and closes what a command runs on.
+    """Opens and closes the engines that a command runs on.
 
     Args:
-        names: of the ladder.
-        workers: of an engine that is started; None: as there are cores,
-            if no cluster runs here.
-        address: of a cluster to join; "local": none; None: that which
+        names: of engines.
+        workers: of an engine that is started; None: one per core, or the
+            cluster that runs here.
+        address: of a cluster to join; "local": none; None: the one that
             runs here.
         listen: where workers may join `sockets`.
 
     Attributes:
-        workers: of the largest of them.
-        failed: those that failed.
+        workers: of the largest engine.
+        failed: the names of those that failed.
 
     Raises:
         EngineError: an option does not fit the only engine.
@@ -108,7 +108,7 @@ class Engines:
         self._names, self._alone = names, len(names) == 1
         self._given = None if address == LOCAL else address
         self._listen = listen
-        # Who asks for so many processes does not ask for a cluster.
+        # A number of workers asks for processes of our own, not a cluster.
         self._looks = address is None and workers is None
         self.workers = self._own_workers = workers or default_workers()
         self.failed: list[str] = []
@@ -143,11 +143,11 @@ class Engines:
             if self._alone or (self._given and not self._open):
                 raise why
             note(f"minimr: {name} is not joined, and left out: {why}")
-            if not self._given:  # else it is another one's address
+            if not self._given:  # else it is the address of another engine
                 self.failed.append(name)
         self._names = [name for name in self._names if name not in refused]
         sizes = [size_of(engine)[1] for engine, _ in self._open.values()]
-        if len(sizes) == len(self._names):  # no own workers at all
+        if len(sizes) == len(self._names):  # none starts workers of its own
             self.workers = max(sizes)
         else:
             self.workers = max(self._own_workers, *sizes, 1)
@@ -155,12 +155,12 @@ class Engines:
     def run(
         self, name: str, work: Callable[[str, MapReduce, float], None]
     ) -> None:
-        """Let an engine work, and close it.
+        """Run the work on an engine, and close that.
 
         Args:
-            name: of the engine; one that was not joined is left out.
-            work: is given the name, the engine, and the seconds that its
-                start took.
+            name: of the engine; one that could not be joined is skipped.
+            work: called with the name, the engine, and how many seconds
+                its start took.
         """
         if name not in self._names:
             return

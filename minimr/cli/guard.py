@@ -1,6 +1,6 @@
-"""What ends a command is one line and an exit code, never a traceback.
+"""A command ends with an exit code, and one line instead of a traceback.
 
-Bad input is 2, what fails at work 1, Ctrl-C 130.
+2: bad input; 1: the work failed; 130: Ctrl-C.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from minimr.net.token import TokenError
 from minimr.shared.mapreduce.corpus import InputError
 from minimr.system.leaving import EXIT_CODE
 
-# {class of errors: exit code}; `guarded` can be told of more
+# {class of errors: exit code}; `guarded` takes more
 CODES: dict[type[Exception], int] = {
     InputError: 2,
     EngineError: 2,
@@ -31,7 +31,7 @@ CODES: dict[type[Exception], int] = {
     JobError: 1,
     ParameterServerError: 1,
 }
-# Ray's and our own: the first base class of all that an engine raises.
+# Ray's and our own: the base class of all errors of an engine.
 OF_AN_ENGINE = "RayError"
 
 
@@ -41,21 +41,21 @@ def guarded(
     more: dict[type[Exception], int] | None = None,
     interrupted: str = "interrupted",
 ) -> int:
-    """Call the function of a command; give the exit code.
+    """Call the function of a command and return its exit code.
 
     Args:
         name: what its lines begin with.
-        call: its value, if it is a number, is the exit code.
-        more: errors of its own that are a line.
-        interrupted: what is said after a Ctrl-C that was raised.
+        call: the function; an integer that it returns is the exit code.
+        more: further errors that end in one line.
+        interrupted: the line after a Ctrl-C.
     """
-    for stream in ("stdout", "stderr"):  # closed by who has started us
+    for stream in ("stdout", "stderr"):  # closed by our parent
         if getattr(sys, stream) is None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             setattr(sys, stream, os.fdopen(nowhere, "w"))
     try:
         code = call()
-        sys.stdout.flush()  # here, where an error of it is caught
+        sys.stdout.flush()  # here, where its error is caught
     except (KeyboardInterrupt, click.Abort):
         note(f"{name}: {interrupted}")
         return EXIT_CODE
@@ -74,8 +74,8 @@ def guarded(
 def _line(
     error: Exception, codes: dict[type[Exception], int]
 ) -> tuple[str | None, int]:
-    """Say an error in a line; None: it is one of ours, and no user's."""
-    cause = getattr(error, "cause", None)  # of what an actor has raised
+    """Return an error as one line; None: it is a bug of ours."""
+    cause = getattr(error, "cause", None)  # what an actor has raised
     if isinstance(cause, Exception) and isinstance(cause, tuple(codes)):
         error = cause
     if isinstance(error, click.ClickException):
@@ -95,5 +95,5 @@ def _line(
 
 
 def _close_stdout() -> None:
-    """Let what is left in the buffer go nowhere, or the end would say it."""
+    """Discard the buffer: flushing it at exit would fail once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

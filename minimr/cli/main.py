@@ -1,7 +1,7 @@
 """The program `minimr`: see `minimr/cli/commands.py`.
 
-Here is only what comes before: nothing is imported until a Ctrl-C is a
-line instead of a traceback.
+Ctrl-C is made to end in a line instead of a traceback before anything large
+is imported.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def _writable(
     show_default=True,
     callback=_names,
     metavar="NAME,...",
-    help=f"Of {', '.join(ENGINES)}; all: each in turn.",
+    help=f"Some of {', '.join(ENGINES)}; all: each in turn.",
 )
 @click.option(
     "--mode",
@@ -70,7 +70,7 @@ def _writable(
     show_default=True,
     callback=_names,
     metavar="NAME,...",
-    help=f"Of {', '.join(MODES)}; all: each in turn.",
+    help=f"Some of {', '.join(MODES)}; all: each in turn.",
 )
 @ADDRESS
 @click.option("--workers", default=4, show_default=True, type=POSITIVE)
@@ -90,18 +90,18 @@ def _writable(
     default=50.0,
     show_default=True,
     type=TIME,
-    help="What a round of the last worker takes; of the others, 5.",
+    help="Pause of the last worker in each round; of the others, 5.",
 )
 @click.option("--seed", default=0, show_default=True)
 @click.option(
-    "--picture", callback=_writable, help="Draw loss and staleness to a PNG."
+    "--picture", callback=_writable, help="Draw loss and staleness as a PNG."
 )
-@click.option("--json", "path", callback=_writable, help="Write all of it.")
+@click.option("--json", "path", callback=_writable, help="Write all results.")
 def parameter_server(**chosen: Any) -> int:
     """Train a small network on handwritten digits in three modes.
 
-    The last worker is slow. Synchronous, all wait for it; stale, they are
-    at most so many rounds ahead of it; asynchronous, nobody waits.
+    The last worker is slow. Synchronous: all wait for it. Stale: they may be
+    a few rounds ahead of it. Asynchronous: nobody waits.
     """
     plan = Plan(
         chosen["workers"],
@@ -117,7 +117,7 @@ def parameter_server(**chosen: Any) -> int:
     failed = False
     for rung in chosen["engine"]:
         try:
-            # what has come before an error stays
+            # Extended one by one: an error keeps the results before it.
             trained.extend(
                 _train(rung, chosen["mode"], plan, chosen["address"])
             )
@@ -153,7 +153,7 @@ def _train(
 
 @contextlib.contextmanager
 def _cluster(rung: str, address: str | None) -> Iterator[None]:
-    """Join or start what a rung of actors runs on, and leave it."""
+    """Join or start the cluster of an engine that has one; leave it after."""
     verbs = LADDER[rung].verbs
     if not verbs:
         yield

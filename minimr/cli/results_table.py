@@ -1,4 +1,4 @@
-"""What an engine has cost: one row of the table, one object of the JSON."""
+"""What a run has cost: one row of the table, one object of the JSON."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Measured:
     def of(
         cls, engine: str, job: str, stats: Stats, startup_seconds: float
     ) -> Measured:
-        """Take what an engine tells of a run."""
+        """Return the row of a run."""
         return cls(
             engine=engine,
             job=job,
@@ -55,7 +55,7 @@ class Measured:
 
 
 def write_json(path: str, rows: list[Measured]) -> None:
-    """Write a list with one object an engine, whole or not at all."""
+    """Write a list, one object per engine: the whole file, or nothing."""
     with atomic_writer(path) as file:
         json.dump([asdict(row) for row in rows], file, indent=2)
         file.write("\n")
@@ -110,8 +110,8 @@ def _since_process_start(moment: float) -> float:
 
 
 def _process_started_at() -> float:
-    """Give the `time.time()` at which this process began."""
-    try:  # exact to 10 ms; psutil's is to a second, as the boot time is
+    """Return the `time.time()` at which this process began."""
+    try:  # exact to 10 ms; psutil is exact to a second only
         with open("/proc/self/stat") as file:
             ticks = int(file.read().rpartition(")")[2].split()[19])
         now = time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -55,7 +55,7 @@ POSITIVE = click.IntRange(min=1)
 @click.option(
     "--workers",
     type=POSITIVE,
-    help="Processes to start. [default: cores, where no cluster is joined]",
+    help="Processes to start. [default: one per core, or a cluster's]",
 )
 @click.option("--map-tasks", type=POSITIVE, help="Splits of the input.")
 @click.option("--reduce-tasks", type=POSITIVE, help="Partitions of the keys.")
@@ -64,7 +64,7 @@ POSITIVE = click.IntRange(min=1)
     type=click.Choice(list(JOBS)),
     default="combined",
     show_default=True,
-    help="A pair for every word, or counted within the map task first.",
+    help="A pair for every word, or words counted per map task first.",
 )
 @click.option("--top", type=click.IntRange(min=0), default=20)
 @click.option("--output", metavar="FILE", help="Write word<TAB>count lines.")
@@ -125,7 +125,7 @@ def wordcount(
 
 
 def _sources(paths: tuple[str, ...]) -> list[Source]:
-    """Find the input, and say what is special about it."""
+    """Return the input, and print what is special about it."""
     left_out: list[tuple[str, str]] = []
     if paths:
         found = find_files(paths, lambda *what: left_out.append(what))
@@ -156,9 +156,9 @@ class Session:
     """The same job on one engine after the other.
 
     Attributes:
-        rows: what each engine has cost.
-        counts: those of the first engine, if they were brought here.
-        differences: lines that say where counts differ.
+        rows: what the run of each engine has cost.
+        counts: of the first engine, if `keep_counts`.
+        differences: lines, one per word whose counts differ.
     """
 
     def __init__(
@@ -225,10 +225,10 @@ class Session:
         for word, number in self._words:
             say(f"{word:<{width}}  {number:>12,}")
         if self._not_utf8:
-            some = sorted(self._not_utf8)[0]
+            example = sorted(self._not_utf8)[0]
             note(
                 f"{number_of(len(self._not_utf8), 'file')} had bytes that are "
-                f"not UTF-8, counted as U+FFFD: {some}"
+                f"not UTF-8, counted as U+FFFD: {example}"
                 + (", ..." if len(self._not_utf8) > 1 else "")
             )
         if self.differences:

@@ -27,7 +27,7 @@ RETRY_INTERVAL_S = 0.2
     "wait_s",
     type=click.FloatRange(min=0),
     default=0.0,
-    help="Keep trying for so many seconds while nobody answers.",
+    help="Keep trying for this many seconds while nobody answers.",
 )
 def worker(address: str, wait_s: float) -> None:
     """Work for a run until it ends."""

@@ -3,19 +3,19 @@
     job, splits ──> MapReduce.run() ──> Result ──> merged(), top(n)
                     │                    │
                     │ map and reduce     │ outputs stay where they were
-                    │ tasks run where    │ made, until somebody asks
-                    │ the rung runs them │
+                    │ tasks run where    │ made, until somebody
+                    │ the rung runs them │ asks for them
 
 Rules that hold on every rung:
 
 1. The same job on the same splits gives the same result, whatever the
-   number of map tasks, reduce tasks and workers, and whoever dies.
+   number of map tasks, reduce tasks and workers, and whichever of them die.
 2. Every output counts exactly once, however often its task ran.
 3. An error of a task is an error of the job: `JobError`, its cause the
    exception that the task raised.
 
-This module knows nobody. The names are those of Dean and Ghemawat,
-"MapReduce: Simplified Data Processing on Large Clusters", OSDI 2004.
+The names are those of Dean and Ghemawat, "MapReduce: Simplified Data
+Processing on Large Clusters", OSDI 2004.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Job:
 
     Attributes:
         name: for people; two jobs may share one.
-        map_function: takes a split and gives pairs (key, value): a
+        map_function: takes a split and returns pairs (key, value): a
             generator, a list, or a dict when the keys are distinct.
-        reduce_function: takes a key and the list of all its values and
-            gives the key's one result. The order of the values is not
+        reduce_function: takes a key and the list of all its values, and
+            returns the key's one result. The order of the values is not
             defined.
     """
 
@@ -71,21 +71,21 @@ class Stats:
 
 
 class JobError(RuntimeError):
-    """A job that cannot finish. `__cause__` is what its task raised."""
+    """The job cannot finish. `__cause__` is what its task raised."""
 
 
 class Result(ABC):
-    """The output of a run: one dict a reduce task, left where it was made."""
+    """The output of a run: a dict per reduce task, left where it was made."""
 
     stats: Stats
 
     @abstractmethod
     def apply(self, function: Callable[[dict[Any, Any]], Any]) -> list[Any]:
-        """Call `function` on each reduce output, there where it lies.
+        """Call `function` on each reduce output, on the worker that holds it.
 
         Runs in: driver; the function in the workers that hold outputs.
-        Blocks: until every answer is here; lost outputs are made again.
-        Returns: one answer a reduce task, in the order of the tasks.
+        Blocks: until every answer is here; lost outputs are recomputed.
+        Returns: one answer per reduce task, in the order of the tasks.
 
         Raises:
             JobError: the function raised.
@@ -94,29 +94,29 @@ class Result(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Free the outputs. The result cannot be asked any more."""
+        """Free the outputs. The result is of no use afterwards."""
 
     def merged(self) -> dict[Any, Any]:
-        """Bring every key and its result to the driver."""
+        """Return every key and its result, brought to the driver."""
         merged: dict[Any, Any] = {}
         for output in self.apply(_whole):
             merged.update(output)
         return merged
 
     def top(self, n: int) -> list[tuple[Any, Any]]:
-        """Bring the n keys with the largest results, ties by key."""
+        """Return the n keys with the largest results; ties in order of key."""
         candidates = self.apply(_Top(n))
         return _Top(n)(dict(pair for top in candidates for pair in top))
 
 
 class MapReduce(ABC):
-    """An engine: it starts once, then runs one job after the other."""
+    """An engine: it starts once, then runs one job after another."""
 
     name: str
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where others join, on engines that others can join."""
+        """Where workers join, on engines that can be joined."""
         raise NotImplementedError(f"nobody can join {self.name}")
 
     @abstractmethod
@@ -127,7 +127,7 @@ class MapReduce(ABC):
         num_reduce_tasks: int,
         progress: Progress | None = None,
     ) -> Result:
-        """Run one map task a split, then the reduce tasks.
+        """Run one map task per split, then the reduce tasks.
 
         Runs in: driver. Blocks: until every reduce task is done.
 
@@ -139,7 +139,7 @@ class MapReduce(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Stop what the engine started. Results cannot be asked after it."""
+        """Stop what the engine started. Its results are of no use after it."""
 
     def __enter__(self) -> MapReduce:
         return self
@@ -151,8 +151,8 @@ class MapReduce(ABC):
 def count(name: str, amount: int = 1) -> None:
     """Add to a counter of the job (section 4.6 of the paper).
 
-    Called by map and reduce functions; `Stats.counters` has the sums over
-    all tasks. A task that ran twice counts once. Outside of a task it
+    To be called by map and reduce functions; `Stats.counters` has the sums
+    over all tasks. A task that ran twice counts once. Outside of a task it
     does nothing.
     """
     counters = task_counters.get()
@@ -166,13 +166,13 @@ task_counters: ContextVar[Counter[str] | None] = ContextVar(
 
 
 def check_num_reduce_tasks(number: int) -> None:
-    """Refuse a number of reduce tasks that is less than one."""
+    """Raise ValueError for a number of reduce tasks below one."""
     if number < 1:
         raise ValueError(f"{number} reduce tasks: there must be at least one")
 
 
 def no_progress(phase: str, done: int, total: int) -> None:
-    """Show no progress."""
+    """Ignore the progress."""
 
 
 def _whole(output: dict[Any, Any]) -> dict[Any, Any]:
@@ -181,7 +181,7 @@ def _whole(output: dict[Any, Any]) -> dict[Any, Any]:
 
 @dataclass(frozen=True)
 class _Top:
-    """The n largest, as a function that can be sent to a worker."""
+    """A function that can be sent to a worker: it returns the n largest."""
 
     n: int
 
@@ -190,6 +190,6 @@ class _Top:
         if not largest:
             return []
         kept = [pair for pair in output.items() if pair[1] >= largest[-1]]
-        kept.sort(key=lambda pair: pair[0])  # ties stand in order of key
+        kept.sort(key=lambda pair: pair[0])  # ties in order of key
         kept.sort(key=lambda pair: pair[1], reverse=True)
         return kept[: self.n]

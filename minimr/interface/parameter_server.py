@@ -10,8 +10,8 @@ Rules that hold on every rung:
    ids, so that the weights are the same bits on every rung.
 2. A push counts exactly once, however often it is sent.
 
-This module knows nobody. The names are those of Li et al., "Scaling
-Distributed Machine Learning with the Parameter Server", OSDI 2014.
+The names are those of Li et al., "Scaling Distributed Machine Learning with
+the Parameter Server", OSDI 2014.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ Weights: TypeAlias = "dict[str, NDArray[np.float32]]"
 
 @dataclass
 class ServerStats:
-    """What happened. The first server counts; bytes are of all servers."""
+    """Counters of server 0; bytes and restarts are summed over all servers."""
 
-    rounds: int = 0  # updates applied; asynchronously, one a push
+    rounds: int = 0  # updates applied; unless synchronous, one per push
     pushes: int = 0
     pulls: int = 0
-    duplicates: int = 0  # pushes that came again, and did not count
-    pushed_bytes: int = 0  # of arrays alone
+    duplicates: int = 0  # pushes that came again and did not count
+    pushed_bytes: int = 0  # of the arrays alone
     pulled_bytes: int = 0
     restarts: int = 0  # servers replaced
     # {updates applied between a worker's pull and its push: pushes}
@@ -47,11 +47,11 @@ class ServerStats:
 
 
 class ParameterServerError(RuntimeError):
-    """Who waited too long or has left, or which server is gone."""
+    """A worker waited too long or is not in, or a server is gone."""
 
 
 class ParameterServer(ABC):
-    """Weights that workers share. Pickled, it is a client of the same."""
+    """Weights that workers share. A pickled copy is a client of it."""
 
     name: str
 
@@ -59,18 +59,19 @@ class ParameterServer(ABC):
     def pull(
         self, worker: int | None = None, changed_only: bool = False
     ) -> Weights:
-        """Give the weights, in arrays that are the caller's own.
+        """Return the weights, in arrays that are the caller's own.
 
         Blocks: until `worker` is no further ahead of the slowest than it
-        may be; not at all for None, who only looks.
+        may be; not at all for None, which only looks.
 
         Args:
-            worker: who reads; its next push is based on what it gets.
-            changed_only: leave out what has not changed since this object
-                pulled last, for this worker.
+            worker: the one that reads; its next push is based on what it
+                gets.
+            changed_only: leave out what has not changed since this object's
+                last pull for this worker.
 
         Raises:
-            ParameterServerError: the others did not come in time; the
+            ParameterServerError: the others were too slow; the
                 worker has left; a server is gone.
         """
 
@@ -78,29 +79,29 @@ class ParameterServer(ABC):
     def push(self, worker: int, update: Weights) -> None:
         """Add an update, of all the weights or some.
 
-        Blocks: until it counts; it is applied when its round is complete.
+        Blocks: until it counts. It is applied when its round is complete.
 
         Raises:
             ParameterServerError: as `pull`.
-            KeyError, TypeError, ValueError: an unknown name, another type
-                than float32, another shape; nothing was sent.
+            KeyError, TypeError, ValueError: an unknown name, a type other
+                than float32, a wrong shape. Nothing was sent.
         """
 
     @abstractmethod
     def join(self, worker: int) -> None:
-        """Let a worker in, new or again: it begins with the next round."""
+        """Add a worker, new or again: it begins with the next round."""
 
     @abstractmethod
     def leave(self, worker: int) -> None:
-        """Wait for this worker no more. What it has pushed counts."""
+        """Remove a worker: nobody waits for it. What it has pushed counts."""
 
     @abstractmethod
     def stats(self) -> ServerStats:
-        """Tell what has happened until now."""
+        """Return the counters."""
 
     @abstractmethod
     def close(self) -> None:
-        """Stop the servers; of a client, only let go of them."""
+        """Stop the servers; a client only disconnects from them."""
 
     def __enter__(self) -> ParameterServer:
         return self

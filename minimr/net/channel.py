@@ -1,7 +1,7 @@
 """A connection that sends and receives messages, and blocks.
 
-For whoever has one thing to wait for: a reduce task that fetches, a worker
-that dials in. Who waits for many uses `hub.py`.
+It is for code that waits for one thing: a reduce task that fetches, a worker
+that dials in. Code that waits for many things uses `hub.py`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from minimr.system import machine
 
 CONNECT_TIMEOUT_S = 5.0
 MAX_VECTORS = 512  # buffers in one sendmsg; the system allows 1,024
-# A cable that is cut says nothing, and TCP would wait for a quarter of an
+# A machine that is cut off sends nothing. TCP would wait for a quarter of an
 # hour, or for ever if there is nothing to send.
 SILENCE_S = 25
-PROBES = 3  # at the end of that time, to a connection that is idle
+PROBES = 3  # of an idle connection, at the end of that time
 
 Address = tuple[str, int]
 
@@ -50,19 +50,19 @@ class Channel:
         self.seal = handshake.sealing()
         self.reader = FrameReader(handshake.checking(), max_frame_bytes)
         self.max_frame_bytes = max_frame_bytes
-        # Frames not yet asked for.
+        # Frames that `receive` has not returned yet.
         self.waiting: list[Parts] = self.reader.feed(handshake.rest)
 
     def send(self, message: Any) -> None:
         """Send a message. Blocks: until the system has taken all of it."""
         buffers = vectors(encode(message), self.max_frame_bytes, self.seal)
-        self.sock.settimeout(None)  # half a frame would be the end of it
+        self.sock.settimeout(None)  # half a frame would break the stream
         while buffers:
             sent = self.sock.sendmsg(buffers[:MAX_VECTORS])
             buffers = remaining(buffers, sent)
 
     def receive(self, timeout_s: float | None = None) -> Any:
-        """Give the next message. Blocks: until it is here in full."""
+        """Return the next message. Blocks: until it is here in full."""
         self.sock.settimeout(timeout_s)
         while not self.waiting:
             size = self.sock.recv_into(self.reader.buffer())
@@ -72,7 +72,7 @@ class Channel:
         return decode(self.waiting.pop(0))
 
     def shut_down(self) -> None:
-        """End a `receive` that waits in another thread."""
+        """Make a `receive` that waits in another thread fail."""
         shut_down(self.sock)
 
     def close(self) -> None:
@@ -88,18 +88,18 @@ def connect(
     max_frame_bytes: int = MAX_FRAME_BYTES,
     dialled: Callable[[socket.socket], None] | None = None,
 ) -> Channel:
-    """Dial, and prove who we are.
+    """Dial and shake hands; return the connection.
 
-    Blocks: until the other end has answered, at most `timeout_s` a step;
-    `dialled` gets the socket, so that another thread may shut it down.
+    Blocks: until the other end has answered, at most `timeout_s` per step.
 
     Args:
-        wanted: kinds of servers (`kinds.py`); no other one will do.
+        wanted: kinds of servers (`kinds.py`); any other is refused.
+        dialled: gets the socket, so that another thread can shut it down.
 
     Raises:
         HandshakeError: the other end has another token or protocol, or is
             not what was wanted.
-        ConnectionError: nobody answers there; the message names it.
+        ConnectionError: nobody answers there; the message names the address.
     """
     where = f"{address[0]}:{address[1]}"
     try:
@@ -128,18 +128,18 @@ def connect(
 
 
 def shut_down(sock: socket.socket) -> None:
-    """End whatever waits for this socket in another thread."""
+    """Make whatever waits for this socket in another thread fail."""
     with contextlib.suppress(OSError):  # gone already
         sock.shutdown(socket.SHUT_RDWR)
 
 
 def set_up(sock: socket.socket, other: Address) -> None:
-    """Let a connection send at once, and end when the other end is silent.
+    """Make a connection send at once, and break if the other machine is gone.
 
-    Another machine has `SILENCE_S` to take what we send, or to answer when
-    both have nothing to say: its system does that, however busy the process
-    is. Between two processes of one machine no cable is cut, and one that
-    is stopped, and takes nothing, may go on as late as it likes.
+    Another machine has `SILENCE_S` to acknowledge what we send, or a probe
+    when nothing is sent: its system does that, however busy the process is.
+    Within one machine no cable can be cut, and a process that is stopped may
+    continue at any time.
     """
     tcp = socket.IPPROTO_TCP
     sock.setsockopt(tcp, socket.TCP_NODELAY, 1)
@@ -155,10 +155,10 @@ def set_up(sock: socket.socket, other: Address) -> None:
 
 
 def listen(address: Address) -> socket.socket:
-    """Bind and listen; port 0 takes a free one.
+    """Return a socket that listens; port 0: at any free port.
 
     Raises:
-        OSError: the message says which address, and why not.
+        OSError: the message names the address and the reason.
     """
     try:
         return machine.listen(address, backlog=128)
@@ -166,17 +166,17 @@ def listen(address: Address) -> socket.socket:
         where = f"{address[0]}:{address[1]}"
         why = error.strerror or str(error)
         if error.errno == errno.EADDRINUSE:
-            why = "the port is in use; port 0 takes a free one"
+            why = "the port is in use; port 0 takes any free one"
         raise OSError(
             error.errno, f"cannot listen at {where}: {why}"
         ) from error
 
 
 def reachable(host: str) -> str:
-    """Give the address under which others reach a listener on `host`.
+    """Return the address under which others reach a listener on `host`.
 
-    For one that listens everywhere, this is the address of the interface
-    that leads out of this machine, or loopback where there is none.
+    For a listener on all interfaces, it is the address of the one that leads
+    out of this machine, or loopback if there is none.
     """
     if host not in ("", "0.0.0.0"):
         return host
@@ -193,7 +193,7 @@ class AddressError(ValueError):
 
 
 def parse_address(text: str) -> Address:
-    """Read HOST:PORT. Raises: AddressError: it is not."""
+    """Parse HOST:PORT. Raises: AddressError: the text is not that."""
     host, separator, port = text.rpartition(":")
     if not separator or not host or not port.isascii() or not port.isdigit():
         raise AddressError(f"{text!r} is not HOST:PORT")
@@ -205,13 +205,13 @@ def parse_address(text: str) -> Address:
 def vectors(
     parts: list[Buffer], max_frame_bytes: int, seal: Seal | None
 ) -> list[memoryview]:
-    """Give the buffers of a frame as they go out, the header first."""
+    """Return the buffers of a frame in the order to send, header first."""
     found = records(parts, max_frame_bytes, seal)
     return [memoryview(record) for record in found if size_of(record)]
 
 
 def remaining(buffers: list[memoryview], sent: int) -> list[memoryview]:
-    """Give what is left of the buffers after `sent` bytes."""
+    """Return what is left of the buffers after `sent` bytes."""
     left = iter(buffers)
     for buffer in left:
         if sent < buffer.nbytes:

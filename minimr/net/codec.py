@@ -1,8 +1,8 @@
-"""Objects to the parts of a frame and back: pickle 5, buffers apart.
+"""Turns objects into the parts of a frame and back: pickle 5, no copies.
 
-Arrays and `pickle.PickleBuffer`s are not copied into the pickle: they
-become parts of their own, which a socket can send from where they lie and
-receive to where they stay (PEP 574).
+Arrays and `pickle.PickleBuffer`s are not copied into the pickle: each is a
+part of its own, which the socket sends from where it lies and receives to
+where it stays (PEP 574).
 
 Only frames of a connection whose handshake is done may be decoded.
 """
@@ -17,17 +17,17 @@ Buffer = bytes | bytearray | memoryview
 
 
 def encode(message: Any) -> list[Buffer]:
-    """Turn a message into the parts of a frame, large buffers uncopied."""
+    """Return the parts of a frame; large buffers are not copied."""
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(message, protocol=5, buffer_callback=buffers.append)
     return [head, *(buffer.raw() for buffer in buffers)]
 
 
 def decode(parts: Sequence[Buffer]) -> Any:
-    """Turn the parts of a frame back into the message."""
+    """Return the message of a frame's parts."""
     return pickle.loads(parts[0], buffers=parts[1:])
 
 
 def size_of(part: Buffer) -> int:
-    """Give the size of a part in bytes."""
+    """Return the size of a part in bytes."""
     return part.nbytes if isinstance(part, memoryview) else len(part)

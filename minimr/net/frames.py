@@ -1,4 +1,4 @@
-"""Bytes of a stream to frames and back, with no socket in sight.
+"""Turns frames into the bytes of a stream and back, without a socket.
 
     ┌────────┬──────────┬─────┬────────┬─────┐┌──────────┬────────┐┌─────
     │ n: u32 │ len: u64 │ ... │ part 0 │ tag ││ tags ... │ part 1 ││ ...
@@ -7,18 +7,18 @@
 
 A frame is a list of parts: the pickled message, then the large buffers that
 it refers to (`codec.py`), each received straight into memory of its own.
-Part 0 has one tag with the header if it is small, as mostly. Every other
-part comes behind its tags, one for each piece. Without a seal (`seal.py`)
-there is no tag, and the rest is the same.
+Part 0 shares one tag with the header if it is small, as it mostly is. Every
+other part comes behind its tags, one per piece. Without a seal (`seal.py`)
+there are no tags, and the rest is the same.
 
 Rules:
 
-1. The reader lends a buffer and is told how much was written into it: a
+1. The reader lends a buffer and is told how much was written into it, so a
    large part is never copied on its way from the socket.
-2. Sizes are checked, and so is their tag, before memory is taken for
-   them. No part is given out whose tags were not checked.
-3. A piece is checked when it has come, while the processor's cache has it:
-   who waits for all of a large part reads all of its memory once more.
+2. Sizes and their tag are checked before memory is allocated for them. No
+   part is returned before its tags are checked.
+3. A piece is checked as soon as it is here, while it is in the processor's
+   cache. Checking a whole part at its end would read its memory once more.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ _ONE = struct.Struct("!Q")
 
 
 class FrameError(ConnectionError):
-    """The stream holds no frame, or one that is larger than allowed."""
+    """The stream holds no frame, or a frame that is larger than allowed."""
 
 
 def header(parts: list[Buffer], max_frame_bytes: int) -> bytes:
-    """Give the bytes that stand before the parts of a frame.
+    """Return the bytes that stand before the parts of a frame.
 
     Raises:
         FrameError: the parts are too large; nothing was sent.
     """
-    if len(parts) == 1:  # as mostly
+    if len(parts) == 1:  # the usual case
         size = size_of(parts[0])
         _check(1, size, max_frame_bytes)
         return _SINGLE.pack(1, size)
@@ -64,7 +64,7 @@ def header(parts: list[Buffer], max_frame_bytes: int) -> bytes:
 def records(
     parts: list[Buffer], max_frame_bytes: int, seal: Seal | None
 ) -> list[Buffer]:
-    """Give a frame as it goes out: each record, and its tag if sealed.
+    """Return the buffers to send for a frame: records, and tags if sealed.
 
     Raises:
         FrameError: the parts are too large; nothing was sealed.
@@ -75,7 +75,7 @@ def records(
     if seal is None:
         return [begin, *parts]
     if not parts:
-        return [begin + seal.tag(begin)]  # one to send, as mostly
+        return [begin + seal.tag(begin)]  # the usual case
     found: list[Buffer] = [begin, seal.tag(begin)]
     for part in parts:
         found += (b"".join(map(seal.tag, _pieces(part))), part)
@@ -91,11 +91,11 @@ def _pieces(part: Buffer) -> Iterator[memoryview]:
 class FrameReader:
     """Collects received bytes into frames.
 
-    Usage: write into `buffer()`, say how much with `advance(n)`, and take
-    the frames that it returns.
+    Usage: write n bytes into `buffer()`, then call `advance(n)`, which
+    returns the frames that are complete.
 
     Args:
-        seal: of what comes in; None where it has no tags.
+        seal: of what comes in; None: it has no tags.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class FrameReader:
         self._seal = seal
         self._tag_bytes = 0 if seal is None else TAG_BYTES
         self._max = max_frame_bytes
-        # Gives the memory of a large part; it need not be filled with zeros.
+        # Returns memory for a large part; it need not be zeroed.
         self.allocate: Callable[[int], bytearray | memoryview] = bytearray
         self._scratch = bytearray(SCRATCH_BYTES)
         self._begin = 0  # scratch[begin:end] is received, not yet used
@@ -118,25 +118,24 @@ class FrameReader:
         self._checked = 0
 
     def buffer(self) -> memoryview:
-        """Lend the memory that the next bytes are to be received into."""
+        """Return the memory to receive the next bytes into."""
         if self._large is not None:
             return memoryview(self._large)[self._filled :]
         if self._begin == self._end:
             self._begin = self._end = 0
         elif self._end == len(self._scratch):
             rest = self._scratch[self._begin : self._end]
-            if len(rest) == len(self._scratch):  # many lengths, or parts
+            if len(rest) == len(self._scratch):  # a header of many sizes
                 self._scratch.extend(bytes(len(rest)))
             self._scratch[: len(rest)] = rest
             self._begin, self._end = 0, len(rest)
         return memoryview(self._scratch)[self._end :]
 
     def advance(self, size: int) -> list[Parts]:
-        """Take `size` bytes as received; give the frames now complete.
+        """Count `size` bytes as received; return the frames now complete.
 
         Raises:
-            FrameError, SealError: close the connection: its bytes make no
-                sense.
+            FrameError, SealError: close the connection.
         """
         if self._large is None:
             self._end += size
@@ -150,7 +149,7 @@ class FrameReader:
         return frames
 
     def feed(self, data: bytes) -> list[Parts]:
-        """Take bytes that were received elsewhere; give the frames."""
+        """Take bytes that were received elsewhere; return the frames."""
         frames = []
         while data:
             buffer = self.buffer()
@@ -162,7 +161,7 @@ class FrameReader:
         return frames
 
     def _step(self) -> bool:
-        """Use up the next record of the scratch; False when it is short."""
+        """Use the next record of the scratch; False: it is not complete."""
         if not self._sizes:
             return self._read_begin()
         if self._large is not None:
@@ -179,7 +178,7 @@ class FrameReader:
         return False
 
     def _check_large(self) -> bool:
-        """Check what has come of a large part; True when that is all."""
+        """Check what has come of a large part; True: the part is complete."""
         assert self._large is not None
         size = len(self._large)
         with memoryview(self._large) as whole:
@@ -198,7 +197,7 @@ class FrameReader:
         return True
 
     def _read_begin(self) -> bool:
-        """Read the header, and the first part if that is small."""
+        """Use the header, and part 0 if it is small; False: more must come."""
         ready = self._end - self._begin
         if ready < _COUNT.size:
             return False

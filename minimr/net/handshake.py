@@ -6,9 +6,9 @@
       proof("client", both hellos)       ──────>
                                          <──────  WELCOME
 
-    hello = the version of Python, the machine and the client's address, of a
-            server also what it is and where it was reached, and random
-            bytes (a nonce)
+    hello = the version of Python, the machine and the client's address; of a
+            server also its kind and the address at which it was reached;
+            and random bytes (a nonce)
     proof(role, hellos) = HMAC-SHA256(token, role + hello_c + hello_s)
     key(role, hellos)   = the same of "key of " + role; seals what that role
                           sends from now on (`seal.py`), unless the
@@ -17,26 +17,26 @@
 Rules:
 
 1. The token itself never travels, and no proof can be used twice: each
-   end put its own random bytes in it.
+   end puts its own random bytes in it.
 2. The messages have fixed sizes, so that whatever talks to the port by
-   mistake costs a few dozen bytes.
-3. The proof is of this connection. A server names the address that it was
-   reached at, and the client compares it with the one that it dialled: a
-   stranger who listens at an old port and passes everything on to a live
-   server is found out. If he could deceive us about addresses, too, he
-   would still not have the keys: he can pass records on, and alter none.
-4. Where both ends name the same machine and the same address of the client,
-   nobody can be between them (`machine.name`), and nothing is sealed.
-   Each end goes by the two hellos, so that both find the same, and who
-   alters a hello has no proof of it.
-5. A server says what it is (`kinds.py`): who wants something else leaves.
+   mistake costs a few hundred bytes.
+3. The proof is of this connection. A server names the address at which it
+   was reached, and the client compares that with the one that it dialled. So
+   a stranger that listens at an old port and relays everything to a live
+   server is noticed. Even one that fakes addresses, too, does not have the
+   keys: it can relay records, but alter none.
+4. If both ends name the same machine and the same address of the client,
+   nobody can be between them (`machine.name`), and nothing is sealed. Each
+   end decides by the two hellos, so both decide the same, and for an altered
+   hello there is no proof.
+5. A server names its kind (`kinds.py`). A client that wants another leaves.
 6. Functions travel as bytecode, which another minor version of Python does
-   not understand: such ends do not get together.
+   not understand, so it is refused.
 
-A key exchange (X25519) would keep what was sent a secret from whoever gets
-the token later. Nothing here is secret: the records are sealed, not hidden.
+A key exchange (X25519) would keep what was sent secret from whoever gets the
+token later. Nothing here is secret: the records are sealed, not hidden.
 
-No I/O here: bytes come in by `receive`, what it returns goes out.
+No I/O here: `receive` takes the bytes that came, and returns those to send.
 """
 
 from __future__ import annotations
@@ -63,15 +63,15 @@ PROOF_BYTES = 32
 WELCOME = b"+"
 
 log = logging.getLogger(__name__)
-_told: set[str] = set()  # other versions that were warned of
+_told: set[str] = set()  # versions that were warned of
 
 
 class HandshakeError(ConnectionError):
-    """The other end has another token or Python, or is not who was meant."""
+    """The other end has another token or Python, or is not the one meant."""
 
 
 class Ends(Protocol):
-    """A socket, as far as a handshake asks it."""
+    """What a handshake needs of a socket."""
 
     def getsockname(self) -> Any:
         """Return the address of this end."""
@@ -84,16 +84,15 @@ class Handshake:
     """One end of a handshake, from the first byte to `done`.
 
     Args:
-        role: "client", who has dialled, or "server".
-        kinds: of a server the one that it is; of a client all those that
-            it may talk to.
+        role: "client", the end that has dialled, or "server".
+        kinds: of a server its own kind; of a client all that it wants.
         ends: the socket, which is asked for its two addresses only.
         python: the version that this process runs.
-        machine_name: gives the name of the machine that it runs on.
+        machine_name: returns the name of the machine that it runs on.
 
     Attributes:
         done: both proofs were right.
-        rest: bytes that came after the handshake, once it is done.
+        rest: once it is done, bytes that came after the handshake.
     """
 
     def __init__(
@@ -122,7 +121,7 @@ class Handshake:
         }[role]
 
     def start(self) -> bytes:
-        """Give the first bytes to send: the client speaks first."""
+        """Return the first bytes to send: the client speaks first."""
         if self._role == "server":
             return b""
         client = _text(self._ends.getsockname())
@@ -130,7 +129,7 @@ class Handshake:
         return MAGIC + self._hello
 
     def receive(self, data: bytes) -> bytes:
-        """Take bytes from the other end; give the bytes to answer.
+        """Take bytes from the other end; return the bytes to answer.
 
         Raises:
             HandshakeError: close the connection, and do not answer.
@@ -194,11 +193,11 @@ class Handshake:
         return message
 
     def sealing(self) -> Seal | None:
-        """Return the seal of what this end sends, when it is done."""
+        """Return the seal of what this end sends, once it is done."""
         return self._seal(self._role)
 
     def checking(self) -> Seal | None:
-        """Return the seal of what this end receives, when it is done."""
+        """Return the seal of what this end receives, once it is done."""
         return self._seal({"client": "server", "server": "client"}[self._role])
 
     def _seal(self, sender: str) -> Seal | None:
@@ -218,7 +217,7 @@ class Handshake:
         return hmac.digest(self._token, text, "sha256")
 
     def _place(self) -> str:
-        """Return the server's address, as the system at this end has it."""
+        """Return the server's address, as this end sees it."""
         server = self._role == "server"
         ends = self._ends
         return _text(ends.getsockname() if server else ends.getpeername())
@@ -268,7 +267,7 @@ def _hello(*texts: str) -> bytes:
 
 
 def _read(hello: bytes) -> list[str]:
-    """Read version, kind, place, the client's address, and the machine."""
+    """Return version, kind, place, the client's address, and the machine."""
     texts = []
     for size in _SIZES:
         text, hello = hello[:size], hello[size:]

@@ -1,7 +1,7 @@
-"""What can listen at a port: told in the handshake, checked by who dials.
+"""The kinds of servers: named in the handshake, checked by the client.
 
-A port may be somebody else's by now, or a user mistook one address for
-another; whoever dials says what it wants there, and gets nothing else.
+A port may belong to another process by now, or a user may mix addresses up.
+So a client says which kinds it wants, and talks to no other.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ KINDS = {
     "blocks": "a worker of a MapReduce run (`minimr worker`)",
     "weights": "a parameter server",
 }
-CLUSTER = ("head", "node", "driver", "worker")  # they speak one protocol
+CLUSTER = ("head", "node", "driver", "worker")  # of one protocol
 
 
 def mismatch(kind: str, wanted: Sequence[str]) -> str:
-    """Say what is there instead of what was wanted."""
+    """Return the error for a server of another kind than was wanted."""
     names = " or ".join(KINDS.get(name, name) for name in wanted)
     return f"it is {KINDS.get(kind, kind)}, and not {names}"

@@ -1,4 +1,4 @@
-"""Who reads the sockets: of all threads of a process, one at a time.
+"""Decides which thread of a process reads the sockets: one at a time.
 
     get() in a user's thread ──┐
     another get() ─────────────┼──> whoever has the baton runs step()
@@ -6,12 +6,12 @@
 
 Rules:
 
-1. The thread that waits is the thread that reads: an answer that `get`
-   waits for costs no hand-over between threads.
+1. The thread that waits is the thread that reads, so an answer that `get`
+   waits for is not handed from one thread to another.
 2. While no thread waits, the background thread takes the baton, after a
-   moment of grace, so that a loop of short waits never meets it.
-3. After each step, and when the baton is laid down, all who wait look
-   again whether it is for them.
+   moment of grace, so that it stays out of a loop of short waits.
+3. After each step, and when the baton is free again, all waiting threads
+   check whether they are ready.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Pump:
     """Hands the baton from thread to thread.
 
     Args:
-        step: waits for messages at most so long and handles them.
-        wake: lets a `step` in another thread return.
+        step: waits for messages, at most this many seconds, and handles them.
+        wake: makes a `step` in another thread return.
 
     Attributes:
         in_background: the background thread has the baton.
-        taken_over: called in the background thread before each step; says
-            how long that may wait.
+        taken_over: called in the background thread before each step; returns
+            how long that step may wait.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Pump:
         self._wake = wake
         self._baton = machine.lock()
         self._changed = machine.condition()
-        self._waiting: list[object] = []  # one of each thread in wait()
+        self._waiting: list[object] = []  # one per thread in wait()
         self._idle = machine.event()  # nobody waits
         self._closed = False
         self._stepping = 0  # the waiting thread that is in step()
@@ -63,9 +63,9 @@ class Pump:
     def wait(
         self, ready: Callable[[], object], timeout_s: float | None = None
     ) -> bool:
-        """Read sockets until it is ready.
+        """Read sockets until `ready()`. Returns: whether it is ready.
 
-        Blocks: until then, or until the time is up; tells which.
+        Blocks: until then, or until the time is up.
         """
         until = None if timeout_s is None else machine.monotonic() + timeout_s
         rest = timeout_s
@@ -105,7 +105,7 @@ class Pump:
         self, ready: Callable[[], object], timeout_s: float | None
     ) -> None:
         if self.in_background:
-            self._wake()  # a thread that waits had better read itself
+            self._wake()  # rule 1: the waiting thread reads itself
         with self._changed:
             if self._baton.locked() and not ready():
                 self._changed.wait(timeout_s)
@@ -115,7 +115,7 @@ class Pump:
             self._changed.notify_all()
 
     def nudge(self) -> None:
-        """Let the thread that reads look around, if it is another one.
+        """Make the thread that reads return from its step, if it is another.
 
         Runs in: any thread, at any point: the garbage collector calls it.
         """
@@ -124,7 +124,7 @@ class Pump:
             self._wake()
 
     def interrupt(self, what: type[BaseException] = KeyboardInterrupt) -> bool:
-        """Let this thread's `wait` raise an exception, if it waits.
+        """Make this thread's `wait` raise an exception, if it is in a step.
 
         Runs in: a signal handler, which must not raise inside of `step`.
         """

@@ -1,25 +1,25 @@
-"""The record layer: each piece of a stream has a tag that nobody can forge.
+"""The record layer: each record of a stream has a tag that nobody can forge.
 
     sender    record ── tag(record) ──>  record │ tag   ── check ──  receiver
               counter n                                   counter n
 
 A record is a header with a small message, or a piece of a large array
-(`frames.py`). Its tag is AES-GCM without a text (GMAC) over
-the record, under a key of this connection and this direction, which
-`handshake.py` makes of the token and of both ends' random bytes.
+(`frames.py`). Its tag is AES-GCM without a plaintext (GMAC) over the record.
+The key is of this connection and this direction; `handshake.py` derives it
+from the token and from both ends' random bytes.
 
 Rules:
 
-1. Nothing is unpickled, and no memory is taken, on the word of a record
-   whose tag was not checked: whoever passes a handshake on without having
-   the token can pass the records on as well, or end the connection.
-2. A counter stands for each record, and travels in no record: what is left
-   out, sent again, or put elsewhere has the wrong tag.
+1. No record is unpickled, and no memory is allocated for its sizes, before
+   its tag is checked. Whoever relays a handshake without the token can only
+   relay the records, too, or end the connection.
+2. Both ends count the records, and the counter is part of the tag but not
+   of the record. So a record that was left out, repeated or moved shows.
 3. It is a seal, not an envelope: what is sent can be read on the way.
 
-It costs 1 us a record and 1 ms for 20 MB, where encryption would take
-another pass over the memory, and a copy of it. A connection that stays on
-one machine has none (`handshake.py`). Ray: TLS, by hand.
+It costs 1 us per record and 1 ms per 20 MB; encryption would take another
+pass over the memory, and a copy. A connection within one machine has no seal
+(`handshake.py`). Ray: TLS, if the user sets it up.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TAG_BYTES = 16
 
 
 class SealError(ConnectionError):
-    """A record was altered on its way, or nobody with the token made it."""
+    """A record was altered, or its sender does not have the token."""
 
 
 class Seal:
@@ -43,11 +43,11 @@ class Seal:
     """
 
     def __init__(self, key: bytes) -> None:
-        # Here, as it takes 20 ms, and most connections stay on a machine.
+        # Imported here: it takes 20 ms, and few connections need a seal.
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self._mac = AESGCM(key).encrypt
-        self._count = 0  # of tags; no two may have the same
+        self._count = 0  # of tags: the nonce, so never the same twice
 
     def tag(self, record: Buffer) -> bytes:
         """Return the tag of the next record."""
@@ -55,13 +55,13 @@ class Seal:
         return self._mac(self._count.to_bytes(12, "big"), b"", record)
 
     def check(self, record: Buffer, tag: Buffer) -> None:
-        """Take a record as the next one.
+        """Check the tag of the next record.
 
         Raises:
-            SealError: close the connection, and use nothing of it.
+            SealError: use nothing of the record, and close the connection.
         """
         if not compare_digest(self.tag(record), tag):
             raise SealError(
-                "what came was altered on its way, or is of somebody who "
-                "does not have the token"
+                "a record was altered on its way, or its sender does not have "
+                "the token"
             )

@@ -1,14 +1,14 @@
-"""A selector that looks around for a moment before it sleeps.
+"""A selector that polls for a moment before it sleeps.
 
-    select: look, look, look ... (`spin_s`) ──> sleep until there is something
+    select: poll, poll, poll ... (`spin_s`) ──> sleep until something is ready
 
-To put a process to sleep and to wake it again takes longer than most
-answers take to come: tens of microseconds, more on a virtual machine.
+Putting a process to sleep and waking it takes longer than most answers:
+tens of microseconds, more on a virtual machine.
 
 Rules:
 
-1. It spins only after a wait that was short itself: who waits for long
-   things pays nothing, who begins to pays `spin_s` once.
+1. It spins only if the last wait was short. So long waits cost nothing, but
+   for `spin_s` once, in the first of them.
 2. Off by default (`spin_s` = 0). Set it only if no other thread of this
    process needs the interpreter.
 
@@ -21,13 +21,13 @@ import selectors
 
 from minimr.system import machine
 
-SHORT = 3  # a wait is short up to so many times `spin_s`
+SHORT = 3  # a wait is short up to this many times `spin_s`
 
 Ready = list[tuple[selectors.SelectorKey, int]]
 
 
 class SpinningSelector:
-    """Waits for files; used by one thread at a time."""
+    """Waits for files. Used by one thread at a time."""
 
     def __init__(self) -> None:
         self.spin_s = 0.0
@@ -39,7 +39,7 @@ class SpinningSelector:
         self.get_map = files.get_map
 
     def select(self, timeout: float | None = None) -> Ready:
-        """Give what is ready. Blocks: until something is, or `timeout` s."""
+        """Return what is ready. Blocks: until something is, or `timeout` s."""
         if not self.spin_s:
             return self._look(timeout)
         begin = machine.monotonic()

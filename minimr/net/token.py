@@ -1,12 +1,12 @@
 """The secret that makes processes one cluster.
 
-Who can connect to a server that unpickles can run code in it, so every
-connection proves first that both ends have this token (`handshake.py`).
+Whoever can connect to a server that unpickles can run code in it. So on every
+connection both ends first prove that they have this token (`handshake.py`).
 It is made at the first start and kept in a file that only its user can
 read. Another machine joins with a copy of the file.
 
-Rule: the file is taken only where nobody else can have put or changed it. A
-token that somebody else knows lets him run code here.
+Rule: the file is used only if nobody else can have put it there or changed
+it. Whoever else knows the token can run code here.
 
 Ray: the token file of `RAY_AUTH_MODE=token`.
 """
@@ -29,10 +29,10 @@ class TokenError(RuntimeError):
 
 
 def token_path() -> Path:
-    """Tell where the token is: $MINIMR_TOKEN_FILE, or ~/.minimr/token.
+    """Return the token's path: $MINIMR_TOKEN_FILE, or ~/.minimr/token.
 
     Raises:
-        TokenError: this user has no home.
+        TokenError: this user has no home folder.
     """
     named = os.environ.get(VARIABLE)
     if named:
@@ -47,10 +47,10 @@ def token_path() -> Path:
 
 
 def load_token(path: Path | None = None) -> bytes:
-    """Read the token, and make it where there is none yet.
+    """Return the token; make one if there is none yet.
 
     Raises:
-        TokenError: with the path and what to do.
+        TokenError: names the path and what to do.
     """
     path = path or token_path()
     try:
@@ -77,7 +77,7 @@ def load_token(path: Path | None = None) -> bytes:
 
 
 def _check_folder(folder: Path) -> None:
-    """Refuse a folder in which others may put their file in our place."""
+    """Refuse a folder in which others can replace our file by theirs."""
     about = folder.stat()
     if about.st_uid not in (0, os.geteuid()):
         raise TokenError(
@@ -85,7 +85,7 @@ def _check_folder(folder: Path) -> None:
             f"({about.st_uid}): set {VARIABLE} to a file in a folder of yours"
         )
     others = about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    # In a sticky one, as /tmp, nobody replaces the files of others.
+    # In a sticky folder, such as /tmp, nobody can replace another's files.
     if others and not about.st_mode & stat.S_ISVTX:
         raise TokenError(
             f"others may write to the folder {folder} of the token file: run "
@@ -94,14 +94,14 @@ def _check_folder(folder: Path) -> None:
 
 
 def _read_private(path: Path) -> bytes:
-    """Read a file that is of this user alone."""
+    """Return the content of a file that only this user can read."""
     if path.is_symlink():
         raise TokenError(
             f"the token file {path} is a link, which may lead to a file of "
             f"somebody else: put a copy there, or set {VARIABLE} to "
             f"{path.resolve()}"
         )
-    # What has been put there since is not followed, nor waited for.
+    # A link or a pipe that was put there since is not followed or waited for.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
     with open(path, "rb", opener=lambda p, _: os.open(p, flags)) as file:
         about = os.fstat(file.fileno())
@@ -130,8 +130,8 @@ def _make(path: Path) -> None:
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(machine.random_bytes(TOKEN_BYTES).hex() + "\n")
-        # A link, not a rename: of two first starts, one makes the token
-        # and the other one takes it.
+        # A link, not a rename: of two first starts one makes the token, and
+        # the other reads that.
         os.link(draft, path)
     except FileExistsError:
         pass

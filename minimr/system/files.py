@@ -1,15 +1,15 @@
-"""The one writer of results: a file is written whole or not at all.
+"""Writes results: a file is written as a whole, or not at all.
 
     Draft(path) ──> .minimr-1f3a.txt ── put ─┬─ rename ─> the file
-                    the user writes it       ├─ rename ─> what a link names
+                    the caller writes it     ├─ rename ─> a link's target
                                              └─ copy ───> a pipe, a device
 
 Rules:
 
-1. A link stays a link: what it names is replaced. The new file has the
+1. A link stays a link: its target is replaced. The new file has the
    permissions of the old one and, where the system allows it, its owner.
-2. What is no regular file is written into, and stays what it is.
-3. Until the draft is whole and on the disk, nothing else is touched.
+2. A pipe or device is written into and not replaced.
+3. Until the draft is complete and on the disk, nothing else is touched.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ Path = str | os.PathLike[str]
 
 
 class Draft:
-    """What will be in a file, until it is put in its place.
+    """The next content of a file, until it is put in its place.
 
     Args:
         path: of the file.
-        name: of the draft, beside the file; None: one that nobody has. A
-            fixed one is for a single writer: it takes away what it left
-            there when it was killed.
+        name: of the draft, beside the file; None: a new one. A fixed name
+            is for a single writer: it removes the draft that it left there
+            when it was killed.
 
     Attributes:
-        name: where the draft is, with the suffix of `path`.
+        name: the path of the draft, with the suffix of `path`.
 
     Raises:
         OSError: nothing can be written there.
@@ -79,10 +79,10 @@ class Draft:
 
 
 def put(draft: Path, path: Path) -> None:
-    """Move a file that is whole to where `path` leads.
+    """Move a complete file to where `path` leads.
 
     Raises:
-        OSError: it cannot be put there; what was there is still there.
+        OSError: it cannot be put there; the old file is still there.
     """
     place = _look(os.fspath(path))
     with _named(path, draft):
@@ -102,8 +102,8 @@ def atomic_writer(path: Path) -> Iterator[TextIO]:
     """Write UTF-8 text to a draft of `path`, and put it there at the end.
 
     Raises:
-        OSError: the folder cannot be written, or the disk is full; what
-            was at `path` before is still there.
+        OSError: the folder cannot be written, or the disk is full; the old
+            file is still there.
     """
     with (
         _drafted(path) as draft,
@@ -120,7 +120,7 @@ def atomic_bytes_writer(path: Path) -> Iterator[BinaryIO]:
 
 
 def check_writable(path: Path) -> None:
-    """Find out now, not after the work, that a file cannot be written.
+    """Raise now, not after the work, if a file cannot be written.
 
     Raises:
         OSError: it is a folder, or its folder cannot be written.
@@ -147,14 +147,14 @@ class _Place(NamedTuple):
     """Where a path leads."""
 
     target: str  # the path without links
-    old: os.stat_result | None  # of what is there, if there is anything
-    written_into: bool  # it can be written into, and not be replaced
+    old: os.stat_result | None  # of the file that is there, if any
+    written_into: bool  # it cannot be replaced
 
 
 def _look(path: str) -> _Place:
-    """Follow the links of a path, and see what is there.
+    """Follow the links of a path, and return what is there.
 
-    What a process has open (/dev/stdout) has no name that another file
+    An open file of a process (/dev/stdout) has no name that another file
     could be given instead: it is written into, whatever it is.
     """
     target = path
@@ -185,14 +185,14 @@ def _copy(draft: Path, target: str) -> None:
 
 
 def _be_like(old: os.stat_result, descriptor: int) -> None:
-    with contextlib.suppress(OSError):  # it may have been another's
+    with contextlib.suppress(OSError):  # it may be another user's
         os.fchown(descriptor, old.st_uid, old.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
 
 
 @contextmanager
 def _named(path: Path, draft: Path) -> Iterator[None]:
-    """Let an error name the file that the user knows, not the draft."""
+    """Make errors name the file that the user knows, not the draft."""
     try:
         yield
     except OSError as error:

@@ -1,8 +1,8 @@
 """Interrupts what the main thread runs, but never an import or a finaliser.
 
-An import that is broken off leaves modules behind that are half there, and
-the next task that needs them would fail. What a finaliser raises is printed
-and forgotten, and so would the interrupt be.
+An import that is interrupted leaves half-loaded modules behind, and the next
+task that needs them would fail. An exception in a finaliser is printed and
+dropped, and so would the interrupt be.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ def knock(signum: int) -> None:
 
 
 def in_main_thread() -> bool:
-    """Tell whether this is the thread that gets signals."""
+    """Return whether this is the thread that gets signals."""
     return threading.current_thread() is threading.main_thread()
 
 
 def may_interrupt(signum: int, frame: FrameType | None) -> bool:
-    """Tell whether to raise now; if not, the signal comes again.
+    """Return whether to raise now; if not, the signal comes again later.
 
-    Runs in: a signal handler, with what it is called with.
+    Runs in: a signal handler, which passes its arguments on.
     """
     if not is_closed(frame):
         return True
@@ -44,7 +44,7 @@ def may_interrupt(signum: int, frame: FrameType | None) -> bool:
 
 
 def is_closed(frame: FrameType | None) -> bool:
-    """Tell whether a frame runs for an import, or for a finaliser."""
+    """Return whether a frame runs for an import or a finaliser."""
     while frame is not None:
         code = frame.f_code
         if code.co_name == "__del__" or code.co_filename.startswith(CLOSED):

@@ -1,22 +1,23 @@
 """Runs a program, and ends whatever it leaves behind.
 
-    who starts it ── Popen ──> keeper ── fork ──> program ──> its children
-                                 ▲                              and theirs
-                                 └──── adopted, and killed, when it has ended
+    starter ── Popen ──> keeper ── fork ──> program ──> its children
+                           ▲                              and theirs
+                           └──── adopted and killed when the program has ended
 
     python -m minimr.system.keeper [--with-parent] MODULE ARGUMENT...
 
 Rules:
 
 1. A process whose parent ends is adopted by the nearest ancestor that has
-   asked for it (`PR_SET_CHILD_SUBREAPER`), not by process 1; a daemon that
-   has forked twice and leads a session of its own is no exception.
+   asked for it (`PR_SET_CHILD_SUBREAPER`), not by process 1. That holds for
+   a daemon, too, which has forked twice and leads a session of its own.
 2. The program's process id is its own until all that it left is gone.
-3. SIGTERM to the keeper ends the program at once, and so does, with
-   `--with-parent`, the end of whoever started the keeper: also a program
-   that is stopped, or that holds its interpreter's lock.
-4. The keeper imports nothing and runs no user code. If it is killed itself,
-   its program has to end: `KEEPER` in its environment says whom to watch.
+3. SIGTERM to the keeper kills the program at once, even one that is stopped
+   or holds its interpreter's lock. With `--with-parent`, so does the end of
+   the process that started the keeper.
+4. The keeper imports nothing large and runs no user code. If the keeper is
+   killed, its program has to end by itself: the variable `KEEPER` holds the
+   process id to watch.
 
 Ray: the raylet can do this (`RAY_kill_child_processes_on_worker_exit`).
 """
@@ -39,7 +40,7 @@ WITH_PARENT = "--with-parent"
 
 
 def children(pid: int) -> Iterator[int]:
-    """List the children of a process, of all its threads."""
+    """Yield the children of a process, of all its threads."""
     for file in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):  # it has just ended
             yield from map(int, file.read_text().split())
@@ -48,7 +49,8 @@ def children(pid: int) -> Iterator[int]:
 def end_children(spare: Container[int] = ()) -> list[int]:
     """Kill the children of this process and their descendants.
 
-    Blocks: no. Gives the children: they end, and theirs may come to us.
+    Blocks: no. Returns: the children. They are still to be reaped, and
+    orphans of theirs may become our children.
     """
     ours = [pid for pid in children(os.getpid()) if pid not in spare]
     for pid in ours:
@@ -57,7 +59,7 @@ def end_children(spare: Container[int] = ()) -> list[int]:
 
 
 def end_all_children(spare: Container[int] = ()) -> None:
-    """Kill all children, and those that come to us by that.
+    """Kill all children, and the orphans that become ours by that.
 
     Blocks: until none is left.
     """
@@ -76,18 +78,18 @@ def kill_tree(pid: int) -> None:
 
 
 def keep(module: str, parent: int | None = None) -> int:
-    """Run a module in a process of its own; give its exit code.
+    """Run a module in a process of its own, and return its exit code.
 
     Blocks: until it has ended, and whatever it left is gone.
     """
     machine.adopt_orphans()
     me = os.getpid()
     ends = {signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # until we know whom to end
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # until we know what to end
     program = os.fork()
     if program == 0:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
-        os.setsid()  # a signal to one group leaves one of us
+        os.setsid()  # a signal to its group spares the keeper
         os.environ[KEEPER] = str(me)
         del sys.argv[0]
         runpy.run_module(module, run_name="__main__", alter_sys=True)
@@ -99,12 +101,12 @@ def keep(module: str, parent: int | None = None) -> int:
     signal.signal(signal.SIGTERM, end)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
     nothing = os.open(os.devnull, os.O_RDWR)
-    for output in range(3):  # who waits for their end waits for the program
+    for output in range(3):  # their readers wait for the program alone
         os.dup2(nothing, output)
     if parent is not None and _outlives(parent, program):
         end()
     os.waitid(os.P_PID, program, os.WEXITED | os.WNOWAIT)
-    # Now the exit code is known: one more signal must not change ours.
+    # The exit code is known now: a late signal must not change ours.
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     end_all_children({program})
     _, status = os.waitpid(program, 0)
@@ -113,7 +115,7 @@ def keep(module: str, parent: int | None = None) -> int:
 
 
 def _outlives(parent: int, program: int) -> bool:
-    """Wait for the end of either; tell whether it was the parent's."""
+    """Wait until one ends; return whether it was the parent."""
     if os.getppid() != parent:
         return True  # it was gone before we looked
     gone, ended = os.pidfd_open(parent), os.pidfd_open(program)

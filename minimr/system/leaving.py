@@ -1,17 +1,16 @@
 """Ctrl-C in a command: one line and exit code 130, at any moment.
 
     leave_at_ctrl_c("minimr")   the first thing that a command does
-        └─> Ctrl-C ─> what it has started is ended, the line, _exit(130)
+        └─> Ctrl-C ─> its children are killed, one line, _exit(130)
     with raising():             a part that has something to save
-        └─> Ctrl-C ─> KeyboardInterrupt; once more ─> as above
+        └─> Ctrl-C ─> KeyboardInterrupt; a second one ─> as above
 
 Rules:
 
-1. Nothing is raised but where somebody asked for it: in an import, in a
-   callback or at the end of the interpreter, nobody could catch it.
-2. It is there before anything is imported that takes its time, and until
-   the last thing that the interpreter does at its end. What comes before,
-   some hundredths of a second, is Python's own start.
+1. An exception is raised only inside of `raising`: in an import, in a
+   callback or at the interpreter's exit nobody could catch it.
+2. It works from before the first slow import to the interpreter's very last
+   step. Before that, for some hundredths of a second, Python itself starts.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ EXIT_CODE = 130  # 128 + SIGINT, as shells have it
 
 _name = ""
 _pid = 0  # of the command
-_before: list[Callable[[], None]] = []  # what is called first
+_before: list[Callable[[], None]] = []  # called first
 _end_all: Callable[[], object] = list  # nothing was started yet
 
 
 def leave_at_ctrl_c(name: str) -> None:
-    """Let Ctrl-C end this process. Runs in: the main thread of a command.
+    """Make Ctrl-C end this process. Runs in: the main thread of a command.
 
-    Not where it is ignored, as in the background of a script.
+    Where it is ignored, as in the background of a script, it stays ignored.
     """
     global _name, _pid, _end_all
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         return
     _name, _pid = name, os.getpid()
     signal.signal(signal.SIGINT, _leave)
-    # Registered first, it runs last: the result is out, and stays it.
+    # Registered first, it runs last: the result is out, a success stays one.
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     from minimr.system.keeper import children, kill_tree
 
@@ -53,7 +52,7 @@ def leave_at_ctrl_c(name: str) -> None:
 
 @contextmanager
 def calling(function: Callable[[], None]) -> Iterator[None]:
-    """Have a function called before a Ctrl-C ends the process."""
+    """Call a function before a Ctrl-C in here ends the process."""
     _before.append(function)
     try:
         yield
@@ -63,7 +62,7 @@ def calling(function: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def raising() -> Iterator[None]:
-    """Let the first Ctrl-C raise KeyboardInterrupt in here."""
+    """Make the first Ctrl-C in here raise KeyboardInterrupt."""
     if not _name:  # no command, or it is ignored
         yield
         return
@@ -76,9 +75,9 @@ def raising() -> Iterator[None]:
 
 @contextmanager
 def deaf() -> Iterator[None]:
-    """Start processes in here that hear no Ctrl-C before `ignore_ctrl_c`.
+    """Start processes in here that get no Ctrl-C before `ignore_ctrl_c`.
 
-    A terminal tells the whole group, and they would be in an import.
+    A terminal sends it to the whole group, and they would be in an import.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -88,7 +87,7 @@ def deaf() -> Iterator[None]:
 
 
 def ignore_ctrl_c() -> None:
-    """Leave Ctrl-C to the command. Runs in: a process that it has started."""
+    """Leave Ctrl-C to the command. Runs in: a process that it started."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
@@ -103,7 +102,7 @@ def _raise(signum: int, frame: object) -> None:
 
 def _leave(signum: int, frame: object) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if os.getpid() != _pid:  # a fork: the command is told as well
+    if os.getpid() != _pid:  # a fork: the command gets it as well
         os._exit(EXIT_CODE)
     for function in _before:
         with suppress(Exception):  # it may be in the middle of anything

@@ -1,10 +1,10 @@
-"""What this machine has for us: no more than its cgroup allows.
+"""The memory and the CPUs that this process may use, by its cgroup.
 
     /proc/self/cgroup ──> our group ──> its parents ──> the root
                           the smallest limit of all of them counts
 
-Containers, services and batch systems set such limits (version 1 and 2).
-Who goes by the machine alone is killed for it.
+Containers, services and batch systems set such limits (version 1 and 2). A
+process that takes as much memory as the machine has is killed for it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OURS = Path("/proc/self/cgroup")
 
 
 def memory_bytes(groups: Path = GROUPS, ours: Path = OURS) -> int:
-    """Return the memory that all our processes may use together."""
+    """Return how much memory all our processes may use together."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limits = [machine]
     for folder in _folders("memory", groups, ours):
@@ -28,7 +28,7 @@ def memory_bytes(groups: Path = GROUPS, ours: Path = OURS) -> int:
 
 
 def cpus(groups: Path = GROUPS, ours: Path = OURS) -> int:
-    """Return the CPUs that we may use, whole ones, at least one."""
+    """Return how many CPUs we may use: rounded down, at least one."""
     limits = [float(len(os.sched_getaffinity(0)))]
     for folder in _folders("cpu", groups, ours):
         both = _words(folder / "cpu.max") or [
@@ -41,7 +41,7 @@ def cpus(groups: Path = GROUPS, ours: Path = OURS) -> int:
 
 
 def _folders(kind: str, groups: Path, ours: Path) -> Iterator[Path]:
-    """List the folders of our group and those above it."""
+    """Yield the folder of our group, and those above it."""
     for line in ours.read_text().splitlines() if ours.exists() else ():
         _, kinds, path = line.split(":", 2)
         if kinds and kind not in kinds.split(","):
@@ -53,7 +53,7 @@ def _folders(kind: str, groups: Path, ours: Path) -> Iterator[Path]:
 
 
 def _words(file: Path) -> list[str]:
-    """Read limits; no limit ("max"), or no such file, gives none."""
+    """Return the limits in a file: none for "max", or without a file."""
     try:
         words = file.read_text().split()
     except OSError:

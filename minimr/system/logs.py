@@ -1,6 +1,6 @@
-"""What a run tells of itself: $MINIMR_LOG is debug, info or warning.
+"""What a run logs: $MINIMR_LOG is debug, info, warning or error.
 
-Every process writes to its standard error, one line each:
+Every process writes to its standard error, a line per event:
 
     06:08:12.345 node 7312 b1c2d3e4 minimr.core.node.leasing: lease 3: ...
 
@@ -19,7 +19,7 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 class _Handler(logging.Handler):
-    """Writes to what standard error is at that moment."""
+    """Writes to what `sys.stderr` is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
         text = self.format(record) + "\n"
@@ -31,9 +31,9 @@ class _Handler(logging.Handler):
 
 
 def narrate(who: str = "", node: str = "") -> None:
-    """Log to standard error as $MINIMR_LOG says, warnings without it.
+    """Log to standard error at the level $MINIMR_LOG, by default warnings.
 
-    `who` is what kind of process this is, `node` the id of its node.
+    `who` is the kind of this process, `node` the id of its node.
     """
     name = os.environ.get(VARIABLE, "warning").lower()
     log = logging.getLogger("minimr")
@@ -49,6 +49,6 @@ def narrate(who: str = "", node: str = "") -> None:
     )
     log.setLevel(name.upper() if name in LEVELS else logging.WARNING)
     if name not in LEVELS:
-        text = "%s=%s is no level: use %s; `warning` is taken"
+        text = "%s=%s is no level: use %s; `warning` is used"
         log.warning(text, VARIABLE, name, ", ".join(LEVELS))
         os.environ[VARIABLE] = "warning"  # our children need not repeat it

@@ -1,4 +1,4 @@
-"""What a process asks of its machine: the one place where it does.
+"""All that a process asks of its machine.
 
     net, sockets, core, shared ── machine.monotonic(), machine.fork(...) ──┐
                                                                            ▼
@@ -6,13 +6,11 @@
 
 Rules:
 
-1. `net`, `sockets`, `core` and `shared` ask nobody else for the time, for
-   chance, for processes, shared memory, sockets, signals or threads. So a
-   simulation needs one more implementation of this, and no patches.
+1. `net`, `sockets`, `core` and `shared` get the time, random bytes,
+   processes, shared memory, sockets, signals and threads from here only. So
+   a simulation is one more implementation of this module, without patches.
 2. Everything here is called through the module, `machine.time()`: a name
    that was imported from it would stay the operating system's.
-
-Nothing here knows what minimr is.
 """
 
 from __future__ import annotations
@@ -39,15 +37,15 @@ NETWORK = "/proc/thread-self/ns/net"
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
-# The clock: seconds. `monotonic` never goes back, `time` is that of the wall.
+# The clock, in seconds. `monotonic` never goes back, `time` is wall-clock.
 monotonic = _time.monotonic
 time = _time.time
 sleep = _time.sleep
 
-# Chance: so many random bytes.
+# Randomness: this many random bytes.
 random_bytes = os.urandom
 
-# This process: its number, that of its parent, and its end without a word.
+# This process: its id, its parent's, and `os._exit`.
 pid = os.getpid
 parent = os.getppid
 leave = os._exit
@@ -60,7 +58,7 @@ socketpair = _socket.socketpair
 connect = _socket.create_connection
 listen = _socket.create_server
 
-# Threads, and what they meet at.
+# Threads, and what they synchronise with.
 thread = threading.Thread
 this_thread = threading.get_ident
 lock = threading.Lock
@@ -76,7 +74,7 @@ kill = os.kill
 def name() -> str:
     """Return a name of this kernel and network that no other has.
 
-    Empty where the system does not tell: then nobody relies on it.
+    Empty where the system does not say: an empty name equals no other.
     """
     try:
         return f"{BOOT.read_text().strip()} {os.stat(NETWORK).st_ino}"
@@ -85,7 +83,7 @@ def name() -> str:
 
 
 def alarm(seconds: float) -> None:
-    """Have SIGALRM sent to this process after so long."""
+    """Send SIGALRM to this process after this time."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
@@ -93,9 +91,9 @@ class Forked(NamedTuple):
     """A process that was forked from this one.
 
     Attributes:
-        pid: its number.
-        ended: a file that is readable once it has ended; ours to close.
-        prints: two files, what it writes to its standard output and error.
+        pid: its id.
+        ended: a file that is readable once it has ended; the caller closes it.
+        prints: two files with its standard output and standard error.
     """
 
     pid: int
@@ -106,8 +104,8 @@ class Forked(NamedTuple):
 def fork(main: Callable[[], None]) -> Forked:
     """Start a copy of this process that runs `main` and ends with this one.
 
-    In it only the standard files are open, and what its children leave
-    behind comes to it. An exception that leaves `main` is printed there.
+    In it only the standard files are open, and it adopts the orphans among
+    its descendants. An exception that leaves `main` is printed there.
 
     Raises:
         OSError: no descriptors, processes or memory are left.
@@ -165,9 +163,9 @@ def start(
 
     Args:
         program: the module and its arguments.
-        variables: of its environment, besides ours.
+        variables: added to its environment.
         output: where its standard output goes; None: where ours does.
-        errors: the same of its standard error.
+        errors: the same for its standard error.
         descriptors: files that it inherits.
     """
     known = os.environ.get("PYTHONPATH")
@@ -179,17 +177,17 @@ def start(
         stderr=errors,
         env={**os.environ, **(variables or {}), "PYTHONPATH": path},
         pass_fds=descriptors,
-        start_new_session=True,  # Ctrl-C is of who has started it
+        start_new_session=True,  # Ctrl-C goes to our session alone
     )
 
 
 def watch(process: int) -> int:
-    """Open a file that is readable once a process has ended (a pidfd)."""
+    """Return a file that is readable once a process has ended (a pidfd)."""
     return os.pidfd_open(process)
 
 
 def exit_code(child: int) -> int:
-    """Take the exit code of a child; -N: signal N has ended it.
+    """Return the exit code of a child; -N: signal N has ended it.
 
     Blocks: until it has ended.
     """
@@ -197,20 +195,20 @@ def exit_code(child: int) -> int:
 
 
 def reap(child: int) -> None:
-    """Let go of a child if it has ended. Blocks: no."""
+    """Reap a child if it has ended. Blocks: no."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(child, os.WNOHANG)
 
 
 def adopt_orphans() -> None:
-    """Be the parent of all descendants whose own parent has ended."""
+    """Become the parent of all descendants whose own parent ends."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def how_ended(code: int) -> str:
-    """Say how a process ended, by its exit code.
+    """Describe how a process ended, by its exit code.
 
-    Above 128 it is what a keeper or a shell says of a signal.
+    A code above 128 is how a keeper or a shell reports a signal.
     """
     number = -code if code < 0 else code - 128
     if number not in set(signal.Signals):
@@ -220,19 +218,19 @@ def how_ended(code: int) -> str:
 
 
 def memory_file(size: int) -> int:
-    """Make memory that processes can share: a file without a name."""
+    """Return memory that processes can share: a file without a name."""
     descriptor = os.memfd_create("minimr-arena")
     os.ftruncate(descriptor, size)
     return descriptor
 
 
 def map_memory(descriptor: int, size: int) -> mmap.mmap:
-    """Have shared memory in this process. -1: new, for its forks alone."""
+    """Map shared memory into this process. -1: new, shared with forks only."""
     return mmap.mmap(descriptor, size)
 
 
 def map_memory_of(process: int, descriptor: int, size: int) -> mmap.mmap:
-    """Have shared memory that another process of this machine has made."""
+    """Map shared memory that another process of this machine has made."""
     path = f"/proc/{process}/fd/{descriptor}"
     with open(path, "r+b", buffering=0) as file:
         return mmap.mmap(file.fileno(), size)
@@ -246,11 +244,11 @@ _SEAM = frozenset(
 
 
 def install(implementation: Any) -> None:
-    """Let another machine do what the operating system does here.
+    """Replace the operating system by another implementation.
 
     Args:
-        implementation: has attributes with these names; what it lacks
-            stays as it is.
+        implementation: has attributes with the names above; a name that it
+            lacks stays as it is.
     """
     for name in _SEAM:
         if hasattr(implementation, name):

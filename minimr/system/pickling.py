@@ -3,11 +3,11 @@
     TypeError: cannot pickle '_thread.lock' object: it is
     argument 1.model['layers'][3].guard
 
-Python's own error names the class of that part, and nothing else. This
-walks from the value down to it: into the part that cannot be pickled
-either, until all of its parts can.
+Python's own error names the class of that part, and nothing else. This walks
+down from the value: into a part that cannot be pickled either, again and
+again, until all parts can be pickled.
 
-Runs only after pickling has failed, so it may be slow: it pickles each
+It runs only after pickling has failed, so it may be slow: it pickles each
 part that it passes.
 
 Ray: `ray.util.inspect_serializability`, and what it adds to its error.
@@ -32,15 +32,15 @@ def dumps(
     roots: Callable[[], Mapping[str, Any]] | None = None,
     buffer_callback: Callable[[pickle.PickleBuffer], Any] | None = None,
 ) -> bytes:
-    """Pickle a value, functions and classes of `__main__` as well.
+    """Return a value pickled; functions and classes of `__main__` by value.
 
     Args:
         root: what to call the value in an error.
-        roots: called then, for its parts by their names instead.
+        roots: called after a failure; returns {name: part} to search instead.
         buffer_callback: takes large buffers, as in `pickle.dumps`.
 
     Raises:
-        TypeError, pickle.PicklingError: something in it cannot be pickled;
+        TypeError, pickle.PicklingError: a part cannot be pickled;
             the text says where it is.
     """
     try:
@@ -51,7 +51,7 @@ def dumps(
 
 
 def blame(error: Exception, roots: Mapping[str, Any]) -> Exception:
-    """Make the error that says where the part is, below one of the roots."""
+    """Return the error that says where the part is, below one of the roots."""
     is_plain = not isinstance(error, pickle.PicklingError)
     kind = TypeError if is_plain else pickle.PicklingError
     for root, value in roots.items():
@@ -61,7 +61,7 @@ def blame(error: Exception, roots: Mapping[str, Any]) -> Exception:
 
 
 def find(value: Any, root: str) -> tuple[tuple[str, ...], Any]:
-    """Walk down to the part that cannot be pickled; give its path and it."""
+    """Return the path to the part that cannot be pickled, and the part."""
     path = [root]
     passed = [value]  # kept, so that no other object gets their ids
     while True:
@@ -79,7 +79,7 @@ def find(value: Any, root: str) -> tuple[tuple[str, ...], Any]:
 
 
 def can_be_pickled(value: Any) -> bool:
-    """Tell whether a value can travel to another process."""
+    """Return whether a value can be pickled."""
     try:
         cloudpickle.dumps(value, 5)
     except Exception:  # noqa: BLE001  # whatever a user's class raises
@@ -108,10 +108,10 @@ def _parts(value: Any) -> Iterator[Step]:
 
 
 def _state(value: Any) -> Iterator[Step]:
-    """Give what an object's own way of being pickled would take along."""
+    """Yield what `__reduce_ex__` of an object would pickle along."""
     try:
         made_of = value.__reduce_ex__(4)
-    except Exception:  # noqa: BLE001  # it is the one, or its class is
+    except Exception:  # noqa: BLE001  # this is the culprit, or its class
         return
     if isinstance(made_of, str):  # a name in its module
         return
@@ -133,7 +133,7 @@ def _attributes(state: Mapping[str, Any]) -> Iterator[Step]:
 
 
 def _captured(function: types.FunctionType) -> Iterator[Step]:
-    """Give the variables from outside that a function uses."""
+    """Yield the variables that a function uses from outside."""
     name, code = function.__qualname__, function.__code__
     cells = function.__closure__ or ()
     for variable, cell in zip(code.co_freevars, cells, strict=True):

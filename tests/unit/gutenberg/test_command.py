@@ -128,7 +128,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(tmp_path, server):
         finally:
             process.kill()
     assert process.returncode == 130
-    assert told == "Stopped. The same command goes on from here.\n"
+    assert told == "Stopped. Run the same command again to go on.\n"
     result = CliRunner().invoke(corpus, command)
     assert result.exit_code == 0
     assert (tmp_path / "pg11.txt").read_bytes() == BOOK
