@@ -592,7 +592,7 @@ def base(resource: str) -> str:
     return resource.partition("_group_")[0]
 
 
-def say(amounts: Iterable[tuple[str, float]]) -> str:
-    """Write resources as a program asks for them: {CPU: 1, disk: 0.5}."""
+def format_resources(amounts: Iterable[tuple[str, float]]) -> str:
+    """Return resources as a program asks for them: {CPU: 1, disk: 0.5}."""
     parts = [f"{name}: {amount:g}" for name, amount in amounts]
     return "{" + ", ".join(parts) + "}"

@@ -1,198 +1,160 @@
 """Where a task can run: pure decisions on a view of the cluster.
 
+    placement + nodes ── decide ──┬─> an address: here, or ask that node
+                                  ├─> None: it waits here
+                                  └─> NeverError: no node can ever run it
+
 Rules (Ray's, made smaller):
 
-1. DEFAULT fills half of this node first, then goes where least is in use,
-   as in Ray; who was sent here stays if there is room. SPREAD goes round
-   the nodes; affinity is a must, or a wish (soft).
-   Many SPREAD tasks queue at nodes that are full, so that none idles while
-   news travels; the last few wait for a node with room.
-2. A task that waits waits at a node that could ever run it. Who was sent
-   on is not tied to where it waits: each news of the cluster decides again.
-3. What no node of the cluster could ever run fails at once.
+1. DEFAULT fills half of this node first, then the node with least in use,
+   as in Ray; a task that was sent here stays if there is room.
+2. SPREAD is round-robin. Many SPREAD tasks queue at nodes that are full, so
+   that none idles while news travels; the last few wait for a node with
+   room. Once sent on, a task is not spread again.
+3. Affinity is hard, or soft: a soft one gives way when its node can never run
+   the task.
+4. A task that waits waits at a node that could ever run it. It is not tied
+   to that node: each news of the cluster decides again.
+5. What no node of the cluster could ever run fails at once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from minimr.core.messages import (
-    BUNDLE,
-    BUNDLE_AMOUNT,
-    Amounts,
     Labels,
     NodeInfo,
     Resources,
     Shape,
     Wishes,
-    base,
-    in_group,
-    say,
+    format_resources,
 )
 from minimr.net.channel import Address
 
 FEW = 8  # SPREAD tasks that wait for room
-UNIT = 10_000  # the smallest part of a resource is 1/UNIT
 LIGHT = 0.5  # a node of which less is in use counts as empty
 ALL = math.inf  # so does any node, however full
 CRITICAL = ("CPU", "memory", "object_store_memory")  # what is in use of them
+
+Nodes = Sequence[NodeInfo]
 
 
 class NeverError(Exception):
     """No node can ever run it; the text says why."""
 
 
-class Pool:
-    """The resources of one node, and what is left of them.
+class Placement(NamedTuple):
+    """A task that wants a node.
 
-    `available` may fall below zero: a task whose wait is over takes its CPU
-    back, even if somebody else has it by then.
-    """
-
-    def __init__(self, total: Resources) -> None:
-        self.total = dict(total)
-        self.available = dict(total)
-        # {"GPU", or that of a placement group: {number: what is free of it}}
-        ids = range(int(total.get("GPU", 0)))
-        self._gpus: dict[str, dict[int, float]] = {
-            "GPU": dict.fromkeys(ids, 1.0)
-        }
-
-    def take(self, amounts: Iterable[tuple[str, float]]) -> None:
-        """Count down."""
-        self.give((name, -need) for name, need in amounts)
-
-    def give(self, amounts: Iterable[tuple[str, float]]) -> None:
-        """Count up, but for what a removed placement group had."""
-        for name, need in amounts:
-            if name in self.total:
-                have = self.available.get(name, 0.0) + need
-                self.available[name] = round(have * UNIT) / UNIT
-
-    def take_gpus(self, amounts: Amounts) -> tuple[int, ...]:
-        """Choose GPUs: whole ones, or a part of one."""
-        source, amount = _gpus_of(amounts)
-        part, count = min(amount, 1.0), max(1, int(amount))
-        known = self._gpus.get(source, {})
-        free = [i for i, have in known.items() if have >= part > 0]
-        self._count_gpus(source, free[:count], -part)
-        return tuple(free[:count])
-
-    def give_gpus(self, ids: Sequence[int], amounts: Amounts) -> None:
-        """Give chosen GPUs back."""
-        source, amount = _gpus_of(amounts)
-        self._count_gpus(source, ids, min(amount, 1.0))
-
-    def _count_gpus(
-        self, source: str, ids: Sequence[int], part: float
-    ) -> None:
-        known = self._gpus.get(source, {})  # of a removed group: none
-        for id in ids if known else ():
-            known[id] = round((known[id] + part) * UNIT) / UNIT
-
-    # ---- bundles of placement groups, see `groups.py` ----
-
-    def reserve(
-        self, group: str, index: int, amounts: Amounts
-    ) -> tuple[int, ...]:
-        """Set resources aside for a bundle. Returns: its GPUs."""
-        self.take(amounts)
-        for name, amount in (*amounts, (BUNDLE, BUNDLE_AMOUNT)):
-            for own in (in_group(name, group, index), in_group(name, group)):
-                self.total[own] = self.total.get(own, 0.0) + amount
-                self.give([(own, amount)])
-        ids, part = self.take_gpus(amounts), min(1.0, _gpus_of(amounts)[1])
-        bundles = self._gpus.setdefault(in_group("GPU", group), {})
-        for id in ids:
-            bundles[id] = bundles.get(id, 0.0) + part
-        return ids
-
-    def unreserve(
-        self, group: str, bundles: Iterable[tuple[Amounts, tuple[int, ...]]]
-    ) -> None:
-        """Give back what the bundles of a group have."""
-        self._gpus.pop(in_group("GPU", group), None)
-        for name in [n for n in self.total if n.endswith(f"_{group}")]:
-            del self.total[name], self.available[name]
-        for amounts, ids in bundles:
-            self.give(amounts)
-            self.give_gpus(ids, amounts)
-
-
-def _gpus_of(amounts: Amounts) -> tuple[str, float]:
-    """Return the name of the GPUs among resources, and how many."""
-    for name, amount in amounts:
-        # Of a bundle's two names, the one of the whole group.
-        if base(name) == "GPU" and name.count("_") in (0, 2):
-            return name, amount
-    return "GPU", 0.0
-
-
-def decide(
-    shape: Shape,
-    here: str,
-    nodes: Sequence[NodeInfo],
-    turn: int,
-    hops: int,
-    left: int = FEW + 1,
-) -> Address | None:
-    """Say to which node a task of this shape goes; None: it waits here.
-
-    Args:
+    Attributes:
         here: the id of the node that decides; its info is up to date.
-        nodes: all nodes that live.
         turn: counts up with each SPREAD decision of this node.
         hops: not 0: this node was chosen for it.
         left: how many tasks like it want a place, this one included.
+    """
+
+    shape: Shape
+    here: str
+    turn: int = 0
+    hops: int = 0
+    left: int = FEW + 1
+
+
+def decide(task: Placement, nodes: Nodes) -> Address | None:
+    """Return the node that a task goes to; None: it waits here.
+
+    Args:
+        nodes: all nodes that live.
 
     Raises:
         NeverError: no node can ever run it.
     """
-    everywhere = nodes
-    nodes = [node for node in nodes if suits(node.labels, shape.labels)]
-    if not nodes:
-        raise NeverError(_explain_labels(shape, everywhere))
-    kind, *wanted = shape.strategy or ("DEFAULT",)
-    if kind == "node":
-        chosen = [node for node in nodes if node.id == wanted[0]]
-        soft = wanted[1]
-        if not chosen and not soft:
-            raise NeverError(f"node {wanted[0]} of its affinity is not alive")
-        if any(fits(node.total, shape) for node in chosen) or not soft:
-            nodes = chosen
+    shape = task.shape
+    labelled = [node for node in nodes if suits(node.labels, shape.labels)]
+    if not labelled:
+        raise NeverError(_explain_labels(shape, nodes))
+    kind = shape.strategy[0] if shape.strategy else "DEFAULT"
+    best = STRATEGIES[kind](task, labelled)
+    if best is None or (
+        best.id == task.here and not fits(best.available, shape)
+    ):
+        return None
+    return best.address
+
+
+def candidates(shape: Shape, nodes: Nodes) -> tuple[Nodes, Nodes]:
+    """Return the nodes that could ever run a task, and those with room now.
+
+    Raises:
+        NeverError: there are none of the former.
+    """
     able = [node for node in nodes if fits(node.total, shape)]
     if not able:
         raise NeverError(_explain(shape, nodes))
-    ready = [node for node in able if fits(node.available, shape)]
-    if kind == "SPREAD" and not hops:
-        if not ready and left <= FEW:
-            return None
-        ready = sorted(ready or able)
-        best = ready[turn % len(ready)]
-    else:
-        light = LIGHT if ready and not hops else ALL
-        best = min(ready or able, key=lambda node: _rank(node, here, light))
-    waits = best.id == here and not fits(best.available, shape)
-    return None if waits else best.address
+    return able, [node for node in able if fits(node.available, shape)]
+
+
+def least_in_use(task: Placement, nodes: Nodes) -> NodeInfo:
+    """DEFAULT: this node while half of it is free, then the emptiest."""
+    able, ready = candidates(task.shape, nodes)
+    light = LIGHT if ready and not task.hops else ALL
+    return min(ready or able, key=lambda node: _rank(node, task.here, light))
+
+
+def spread(task: Placement, nodes: Nodes) -> NodeInfo | None:
+    """SPREAD: the next node in turn; None: wait for one with room."""
+    if task.hops:
+        return least_in_use(task, nodes)
+    able, ready = candidates(task.shape, nodes)
+    if not ready and task.left <= FEW:
+        return None
+    ring = sorted(ready or able, key=lambda node: node.id)
+    return ring[task.turn % len(ring)]
+
+
+def affinity(task: Placement, nodes: Nodes) -> NodeInfo:
+    """Node affinity: that node; if it is soft and can never be, any."""
+    assert task.shape.strategy is not None
+    _, id, soft = task.shape.strategy
+    chosen = [node for node in nodes if node.id == id]
+    if soft and not any(fits(node.total, task.shape) for node in chosen):
+        return least_in_use(task, nodes)
+    if not chosen:
+        raise NeverError(f"node {id} of its affinity is not alive")
+    return least_in_use(task, chosen)
+
+
+# A bundle of a placement group is a resource of its node, and no more.
+STRATEGIES: dict[str, Callable[[Placement, Nodes], NodeInfo | None]] = {
+    "DEFAULT": least_in_use,
+    "SPREAD": spread,
+    "node": affinity,
+    "group": least_in_use,
+}
 
 
 def fits(have: Resources, shape: Shape) -> bool:
-    """Tell whether a task of this shape finds all that it asks for."""
+    """Return whether a task of this shape finds all that it asks for."""
     return all(have.get(name, 0.0) >= need for name, need in shape.resources)
 
 
 def _rank(
     node: NodeInfo, here: str, light: float
 ) -> tuple[float, bool, float, str]:
-    """Order nodes, the best first; of light ones this node is the best."""
+    """Return a key that orders nodes, the best first.
+
+    Of those that count as empty this node is the best.
+    """
     used = _in_use(node)
     heavy = used if used >= light else 0.0
     return (heavy, node.id != here, used, node.id)
 
 
 def _in_use(node: NodeInfo) -> float:
-    """Tell which part of a node's scarcest resource is in use."""
+    """Return which part of a node's scarcest resource is in use."""
     totals = [(name, node.total.get(name, 0.0)) for name in CRITICAL]
     return max(
         (
@@ -205,7 +167,7 @@ def _in_use(node: NodeInfo) -> float:
 
 
 def suits(labels: Labels, wishes: Wishes) -> bool:
-    """Tell whether a node has the labels that it should."""
+    """Return whether a node has the labels that it should."""
     return all(
         (labels.get(key) in values) is not none for key, none, values in wishes
     )
@@ -224,23 +186,25 @@ def _explain_labels(shape: Shape, nodes: Sequence[NodeInfo]) -> str:
 
 
 def _explain(shape: Shape, nodes: Sequence[NodeInfo]) -> str:
+    wanted = format_resources(shape.resources)
     there = "; ".join(
-        f"{node.id[:8]} has {say(node.total.items())}" for node in nodes
+        f"{node.id[:8]} has {format_resources(node.total.items())}"
+        for node in nodes
     )
     return (
-        f"no node can ever run this: it asks for {say(shape.resources)}, "
-        f"and node {there or 'list is empty'}. Ask for less, or start a "
-        "node that has it"
+        f"no node can ever run this: it asks for {wanted}, and node "
+        f"{there or 'list is empty'}. Ask for less, or start a node that has "
+        "it"
     )
 
 
 def holds(have: Mapping[str, float], need: Mapping[str, float]) -> bool:
-    """Tell whether there is enough of everything."""
+    """Return whether there is enough of everything."""
     return all(have.get(name, 0.0) >= n for name, n in need.items())
 
 
 def total(bundles: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Add up what bundles ask for."""
+    """Return the sum of what bundles ask for."""
     sums: dict[str, float] = {}
     for bundle in bundles:
         for name, need in bundle.items():

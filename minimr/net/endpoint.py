@@ -25,7 +25,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from minimr.net.channel import Address, reachable
 from minimr.net.hub import Hub, Joined, Left, Received
@@ -48,6 +48,19 @@ from minimr.net.peer import Peer
 from minimr.system import machine
 
 log = logging.getLogger(__name__)
+
+Link = Callable[[Address], Peer]  # `Endpoint.link`
+Later = Callable[[float, Callable[[], None]], None]  # `Endpoint.later`
+
+
+class AskFunction(Protocol):
+    """`Endpoint.ask`."""
+
+    def __call__(
+        self, peer: Peer, callback: Reply[R | Gone], question: Question[R], /
+    ) -> None:
+        """Send a question; the callback gets the answer, or `GONE`."""
+
 
 NOBODY = Caller("?", b"", ("", 0), 0, ("", 0))
 

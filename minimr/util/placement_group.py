@@ -95,10 +95,11 @@ class PlacementGroup:
             all(bundle.get(name, 0) >= need for name, need in wanted.items())
             for bundle in bundles
         ):
+            request = m.format_resources(wanted.items())
             raise ValueError(
                 "Cannot schedule this with the placement group because the "
-                f"resource request {m.say(wanted.items())} cannot fit into "
-                f"any bundles for the placement group, {bundles}"
+                f"resource request {request} cannot fit into any bundles for "
+                f"the placement group, {bundles}"
             )
 
     def __eq__(self, other: object) -> bool:

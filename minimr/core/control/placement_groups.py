@@ -27,13 +27,14 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from functools import partial
 from typing import Any
 
 from minimr.core import messages as m
 from minimr.core.scheduler import holds, total
 from minimr.net.channel import Address
-from minimr.net.endpoint import Endpoint
+from minimr.net.endpoint import AskFunction, Link
 from minimr.net.messages import Handler, Reply
 from minimr.net.peer import Peer
 
@@ -48,7 +49,7 @@ def place(
     nodes: Sequence[m.NodeInfo],
     used: Sequence[str] = (),
 ) -> list[str] | None:
-    """Choose a node for each bundle; None: they do not fit at the moment.
+    """Return a node for each bundle; None: they do not fit at the moment.
 
     The largest bundles choose first. PACK fills as few nodes as it can,
     SPREAD uses as many; the strict ones use one, or one each.
@@ -57,7 +58,8 @@ def place(
         nodes: those that live, with what they have left.
         used: the nodes of bundles of the group that are there already.
 
-    Returns: the ids of the nodes, in the order of the bundles.
+    Returns:
+        the ids of the nodes, in the order of the bundles.
     """
     if strategy == "STRICT_PACK":
         near = [node for node in nodes if node.id in used] if used else nodes
@@ -87,17 +89,43 @@ def place(
     return [chosen[index] for index in range(len(bundles))]
 
 
+class GroupState(Enum):
+    """Where a group is in its life, by Ray's names."""
+
+    PENDING = auto()
+    CREATED = auto()
+    RESCHEDULING = auto()  # it was there, and a node of it has died
+    REMOVED = auto()
+
+
+S = GroupState
+MOVES = {
+    S.PENDING: (S.CREATED, S.RESCHEDULING, S.REMOVED),
+    S.CREATED: (S.RESCHEDULING, S.REMOVED),
+    S.RESCHEDULING: (S.RESCHEDULING, S.CREATED, S.REMOVED),
+    S.REMOVED: (),
+}
+
+Created = Callable[[list[Address]], None]  # with the places of its bundles
+Removed = Callable[[str], None]  # with why there are none
+
+
 @dataclass(eq=False)
 class Group:
     """One placement group, from its creation until it is removed."""
 
     spec: m.GroupSpec
     owner: Peer  # the link of its creator
-    state: str = "PENDING"
-    nodes: list[str | None] = field(default_factory=list)  # one a bundle
+    state: GroupState = S.PENDING
+    nodes: list[str | None] = field(default_factory=list)  # one per bundle
     reserving: int = 0  # nodes that have not answered
     refused: bool = False
-    waiting: list[Callable[[Any], None]] = field(default_factory=list)
+    waiting: list[tuple[Created, Removed]] = field(default_factory=list)
+
+    def move(self, state: GroupState) -> None:
+        """Change the state, as the table allows."""
+        assert state in MOVES[self.state], f"{self.state} -> {state}"
+        self.state = state
 
 
 class Groups:
@@ -105,19 +133,24 @@ class Groups:
 
     Args:
         nodes: the table of nodes, by their ids.
+        link: returns the link to an address.
+        ask: sends a question on a link, and calls with the answer.
     """
 
     def __init__(
-        self, endpoint: Endpoint, nodes: Mapping[str, m.NodeInfo]
+        self,
+        nodes: Mapping[str, m.NodeInfo],
+        *,
+        link: Link,
+        ask: AskFunction,
     ) -> None:
-        self.endpoint = endpoint
-        self.nodes = nodes
-        self.groups: dict[str, Group] = {}
+        self.table: dict[str, Group] = {}
+        self._nodes = nodes
+        self._link, self._ask = link, ask
         self._removed: deque[str] = deque()  # still listed, the oldest first
-        endpoint.left.append(self._left)
 
     def handlers(self) -> list[Handler]:
-        """List what it is asked."""
+        """Return what it is asked."""
         return [
             m.CreateGroup.to(self._on_create_group),
             m.FindGroup.to(self._on_find_group),
@@ -133,15 +166,15 @@ class Groups:
             reply(f"the name {spec.name!r} is taken by a placement group")
             return
         group = Group(spec, peer, nodes=[None] * len(spec.bundles))
-        self.groups[spec.id] = group
+        self.table[spec.id] = group
         reply(None)
         self._reserve(group)
 
     def _named(self, name: str, namespace: str) -> Group | None:
-        for group in self.groups.values():
+        for group in self.table.values():
             spec = group.spec
             same = (spec.name, spec.namespace) == (name, namespace)
-            if same and group.state != "REMOVED":
+            if same and group.state is not S.REMOVED:
                 return group
         return None
 
@@ -154,22 +187,24 @@ class Groups:
     def _on_await_group(
         self, peer: Peer, wait: m.AwaitGroup, reply: Reply[list[Address] | str]
     ) -> None:
-        self.when_created(wait.id, reply)
+        self.when_created(wait.id, created=reply, removed=reply)
 
-    def when_created(self, id: str, function: Callable[[Any], None]) -> None:
-        """Call it with the addresses of the bundles, or why there are none."""
-        group = self.groups.get(id)
-        if group is None or group.state == "REMOVED":
-            function("The placement group has been removed.")
-        elif group.state == "CREATED":
-            function([self.nodes[id].address for id in group.nodes if id])
+    def when_created(
+        self, id: str, created: Created, removed: Removed
+    ) -> None:
+        """Call with the places of the bundles, or why there are none."""
+        group = self.table.get(id)
+        if group is None or group.state is S.REMOVED:
+            removed("The placement group has been removed.")
+        elif group.state is S.CREATED:
+            created([self._nodes[id].address for id in group.nodes if id])
         else:
-            group.waiting.append(function)
+            group.waiting.append((created, removed))
 
     def nodes_changed(self) -> None:
         """Try again: a node has reported something new."""
-        for group in self.groups.values():
-            if group.state in ("PENDING", "RESCHEDULING"):
+        for group in self.table.values():
+            if group.state in (S.PENDING, S.RESCHEDULING):
                 self._reserve(group)
 
     # ---- reserving ----
@@ -179,7 +214,7 @@ class Groups:
             return
         missing = [i for i, node in enumerate(group.nodes) if node is None]
         spec, there = group.spec, [id for id in group.nodes if id is not None]
-        living = [node for node in self.nodes.values() if node.alive]
+        living = [node for node in self._nodes.values() if node.alive]
         bundles = [dict(spec.bundles[i]) for i in missing]
         chosen = place(bundles, spec.strategy, living, there)
         if chosen is None:
@@ -188,8 +223,8 @@ class Groups:
         for id in dict.fromkeys(chosen):
             here = [i for i, c in zip(missing, chosen, strict=True) if c == id]
             group.reserving += 1
-            self.endpoint.ask(
-                self.endpoint.link(self.nodes[id].address),
+            self._ask(
+                self._link(self._nodes[id].address),
                 partial(self._answered, group, id, here),
                 m.Reserve(spec.id, [(i, spec.bundles[i]) for i in here]),
             )
@@ -198,30 +233,30 @@ class Groups:
         self, group: Group, id: str, indices: list[int], answer: Any
     ) -> None:
         group.reserving -= 1
-        if answer is True and self.nodes[id].alive:
+        if answer is True and self._nodes[id].alive:
             for index in indices:
                 group.nodes[index] = id
         else:
             group.refused = True
         if group.reserving:
             return
-        if group.state == "REMOVED":
+        if group.state is S.REMOVED:
             self._give_back(group)
         elif None not in group.nodes:
-            self._tell(group, "CREATED")
-        elif group.refused and group.state == "PENDING":
+            self._tell(group, S.CREATED)
+        elif group.refused and group.state is S.PENDING:
             self._give_back(group)  # others may need it meanwhile
 
-    def _tell(self, group: Group, state: str) -> None:
-        group.state = state
+    def _tell(self, group: Group, state: GroupState) -> None:
+        group.move(state)
         waiting, group.waiting = group.waiting, []
-        for function in waiting:
-            self.when_created(group.spec.id, function)
+        for created, removed in waiting:
+            self.when_created(group.spec.id, created, removed)
 
     def _give_back(self, group: Group) -> None:
-        for id in {id for id in group.nodes if id is not None}:
-            if self.nodes[id].alive:
-                link = self.endpoint.link(self.nodes[id].address)
+        for id in dict.fromkeys(group.nodes):
+            if id is not None and self._nodes[id].alive:
+                link = self._link(self._nodes[id].address)
                 link.post(m.Unreserve(group.spec.id))
         group.nodes = [None] * len(group.nodes)
 
@@ -230,39 +265,40 @@ class Groups:
     def _on_remove_group(
         self, peer: Peer, remove: m.RemoveGroup, reply: Reply[None]
     ) -> None:
-        if remove.id in self.groups:
-            self._remove(self.groups[remove.id])
+        if remove.id in self.table:
+            self._remove(self.table[remove.id])
         reply(None)
 
     def _remove(self, group: Group) -> None:
-        if group.state != "REMOVED":
-            self._tell(group, "REMOVED")
+        if group.state is not S.REMOVED:
+            self._tell(group, S.REMOVED)
             self._removed.append(group.spec.id)
             if len(self._removed) > MAX_REMOVED:
-                del self.groups[self._removed.popleft()]
+                del self.table[self._removed.popleft()]
             if not group.reserving:  # else when all have answered
                 self._give_back(group)
 
-    def _left(self, peer: Peer, why: str) -> None:
-        for group in [*self.groups.values()]:
+    def left(self, peer: Peer) -> None:
+        """A process is gone, and so are the groups that it has made."""
+        for group in list(self.table.values()):
             if group.owner is peer and not group.spec.detached:
                 self._remove(group)
 
     def node_lost(self, id: str) -> None:
         """A node is dead, and so are its bundles: find others."""
-        for group in self.groups.values():
-            if id in group.nodes and group.state != "REMOVED":
+        for group in self.table.values():
+            if id in group.nodes and group.state is not S.REMOVED:
                 group.nodes = [None if n == id else n for n in group.nodes]
-                group.state = "RESCHEDULING"
+                group.move(S.RESCHEDULING)
                 self._reserve(group)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Describe all groups, as Ray's `placement_group_table` does."""
+        """Return all groups, as Ray's `placement_group_table` does."""
         return [
             {
                 "placement_group_id": group.spec.id,
                 "name": group.spec.name,
-                "state": group.state,
+                "state": group.state.name,
                 "strategy": group.spec.strategy,
                 "is_detached": group.spec.detached,
                 "bundles": {
@@ -273,5 +309,5 @@ class Groups:
                     i: id or "" for i, id in enumerate(group.nodes)
                 },
             }
-            for group in self.groups.values()
+            for group in self.table.values()
         ]

@@ -1,7 +1,7 @@
 """The bundles of placement groups that one node has set aside.
 
     control store ── Reserve(group, bundles) ──> all of them fit, or none
-                  ── Unreserve(group)        ──> who uses them ends
+                  ── Unreserve(group)        ──> what uses them ends
 
 See `minimr/core/control/placement_groups.py` for what a bundle is.
 """
@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minimr.core import messages as m
-from minimr.core.scheduler import Pool, holds, total
+from minimr.core.node.resources import Pool
+from minimr.core.scheduler import holds, total
 from minimr.net.messages import Handler, Reply
 from minimr.net.peer import Peer
 
@@ -20,7 +21,7 @@ class Bundles:
     """The bundles that one node has set aside. Runs in: the node.
 
     Args:
-        end_users: called with (resource, why): who holds it has to end.
+        end_users: called with (resource, why): what holds it has to end.
         changed: called when the node has more or less than before.
     """
 
@@ -37,7 +38,7 @@ class Bundles:
         self._taken: dict[str, list[tuple[m.Amounts, tuple[int, ...]]]] = {}
 
     def handlers(self) -> list[Handler]:
-        """List what it is told and asked."""
+        """Return what it is told and asked."""
         return [
             m.Reserve.to(self._on_reserve),
             m.Unreserve.to(self._on_unreserve),

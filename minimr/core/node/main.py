@@ -65,9 +65,7 @@ def serve(options: dict[str, Any]) -> str:
             _end_with(node, int(other))
     if head is None:
         node.hub.kind = "head"  # what who dials is told
-        control = Control(node)
-        control.nodes[node.id] = node.info()  # known to the first who asks
-        node.serve(*control.handlers())
+        Control(node, node.info())
 
     def terminated(*signal: Any) -> None:  # at any point of any function
         node.ending = node.ending or TERMINATED

@@ -2,9 +2,10 @@
 
     processes ── Hello, Attach ──> who is there        (here)
     owners ── Demand, Release ──> leases               (`leasing.py`)
-    processes ── Create, Fetch ──> objects             (`transfer.py`)
-    workers ── prints ──> drivers                      (`prints.py`)
-    workers ── ends ──> owners                         (here)
+    processes ── Create, Fetch ──> objects             (`object_transfer.py`)
+    workers ── prints ──> drivers                      (`print_forwarding.py`)
+    workers ── ends ──> owners                         (`leasing.py`)
+    control store ── View ──> what nodes have left     (`cluster_view.py`)
 
 Rule: one thread, no user code, nothing that waits: the node only decides.
 """
@@ -14,17 +15,19 @@ from __future__ import annotations
 import logging
 import pickle
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from minimr.core import messages as m
 from minimr.core.node.bundles import Bundles
+from minimr.core.node.cluster_view import ClusterView
+from minimr.core.node.inspection import Inspection
 from minimr.core.node.leasing import Leasing
 from minimr.core.node.object_store import Store
 from minimr.core.node.object_transfer import Transfers
 from minimr.core.node.print_forwarding import Prints
+from minimr.core.node.resources import Pool
 from minimr.core.node.worker_pool import Worker, WorkerPool
-from minimr.core.scheduler import Pool
+from minimr.core.prints import Printed
 from minimr.net.channel import Address
 from minimr.net.endpoint import Endpoint
 from minimr.net.messages import GONE, Hello, Reply
@@ -35,7 +38,6 @@ REPORT_S = 1.0  # a node that lives says so at least this often
 OWN = "node:"  # and its address: of such a resource every node has one
 OF_HEAD = f"{OWN}__internal_head__"
 NODE_ID_LABEL = "ray.io/node-id"  # every node has this one, as in Ray
-SPARE_S = 2.0  # workers beyond the CPUs may idle so long
 
 
 log = logging.getLogger(__name__)
@@ -51,39 +53,76 @@ class Node(Endpoint):
         resources: m.Resources,
         store_bytes: int,
         labels: m.Labels,
-        worker_main: Callable[..., None],
+        worker_main: Callable[[Worker], None],
     ) -> None:
         super().__init__("node", token, address)
         self.id = self.process.hex() + self.process.hex()[:12]
         self.labels = {NODE_ID_LABEL: self.id, **labels}
-        self.pool = Pool({**resources, OWN + self.address[0]: 1.0})
-        self.store = Store(store_bytes)
-        self.transfers = Transfers(self, self.store)
-        self.serve(*self.transfers.handlers())
-        self.prints = Prints(self, self.id)
-        self.serve(*self.prints.handlers())
-        self.workers = WorkerPool(
-            self.hub, worker_main, self.prints, self._ended
-        )
-        self.nodes: list[m.NodeInfo] = [self.info()]  # what we expect
-        self._told: dict[str, m.NodeInfo] = {}  # what they have reported
         self.head = self.address
         self.driver: str | None = None  # its process; we end when it does
-        self.leasing = Leasing(self)
-        self.serve(*self.leasing.handlers())
-        leasing = self.leasing
-        bundles = Bundles(self.pool, leasing.end_users, leasing.schedule)
-        self.serve(*bundles.handlers())
+        self.ending: str | None = None  # why this node is to end
+        self._reported: m.NodeInfo | None = None
+
+        self.pool = Pool({**resources, OWN + self.address[0]: 1.0})
+        self.store = Store(store_bytes)
+        self.cluster = ClusterView(self.info)
+        self.prints = Prints(
+            self.id,
+            show=self._show,
+            watch=self.hub.watch_file,
+            unwatch=self.hub.unwatch_file,
+            later=self.later,
+        )
+        self.workers = WorkerPool(
+            worker_main,
+            watch=self.hub.watch_file,
+            unwatch=self.hub.unwatch_file,
+            later=self.later,
+            read_prints=self.prints.read,
+            last_words=self.prints.last_words,
+            ended=self._ended,
+        )
+        self.leasing = Leasing(
+            self.pool,
+            self.workers,
+            self.cluster,
+            changed=self.report,
+            later=self.later,
+        )
+        self.bundles = Bundles(
+            self.pool,
+            end_users=self.leasing.end_users,
+            changed=self.leasing.schedule,
+        )
+        self.transfers = Transfers(
+            self.store,
+            self.address,
+            link=self.link,
+            ask=self.ask,
+            later=self.later,
+        )
+        self.inspection = Inspection(
+            self.id,
+            self.address,
+            workers=self.workers,
+            leasing=self.leasing,
+            store=self.store,
+            links=self.links.values,
+        )
         self.serve(
+            *self.prints.handlers(),
+            *self.leasing.handlers(),
+            *self.bundles.handlers(),
+            *self.transfers.handlers(),
+            *self.inspection.handlers(),
             m.Attach.to(self._on_attach),
             m.View.to(self._on_view),
-            m.Inspect.to(self._on_inspect),
             m.TellEvents.to(self._on_tell_events),
             m.Stop.to(self._on_stop),
         )
-        self.ending: str | None = None  # why this node is to end
-        self._reported: Any = None
         self.left.append(self._left)
+
+    # ---- the control store ----
 
     def join(self, head: Address, joined: Callable[[], None]) -> None:
         """Report to the control store; call when it has heard of us."""
@@ -98,26 +137,28 @@ class Node(Endpoint):
 
     def begin(self) -> None:
         """Have workers, and report to the control store from now on."""
-        for _ in range(self.cpus()):
+        for _ in range(self.pool.cpus()):
             self.workers.fork(())
         self._tick()
 
-    def cpus(self) -> int:
-        """Count the CPUs, in whole ones."""
-        return int(self.pool.total.get("CPU", 0))
-
     def info(self) -> m.NodeInfo:
-        """Say what this node is and has."""
+        """Return what this node is and has."""
         free = float(self.store.arena.size - self.store.arena.used)
-        available = {**self.pool.available, "object_store_memory": free}
-        about = (self.id, self.address, self.pool.total, available)
-        return m.NodeInfo(*about, machine.pid(), True, self.labels)
+        return m.NodeInfo(
+            id=self.id,
+            address=self.address,
+            total=self.pool.total,
+            available={**self.pool.available, "object_store_memory": free},
+            pid=machine.pid(),
+            alive=True,
+            labels=self.labels,
+        )
 
     def _tick(self) -> None:
         self._reported = None
-        self.nodes = [*map(_copy, self._told.values())] or self.nodes
+        self.cluster.forget_expectations()
         self.report()
-        self._trim()
+        self.workers.trim(self.pool.cpus())
         self.workers.end_orphans()
         self.leasing.schedule()  # there may be room for a worker again
         self._tell(lambda _: None)
@@ -157,50 +198,21 @@ class Node(Endpoint):
             self._reported = info
             self.link(self.head).post(m.Report(info))
 
-    def _trim(self) -> None:
-        """End workers that are more than the CPUs and idle for long."""
-        horizon = machine.monotonic() - SPARE_S
-        all_workers = list(self.workers.workers.values())
-        idle = [w for w in all_workers if w.peer and not w.lease]
-        for worker in idle[: max(0, len(idle) - self.cpus())]:
-            if worker.idle_since < horizon:
-                self.end_worker(worker, "it was idle")
+    def _on_view(self, peer: Peer, view: m.View) -> None:
+        lost = self.cluster.update(view.nodes)
+        if lost:
+            for process in list(self.links.values()):
+                if process.data.kind in ("worker", "driver"):
+                    process.post(view)
+        for address in lost:
+            self.drop_node(address, "it is dead")
+        self.leasing.schedule()
 
-    def end_worker(self, worker: Worker, why: str) -> None:
-        """Ask a worker to end, and kill it if it does not."""
-        self.workers.stop(worker, why)
-        self.later(m.ENDING_S, partial(self.workers.kill, worker, why))
-
-    def _on_stop(self, peer: Peer, stop: m.Stop) -> None:
-        self.stop(stop.why)
-
-    def stop(self, why: str) -> None:
-        """End this process when this step is over."""
-        self.ending = self.ending or why  # it may be told once more
-
-    def farewell(self, why: str) -> None:
-        """Tell those who end with this node why; workers end before it."""
-        for peer in self.links.values():
-            ours = self.address in (self.head, peer.data.home)
-            if ours and peer.data.kind == "driver":
-                peer.post(m.NodeEnds(why))
-        self.workers.closed = True
-        for worker in list(self.workers.workers.values()):
-            self.end_worker(worker, why)
-        self.hub.flush()
-
-    def _ended(self, worker: Worker, how: str) -> None:
-        log.debug("%s", how.partition("; its last output")[0])
-        self.leasing.worker_ended(worker, how)
-
-    # ---- who is there ----
+    # ---- processes of this node ----
 
     def _on_hello(self, peer: Peer, hello: Hello) -> None:
         super()._on_hello(peer, hello)
-        worker = self.workers.find(peer.data.process)
-        if worker is not None:
-            worker.peer, worker.address = peer, peer.data.address
-            worker.idle_since = machine.monotonic()
+        if self.workers.hello(peer):
             self.leasing.schedule()
 
     def _on_attach(
@@ -208,6 +220,21 @@ class Node(Endpoint):
     ) -> None:
         arena = (machine.pid(), self.store.descriptor, self.store.arena.size)
         reply(m.Welcome(self.id, self.head, arena))
+
+    def _show(
+        self,
+        driver: Address,
+        job: str,
+        parts: list[Printed],
+        shown: Reply[Any],
+    ) -> None:
+        self.ask(self.link(driver), shown, m.Print(job, parts))
+
+    def _ended(self, worker: Worker, how: str) -> None:
+        log.debug("%s", how.partition("; its last output")[0])
+        self.leasing.worker_ended(worker, how)
+
+    # ---- ends ----
 
     def _left(self, peer: Peer, why: str) -> None:
         if peer.data.process.hex() == self.driver:
@@ -221,78 +248,20 @@ class Node(Endpoint):
         if peer.data.kind == "driver":
             self.leasing.job_ended(peer.data.process.hex())
 
-    def _on_view(self, peer: Peer, view: m.View) -> None:
-        known = {node.id: node for node in self.nodes}
-        told = self._told
-        self._told = {node.id: node for node in view.nodes if node.alive}
-        # What we have sent there since is not undone by old news.
-        self.nodes = [
-            known[id] if id in known and told.get(id) == node else _copy(node)
-            for id, node in self._told.items()
-        ]
-        alive = {node.address for node in self.nodes}
-        lost = {node.address for node in known.values()} - alive
-        lost.discard(self.address)
-        if lost:
-            for process in list(self.links.values()):
-                if process.data.kind in ("worker", "driver"):
-                    process.post(view)
-        for address in lost:
-            self.drop_node(address, "it is dead")
-        self.leasing.schedule()
+    def _on_stop(self, peer: Peer, stop: m.Stop) -> None:
+        self.stop(stop.why)
 
-    def _on_inspect(
-        self, peer: Peer, question: m.Inspect, reply: Reply[Any]
-    ) -> None:
-        workers = [
-            {
-                **self._process(worker.pid, worker.address, "WORKER"),
-                "lease": _state(worker),
-                "runs": worker.running() if worker.lease else "",
-            }
-            for worker in self.workers.workers.values()
-        ]
-        drivers = [
-            {
-                **self._process(link.data.pid, link.data.address, "DRIVER"),
-                "lease": "",
-                "runs": "",
-            }
-            for link in self.links.values()
-            if link.data.kind == "driver" and link.data.home == self.address
-        ]
-        objects = [
-            {
-                "object_id": stored.id.hex(),
-                "node_id": self.id,
-                "object_size": stored.size,
-                "state": "SPILLED" if stored.offset is None else "MEMORY",
-                "pins": sum(stored.pins.values()),
-            }
-            for stored in self.store.objects.values()
-        ]
-        workers += drivers
-        reply(workers if question.what == "workers" else objects)
+    def stop(self, why: str) -> None:
+        """End this process when this step is over."""
+        self.ending = self.ending or why  # it may be told once more
 
-    def _process(
-        self, pid: int, address: Address | None, kind: str
-    ) -> dict[str, Any]:
-        return {
-            "worker_id": f"{self.id[:8]}-{pid}",
-            "worker_type": kind,
-            "is_alive": True,
-            "node_id": self.id,
-            "ip": self.address[0],
-            "pid": pid,
-            "address": address,
-        }
-
-
-def _copy(node: m.NodeInfo) -> m.NodeInfo:
-    return node._replace(available=dict(node.available))
-
-
-def _state(worker: Worker) -> str:
-    if worker.lease is None:
-        return "IDLE"
-    return "LEASED" if worker.lease.want.demand.hold is None else "ACTOR"
+    def farewell(self, why: str) -> None:
+        """Tell drivers why they end with this node; workers end first."""
+        for peer in self.links.values():
+            ours = self.address in (self.head, peer.data.home)
+            if ours and peer.data.kind == "driver":
+                peer.post(m.NodeEnds(why))
+        self.workers.closed = True
+        for worker in list(self.workers.workers.values()):
+            self.workers.end(worker, why)
+        self.hub.flush()

@@ -1,6 +1,7 @@
 """The object store of a node: one arena, and files for what does not fit.
 
-    Create ─> offset ─> (the process writes) ─> Seal ─> Fetch: pinned
+    Create ─> place ─> (the process writes) ─> Seal ─> Fetch: pinned
+
     full: copies of other nodes' objects go, least recently used first;
           then own objects are written to disk, and read back when asked for
     full of what is being read: others are read, and written, on disk
@@ -10,8 +11,11 @@ Rules:
 1. The arena is a file without a name: whatever way the last process that
    has it open ends, the system takes the memory back. So are the files of
    spilled objects.
-2. A pinned object stays where it is. Freed while pinned, it goes with the
+2. Before the seal nobody reads an object, and nothing moves it.
+3. A pinned object stays where it is. Freed while pinned, it goes with the
    last pin.
+4. An id may have a second life, when its task runs again after a worker has
+   died. Nobody finds the first one then; it goes when its readers go.
 """
 
 from __future__ import annotations
@@ -19,64 +23,23 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from bisect import bisect_left, insort
 from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from minimr.core.messages import Event, OnDisk
+from minimr.core.messages import Event, OnDisk, Place
+from minimr.core.node.arena import Arena
 from minimr.net.channel import Address
 from minimr.system import machine
 
-ALIGN = 4096
 MAX_EVENTS = 1000
-
-Place = int | OnDisk  # of an object: an offset in the arena, or a file
-
 
 log = logging.getLogger(__name__)
 
 
-class Arena:
-    """Where objects lie: a list of free ranges, no memory.
-
-    First fit from below: ranges that were used before have their pages, and
-    writing to a new page costs far more than copying into it.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.used = 0
-        self._free: list[tuple[int, int]] = [(0, size)]  # (begin, end), sorted
-
-    def allocate(self, size: int) -> int | None:
-        """Give the offset of a free range, or None."""
-        size = rounded(size)
-        for index, (begin, end) in enumerate(self._free):
-            if end - begin >= size:
-                self._free[index : index + 1] = (
-                    [(begin + size, end)] if end - begin > size else []
-                )
-                self.used += size
-                return begin
-        return None
-
-    def free(self, begin: int, size: int) -> None:
-        """Take a range back, and join it with free neighbours."""
-        size = rounded(size)
-        end = begin + size
-        self.used -= size
-        index = bisect_left(self._free, (begin, end))
-        if index < len(self._free) and self._free[index][0] == end:
-            end = self._free.pop(index)[1]
-        if index and self._free[index - 1][1] == begin:
-            begin = self._free.pop(index - 1)[0]
-        insort(self._free, (begin, end))
-
-
-def rounded(size: int) -> int:
-    """Give the bytes that an object of that size takes."""
-    return max(ALIGN, -(-size // ALIGN) * ALIGN)
+class StoreFullError(Exception):
+    """There is no room for an object; the text says why, and what to do."""
 
 
 @dataclass(slots=True, eq=False)
@@ -84,7 +47,7 @@ class Object:
     """One object of this node."""
 
     id: bytes
-    offset: int | None  # None: on disk
+    place: Place
     size: int
     owner: Address
     primary: bool  # not a copy that can be fetched again
@@ -92,11 +55,10 @@ class Object:
     sealed: bool = False
     freed: bool = False
     pins: Counter[Any] = field(default_factory=Counter)  # {reader: how often}
-    file: int = -1
 
-    def place(self) -> Place:
-        """Say where a process finds it: an offset, or a file."""
-        return OnDisk(self.file) if self.offset is None else self.offset
+    def in_memory(self) -> bool:
+        """Return whether it is in the arena, and not on disk."""
+        return isinstance(self.place, int)
 
 
 class Store:
@@ -107,6 +69,7 @@ class Store:
         self.memory = memoryview(machine.map_memory(self.descriptor, size))
         self.arena = Arena(size)
         self.objects: OrderedDict[bytes, Object] = OrderedDict()  # by use
+        self._former: list[Object] = []  # read, and their ids live again
         self._directory = spill_directory
         # What took a while, until the node tells the control store.
         self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
@@ -116,27 +79,32 @@ class Store:
         id: bytes,
         size: int,
         owner: Address,
+        *,
         primary: bool = True,
         maker: Any = None,
         on_disk: bool = False,
-    ) -> Place | str:
-        """Make room for an object; say where it is, or why there is none.
+    ) -> Place:
+        """Make room for an object, and return where it is.
 
         Args:
+            primary: it is no copy of another node's.
+            maker: the process that writes it.
             on_disk: if the memory has no room.
+
+        Raises:
+            StoreFullError: there is no room.
         """
         self.seal(id)  # of an attempt before this one, whose worker died
         self.free(id)
         if id in self.objects:
-            self.objects[id + b"old"] = self.objects.pop(id)
-        offset = self._allocate(size)
-        stored = Object(id, offset, size, owner, primary, maker)
-        if offset is None:
-            stored.file = self._new_file(size) if on_disk else -1
-            if stored.file < 0:
-                return self._full(size)
-        self.objects[id] = stored
-        return stored.place()
+            self._former.append(self.objects.pop(id))
+        place: Place | None = self._allocate(size)
+        if place is None and on_disk:
+            place = self._new_file(size)
+        if place is None:
+            raise StoreFullError(self._full(size))
+        self.objects[id] = Object(id, place, size, owner, primary, maker)
+        return place
 
     def seal(self, id: bytes) -> None:
         """The object is complete, and may be read, evicted or spilled."""
@@ -155,17 +123,16 @@ class Store:
         stored = self.objects.get(id)
         if stored is None or not stored.sealed or stored.freed:
             return None
-        if stored.offset is None and not stored.pins:
+        if not stored.pins:
             self._restore(stored)
         self.objects.move_to_end(id)
         stored.pins[reader] += 1
-        return stored.place()
+        return stored.place
 
     def unpin(self, id: bytes, reader: Any) -> None:
         """A reader is done with an object."""
-        for name in (id, id + b"old"):
-            stored = self.objects.get(name)
-            if stored is not None and stored.pins[reader] > 0:
+        for stored in self._lives(id):
+            if stored.pins[reader] > 0:
                 stored.pins[reader] -= 1
                 stored.pins += Counter()  # without those at zero
                 self._forget_if_over(stored)
@@ -180,90 +147,118 @@ class Store:
 
     def process_left(self, reader: Any, address: Address) -> None:
         """A process is gone, with its pins, what it owned and had begun."""
-        for stored in list(self.objects.values()):
+        for stored in [*self.objects.values(), *self._former]:
             stored.pins.pop(reader, None)
             begun = stored.maker is reader and not stored.sealed
             if begun:
                 stored.sealed = True
             if begun or stored.owner == address:
-                stored.freed = True  # who else writes it goes on until then
+                # Another writer may be at work: it goes with the seal then.
+                stored.freed = True
             self._forget_if_over(stored)
 
     def part(self, id: bytes, begin: int, end: int) -> bytes | None:
-        """Copy a part of an object, from memory or from disk."""
+        """Return a part of an object, from memory or from disk."""
         stored = self.objects.get(id)
         if stored is None or not stored.sealed:
             return None
-        if stored.offset is None:
-            return os.pread(stored.file, end - begin, begin)
-        return bytes(self._view(stored)[begin:end])
+        if isinstance(stored.place, OnDisk):
+            return os.pread(stored.place.descriptor, end - begin, begin)
+        return bytes(self._view(stored.place, stored.size)[begin:end])
 
     def write(self, id: bytes, begin: int, data: Any) -> None:
         """Fill a part of an object that is being fetched."""
         stored = self.objects[id]
-        if stored.offset is None:
-            os.pwrite(stored.file, data, begin)
+        if isinstance(stored.place, OnDisk):
+            os.pwrite(stored.place.descriptor, data, begin)
         else:
-            self._view(stored)[begin : begin + len(data)] = data
+            view = self._view(stored.place, stored.size)
+            view[begin : begin + len(data)] = data
 
-    def _view(self, stored: Object) -> memoryview:
-        assert stored.offset is not None
-        return self.memory[stored.offset : stored.offset + stored.size]
+    def _lives(self, id: bytes) -> Iterator[Object]:
+        """Give all objects that have, or had, an id."""
+        if id in self.objects:
+            yield self.objects[id]
+        yield from [former for former in self._former if former.id == id]
+
+    def _view(self, offset: int, size: int) -> memoryview:
+        return self.memory[offset : offset + size]
 
     def _forget_if_over(self, stored: Object) -> None:
         if not stored.freed or stored.pins or not stored.sealed:
             return
-        if stored.offset is not None:
-            self.arena.free(stored.offset, stored.size)
+        if isinstance(stored.place, OnDisk):
+            os.close(stored.place.descriptor)
         else:
-            os.close(stored.file)
+            self.arena.free(stored.place, stored.size)
         log.debug("object %s is freed", stored.id.hex())
-        name = stored.id
-        if self.objects.get(name) is not stored:
-            name += b"old"
-        del self.objects[name]
+        if stored in self._former:
+            self._former.remove(stored)
+        else:
+            del self.objects[stored.id]
+
+    # ---- making room ----
 
     def _allocate(self, size: int) -> int | None:
+        """Return the offset of a free range; others leave memory for it."""
         if size > self.arena.size:
             return None
         offset = self.arena.allocate(size)
-        for primary in (False, True):
-            for stored in list(self.objects.values()):
-                if offset is not None:
-                    return offset
-                idle = stored.sealed and not stored.pins
-                in_memory = stored.offset is not None
-                if not idle or not in_memory or stored.primary != primary:
-                    continue
-                if primary:
-                    self._spill(stored)
-                else:
-                    self.free(stored.id)
-                offset = self.arena.allocate(size)
-        return offset
+        if offset is not None:
+            return offset
+        for victim in self._victims():
+            self._evict(victim)
+            offset = self.arena.allocate(size)
+            if offset is not None:
+                return offset
+        return None
 
-    def note(self, what: str, id: bytes, size: int, begin: float) -> None:
-        """Note that something has ended that began at that time."""
-        times = (begin, machine.time())
-        name = f"{what} {size / 1e6:.1f} MB"
-        self.events.append(("object", id, name, times, True))
-        log.debug("object %s: %s", id.hex(), name)
+    def _victims(self) -> list[Object]:
+        """Return what may leave memory: copies first, the least used first."""
+        idle = [
+            stored
+            for stored in self.objects.values()
+            if stored.in_memory() and stored.sealed and not stored.pins
+        ]
+        return sorted(idle, key=lambda stored: stored.primary)
+
+    def _evict(self, stored: Object) -> None:
+        if stored.primary:
+            self._spill(stored)
+        else:
+            self.free(stored.id)  # it can be fetched again
 
     def _spill(self, stored: Object) -> None:
+        """Move an object to disk; if that has no room, it stays."""
         begin = machine.time()
         file, written = self._new_file(stored.size), 0
-        if file < 0:
-            return  # it stays in memory
-        view = self._view(stored)
+        if file is None:
+            return
+        assert isinstance(stored.place, int)
+        view = self._view(stored.place, stored.size)
         while written < stored.size:
-            written += os.pwrite(file, view[written:], written)
-        assert stored.offset is not None
-        self.arena.free(stored.offset, stored.size)
-        stored.file, stored.offset = file, None
+            written += os.pwrite(file.descriptor, view[written:], written)
+        self.arena.free(stored.place, stored.size)
+        stored.place = file
         self.note("spill", stored.id, stored.size, begin)
 
-    def _new_file(self, size: int) -> int:
-        """Give the descriptor of a file with room; -1: there is no room."""
+    def _restore(self, stored: Object) -> None:
+        """Move an object back into memory; if that has no room, it stays."""
+        begin, file = machine.time(), stored.place
+        if isinstance(file, int):
+            return
+        offset = self._allocate(stored.size)
+        if offset is None:
+            return
+        stored.place, read = offset, 0
+        view = self._view(offset, stored.size)
+        while read < stored.size:
+            read += os.preadv(file.descriptor, [view[read:]], read)
+        os.close(file.descriptor)
+        self.note("restore", stored.id, stored.size, begin)
+
+    def _new_file(self, size: int) -> OnDisk | None:
+        """Return a file with room for so much; None: there is no room."""
         descriptor = -1
         try:
             descriptor, path = tempfile.mkstemp(dir=self._directory)
@@ -272,20 +267,15 @@ class Store:
         except OSError:
             if descriptor >= 0:
                 os.close(descriptor)
-            return -1
-        return descriptor
+            return None
+        return OnDisk(descriptor)
 
-    def _restore(self, stored: Object) -> None:
-        begin = machine.time()
-        offset = self._allocate(stored.size)
-        if offset is None:
-            return
-        stored.offset, read = offset, 0
-        view = self._view(stored)
-        while read < stored.size:
-            read += os.preadv(stored.file, [view[read:]], read)
-        os.close(stored.file)
-        self.note("restore", stored.id, stored.size, begin)
+    def note(self, what: str, id: bytes, size: int, begin: float) -> None:
+        """Note that something has ended that began at that time."""
+        times = (begin, machine.time())
+        name = f"{what} {size / 1e6:.1f} MB"
+        self.events.append(("object", id, name, times, True))
+        log.debug("object %s: %s", id.hex(), name)
 
     def _full(self, size: int) -> str:
         return (

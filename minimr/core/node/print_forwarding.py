@@ -22,19 +22,18 @@ import struct
 import termios
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from minimr.core.messages import FlushPrints, Print
+from minimr.core.messages import FlushPrints
+from minimr.core.node.worker_pool import Worker
 from minimr.core.prints import Lines, Printed
 from minimr.net.channel import Address
-from minimr.net.endpoint import Endpoint
+from minimr.net.endpoint import Later
 from minimr.net.messages import GONE, Handler, Reply
 from minimr.net.peer import Peer
 from minimr.system import machine
-
-if TYPE_CHECKING:
-    from minimr.core.node.worker_pool import Worker
 
 PIPE_BYTES = 65536
 MAX_MESSAGE = 1 << 18  # characters that travel at once
@@ -45,22 +44,26 @@ MAX_LAST = 1000  # characters of a line that is kept for a death message
 
 
 class Outlet:
-    """What one driver is going to show, in order."""
+    """What one driver is going to show, in order.
+
+    Args:
+        show: asks the driver to show parts; it answers when it has.
+        node: the id of this node.
+        roomy: called when it is full no longer.
+    """
 
     def __init__(
         self,
-        endpoint: Endpoint,
-        driver: Address,
-        job: str,
+        show: Callable[[list[Printed], Reply[Any]], None],
+        later: Later,
         node: str,
         roomy: Callable[[], None],
     ) -> None:
         self.full = False
-        self._endpoint = endpoint
-        self._driver = driver
-        self._job = job
+        self._show = show
+        self._later = later
         self._node = node
-        self._roomy = roomy  # called when it is full no longer
+        self._roomy = roomy
         self._queue: deque[Printed | Reply[None]] = deque()
         self._size = 0  # characters in it
         self._under_way = 0  # messages: 0 or 1
@@ -79,8 +82,7 @@ class Outlet:
             self._send()
             if self._size > MAX_WAITING and not self.full:
                 self.full = True
-                answers = self._answers
-                self._endpoint.later(DEAF_S, lambda: self._listens(answers))
+                self._later(DEAF_S, partial(self._listens, self._answers))
 
     def then(self, reply: Reply[None]) -> None:
         """Answer when all is shown that was added before."""
@@ -104,8 +106,7 @@ class Outlet:
             return
         self._size -= size
         self._under_way = 1
-        link = self._endpoint.link(self._driver)
-        self._endpoint.ask(link, self._shown, Print(self._job, message))
+        self._show(message, self._shown)
 
     def _shown(self, answer: Any) -> None:
         self._under_way = 0
@@ -132,8 +133,7 @@ class Outlet:
             self._deaf, self.full = True, False
             self._roomy()
         elif self.full:
-            answers = self._answers
-            self._endpoint.later(DEAF_S, lambda: self._listens(answers))
+            self._later(DEAF_S, partial(self._listens, self._answers))
 
 
 class Reader:
@@ -148,18 +148,36 @@ class Reader:
 
 
 class Prints:
-    """The part of a node that reads what its workers print."""
+    """The part of a node that reads what its workers print.
 
-    def __init__(self, endpoint: Endpoint, node: str) -> None:
-        self._endpoint = endpoint
+    Args:
+        node: the id of this node.
+        show: asks a driver to show parts of a job; it answers when it has.
+        watch: calls a function when a descriptor can be read.
+        unwatch: does so no longer.
+        later: calls a function after that many seconds.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        *,
+        show: Callable[[Address, str, list[Printed], Reply[Any]], None],
+        watch: Callable[[int, Callable[[], None]], None],
+        unwatch: Callable[[int], None],
+        later: Later,
+    ) -> None:
         self._node = node
+        self._show = show
+        self._watch, self._unwatch = watch, unwatch
+        self._later = later
         self._readers: dict[int, Reader] = {}  # {descriptor}
         self._outlets: dict[str, Outlet] = {}  # {job}
         self._paused: set[int] = set()  # descriptors
         self._looking = False
 
-    def watch(self, worker: Worker, descriptor: int, error: bool) -> None:
-        """Read from a pipe from now on, until all who write have closed."""
+    def read(self, worker: Worker, descriptor: int, error: bool) -> None:
+        """Read from a pipe from now on, until all that write have closed."""
         os.set_blocking(descriptor, False)
         reader = Reader(worker, descriptor, error)
         self._readers[descriptor] = reader
@@ -174,7 +192,7 @@ class Prints:
             self._drain(reader)
 
     def handlers(self) -> list[Handler]:
-        """List what it is told."""
+        """Return what it is asked."""
         return [FlushPrints.to(self._on_flush_prints)]
 
     def _on_flush_prints(
@@ -192,18 +210,16 @@ class Prints:
         return [r for r in self._readers.values() if wanted(r.worker)]
 
     def _listen(self, reader: Reader) -> None:
-        descriptor = reader.descriptor
-        hub = self._endpoint.hub
-        hub.watch_file(descriptor, lambda: self._readable(reader))
+        self._watch(reader.descriptor, partial(self._readable, reader))
 
     def _readable(self, reader: Reader) -> None:
         self._read(reader)
         if reader.lines.begun() and not self._looking:
             self._looking = True
-            self._endpoint.later(PAUSE_S, self._look)
+            self._later(PAUSE_S, self._look)
         outlet = self._outlets.get(reader.worker.job)
         if outlet is not None and outlet.full:
-            self._endpoint.hub.unwatch_file(reader.descriptor)
+            self._unwatch(reader.descriptor)
             self._paused.add(reader.descriptor)
 
     def _resume(self) -> None:
@@ -213,7 +229,7 @@ class Prints:
                 self._listen(self._readers[descriptor])
 
     def _read(self, reader: Reader, most: int = PIPE_BYTES) -> int:
-        """Read what is there, not more than so much; tell how much."""
+        """Read what is there, at most so many bytes; return how many."""
         with contextlib.suppress(BlockingIOError):
             data = os.read(reader.descriptor, most)
             if data:
@@ -225,7 +241,7 @@ class Prints:
 
     def _close(self, reader: Reader) -> None:
         self._give(reader, reader.lines.rest(final=True))
-        self._endpoint.hub.unwatch_file(reader.descriptor)
+        self._unwatch(reader.descriptor)
         del self._readers[reader.descriptor]
         self._paused.discard(reader.descriptor)
         os.close(reader.descriptor)
@@ -248,7 +264,7 @@ class Prints:
             else:
                 self._give(reader, reader.lines.rest())
         if self._looking:
-            self._endpoint.later(PAUSE_S, self._look)
+            self._later(PAUSE_S, self._look)
 
     def _give(self, reader: Reader, lines: list[tuple[str, str]]) -> None:
         worker = reader.worker
@@ -256,8 +272,12 @@ class Prints:
         if worker.driver is None or not lines:
             return
         if worker.job not in self._outlets:
-            about = (worker.driver, worker.job, self._node, self._resume)
-            self._outlets[worker.job] = Outlet(self._endpoint, *about)
+            self._outlets[worker.job] = Outlet(
+                partial(self._show, worker.driver, worker.job),
+                self._later,
+                self._node,
+                roomy=self._resume,
+            )
         outlet = self._outlets[worker.job]
         for name, group in groupby(lines, lambda line: line[0]):
             speaker = name or worker.running()

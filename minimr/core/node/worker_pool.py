@@ -1,8 +1,11 @@
 """The worker processes of a node: forked, watched, and asked how they died.
 
-    node ── fork ──> worker ── Hello ──> node
+    node ── fork ──> worker ── hello ──> node
       ▲ pidfd: it has ended         │
-      └ two pipes: what it prints ──┘      (`prints.py`)
+      └ two pipes: what it prints ──┘      (`print_forwarding.py`)
+
+    STARTING ── hello ──> IDLE <── lease ──> LEASED
+        └──────────────────┴── ENDING ─────────┘     and then it is gone
 
 Rules:
 
@@ -11,6 +14,7 @@ Rules:
 2. A worker ends with its node, whatever ends the node (`machine.fork`).
 3. What a worker has started ends with it: it adopts its orphans, so that
    they are its node's when it is gone, and no other worker's.
+4. A worker that is asked to end is killed if it takes too long.
 """
 
 from __future__ import annotations
@@ -22,18 +26,20 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable
+from enum import Enum, auto
+from functools import partial
 from typing import Any
 
-from minimr.core.messages import LOST, PROGRESS, Environment, Stop
-from minimr.core.node.print_forwarding import Prints
+from minimr.core.messages import ENDING_S, LOST, PROGRESS, Environment, Stop
 from minimr.core.prints import Stream
 from minimr.net.channel import Address
-from minimr.net.hub import Hub
+from minimr.net.endpoint import Later
 from minimr.net.peer import Peer
 from minimr.system import machine
 from minimr.system.keeper import end_children
 
 LAST_LINES = 20
+SPARE_S = 2.0  # workers beyond the CPUs may idle so long
 HINTS = {
     signal.SIGKILL: "killed by hand, or by the system that ran out of memory "
     "(see `dmesg`)",
@@ -53,10 +59,28 @@ log = logging.getLogger(__name__)
 _inherited: list[Any] = []  # a child keeps, and never closes, what it was born
 
 
+class WorkerState(Enum):
+    """What a worker does, as its node sees it."""
+
+    STARTING = auto()  # it has not said hello
+    IDLE = auto()
+    LEASED = auto()
+    ENDING = auto()  # it was asked to, or was killed
+
+
+MOVES = {
+    WorkerState.STARTING: (WorkerState.IDLE, WorkerState.ENDING),
+    WorkerState.IDLE: (WorkerState.LEASED, WorkerState.ENDING),
+    WorkerState.LEASED: (WorkerState.IDLE, WorkerState.ENDING),
+    WorkerState.ENDING: (),
+}
+
+
 class Worker:
     """A worker process as its node knows it."""
 
     def __init__(self, env: Environment) -> None:
+        self.state = WorkerState.STARTING
         self.pid = 0
         # What it says hello with: of two machines, two may have one pid.
         self.process = machine.random_bytes(8)
@@ -66,19 +90,28 @@ class Worker:
         self.gpus: tuple[int, ...] | None = None  # as well
         self.peer: Peer | None = None  # when it has said hello
         self.address: Address | None = None
-        self.lease: Any = None
         self.why = ""  # the node ended it for this reason
         self.progress = machine.map_memory(-1, PROGRESS.size)
         self.last: deque[str] = deque(maxlen=LAST_LINES)
         self.idle_since = 0.0
 
+    def move(self, state: WorkerState) -> None:
+        """Change the state, as the table allows."""
+        assert state in MOVES[self.state], f"{self.state.name} -> {state.name}"
+        self.state = state
+
     def running(self) -> str:
-        """Name what it runs now, or has run last."""
+        """Return the name of what it runs now, or has run last."""
         name: bytes = PROGRESS.unpack_from(self.progress)[2]
         return name.rstrip(b"\0").decode(errors="replace")
 
+    def begun(self, lease: int) -> int:
+        """Return how many tasks of a lease it has begun."""
+        number, begun, _ = PROGRESS.unpack_from(self.progress)
+        return begun if number == lease else 0  # it never heard of the lease
+
     def how(self, code: int) -> str:
-        """Say how it ended, by its exit code."""
+        """Return a sentence on how it ended, by its exit code."""
         asked = self.why not in ("", LOST)
         if code < 0:
             number = signal.Signals(-code)
@@ -87,7 +120,7 @@ class Worker:
                 hint = self.why
         else:
             how = f"exited with code {code}"
-            left = "it called sys.exit() or machine.leave()"
+            left = "it called sys.exit() or os._exit()"
             hint = self.why if asked else left
         why = f"worker {self.pid} {how}" + (f" ({hint})" if hint else "")
         if self.last:
@@ -96,26 +129,35 @@ class Worker:
 
 
 class WorkerPool:
-    """Forks workers and tells when they end.
+    """Forks workers, ends them and tells when they have ended.
 
     Args:
         main: runs in the child, and is told what it was born as.
-        prints: reads what they print.
+        watch: calls a function when a descriptor can be read.
+        unwatch: does so no longer.
+        later: calls a function after that many seconds.
+        read_prints: is given (worker, pipe, whether it is of stderr).
+        last_words: reads what a worker has printed that has ended.
         ended: called with (worker, how).
     """
 
     def __init__(
         self,
-        hub: Hub,
         main: Callable[[Worker], None],
-        prints: Prints,
+        *,
+        watch: Callable[[int, Callable[[], None]], None],
+        unwatch: Callable[[int], None],
+        later: Later,
+        read_prints: Callable[[Worker, int, bool], None],
+        last_words: Callable[[Worker], None],
         ended: Callable[[Worker, str], None],
     ) -> None:
-        self.hub = hub
         self.workers: dict[int, Worker] = {}  # {process id}
         self.closed = False  # no worker starts any more
         self._main = main
-        self._prints = prints
+        self._watch, self._unwatch = watch, unwatch
+        self._later = later
+        self._read_prints, self._last_words = read_prints, last_words
         self._ended = ended
         self._short = False  # the last fork has failed
         gc.freeze()  # a child never touches what was made before it
@@ -130,7 +172,7 @@ class WorkerPool:
             return
         worker = Worker(env)
         try:
-            born = machine.fork(lambda: self._child(worker))
+            born = machine.fork(partial(self._child, worker))
         except OSError as error:
             if not self._short:
                 log.warning(NO_ROOM, error.strerror)
@@ -139,28 +181,55 @@ class WorkerPool:
         self._short = False
         worker.pid = born.pid
         for number, file in enumerate(born.prints):
-            self._prints.watch(worker, file, number == 1)
-        self.hub.watch_file(born.ended, lambda: self._reap(worker, born.ended))
+            self._read_prints(worker, file, number == 1)
+        self._watch(born.ended, partial(self._reap, worker, born.ended))
         self.workers[worker.pid] = worker
 
-    def find(self, process: bytes) -> Worker | None:
-        """Give the worker that says hello with this, if it is ours."""
-        ours = (w for w in self.workers.values() if w.process == process)
-        return next(ours, None)
+    def hello(self, peer: Peer) -> bool:
+        """Note that a worker has said hello; return whether it was one."""
+        for worker in self.workers.values():
+            if worker.process == peer.data.process:
+                worker.peer, worker.address = peer, peer.data.address
+                if worker.state is WorkerState.STARTING:
+                    self.rests(worker)
+                return True
+        return False
+
+    def rests(self, worker: Worker) -> None:
+        """Note that a worker has nothing to do."""
+        worker.move(WorkerState.IDLE)
+        worker.idle_since = machine.monotonic()
+
+    def those(self, state: WorkerState) -> list[Worker]:
+        """Return the workers in one state, the oldest first."""
+        return [w for w in self.workers.values() if w.state is state]
+
+    def trim(self, most: int) -> None:
+        """End workers that are more than so many and idle for long."""
+        idle = self.those(WorkerState.IDLE)
+        for worker in idle[: max(0, len(idle) - most)]:
+            if worker.idle_since < machine.monotonic() - SPARE_S:
+                self.end(worker, "it was idle")
 
     def kill(self, worker: Worker, why: str) -> None:
         """End a worker at once."""
         if self.workers.get(worker.pid) is worker:
-            worker.why = worker.why or why
+            self._is_ending(worker, why)
             machine.kill(worker.pid, signal.SIGKILL)
 
-    def stop(self, worker: Worker, why: str) -> None:
-        """Ask a worker to end; who has asked sees that it does."""
-        worker.why = worker.why or why
+    def end(self, worker: Worker, why: str) -> None:
+        """Ask a worker to end, and kill it if it does not."""
+        self._is_ending(worker, why)
         if worker.peer is None or not worker.job:  # it has no user's code
             self.kill(worker, why)
         else:
             worker.peer.post(Stop(why))
+        self._later(ENDING_S, partial(self.kill, worker, why))
+
+    def _is_ending(self, worker: Worker, why: str) -> None:
+        worker.why = worker.why or why
+        if worker.state is not WorkerState.ENDING:
+            worker.move(WorkerState.ENDING)
 
     def end_orphans(self) -> None:
         """Kill what workers have left; those on their way out are reaped."""
@@ -174,9 +243,9 @@ class WorkerPool:
 
     def _reap(self, worker: Worker, ended: int) -> None:
         code = machine.exit_code(worker.pid)
-        self.hub.unwatch_file(ended)
+        self._unwatch(ended)
         os.close(ended)
-        self._prints.last_words(worker)
+        self._last_words(worker)
         del self.workers[worker.pid]
         self.end_orphans()
         self._ended(worker, worker.how(code))

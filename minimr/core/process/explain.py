@@ -65,7 +65,8 @@ def _place(task: Task) -> str:
                 what, *lease.peer.data.address
             )
     if task.shape is not None:
-        return f"waits for a worker with {m.say(task.shape.resources)}"
+        wanted = m.format_resources(task.shape.resources)
+        return f"waits for a worker with {wanted}"
     if queue is not None and queue.leases:
         return "waits behind other calls of its actor"
     return "waits for its actor to start (see `minimr list actors`)"
@@ -121,6 +122,9 @@ def complain(
         text, head = missing(entries), runtime.head()
     nodes = runtime.call(head, m.Query("nodes"), timeout_s=1.0)
     living = [n for n in nodes if n.alive] if type(nodes) is list else []
-    free = [f"{n.id[:8]} {m.say(n.available.items())}" for n in living]
+    free = [
+        f"{node.id[:8]} {m.format_resources(node.available.items())}"
+        for node in living
+    ]
     what = "waited for %.0f s, and nothing of this program runs: %s. Free: %s"
     log.warning(what, waited_s, text, "; ".join(free) or "unknown")

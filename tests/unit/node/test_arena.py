@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minimr.core.node.object_store import ALIGN, Arena, rounded
+from minimr.core.node.arena import ALIGN, Arena, rounded
 
 
 def test_ranges_do_not_overlap() -> None:

@@ -14,7 +14,7 @@ from minimr.core.control.placement_groups import (
     place,
 )
 from minimr.core.node.bundles import Bundles
-from minimr.core.scheduler import Pool
+from minimr.core.node.resources import Pool
 
 
 def node(id: str, cpus: float) -> m.NodeInfo:
@@ -64,8 +64,7 @@ class Cluster:
         }
         self.asked: list[tuple[Any, Any]] = []  # (question, its answer's way)
         self.posted: list[Any] = []
-        self.left: list[Any] = []
-        self.groups = Groups(self, self.nodes)  # type: ignore[arg-type]
+        self.groups = Groups(self.nodes, link=self.link, ask=self.ask)
         self.seen: list[Any] = []
 
     def link(self, address: Any) -> Any:
@@ -82,7 +81,7 @@ class Cluster:
         self.creator: Any = object()
         create = m.CreateGroup(spec)
         self.groups._on_create_group(self.creator, create, lambda _: None)
-        self.groups.when_created("g", self.seen.append)
+        self.groups.when_created("g", self.seen.append, self.seen.append)
 
     def answer(self, *answers: Any) -> None:
         asked, self.asked = self.asked, []
@@ -127,8 +126,7 @@ def test_a_group_ends_with_its_creator() -> None:
     cluster = Cluster(1)
     cluster.create("PACK", ONE)
     cluster.answer(True)
-    for left in cluster.left:
-        left(cluster.creator, "gone")
+    cluster.groups.left(cluster.creator)
     assert cluster.posted == [("a", m.Unreserve("g"))]
 
 
@@ -140,7 +138,7 @@ def test_groups_that_are_removed_are_forgotten_in_the_end() -> None:
         create, remove = m.CreateGroup(spec), m.RemoveGroup(spec.id)
         cluster.groups._on_create_group(peer, create, lambda _: None)
         cluster.groups._on_remove_group(peer, remove, lambda _: None)
-    assert len(cluster.groups.groups) == MAX_REMOVED
+    assert len(cluster.groups.table) == MAX_REMOVED
 
 
 def test_the_bundles_of_a_dead_node_move_and_the_others_stay() -> None:
@@ -153,7 +151,8 @@ def test_the_bundles_of_a_dead_node_move_and_the_others_stay() -> None:
         [(0, (("CPU", 1.0),))]
     ]
     cluster.answer(True)
-    cluster.groups.when_created("g", cluster.seen.append)
+    seen = cluster.seen.append
+    cluster.groups.when_created("g", seen, seen)
     assert cluster.seen[-1] == [("c", 1), ("b", 1)]
 
 

@@ -1,215 +1,196 @@
-"""Who gets a worker, and who is told that others wait for it."""
+"""Who gets a worker, and what its owner is told: `scenarios/leasing.txt`."""
 
 from __future__ import annotations
 
+import itertools
 import os
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from minimr.core import messages as m
+from minimr.core.node.cluster_view import ClusterView
 from minimr.core.node.leasing import Leasing
-from minimr.core.node.worker_pool import Worker
-from minimr.core.scheduler import Pool
+from minimr.core.node.resources import Pool
+from minimr.core.node.worker_pool import Worker, WorkerPool, WorkerState
+from tests.unit.node.scenario import World, replay, scenarios
 
-SHAPE = m.Shape((("CPU", 1.0),), None, ())
+
+class Workers(WorkerPool):
+    """Workers that are numbers, and start when a scenario says so."""
+
+    def __init__(self, world: Node) -> None:
+        nothing: Any = lambda *_: None  # noqa: E731
+        super().__init__(
+            nothing,
+            watch=nothing,
+            unwatch=nothing,
+            later=world.later,
+            read_prints=nothing,
+            last_words=nothing,
+            ended=nothing,
+        )
+        self._world = world
+        self._pids = itertools.count(1)
+
+    def fork(self, env: m.Environment) -> None:
+        worker = Worker(env)
+        worker.pid = next(self._pids)
+        self.workers[worker.pid] = worker
+        with_env = "".join(f" with {name}={text}" for name, text in env)
+        self._world.follows(f"w{worker.pid} is forked{with_env}")
+
+    def kill(self, worker: Worker, why: str) -> None:
+        if worker.pid in self.workers:
+            self._is_ending(worker, why)
+            self._world.follows(f"w{worker.pid} is killed: {why}")
 
 
-class Node:
-    """A node with one CPU, one idle worker and no clock."""
+class Node(World):
+    """A node that leases its workers."""
 
-    id, address = "node", ("node", 0)
-
-    def __init__(self, cpus: int = 1) -> None:
-        self.pool = Pool({"CPU": float(cpus)})
-        self.workers = SimpleNamespace(workers={}, fork=self.fork)
-        self.nodes: list[m.NodeInfo] = []
-        self.fork(())
-        self.starts()
-
-    def fork(self, env: Any) -> None:
-        workers = self.workers.workers
-        workers[len(workers)] = Worker(env)
-
-    def starts(self) -> int:
-        """Let workers that were forked say hello; tell how many."""
-        new = [w for w in self.workers.workers.values() if w.peer is None]
-        for worker in new:
-            worker.peer, worker.address = Any, ("worker", 1)
-        return len(new)
-
-    def cpus(self) -> int:
-        return int(self.pool.total["CPU"])
+    def setup(self, cpus: str, gpus: str | None) -> None:
+        amounts = {"CPU": float(cpus), "GPU": float(gpus or 0)}
+        self.pool = Pool({name: n for name, n in amounts.items() if n})
+        self.workers = Workers(self)
+        self.others: dict[str, m.NodeInfo] = {}
+        self.cluster = ClusterView(self.info)
+        self.leasing = Leasing(
+            self.pool,
+            self.workers,
+            self.cluster,
+            changed=lambda: None,
+            later=self.later,
+        )
 
     def info(self) -> m.NodeInfo:
-        about = (self.id, self.address, self.pool.total, self.pool.available)
-        return m.NodeInfo(*about, os.getpid(), True, {})
+        have = (self.pool.total, dict(self.pool.available))
+        return m.NodeInfo("here", ("here", 1), *have, os.getpid(), True)
 
-    def report(self) -> None: ...
+    def say(self, message: Any) -> str:
+        if isinstance(message, m.Leased):
+            number, grant = message
+            return (
+                f"lease {grant.lease} of {grant.worker[0]}"
+                + (f" for demand {number}" if number else "")
+                + "".join(f", GPU {gpu}" for gpu in grant.gpus)
+                + (", others wait" if grant.wanted else "")
+                + (f", in group {grant.group[0]}" if grant.group else "")
+            )
+        if isinstance(message, m.Refused):
+            if message.node is None:
+                return f"refused: {message.why.partition(':')[0]}"
+            return f"refused, ask {message.node[0]}"
+        if isinstance(message, m.Reclaim):
+            return "give back " + ("all" if message.busy else "the idle")
+        if isinstance(message, m.Died):
+            lease, why, begun = message
+            return f"lease {lease} has died: {why}; {begun} begun"
+        assert isinstance(message, m.Stop)
+        return f"stop: {message.why}"
 
-    def later(self, seconds: float, function: Any) -> None: ...
+    # ---- what happens ----
 
+    def wants(self, owner: str, count: str, options: str) -> None:
+        given = dict.fromkeys(
+            (word for word in options.split() if "=" not in word), ""
+        ) | dict(word.split("=") for word in options.split() if "=" in word)
+        amounts = {"CPU": given.pop("cpu", "1"), "GPU": given.pop("gpu", "0")}
+        strategy: Any = None
+        if "spread" in given:
+            strategy = ("SPREAD",)
+        elif "group" in given:
+            strategy = ("group", given["group"], -1, True)
+        elif "on" in given:
+            strategy = ("node", given["on"], False)
+        env = (("ENV", given["env"]),) if "env" in given else ()
+        shape = m.Shape(
+            tuple((k, float(v)) for k, v in amounts.items() if float(v)),
+            strategy,
+            env,
+        )
+        hold = None
+        if "actor" in given:
+            hold = () if given["actor"] == "" else (("CPU", 1.0),)
+        demand = m.Demand(
+            number=int(given.get("demand", 0)),
+            shape=shape,
+            hold=hold,
+            job=given.get("job", "job"),
+            workers=int(count),
+            hops=int("sent" in given),
+            answers=int(given.get("read", 0)),
+        )
+        self.leasing._on_demand(self.peer(owner), demand)
 
-class Owner:
-    """Somebody who wants workers: keeps what he is told."""
-
-    name = "127.0.0.1:1"
-
-    def __init__(self, leasing: Leasing) -> None:
-        self.told: list[Any] = []
-        self._leasing = leasing
-
-    def post(self, message: Any) -> None:
-        self.told.append(message)
-
-    def wants(self, workers: int, hops: int = 0) -> None:
-        peer: Any = self
-        demand = m.Demand(0, SHAPE, None, "", workers, hops)
-        self._leasing._on_demand(peer, demand)
-
-    def gives_back(self) -> None:
-        peer: Any = self
-        (lease,) = self._leasing.leases
-        self._leasing._on_release(peer, m.Release(lease, ""))
-
-    @property
-    def wanted(self) -> list[bool]:
-        """For each worker he got: was he told that others wait?"""
-        leased = [each for each in self.told if type(each) is m.Leased]
-        return [each.grant.wanted for each in leased]
-
-
-@pytest.fixture
-def owners() -> list[Owner]:
-    node: Any = Node()
-    leasing = Leasing(node)
-    return [Owner(leasing) for _ in range(3)]
-
-
-def test_nobody_waits_for_the_only_owners_worker(owners: list[Owner]) -> None:
-    owners[0].wants(5)  # four of them have to wait: for himself
-    assert owners[0].wanted == [False]
-
-
-def test_who_has_a_worker_is_told_when_another_waits(
-    owners: list[Owner],
-) -> None:
-    owners[0].wants(1)
-    owners[1].wants(1)
-    assert m.Reclaim(busy=False) in owners[0].told
-    assert owners[1].told == []
-
-
-def test_who_gets_a_worker_that_others_wait_for_is_told(
-    owners: list[Owner],
-) -> None:
-    for owner in owners:
-        owner.wants(1)
-    owners[0].gives_back()
-    assert owners[1].wanted == [True]
-    owners[1].gives_back()
-    assert owners[2].wanted == [False]
-
-
-@pytest.mark.parametrize("hops", [0, 1])
-def test_who_waits_is_sent_on_when_another_node_gets_room(
-    owners: list[Owner], hops: int
-) -> None:
-    leasing = owners[0]._leasing
-    owners[0].wants(1)
-    owners[1].wants(1, hops)
-    other, cpus = ("other", 2), {"CPU": 1.0}
-    leasing.node.nodes = [
-        m.NodeInfo("other", other, cpus, {"CPU": 0.0}, 1, True)
-    ]
-    leasing.schedule()
-    assert owners[1].told == []
-    leasing.node.nodes[0].available["CPU"] = 1.0
-    leasing.schedule()
-    assert owners[1].told == [m.Refused(0, other, "")]
-
-
-def test_no_more_workers_start_at_once_than_there_are_cpus() -> None:
-    node: Any = Node(cpus=2)
-    leasing = Leasing(node)
-    for number in range(7):  # actors that hold nothing
-        owner: Any = Owner(leasing)
-        demand = m.Demand(number, SHAPE, (), "", 1, 0)
-        leasing._on_demand(owner, demand)
-    started = []
-    while new := node.starts():
-        started.append(new)
-        leasing.schedule()
-    assert started == [2, 2, 2]  # and one that was there
-
-
-class Nest:
-    """Owners in the workers of one node, which wait for one another."""
-
-    def __init__(self, cpus: int = 1) -> None:
-        self.node: Any = Node(cpus)
-        self.leasing = Leasing(self.node)
-        self.driver: Any = Owner(self.leasing)
-
-    def started(self, owner: Owner) -> Owner:
-        """Give the next worker that is granted to an owner, as an owner."""
-        self.node.starts()
+    def starts(self, pid: str) -> None:
+        worker = self.workers.workers[int(pid)]
+        worker.peer, worker.address = self.peer(f"w{pid}"), (f"w{pid}", 1)
+        if worker.state is WorkerState.STARTING:
+            self.workers.rests(worker)
         self.leasing.schedule()
-        owners = [lease.want.peer for lease in self.leasing.leases.values()]
-        assert owner in owners, "it got none"
-        lease = [
-            lease
-            for lease in self.leasing.leases.values()
-            if lease.want.peer is owner
-        ][-1]
-        worker: Any = Owner(self.leasing)
-        assert lease.worker is not None
-        lease.worker.peer = worker
-        return worker  # type: ignore[no-any-return]
 
-    def waits(self, worker: Any, waits: bool = True) -> None:
-        self.leasing._on_blocked(worker, m.Blocked(waits))
+    def gives_back(self, owner: str, lease: str, why: str | None) -> None:
+        at_once = bool(why) and why.endswith(", at once")
+        why = (why or "").removesuffix(", at once")
+        release = m.Release(int(lease), why, at_once)
+        self.leasing._on_release(self.peer(owner), release)
 
-    def has(self, owner: Owner) -> int:
-        """How many workers an owner has."""
-        leases = self.leasing.leases.values()
-        return sum(lease.want.peer is owner for lease in leases)
+    def waits(self, worker: str, waits: str) -> None:
+        blocked = m.Blocked(waits == "waits")
+        self.leasing._on_blocked(self.peer(worker), blocked)
+
+    def dies(self, pid: str, begun: str | None, lease: str | None) -> None:
+        worker = self.workers.workers.pop(int(pid))
+        if begun:
+            name = b"f"
+            m.PROGRESS.pack_into(
+                worker.progress, 0, int(lease or 0), int(begun), name
+            )
+        self.leasing.worker_ended(worker, "killed")
+
+    def leaves(self, owner: str) -> None:
+        self.leasing.owner_left(self.peer(owner))
+
+    def job_ends(self, job: str) -> None:
+        self.leasing.job_ended(job)
+
+    def group_ends(self, resource: str) -> None:
+        self.leasing.end_users(resource, "its group is removed")
+
+    def has(self, node: str, free: str, total: str) -> None:
+        amounts = ({"CPU": float(total)}, {"CPU": float(free)})
+        info = m.NodeInfo(node, (node, 1), *amounts, 1, True)
+        self.others[node] = info
+        self.cluster.update(list(self.others.values()))
+        self.leasing.schedule()
+
+    def tidies_up(self) -> None:
+        self.cluster.forget_expectations()
+        self.workers.trim(self.pool.cpus())
+        self.leasing.schedule()
+
+    def left(self) -> None:
+        amounts = self.pool.available.items()
+        self.follows(m.format_resources(amounts))
+
+    commands = {  # noqa: RUF012
+        r"a node with (\d+) CPU(?:, (\d+) GPU)?": setup,
+        r"(\w+) wants (\d+)(.*)": wants,
+        r"w(\d+) starts": starts,
+        r"(\w+) gives lease (\d+) back(?:: (.*))?": gives_back,
+        r"(w\d+) (waits|goes on)": waits,
+        r"w(\d+) dies(?:, (\d+) begun in lease (\d+))?": dies,
+        r"(\w+) leaves": leaves,
+        r"job (\w+) ends": job_ends,
+        r"(\w+) is removed": group_ends,
+        r"(\w+) has (\S+) of (\d+) CPU left": has,
+        r"the node tidies up": tidies_up,
+        r"what is left\?": left,
+        r"([\d.]+) s pass": World.pass_time,
+    }
 
 
-def test_the_cpu_of_a_task_that_waits_goes_to_what_it_waits_for() -> None:
-    nest = Nest()
-    nest.driver.wants(500)
-    task = nest.started(nest.driver)
-    task.wants(1)
-    assert nest.has(task) == 0
-    nest.waits(task)
-    assert (nest.has(task), nest.has(nest.driver)) == (1, 1)
-    child = nest.started(task)
-    child.wants(1)
-    nest.waits(child)
-    assert (nest.has(child), nest.has(nest.driver)) == (1, 1)
-
-
-def test_a_task_that_waits_goes_before_others_for_one_worker_only() -> None:
-    nest = Nest(cpus=2)
-    nest.driver.wants(1)
-    task, other = nest.started(nest.driver), Owner(nest.leasing)
-    other.wants(2)
-    task.wants(10)
-    nest.waits(task)
-    assert (nest.has(task), nest.has(other)) == (1, 1)
-    other_peer: Any = other
-    nest.leasing._on_release(other_peer, m.Release(2, ""))
-    assert (nest.has(task), nest.has(other)) == (1, 1)
-
-
-def test_what_an_actor_or_a_driver_wants_waits_its_turn() -> None:
-    nest = Nest()
-    other, last = Owner(nest.leasing), Owner(nest.leasing)
-    nest.driver.wants(1)
-    nest.started(nest.driver)
-    other.wants(1)
-    last.wants(1)
-    nest.driver.gives_back()
-    assert (nest.has(other), nest.has(last)) == (1, 0)
+@pytest.mark.parametrize("scenario", scenarios("leasing.txt"))
+def test_leasing(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert replay(scenario, Node(monkeypatch)) == scenario

@@ -14,16 +14,6 @@ from minimr.core.node.worker_pool import WorkerPool
 from minimr.net.hub import Hub
 
 
-class NoPrints:
-    """What reads the pipes: here nobody."""
-
-    def watch(self, worker: Any, read: int, error: bool) -> None:
-        os.close(read)
-
-    def last_words(self, worker: Any) -> None:
-        """There are none."""
-
-
 def fail_with(number: int) -> Callable[..., Any]:
     def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -48,9 +38,14 @@ def test_a_system_without_room_for_a_worker_is_told_once_and_tried_again(
 ) -> None:
     ended: list[str] = []
     hub = Hub(b"token", "node")
-    prints: Any = NoPrints()
     pool = WorkerPool(
-        hub, lambda *_: os._exit(3), prints, lambda _, how: ended.append(how)
+        lambda *_: os._exit(3),
+        watch=hub.watch_file,
+        unwatch=hub.unwatch_file,
+        later=lambda *_: None,
+        read_prints=lambda worker, pipe, error: os.close(pipe),
+        last_words=lambda worker: None,
+        ended=lambda worker, how: ended.append(how),
     )
     monkeypatch.setattr(pool, "end_orphans", lambda: None)  # the children
     # of this process are other tests'

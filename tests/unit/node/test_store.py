@@ -14,7 +14,7 @@ import pytest
 
 from minimr.core import messages as m
 from minimr.core.messages import OnDisk
-from minimr.core.node.object_store import Store
+from minimr.core.node.object_store import Store, StoreFullError
 from minimr.core.node.object_transfer import Transfers
 
 MB = 2**20
@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def spilled_bytes(store: Store) -> int:
-    return sum(s.size for s in store.objects.values() if s.offset is None)
+    return sum(s.size for s in store.objects.values() if not s.in_memory())
 
 
 @contextmanager
@@ -48,18 +48,15 @@ def opened(folder: str) -> Iterator[Store]:
 def fill(store: Store, *names: str, primary: bool = True) -> None:
     """Make an object of a megabyte for each name, full of its name."""
     for name in names:
-        assert isinstance(store.create(name.encode(), MB, OWNER, primary), int)
+        id = name.encode()
+        assert isinstance(store.create(id, MB, OWNER, primary=primary), int)
         store.write(name.encode(), 0, name.encode() * MB)
         store.seal(name.encode())
 
 
 def in_memory(store: Store) -> str:
     return "".join(
-        sorted(
-            i.decode()
-            for i, s in store.objects.items()
-            if s.offset is not None
-        )
+        sorted(i.decode() for i, s in store.objects.items() if s.in_memory())
     )
 
 
@@ -100,8 +97,9 @@ def test_a_part_is_read_from_disk_without_coming_back(store: Store) -> None:
 def test_what_is_being_read_does_not_move(store: Store) -> None:
     fill(store, *"abcd")
     offsets = {name: store.pin(name.encode(), READER) for name in "abcd"}
-    assert "no room" in str(store.create(b"e", MB, OWNER))
-    assert offsets == {n: store.objects[n.encode()].offset for n in "abcd"}
+    with pytest.raises(StoreFullError, match="no room"):
+        store.create(b"e", MB, OWNER)
+    assert offsets == {n: store.objects[n.encode()].place for n in "abcd"}
 
 
 def test_what_the_memory_has_no_room_for_is_read_and_written_on_disk(
@@ -137,6 +135,86 @@ def test_what_was_freed_while_being_read_goes_with_the_reader(
     assert in_memory(store) == "bcd"
 
 
+def test_what_is_not_sealed_is_read_by_nobody(store: Store) -> None:
+    store.create(b"a", MB, OWNER)
+    assert store.part(b"a", 0, 3) is None
+    assert store.pin(b"a", READER) is None
+    store.seal(b"a")
+    assert store.part(b"a", 0, 3) == bytes(3)
+
+
+def test_what_is_not_sealed_does_not_move(store: Store) -> None:
+    store.create(b"a", MB, OWNER, primary=False)
+    fill(store, *"bcde")
+    assert in_memory(store) == "acde"
+
+
+def test_an_object_that_is_made_again_is_read_in_both_its_lives(
+    store: Store,
+) -> None:
+    fill(store, "a")
+    old = store.pin(b"a", READER)
+    new = store.create(b"a", MB, OWNER)
+    store.seal(b"a")
+    assert old != new
+    assert store.pin(b"a", "another") == new
+    assert store.arena.used == 2 * MB
+    store.unpin(b"a", READER)
+    assert store.arena.used == MB  # the first life ends with its reader
+    store.unpin(b"a", "another")
+    store.free(b"a")
+    assert store.arena.used == 0
+
+
+def test_an_object_may_have_three_lives_and_more(store: Store) -> None:
+    for reader in ("first", "second", "third"):
+        fill(store, "a")
+        store.pin(b"a", reader)
+    store.free(b"a")
+    assert store.arena.used == 3 * MB
+    for reader in ("second", "third", "first"):
+        store.process_left(reader, ("", 0))
+    assert store.arena.used == 0
+
+
+def test_an_attempt_that_died_in_the_middle_makes_room_for_the_next(
+    store: Store,
+) -> None:
+    store.create(b"a", MB, OWNER)
+    store.create(b"a", MB, OWNER)
+    assert store.arena.used == MB
+
+
+def test_a_pin_is_given_back_as_often_as_it_was_taken(store: Store) -> None:
+    fill(store, "a")
+    for _ in range(2):
+        store.pin(b"a", READER)
+    store.free(b"a")
+    store.unpin(b"a", READER)
+    assert store.arena.used == MB
+    store.unpin(b"a", "somebody else")
+    assert store.arena.used == MB
+    store.unpin(b"a", READER)
+    assert store.arena.used == 0
+
+
+def test_of_copies_the_one_that_was_not_used_for_longest_goes_first(
+    store: Store,
+) -> None:
+    fill(store, *"abcd", primary=False)
+    store.pin(b"a", READER)
+    store.unpin(b"a", READER)
+    fill(store, "e")
+    assert in_memory(store) == "acde"
+
+
+def test_what_took_a_while_is_noted(store: Store) -> None:
+    fill(store, *"abcde")
+    store.pin(b"a", READER)
+    names = [name for _, _, name, _, _ in store.events]
+    assert names == ["spill 1.0 MB", "spill 1.0 MB", "restore 1.0 MB"]
+
+
 def test_objects_of_an_owner_go_with_it(store: Store) -> None:
     fill(store, *"abcdef")
     store.process_left("", OWNER)
@@ -157,7 +235,9 @@ def test_without_a_disk_it_says_so_and_loses_nothing(
         monkeypatch.setattr(os, "posix_fallocate", no_space)
     with opened(folder) as store:
         fill(store, *"abcd")
-        told = str(store.create(b"e", MB, OWNER, on_disk=True))
+        with pytest.raises(StoreFullError) as full:
+            store.create(b"e", MB, OWNER, on_disk=True)
+        told = str(full.value)
         assert f"no room for an object of {MB:,} bytes" in told
         assert "larger object_store_memory" in told
         assert in_memory(store) == "abcd"
@@ -168,7 +248,8 @@ def test_what_can_never_fit_is_refused_and_nothing_is_spilled(
     store: Store,
 ) -> None:
     fill(store, "a")
-    assert "no room" in str(store.create(b"b", 5 * MB, OWNER))
+    with pytest.raises(StoreFullError, match="no room"):
+        store.create(b"b", 5 * MB, OWNER)
     assert in_memory(store) == "a"
 
 
@@ -187,12 +268,12 @@ def test_who_waits_for_what_a_dead_process_had_begun_is_told(
     store: Store,
 ) -> None:
     here, answers = ("127.0.0.1", 9), []
-    endpoint: Any = SimpleNamespace(address=here, link=lambda _: None)
+    nobody: Any = lambda *_: None  # noqa: E731
     maker: Any = SimpleNamespace(
         data=SimpleNamespace(address=here), closed=False
     )
     reader: Any = SimpleNamespace(closed=False)
-    transfers = Transfers(endpoint, store)
+    transfers = Transfers(store, here, link=nobody, ask=nobody, later=nobody)
     transfers._on_create(maker, m.Create(b"a", MB, OWNER), answers.append)
     assert answers.pop() == 0
     fetch = m.Fetch(b"a", MB, [here], OWNER)
