@@ -255,8 +255,7 @@ class Leasing:
         """End unused workers that may still have memory of these GPUs."""
         for worker in self._workers.workers.values():
             shared = set(worker.gpus or ()) & set(gpus)
-            is_leased = worker.state is WorkerState.LEASED
-            if shared and worker.gpus != gpus and not is_leased:
+            if shared and worker.state is not WorkerState.LEASED:
                 self._workers.kill(worker, "its GPUs are given to another")
 
     def lease_of(self, worker: Worker) -> Lease | None:

@@ -195,3 +195,19 @@ def test_a_bundle_keeps_its_gpus_apart() -> None:
     bundles._on_unreserve(peer, m.Unreserve("g"))
     pool.give_gpus((0,), inside)
     assert pool.take_gpus((("GPU", 1.0),)) == (0,)
+
+
+def test_a_bundle_is_reserved_from_what_is_left() -> None:
+    pool = Pool({"CPU": 3.0})
+    pool.take((("CPU", 2.0),))
+    bundles = Bundles(pool, lambda *end: None, lambda: None)
+    assert reserve(bundles, (("CPU", 2.0),)) is False
+
+
+def test_bundles_that_share_a_gpu_have_a_whole_one_together() -> None:
+    pool = Pool({"GPU": 1.0})
+    bundles = Bundles(pool, lambda *end: None, lambda: None)
+    half = (("GPU", 0.5),)
+    assert reserve(bundles, half, half) is True
+    assert pool.take_gpus((("GPU_group_g", 1.0),)) == (0,)
+    assert pool.take_gpus((("GPU_group_g", 0.5),)) == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from minimr.core import messages as m
 from minimr.core.node.cluster_view import ClusterView
 from minimr.core.node.leasing import Leasing
 from minimr.core.node.resources import Pool
-from minimr.core.node.worker_pool import Worker, WorkerPool, WorkerState
+from minimr.core.node.worker_pool import Worker, WorkerPool
+from minimr.system import machine
 from tests.unit.node.scenario import World, replay, scenarios
 
 
@@ -34,20 +36,22 @@ class Workers(WorkerPool):
         self._pids = itertools.count(1)
 
     def fork(self, env: m.Environment) -> None:
+        if self.closed:
+            return
         worker = Worker(env)
         worker.pid = next(self._pids)
         self.workers[worker.pid] = worker
         with_env = "".join(f" with {name}={text}" for name, text in env)
         self._world.follows(f"w{worker.pid} is forked{with_env}")
 
-    def kill(self, worker: Worker, why: str) -> None:
-        if worker.pid in self.workers:
-            self._is_ending(worker, why)
-            self._world.follows(f"w{worker.pid} is killed: {why}")
-
 
 class Node(World):
     """A node that leases its workers."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(monkeypatch)
+        killed = lambda pid, _: self.follows(f"w{pid} is killed")  # noqa: E731
+        monkeypatch.setattr(machine, "kill", killed)
 
     def setup(self, cpus: str, gpus: str | None) -> None:
         amounts = {"CPU": float(cpus), "GPU": float(gpus or 0)}
@@ -124,10 +128,10 @@ class Node(World):
         self.leasing._on_demand(self.peer(owner), demand)
 
     def starts(self, pid: str) -> None:
-        worker = self.workers.workers[int(pid)]
-        worker.peer, worker.address = self.peer(f"w{pid}"), (f"w{pid}", 1)
-        if worker.state is WorkerState.STARTING:
-            self.workers.rests(worker)
+        peer, name = self.peer(f"w{pid}"), (f"w{pid}", 1)
+        process = self.workers.workers[int(pid)].process
+        peer.data = SimpleNamespace(process=process, address=name)
+        assert self.workers.hello(peer)
         self.leasing.schedule()
 
     def gives_back(self, owner: str, lease: str, why: str | None) -> None:
@@ -140,14 +144,27 @@ class Node(World):
         blocked = m.Blocked(waits == "waits")
         self.leasing._on_blocked(self.peer(worker), blocked)
 
-    def dies(self, pid: str, begun: str | None, lease: str | None) -> None:
+    def dies(
+        self, pid: str, how: str, begun: str | None, lease: str | None
+    ) -> None:
         worker = self.workers.workers.pop(int(pid))
+        code = {"dies": -9, "crashes": -11, "exits": 1}[how]
         if begun:
             name = b"f"
             m.PROGRESS.pack_into(
                 worker.progress, 0, int(lease or 0), int(begun), name
             )
-        self.leasing.worker_ended(worker, "killed")
+        self.leasing.worker_ended(worker, worker.how(code))
+
+    def ends(self, why: str) -> None:
+        self.workers.closed = True
+        for worker in list(self.workers.workers.values()):
+            self.workers.end(worker, why)
+
+    def stranger(self) -> None:
+        peer = self.peer("stranger")
+        peer.data = SimpleNamespace(process=b"other", address=("other", 1))
+        assert not self.workers.hello(peer)
 
     def leaves(self, owner: str) -> None:
         self.leasing.owner_left(self.peer(owner))
@@ -180,7 +197,9 @@ class Node(World):
         r"w(\d+) starts": starts,
         r"(\w+) gives lease (\d+) back(?:: (.*))?": gives_back,
         r"(w\d+) (waits|goes on)": waits,
-        r"w(\d+) dies(?:, (\d+) begun in lease (\d+))?": dies,
+        r"w(\d+) (dies|crashes|exits)(?:, (\d+) begun in lease (\d+))?": dies,
+        r"a stranger says hello": stranger,
+        r"the node ends: (.*)": ends,
         r"(\w+) leaves": leaves,
         r"job (\w+) ends": job_ends,
         r"(\w+) is removed": group_ends,

@@ -108,6 +108,18 @@ def test_a_driver_that_is_slow_holds_up_those_that_print() -> None:
     assert driver.lines()[-1] == ["last", "more"]
 
 
+def test_a_driver_that_shows_a_little_is_not_deaf() -> None:
+    driver = Driver()
+    for _ in range(MAX_WAITING // MAX_MESSAGE + 2):
+        driver.prints("x" * MAX_MESSAGE)
+    assert driver.outlet.full
+    driver.shows()
+    driver.timers.pop()()
+    assert (driver.outlet.full, driver.roomy) == (True, 0)
+    driver.timers.pop()()  # and nothing was shown since
+    assert (driver.outlet.full, driver.roomy) == (False, 1)
+
+
 def test_a_driver_that_shows_nothing_is_deaf_and_what_is_lost_is_told() -> (
     None
 ):

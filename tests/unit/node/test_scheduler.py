@@ -93,7 +93,7 @@ def test_affinity_is_a_must_and_soft_affinity_a_wish() -> None:
     hard = shape(1, ("node", "b", False))
     assert choose(hard, "a", nodes) == nodes[1].address
     gone = shape(1, ("node", "c", False))
-    with pytest.raises(NeverError):
+    with pytest.raises(NeverError, match="node c of its affinity is not"):
         choose(gone, "a", nodes)
     soft = shape(1, ("node", "c", True))
     assert choose(soft, "a", nodes) == nodes[0].address
@@ -182,6 +182,7 @@ def test_gpus_are_shared_in_parts_and_given_whole() -> None:
     assert pool.take_gpus(whole) == (1,)
     assert pool.take_gpus(half) == (0,)
     pool.give_gpus((0,), half)
+    assert pool.take_gpus((("CPU", 1.0),)) == ()
     assert pool.take_gpus(half) == (0,)
 
 

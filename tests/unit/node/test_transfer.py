@@ -188,6 +188,19 @@ def test_an_object_comes_once_for_all_that_ask(
     assert sum(transfers.store.objects[b"id"].pins.values()) == 3
 
 
+def test_a_copy_goes_when_others_need_the_room(
+    endpoint: Endpoint, transfers: Transfers
+) -> None:
+    reader, writer = Reader(transfers), Reader(transfers)
+    reader.fetch()
+    endpoint.asked.pop()(bytes(SIZE))
+    peer: Any = reader
+    transfers._on_unpin(peer, m.Unpin([b"id"]))
+    writer.create(b"other")
+    assert writer.answers == [0]
+    assert [*transfers.store.objects] == [b"other"]  # it is on no disk
+
+
 def test_an_object_that_is_here_is_not_fetched(
     endpoint: Endpoint, transfers: Transfers
 ) -> None:
