@@ -191,12 +191,12 @@ class Actors:
         self, peer: Peer, create: m.CreateActor, reply: Reply[str | None]
     ) -> None:
         spec = create.spec
-        key = (spec.namespace, spec.name or "")
-        if key in self._names:
-            reply(f"the name {spec.name!r} is taken in namespace {key[0]!r}")
+        space, name = spec.namespace, spec.name
+        if name is not None and (space, name) in self._names:
+            reply(f"the name {name!r} is taken in namespace {space!r}")
             return
-        if spec.name is not None:
-            self._names[key] = spec.id
+        if name is not None:
+            self._names[space, name] = spec.id
         actor = self.table[spec.id] = Actor(spec, peer)
         log.debug("actor %s: %s asks for it", actor, peer.name)
         reply(None)
@@ -425,9 +425,8 @@ class Actors:
         self._end_process(actor, why, at_once=at_once)
         actor.move(P.DEAD)
         self._tell_followers(actor)
-        key = (actor.spec.namespace, actor.spec.name or "")
-        if self._names.get(key) == actor.spec.id:
-            del self._names[key]
+        if actor.spec.name is not None:
+            del self._names[actor.spec.namespace, actor.spec.name]
         self._dead.append(actor.spec.id)
         if len(self._dead) > MAX_DEAD_ACTORS:
             self.table.pop(self._dead.popleft(), None)

@@ -25,7 +25,7 @@ class Head(World):
         super().__init__(monkeypatch)
         self.nodes: dict[str, m.NodeInfo] = {}
         self.groups: list[Any] = []  # that are waited for
-        self.constructors: dict[str, Any] = {}  # {actor: how it has ended}
+        self.constructors: dict[str, list[Any]] = {}  # {actor: its answers}
         self.actors = Actors(
             self.nodes,
             ("head", 1),
@@ -45,7 +45,8 @@ class Head(World):
 
     def ask(self, link: Any, answered: Any, question: Any) -> None:
         assert isinstance(question, m.Become)
-        self.constructors[question.spec.class_name] = answered
+        name = question.spec.class_name
+        self.constructors.setdefault(name, []).append(answered)
         link.post(question)
 
     def say(self, message: Any) -> str:
@@ -130,14 +131,14 @@ class Head(World):
         refused = m.Refused(int(number), place, why)
         self.actors._on_refused(self.peer(node), refused)
 
-    def began(self, actor: str, how: str) -> None:
+    def began(self, first: str | None, actor: str, how: str) -> None:
         answers = {
             "has begun": None,
             "raises": pickle.dumps(ValueError("no")),
             "misses 0 at far": (0, ("far", 1)),
             "is cut off": GONE,
         }
-        self.constructors[actor](answers[how])
+        self.constructors[actor][0 if first else -1](answers[how])
 
     def died(self, node: str, lease: str) -> None:
         died = m.Died(int(lease), "killed", 0)
@@ -201,7 +202,9 @@ class Head(World):
         r"(\w+) starts (\w+)(, which is large)?": starts,
         r"(\w+) leases (\d+): (\w+) as lease (\d+)": leases,
         r"(\w+) refuses (\d+)(?:, ask (\w+))?": refuses,
-        r"(\w+) (has begun|raises|misses 0 at far|is cut off)": began,
+        r"(the first )?(\w+) (has begun|raises|misses 0 at far|is cut off)": (
+            began
+        ),
         r"(\w+) says that lease (\d+) has died": died,
         r"node (\w+) dies": node_dies,
         r"(\w+) leaves": leaves,
