@@ -305,7 +305,7 @@ class Actors:
     def _began(
         self, actor: Actor, restarts: int, worker: Address, error: Any
     ) -> None:
-        """Take what became of a constructor: None, or an error."""
+        """A constructor has ended: with None, or with an error."""
         over = actor.phase is not P.STARTING or actor.restarts != restarts
         if over or error == GONE:
             return  # it was killed, or lost: we are told
@@ -325,7 +325,7 @@ class Actors:
     def _prepare(
         self, actor: Actor, number: int = -1, place: Address | None = None
     ) -> None:
-        """Have the maker see to the arguments, the lost one above all.
+        """Ask the maker to see to the arguments, the lost one above all.
 
         Meanwhile it holds nothing: to make one anew may take the same.
         """
@@ -335,7 +335,10 @@ class Actors:
         elif number < 0:  # detached: they may still be there
             self._place(actor)
         else:
-            self._die(actor, "an argument is lost, and so is who made it")
+            self._die(
+                actor,
+                "an argument is lost, and so is the process that made it",
+            )
 
     # ---- the end, or a restart ----
 
@@ -353,7 +356,7 @@ class Actors:
         self.node_died(peer.data.address, why)
 
     def node_died(self, node: Address, why: str) -> None:
-        """Find another place for the actors of a node that is gone."""
+        """A node is gone: find another place for its actors."""
         for actor in list(self.table.values()):
             if actor.node == node and actor.lease is not None:
                 self._lost(actor, why)
@@ -434,7 +437,7 @@ class Actors:
     def _end_process(
         self, actor: Actor, why: str, *, at_once: bool = False
     ) -> None:
-        """Take back what a node was asked for, or end what it gave."""
+        """Withdraw the demand for a worker, or end the leased one."""
         if actor.node is None:
             return
         if self._demands.pop(actor.demand, None) is not None:

@@ -1,4 +1,4 @@
-"""Who is there: the table of nodes, and what becomes of silent ones.
+"""The nodes of the cluster, and which of them are dead.
 
     node ── Report ──> table ── View ──> all nodes
     a link that breaks, or silence ──> dead ── View ──> all nodes

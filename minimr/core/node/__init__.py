@@ -8,8 +8,8 @@ One thread each, and no locks: a node decides, and never waits. It knows the
 core's messages (`minimr/core/messages.py`) and nothing of its objects, tasks
 and references; only `main.py` does, which forks the workers.
 
-Where to begin: `leasing.py` says who gets which worker, `store.py` where
-objects lie, `control.py` who is there.
+Where to begin: `Node.__init__` in `node.py` wires the parts; `leasing.py` says
+which owner gets which worker, `object_store.py` where objects lie.
 
 Ray hides this in the raylet, plasma and the GCS.
 """

@@ -1,6 +1,6 @@
 """What one node expects that all nodes have left.
 
-    control store ── view ──> what they have reported
+    control store ── View ──> what they have reported
     leasing ─── expect ─────> less, until they report the next time
 
 Rule: what was sent to a node since its last report is not undone by a view
@@ -42,7 +42,7 @@ class ClusterView:
                     node.available[name] = node.available.get(name, 0.0) - need
 
     def update(self, nodes: list[m.NodeInfo]) -> list[Address]:
-        """Take the news of the control store; return who is dead since."""
+        """Take a new view; return the addresses of nodes that died since."""
         before, was = self._reported, self._expected
         self._reported = {node.id: node for node in nodes if node.alive}
         self._expected = {

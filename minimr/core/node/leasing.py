@@ -1,4 +1,4 @@
-"""Who gets which worker of a node, and for how long.
+"""Which owner gets which worker of a node, and for how long.
 
     Demand ── decide ──┬─ here: an idle worker, or a new one ─> Leased
     (an owner, or the  ├─ there, or never ─> Refused
@@ -45,7 +45,7 @@ SLICE_S = 0.05  # busy leases older than this go when others wait
 
 @dataclass(eq=False)
 class Want:
-    """Somebody waits for workers of a shape."""
+    """An owner that waits for workers of a shape."""
 
     peer: Peer
     demand: m.Demand
@@ -215,7 +215,7 @@ class Leasing:
     # ---- workers ----
 
     def _hand_out(self) -> None:
-        """Give idle workers to those who were granted one; start others."""
+        """Hand idle workers to leases that have none; start others."""
         idle = self._workers.those(WorkerState.IDLE)
         short = []
         for lease in self.leases.values():
@@ -290,7 +290,7 @@ class Leasing:
         self.schedule()
 
     def worker_ended(self, worker: Worker, how: str) -> None:
-        """A worker process has ended: its owner has to know."""
+        """A worker process has ended: tell the owner of its lease."""
         if len(self._workers.workers) < self._pool.cpus():
             self._workers.fork(())  # for the next one
         lease = self.lease_of(worker)
@@ -309,7 +309,7 @@ class Leasing:
                 self._take_back(lease, why)
 
     def job_ended(self, job: str) -> None:
-        """A driver is gone: nobody has work for its idle workers."""
+        """A driver is gone: end its idle workers."""
         for worker in self._workers.those(WorkerState.IDLE):
             if worker.job == job:
                 self._workers.end(worker, "its job has ended")

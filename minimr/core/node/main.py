@@ -64,7 +64,7 @@ def serve(options: dict[str, Any]) -> str:
         if other is not None:
             _end_with(node, int(other))
     if head is None:
-        node.hub.kind = "head"  # what who dials is told
+        node.hub.kind = "head"  # so that its callers know it
         Control(node, node.info())
 
     def terminated(*signal: Any) -> None:  # at any point of any function
@@ -105,8 +105,8 @@ def _end_with(node: Node, process: int) -> None:
 def warm() -> None:
     """Import what some workers need that are forked later.
 
-    Nested tasks and async actors do. It takes longer than a fork; here, once
-    and when it holds up nobody.
+    Nested tasks and async actors do. It is slower than a fork, so it is done
+    here: once, while nobody waits.
     """
     for name in ("asyncio", "minimr.core.api.verbs"):  # no code of the node's
         importlib.import_module(name)
@@ -131,11 +131,11 @@ if __name__ == "__main__":
     narrate("node ")
     try:
         why = serve(json.loads(sys.argv[1]))
-    except OSError as error:  # who started us reads one line
+    except OSError as error:  # the process that started us reads it
         sys.stdout.write(json.dumps({"error": error.strerror}) + "\n")
         raise
     log.info("the node ends: %s", why)
-    # Who started us reads that if there was no other line before.
+    # The process that started us reads this if it read no address.
     sys.stdout.write(json.dumps({"error": why}) + "\n")
     sys.stdout.flush()
     end_all_children()

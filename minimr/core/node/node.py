@@ -1,6 +1,6 @@
 """A node: the process that has a machine's workers and its object store.
 
-    processes ── Hello, Attach ──> who is there        (here)
+    processes ── Hello, Attach ──> links, a home       (here)
     owners ── Demand, Release ──> leases               (`leasing.py`)
     processes ── Create, Fetch ──> objects             (`object_transfer.py`)
     workers ── prints ──> drivers                      (`print_forwarding.py`)
@@ -136,7 +136,7 @@ class Node(Endpoint):
         self.ask(self.link(head), answered, m.Query("nodes"))
 
     def begin(self) -> None:
-        """Have workers, and report to the control store from now on."""
+        """Start workers, and report to the control store from now on."""
         for _ in range(self.pool.cpus()):
             self.workers.fork(())
         self._tick()

@@ -4,7 +4,7 @@
 
     full: copies of other nodes' objects go, least recently used first;
           then own objects are written to disk, and read back when asked for
-    full of what is being read: others are read, and written, on disk
+    full of pinned objects: others are read, and written, on disk
 
 Rules:
 
@@ -71,7 +71,7 @@ class Store:
         self.objects: OrderedDict[bytes, Object] = OrderedDict()  # by use
         self._former: list[Object] = []  # read, and their ids live again
         self._directory = spill_directory
-        # What took a while, until the node tells the control store.
+        # Spills and the like, until the node tells the control store.
         self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
 
     def create(
@@ -118,7 +118,7 @@ class Store:
     def pin(self, id: bytes, reader: Any) -> Place | None:
         """Hold an object where it is for a reader; None: it is not here.
 
-        What is on disk comes into memory, if there is room.
+        An object on disk comes into memory, if there is room.
         """
         stored = self.objects.get(id)
         if stored is None or not stored.sealed or stored.freed:
@@ -176,7 +176,7 @@ class Store:
             view[begin : begin + len(data)] = data
 
     def _lives(self, id: bytes) -> Iterator[Object]:
-        """Give all objects that have, or had, an id."""
+        """Yield all objects that have, or had, an id."""
         if id in self.objects:
             yield self.objects[id]
         yield from [former for former in self._former if former.id == id]

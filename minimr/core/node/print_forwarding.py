@@ -7,7 +7,7 @@
 Rules:
 
 1. One message is under way to a driver, and the next leaves when that is
-   shown: who is slow holds up the tasks that print, as a pipe would.
+   shown: a slow driver holds up the tasks that print, as a pipe would.
 2. A driver that shows nothing for `DEAF_S` is stopped, or its terminal is.
    Its tasks go on: what they print then is dropped, and counted.
 3. `FlushPrints` is answered when all that was printed before is shown.
@@ -184,7 +184,7 @@ class Prints:
         self._listen(reader)
 
     def last_words(self, worker: Worker) -> None:
-        """Read what a worker has printed that has ended.
+        """Read what a worker that has ended has printed.
 
         Its children may go on.
         """

@@ -44,11 +44,11 @@ class Pool:
         return int(self.total.get("CPU", 0))
 
     def take(self, amounts: Iterable[tuple[str, float]]) -> None:
-        """Count down."""
+        """Take resources from what is left."""
         self.give((name, -need) for name, need in amounts)
 
     def give(self, amounts: Iterable[tuple[str, float]]) -> None:
-        """Count up, but for what a removed placement group had."""
+        """Give resources back, but for those of a removed placement group."""
         for name, need in amounts:
             if name in self.total:
                 have = self.available.get(name, 0.0) + need
@@ -95,7 +95,7 @@ class Pool:
     def unreserve(
         self, group: str, bundles: Iterable[tuple[Amounts, tuple[int, ...]]]
     ) -> None:
-        """Give back what the bundles of a group have."""
+        """Give back the resources of the bundles of a group."""
         self._gpus.pop(in_group("GPU", group), None)
         for name in [n for n in self.total if n.endswith(f"_{group}")]:
             del self.total[name], self.available[name]

@@ -56,7 +56,7 @@ NO_ROOM = (
 
 log = logging.getLogger(__name__)
 
-_inherited: list[Any] = []  # a child keeps, and never closes, what it was born
+_inherited: list[Any] = []  # keeps the node's objects alive in a child
 
 
 class WorkerState(Enum):
