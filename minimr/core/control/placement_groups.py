@@ -275,8 +275,7 @@ class Groups:
             self._removed.append(group.spec.id)
             if len(self._removed) > MAX_REMOVED:
                 del self.table[self._removed.popleft()]
-            if not group.reserving:  # else when all have answered
-                self._give_back(group)
+            self._give_back(group)  # and what is being reserved later
 
     def left(self, peer: Peer) -> None:
         """A process is gone, and so are the groups that it has made."""

@@ -75,9 +75,11 @@ class Cluster:
     def ask(self, link: Any, callback: Any, question: Any) -> None:
         self.asked.append((question, callback))
 
-    def create(self, strategy: str, *bundles: Any) -> None:
+    def create(
+        self, strategy: str, *bundles: Any, detached: bool = False
+    ) -> None:
         parts = tuple(tuple(bundle.items()) for bundle in bundles)
-        spec = m.GroupSpec("g", "", "", parts, strategy, False)
+        spec = m.GroupSpec("g", "", "", parts, strategy, detached)
         self.creator: Any = object()
         create = m.CreateGroup(spec)
         self.groups._on_create_group(self.creator, create, lambda _: None)
@@ -128,6 +130,58 @@ def test_a_group_ends_with_its_creator() -> None:
     cluster.answer(True)
     cluster.groups.left(cluster.creator)
     assert cluster.posted == [("a", m.Unreserve("g"))]
+
+
+def test_a_detached_group_outlives_its_creator() -> None:
+    cluster = Cluster(1)
+    cluster.create("PACK", ONE, detached=True)
+    cluster.answer(True)
+    cluster.groups.left(cluster.creator)
+    assert cluster.posted == []
+
+
+def test_a_name_is_free_again_when_its_group_is_removed() -> None:
+    cluster, answers = Cluster(1), []
+    for id in ("one", "two", "three"):
+        spec = m.GroupSpec(id, "name", "", (), "PACK", False)
+        peer: Any = object()
+        cluster.groups._on_create_group(
+            peer, m.CreateGroup(spec), answers.append
+        )
+        if id == "two":
+            remove = m.RemoveGroup("one")
+            cluster.groups._on_remove_group(peer, remove, lambda _: None)
+    assert answers == [
+        None,
+        "the name 'name' is taken by a placement group",
+        None,
+    ]
+
+
+def test_a_node_is_asked_once_while_it_has_not_answered() -> None:
+    cluster = Cluster(1)
+    cluster.create("PACK", ONE)
+    cluster.groups.nodes_changed()
+    assert len(cluster.asked) == 1
+
+
+def test_what_a_node_has_reserved_before_it_died_is_not_there() -> None:
+    cluster = Cluster(1)
+    cluster.create("PACK", ONE)
+    cluster.nodes["a"] = cluster.nodes["a"]._replace(alive=False)
+    cluster.groups.node_lost("a")
+    cluster.answer(True)
+    assert cluster.seen == []
+
+
+def test_a_group_that_moves_keeps_what_it_has_when_a_node_refuses() -> None:
+    cluster = Cluster(1, 1, 1)
+    cluster.create("STRICT_SPREAD", ONE, ONE)
+    cluster.answer(True, True)
+    cluster.nodes["a"] = cluster.nodes["a"]._replace(alive=False)
+    cluster.groups.node_lost("a")
+    cluster.answer(False)
+    assert cluster.posted == []
 
 
 def test_groups_that_are_removed_are_forgotten_in_the_end() -> None:
