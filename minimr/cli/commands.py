@@ -28,7 +28,6 @@ import click
 
 from minimr.cli.console import note
 from minimr.cli.guard import guarded
-from minimr.system.logs import narrate
 
 # {command: where its function is}
 COMMANDS = {
@@ -90,7 +89,6 @@ def ready_streams() -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    narrate()
     return guarded(
         "minimr", lambda: cli.main(arguments, standalone_mode=False)
     )

@@ -20,6 +20,7 @@ from minimr.net.channel import AddressError
 from minimr.net.token import TokenError
 from minimr.shared.mapreduce.corpus import InputError
 from minimr.system.leaving import EXIT_CODE
+from minimr.system.logs import narrate
 
 # {class of errors: exit code}; `guarded` takes more
 CODES: dict[type[Exception], int] = {
@@ -53,6 +54,7 @@ def guarded(
         if getattr(sys, stream) is None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             setattr(sys, stream, os.fdopen(nowhere, "w"))
+    narrate()
     try:
         code = call()
         sys.stdout.flush()  # here, where its error is caught

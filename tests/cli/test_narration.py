@@ -27,6 +27,7 @@ class Counter:
 
 ray.init(num_cpus=2, address="local")
 assert ray.get(double.remote(np.ones(1_000_000)))[0] == 2
+ray.get(double.remote(1))  # by then, what is freed has been told
 counter = Counter.remote()
 before = ray.get(counter.pid.remote())
 os.kill(before, 9)
@@ -54,7 +55,22 @@ TOLD = {
     "an actor that restarts": ("node", r"actor Counter \w+ is RESTARTING: w"),
     "an actor that is dead": ("node", r"actor Counter \w+ is DEAD: "),
     "an object that is stored": ("node", r"object \w+ is stored"),
+    "an object that is freed": ("node", r"object \w+ is freed"),
     "the death of a worker": ("node", r"worker \d+ killed by SIGKILL"),
+    "a process that is gone": ("node", r"the worker of process \d+ is gone"),
+}
+
+NOBODY = ("--address", "127.0.0.1:1")
+PROGRAMS = {
+    "python -m dqn": ("-m", "dqn", "single", "--max-rounds", "1"),
+    "python -m benchmarks": (
+        *("-m", "benchmarks", "wordcount", "book.txt"),
+        *("--engines", "loop", "--rounds", "1"),
+    ),
+    "minimr worker": (*command("worker", *NOBODY)[1:],),
+    "minimr start": (*command("start", *NOBODY)[1:],),
+    "minimr status": (*command("status", *NOBODY)[1:],),
+    "a script": ("-c", PROGRAM),
 }
 
 
@@ -101,9 +117,15 @@ def test_a_level_that_is_none_is_said_once_and_does_no_harm(
     assert ended.stderr.count("Traceback") == 0
 
 
-def test_a_program_of_rung_2_runs_with_a_level_that_is_none(
-    tmp_path: Path,
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_level_that_is_none_is_one_line_everywhere(
+    program: str, tmp_path: Path, book: Path
 ) -> None:
-    ended = run("nonsense", tmp_path, sys.executable, "-c", PROGRAM)
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stderr.count("MINIMR_LOG=nonsense is no level") == 1
+    assert book.parent == tmp_path
+    ended = run("nonsense", tmp_path, sys.executable, *PROGRAMS[program])
+    said = ended.stderr
+    assert said.count("MINIMR_LOG=nonsense is no level") == 1, said
+    assert said.count("MINIMR_LOG") == 1
+    assert "Traceback" not in said
+    if not program.startswith("minimr"):  # those find nobody there
+        assert ended.returncode == 0, said
