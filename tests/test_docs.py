@@ -131,6 +131,17 @@ def test_the_readme_shows_every_folder() -> None:
     assert folders <= {path for path, _ in NAMED.findall(README)}
 
 
+def test_the_readme_shows_two_files_beside_each_other_as_they_are() -> None:
+    rows = [x.split(" │ ") for x in README.splitlines() if " │ " in x]
+    left, right = (
+        (ROOT / name.strip()).read_text("utf-8") for name in rows[0]
+    )
+    assert len(rows) > 3
+    for ours, theirs in rows[1:]:
+        assert ours.strip() in left
+        assert theirs.strip() in right
+
+
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_the_index_answers_in_one_step(question: str) -> None:
     (row,) = [x for x in README.splitlines() if x.startswith(f"| {question}")]
