@@ -98,17 +98,23 @@ def test_every_file_and_name_of_a_page_exists(page: Path) -> None:
     assert not missing
 
 
+def links(page: Path) -> list[str]:
+    programs = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+    return LINK.findall(programs.sub("", page.read_text("utf-8")))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
-    links = LINK.findall(page.read_text("utf-8"))
-    assert not [link for link in links if not (page.parent / link).exists()]
+    assert not [
+        link for link in links(page) if not (page.parent / link).exists()
+    ]
 
 
 def test_every_page_is_linked() -> None:
     linked = {
         (page.parent / link).resolve()
         for page in PAGES
-        for link in LINK.findall(page.read_text("utf-8"))
+        for link in links(page)
     }
     assert not [page.name for page in PAGES[1:] if page not in linked]
 
