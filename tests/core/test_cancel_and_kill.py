@@ -215,6 +215,22 @@ def test_cancel_in_a_task(api, mailbox, busy):
     assert cancelled(api, ref)
 
 
+def test_who_borrows_a_result_can_cancel_the_task_of_an_actor(
+    api, mailbox, busy
+):
+    @api.remote(num_cpus=0)
+    class Owner:
+        def start(self):
+            self.ref = busy.remote(mailbox.send)
+            return [self.ref]
+
+    owner = Owner.remote()
+    (ref,) = api.get(owner.start.remote(), timeout=T)
+    mailbox.receive()
+    api.cancel(ref)
+    assert cancelled(api, ref)
+
+
 def test_a_queued_actor_call_can_be_cancelled(api, gate, mailbox, actor_class):
     actor = actor_class.remote()
     held = actor.hold.remote(mailbox.send, gate.wait)
