@@ -16,8 +16,8 @@ __version__ = "0.1.0"
 
 # {name: the module that has it}
 _VERBS = {
-    "ObjectID": "minimr.core.process.refs",
-    "ObjectRef": "minimr.core.process.refs",
+    "ObjectID": "minimr.core.process.records",
+    "ObjectRef": "minimr.core.process.records",
     "DynamicObjectRefGenerator": "minimr.core.api.generator",
     "ObjectRefGenerator": "minimr.core.api.generator",
     "available_resources": "minimr.core.api.verbs",

@@ -229,6 +229,38 @@ def test_who_asks_the_system_is_found(
     assert asks_the_system("minimr/net/hub.py")
 
 
+def known_to(module: str) -> set[str]:
+    """List the modules of ours that a module imports, anywhere in it."""
+    ours = {dotted(other) for other in MODULES}
+    names = {name for name, _ in imported(module)}
+    found = {n if n in ours else n.rpartition(".")[0] for n in names}
+    return (found & ours) - {dotted(module)}
+
+
+def in_circles(knows: dict[str, set[str]]) -> list[str]:
+    """List who knows somebody that knows them in the end."""
+    reached = {name: set(others) for name, others in knows.items()}
+    for middle in knows:
+        for others in reached.values():
+            if middle in others:
+                others |= reached[middle]
+    return sorted(name for name, others in reached.items() if name in others)
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    """Those in functions and for type checkers count."""
+    knows = {dotted(module): known_to(module) for module in MODULES}
+    assert in_circles(knows) == []
+
+
+def test_a_circle_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "if TYPE_CHECKING:\n    from minimr.net.hub import Hub"
+    monkeypatch.setitem(globals(), "tree", lambda _: ast.parse(line))
+    assert known_to("minimr/net/peer.py") == {"minimr.net.hub"}
+    knows = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set[str]()}
+    assert in_circles(knows) == ["a", "b", "c"]
+
+
 def test_modules_are_narrow() -> None:
     """Ruff counts characters; the wide ones of a terminal count twice."""
     wide = [

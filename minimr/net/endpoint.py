@@ -28,7 +28,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from minimr.net.channel import Address, reachable
-from minimr.net.hub import Hub, Joined, Left, Received
+from minimr.net.events import Joined, Left, Received
+from minimr.net.hub import Hub
 from minimr.net.kinds import CLUSTER
 from minimr.net.messages import (
     GONE,

@@ -34,6 +34,7 @@ from typing import Any
 
 from minimr.net.channel import Address, Channel, listen, set_up
 from minimr.net.codec import decode
+from minimr.net.events import Event, Joined, Left, Posted, Received
 from minimr.net.frames import (
     MAX_FRAME_BYTES,
     FrameError,
@@ -41,11 +42,7 @@ from minimr.net.frames import (
     Parts,
 )
 from minimr.net.handshake import Handshake, HandshakeError
-from minimr.net.peer import Joined as Joined
-from minimr.net.peer import Left as Left
-from minimr.net.peer import Peer as Peer
-from minimr.net.peer import Posted as Posted
-from minimr.net.peer import Received as Received
+from minimr.net.peer import Peer
 from minimr.net.spin import SpinningSelector
 from minimr.system import machine
 
@@ -55,8 +52,6 @@ NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 HUNG_UP = "it hung up during the handshake"
 
 log = logging.getLogger(__name__)
-
-Event = Joined | Received | Left | Posted
 
 
 class Hub:
@@ -117,7 +112,7 @@ class Hub:
         """Take over a connection that we dialled."""
         channel.sock.setblocking(False)
         address = channel.sock.getpeername()
-        peer = Peer(self, channel.sock, address, dialled=True)
+        peer = self._peer(channel.sock, address, dialled=True)
         peer.seal, peer.reader = channel.seal, channel.reader
         self._peers.add(peer)
         self.selector.register(peer.sock, selectors.EVENT_READ, peer)
@@ -132,7 +127,7 @@ class Hub:
         try:
             sock = machine.socket(socket.AF_INET, socket.SOCK_STREAM)
         except OSError as error:  # no descriptor is left
-            peer = Peer(self, self._no_socket, address, dialled=True)
+            peer = self._peer(self._no_socket, address, dialled=True)
             peer.closed = True
             self._events.append(Left(peer, str(error)))
             self.wake()
@@ -140,13 +135,19 @@ class Hub:
         sock.setblocking(False)
         sock.connect_ex(address)  # a failure shows when it is read
         set_up(sock, address)
-        peer = Peer(self, sock, address, dialled=True)
+        peer = self._peer(sock, address, dialled=True)
         peer.handshake = Handshake(self._token, "client", wanted, sock)
         peer.deadline = machine.monotonic() + HANDSHAKE_TIMEOUT_S
         self._strangers.add(peer)
         self.selector.register(sock, selectors.EVENT_READ, peer)
         peer.send_raw(peer.handshake.start())
         return peer
+
+    def _peer(
+        self, sock: socket.socket, address: Address, dialled: bool
+    ) -> Peer:
+        limit = self.max_frame_bytes
+        return Peer(sock, address, dialled, self.dirty, self._watch, limit)
 
     def flush(self) -> None:
         """Send what was posted to any peer. Runs in: any thread."""
@@ -233,8 +234,8 @@ class Hub:
         for sock in (self._listener, self._wake_in, self._wake_out):
             sock.close()
 
-    def watch(self, peer: Peer, writing: bool) -> None:
-        """Say whether a peer has something waiting to go out."""
+    def _watch(self, peer: Peer, writing: bool) -> None:
+        """Note whether a peer has something waiting to go out."""
         descriptor = peer.sock.fileno()
         if writing == (descriptor in self._watched):
             return
@@ -265,7 +266,7 @@ class Hub:
         try:
             connection.setblocking(False)
             set_up(connection, address)
-            peer = Peer(self, connection, address, dialled=False)
+            peer = self._peer(connection, address, dialled=False)
         except OSError as error:  # reset while it waited to be accepted
             log.warning("a connection was refused: %s", error.strerror)
             connection.close()

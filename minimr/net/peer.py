@@ -12,7 +12,8 @@ queue, and the hub flushes it when the socket can be written to again.
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 from minimr.net.channel import MAX_VECTORS, Address, remaining, vectors
 from minimr.net.codec import encode
@@ -22,14 +23,15 @@ from minimr.net.messages import Message
 from minimr.net.seal import Seal
 from minimr.system import machine
 
-if TYPE_CHECKING:
-    from minimr.net.hub import Hub
-
 MAX_BATCH = 256  # messages posted that leave in one frame
 
 
 class Peer:
     """The other end of one connection of a hub.
+
+    Args:
+        dirty: gets this peer when something was posted: it is to be flushed.
+        watch: is told whether something waits for the socket to take it.
 
     Attributes:
         name: HOST:PORT, for messages.
@@ -43,7 +45,13 @@ class Peer:
     reader: FrameReader
 
     def __init__(
-        self, hub: Hub, sock: socket.socket, address: Address, dialled: bool
+        self,
+        sock: socket.socket,
+        address: Address,
+        dialled: bool,
+        dirty: set[Peer],
+        watch: Callable[[Peer, bool], None],
+        max_frame_bytes: int,
     ) -> None:
         self.sock = sock
         self.name = "{}:{}".format(*address[:2])
@@ -53,7 +61,9 @@ class Peer:
         self.handshake: Handshake | None = None  # while it is not done
         self.deadline = 0.0  # of the handshake, on the monotonic clock
         self.closed = False
-        self._hub = hub
+        self._dirty = dirty
+        self._watch = watch
+        self._max_frame_bytes = max_frame_bytes
         self._outbox: list[Any] = []  # posted, not yet encoded
         self._queue: list[memoryview] = []  # not yet taken by the socket
         self._sending = machine.lock()  # who holds it empties the queue
@@ -72,7 +82,7 @@ class Peer:
     def post(self, message: Message) -> None:
         """Add a message to the next batch. Runs in: any thread."""
         self._outbox.append((type(message).__name__, *message))
-        self._hub.dirty.add(self)
+        self._dirty.add(self)
 
     def posted(self) -> int:
         """Give the number of messages that wait for `flush`."""
@@ -112,7 +122,7 @@ class Peer:
             pass
         except OSError:  # the reading side will tell that it is gone
             self._queue = []
-        self._hub.watch(self, writing=bool(self._queue))
+        self._watch(self, bool(self._queue))
         return bool(self._queue)
 
     def _encode_batch(self) -> bool:
@@ -125,30 +135,4 @@ class Peer:
 
     def _vectors(self, message: Any) -> list[memoryview]:
         parts = encode(message)
-        return vectors(parts, self._hub.max_frame_bytes, self.seal)
-
-
-class Joined(NamedTuple):
-    """A peer has proved that it belongs to the cluster."""
-
-    peer: Peer
-
-
-class Received(NamedTuple):
-    """A peer has sent a message."""
-
-    peer: Peer
-    message: Any
-
-
-class Left(NamedTuple):
-    """A peer that had joined is gone."""
-
-    peer: Peer
-    why: str
-
-
-class Posted(NamedTuple):
-    """Another thread of this process has posted a message."""
-
-    message: Any
+        return vectors(parts, self._max_frame_bytes, self.seal)

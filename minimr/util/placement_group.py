@@ -17,8 +17,7 @@ from typing import Any
 from minimr.core import messages as m
 from minimr.core import serialization
 from minimr.core.api.session import session
-from minimr.core.process.refs import ObjectRef
-from minimr.core.process.tasks import FIRST
+from minimr.core.process.records import FIRST, ObjectRef
 from minimr.exceptions import TaskPlacementGroupRemoved
 
 STRATEGIES = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")
@@ -220,8 +219,8 @@ def placement_group_table(
 
 def get_current_placement_group() -> PlacementGroup | None:
     """Return the group that this task or actor is in; None in a driver."""
-    runtime = session()
-    if runtime.group is None:
+    group = session().duty.group
+    if group is None:
         return None
-    row = placement_group_table()[runtime.group[0]]
+    row = placement_group_table()[group[0]]
     return PlacementGroup(row["placement_group_id"], row["bundles"].values())

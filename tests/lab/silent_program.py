@@ -10,7 +10,8 @@ import threading
 import time
 
 from minimr.net import channel
-from minimr.net.hub import Hub, Joined, Left
+from minimr.net.events import Joined, Left
+from minimr.net.hub import Hub
 
 TOKEN = bytes(range(32))
 RUN = "run"

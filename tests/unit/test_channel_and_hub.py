@@ -29,6 +29,7 @@ from minimr.net.channel import (
     parse_address,
 )
 from minimr.net.codec import encode
+from minimr.net.events import Joined, Left, Posted, Received
 from minimr.net.frames import FrameError, records
 from minimr.net.handshake import (
     HELLO_BYTES,
@@ -38,15 +39,8 @@ from minimr.net.handshake import (
     Handshake,
     HandshakeError,
 )
-from minimr.net.hub import (
-    REST_S,
-    Hub,
-    Joined,
-    Left,
-    Peer,
-    Posted,
-    Received,
-)
+from minimr.net.hub import REST_S, Hub
+from minimr.net.peer import Peer
 from minimr.net.seal import TAG_BYTES, Seal, SealError
 from minimr.system import machine
 

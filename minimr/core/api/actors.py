@@ -11,7 +11,7 @@ import inspect
 from typing import Any
 
 from minimr.core.api import options as opts
-from minimr.core.api.remote import (
+from minimr.core.api.calls import (
     RemoteCall,
     is_generator,
     pack_arguments,
@@ -20,9 +20,9 @@ from minimr.core.api.remote import (
 )
 from minimr.core.api.session import session
 from minimr.core.messages import ActorSpec, Call, FindActor, Inline
-from minimr.core.process import executor
-from minimr.core.process.refs import ObjectRef
-from minimr.core.process.runtime import Runtime, current
+from minimr.core.process.current import current, find
+from minimr.core.process.records import ObjectRef
+from minimr.core.process.runtime import Runtime
 from minimr.core.process.task_io import SYSTEM_METHODS, ActorExit
 from minimr.exceptions import PendingCallsLimitExceeded
 
@@ -98,7 +98,7 @@ class ActorHandle:
     def __init__(self, spec: ActorSpec, anchor: ObjectRef | None) -> None:
         self._spec = spec
         self._anchor = anchor
-        self._runtime = current()
+        self._runtime: Runtime = current()
         with self._runtime.lock:
             self._queue = self._runtime.actors.queue(spec.id)
         at_once = spec.is_async or spec.concurrency > 1 or bool(spec.groups)
@@ -235,7 +235,7 @@ class ActorClass:
         for name, (_, about) in methods.items():
             if about.get("concurrency_group") is not None:
                 _check_group(about["concurrency_group"], groups, name)
-        place = opts.shape(options, 1, job.env, runtime.group)
+        place = opts.shape(options, 1, job.env, runtime.duty.group)
         return ActorSpec(
             runtime.new_id(),
             self.__name__,
@@ -318,7 +318,8 @@ def exit_actor() -> None:
         TypeError: this is no actor.
     Ray: the same.
     """
-    if executor.executor is None or executor.executor.spec is None:
+    runtime = find()
+    if runtime is None or runtime.duty.spec is None:
         raise TypeError("exit_actor() is for the methods of an actor.")
-    executor.executor.leave()
+    runtime.duty.leave()
     raise ActorExit

@@ -7,8 +7,15 @@ from typing import Any
 from minimr.core.api.actors import ActorHandle
 from minimr.core.api.left_out import missing
 from minimr.core.api.session import session
-from minimr.core.process import executor
-from minimr.core.process.runtime import running
+from minimr.core.messages import Query
+from minimr.core.process.current import find
+from minimr.core.process.runtime import Duty, running
+
+
+def _duty() -> Duty:
+    """Return what this process is there for; before `init`, nothing."""
+    runtime = find()
+    return Duty() if runtime is None else runtime.duty
 
 
 class RuntimeContext:
@@ -27,13 +34,13 @@ class RuntimeContext:
 
     def get_node_labels(self) -> dict[str, str]:
         """Return the labels of that node."""
-        nodes = session().ask_head("query", "nodes")
+        nodes = session().ask_head(Query("nodes"))
         here = self.get_node_id()
         return next(dict(node.labels) for node in nodes if node.id == here)
 
     def get_placement_group_id(self) -> str | None:
         """Return the group that this task or actor is in, if any."""
-        group = session().group
+        group = session().duty.group
         return str(group[0]) if group else None
 
     def get_worker_id(self) -> str:
@@ -61,20 +68,16 @@ class RuntimeContext:
     def is_canceled(self) -> bool:
         """Tell whether somebody has cancelled the running method."""
         now = running.get()
-        return bool(
-            executor.executor
-            and now
-            and now.task in executor.executor.cancelled
-        )
+        return now is not None and now.task in _duty().cancelled
 
     def get_actor_id(self) -> str | None:
         """Give the id of the actor that this is; None elsewhere."""
-        spec = executor.executor.spec if executor.executor else None
+        spec = _duty().spec
         return spec.id.hex() if spec else None
 
     def get_actor_name(self) -> str | None:
         """Give the name of the actor that this is."""
-        spec = executor.executor.spec if executor.executor else None
+        spec = _duty().spec
         return (spec.name or "") if spec else None
 
     @property
@@ -90,23 +93,23 @@ class RuntimeContext:
     @property
     def was_current_actor_reconstructed(self) -> bool:
         """Tell whether this actor was restarted."""
-        return bool(executor.executor and executor.executor.restarts)
+        return _duty().restarts > 0
 
     @property
     def current_actor(self) -> Any:
         """Give a handle to the actor that this is."""
-        if executor.executor is None or executor.executor.spec is None:
+        spec = _duty().spec
+        if spec is None:
             raise RuntimeError("This method is only available in an actor.")
-        return ActorHandle(executor.executor.spec, None)
+        return ActorHandle(spec, None)
 
     def get_assigned_resources(self) -> dict[str, float]:
         """Give what this task or actor holds."""
-        return dict(executor.executor.hold) if executor.executor else {}
+        return dict(_duty().hold)
 
     def get_accelerator_ids(self) -> dict[str, list[str]]:
         """Give the GPUs that this task or actor may use."""
-        gpus = executor.executor.gpus if executor.executor else ()
-        return {"GPU": [str(gpu) for gpu in gpus]}
+        return {"GPU": [str(gpu) for gpu in _duty().gpus]}
 
     def __getattr__(self, name: str) -> Any:
         raise missing("minimr.runtime_context.RuntimeContext", name)
@@ -119,4 +122,4 @@ def get_runtime_context() -> RuntimeContext:
 
 def get_gpu_ids() -> list[int | str]:
     """Give the GPUs that this task or actor may use. Ray: the same."""
-    return list(executor.executor.gpus) if executor.executor else []
+    return list(_duty().gpus)

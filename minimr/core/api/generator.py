@@ -16,16 +16,14 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minimr.core import messages as m
 from minimr.core import serialization
-from minimr.core.process.refs import Entry, ObjectRef
-from minimr.core.process.tasks import ALL, Task, object_id
+from minimr.core.process.records import Entry, ObjectRef, Task, object_id
+from minimr.core.process.runtime import Runtime
+from minimr.core.process.window import ALL
 from minimr.exceptions import GetTimeoutError
-
-if TYPE_CHECKING:
-    from minimr.core.process.runtime import Runtime
 
 END = b""  # the value of the entry after the last item
 
@@ -151,8 +149,8 @@ class ObjectRefGenerator:
             self.entry = self._entry(self._number)
             if isinstance(entry.value, m.Failed):  # nothing follows
                 self.runtime.objects.fulfil(self.entry, END)
-            if task is not None and task.returns < -1:
-                self.runtime.tasks.taken(task)
+            if task is not None:
+                self.runtime.leases.tell_taken(task)
         self.runtime.flush()
         return ref
 
@@ -198,7 +196,7 @@ class Collector:
             self.arrived(len(self.refs) + 1)
             self.objects.fulfil(self.refs[-1].entry, end)
         packed = serialization.pack(DynamicObjectRefGenerator(self.refs))
-        names = tuple(map(self.objects.name, packed.refs))
+        names = tuple(map(self.objects.to_wire, packed.refs))
         self.task, self.refs = None, []
         return m.Inline(packed.data, (), names)
 

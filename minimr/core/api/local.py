@@ -12,7 +12,8 @@ from typing import Any
 
 from minimr.core import messages as m
 from minimr.core import serialization
-from minimr.core.process.refs import Entry, ObjectRef
+from minimr.core.process.records import Entry, ObjectRef, References
+from minimr.core.process.runtime import Duty
 from minimr.core.process.task_io import method
 from minimr.exceptions import ActorDiedError, task_error
 from minimr.system import machine
@@ -27,6 +28,8 @@ class LocalRuntime:
 
     def __init__(self, resources: m.Resources) -> None:
         self.values = self  # it reads and writes them itself
+        self.duty = Duty()
+        self._references = References(self.address)
         self.resources = resources
         self.job = m.Job("local", (), os.getcwd(), "local", ())
         self.welcome = m.Welcome("local", self.address, (machine.pid(), 0, 0))
@@ -95,6 +98,9 @@ class LocalRuntime:
         node = m.NodeInfo("local", self.address, *about)
         return [node] if query.what == "nodes" else []
 
+    def leave_to_parent(self) -> None:
+        """Go on. Runs in: a fork, which has all of this for itself."""
+
     def find(self, name: str) -> Any:
         """Give the actor of that name, or None."""
         return self._names.get(name)
@@ -115,7 +121,7 @@ class LocalRuntime:
     def _ref(self, value: Any) -> ObjectRef:
         self._count += 1
         id = self._count.to_bytes(18, "big")
-        return ObjectRef(Entry(id, None, None, value))
+        return ObjectRef(Entry(id, None, None, self._references, value))
 
     def _load(self, ref: ObjectRef) -> Any:
         return serialization.load(ref.entry.value)

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 from minimr.core import messages as m
@@ -18,8 +19,8 @@ from minimr.core.api import running
 from minimr.core.api.local import LocalRuntime
 from minimr.core.api.options import shape
 from minimr.core.api.spawn import NodeProcess, node_options, spawn_node
-from minimr.core.process import runtime as runtimes
-from minimr.core.process.runtime import Runtime, set_current
+from minimr.core.process.current import current, find, set_current
+from minimr.core.process.runtime import Runtime
 from minimr.net.channel import Address, connect, parse_address
 from minimr.net.token import load_token
 from minimr.system import machine
@@ -28,9 +29,6 @@ from minimr.system.logs import VARIABLE, narrate
 LOOPBACK = "127.0.0.1"
 QUERY_TIMEOUT_S = 10.0
 
-_node: NodeProcess | None = None
-_local: Any = None  # the runtime of local mode
-
 
 def session() -> Any:
     """Give the runtime of this process; start one at the first use.
@@ -38,19 +36,12 @@ def session() -> Any:
     Raises:
         LocalRayletDiedError: its node, or the head, is gone.
     """
-    if _local is not None:
-        return _local
-    if runtimes._current is None:
+    runtime = find()
+    if runtime is not None and not runtime.lost:
+        return runtime
+    if runtime is None:
         init()
-    runtime = runtimes._current
-    if runtime is not None and runtime.lost:
-        raise runtime.error()
-    return runtime
-
-
-def started() -> Any:
-    """Give the runtime of this process, as `session` does; start none."""
-    return _local if _local is not None else runtimes.current()
+    return current()
 
 
 def is_initialized() -> bool:
@@ -58,7 +49,7 @@ def is_initialized() -> bool:
 
     Ray: the same.
     """
-    return _local is not None or runtimes._current is not None
+    return find() is not None
 
 
 def own_host() -> str:
@@ -117,7 +108,6 @@ def init(
 
     Ray: `ray.init`; a dashboard and logging options have no effect here.
     """
-    global _local
     if not all(name.startswith("_") for name in unknown):
         raise RuntimeError(f"init() got unknown options: {[*unknown]}")
     if is_initialized():
@@ -132,17 +122,17 @@ def init(
         )
     if local_mode:
         given = {"CPU": num_cpus or os.cpu_count() or 1, "GPU": num_gpus or 0}
-        _local = LocalRuntime({**given, **(resources or {})})
+        set_current(LocalRuntime({**given, **(resources or {})}))
         return RayContext()
     if VARIABLE in os.environ:
         narrate("driver ")
     amounts = (num_cpus, num_gpus, resources, object_store_memory, labels)
-    process = machine.random_bytes(
-        8
-    )  # who we are, before we can say hello with it
-    where, host = _place(address, amounts, process)
+    process = machine.random_bytes(8)  # who we are, before we say hello
+    where, host, node = _place(address, amounts, process)
     runtime = Runtime("driver", load_token(), host)
     runtime.process = process
+    if node is not None:
+        runtime.at_end = partial(_end, node)
     _connect(runtime, where, namespace, runtime_env, log_to_driver)
     if VARIABLE in os.environ:  # now with the node
         narrate("driver ", runtime.welcome.node)
@@ -156,9 +146,8 @@ def init(
 
 def _place(
     address: str | None, amounts: tuple[Any, ...], process: bytes
-) -> tuple[Address, str]:
-    """Give the address of a node, and our own towards it."""
-    global _node
+) -> tuple[Address, str, NodeProcess | None]:
+    """Return the address of a node, our own towards it, and a new one."""
     if address == "auto":
         address = running.require()
     elif address is None:
@@ -166,8 +155,8 @@ def _place(
     if address in (None, "local"):
         options = {**node_options(*amounts), "driver": process.hex()}
         options["parent"] = machine.pid()
-        _node, there = spawn_node(options)
-        return there, LOOPBACK
+        node, there = spawn_node(options)
+        return there, LOOPBACK, node
     if any(amount is not None for amount in amounts):
         raise ValueError(
             f"num_cpus, num_gpus, resources and object_store_memory are of a "
@@ -179,7 +168,7 @@ def _place(
     channel = connect(where, load_token(), ["head", "node"])
     there, here = channel.sock.getpeername(), channel.sock.getsockname()
     channel.close()
-    return there[:2], here[0]
+    return there[:2], here[0], None
 
 
 def _connect(
@@ -204,6 +193,7 @@ def _connect(
     except BaseException:
         set_current(None)
         runtime.hub.close()
+        runtime.at_end()
         raise
     runtime.pump.start()
     atexit.register(shutdown)
@@ -237,23 +227,23 @@ def shutdown() -> None:
     Blocks: until its processes have ended.
     Ray: the same.
     """
-    global _node, _local
-    _local = None
-    if runtimes._current is not None:
-        runtime = runtimes._current
-        set_current(None)
-        if runtime.forked:  # the cluster is the parent's
-            _node = None
-            return
-        try:
-            runtime.show_last_prints()
-        finally:
-            runtime.close()
-            atexit.unregister(shutdown)
-    if _node is not None:
-        try:
-            _node.wait(5)
-        except subprocess.TimeoutExpired:
-            _node.send_signal(signal.SIGKILL)
-            _node.wait()
-        _node = None
+    runtime = find()
+    set_current(None)
+    if not isinstance(runtime, Runtime):  # none, or that of local mode
+        return
+    if runtime.forked:  # the cluster is the parent's
+        return
+    try:
+        runtime.show_last_prints()
+    finally:
+        runtime.close()
+        atexit.unregister(shutdown)
+
+
+def _end(node: NodeProcess) -> None:
+    """Wait for the end of a node whose driver has left."""
+    try:
+        node.wait(5)
+    except subprocess.TimeoutExpired:
+        node.send_signal(signal.SIGKILL)
+        node.wait()

@@ -13,11 +13,11 @@ from minimr.core import messages as m
 from minimr.core.api.actors import ActorHandle, find_actor
 from minimr.core.api.generator import ObjectRefGenerator
 from minimr.core.api.local import LocalActor, LocalRuntime
-from minimr.core.api.session import session, started
+from minimr.core.api.session import session
 from minimr.core.api.trace import chrome_trace
-from minimr.core.process.refs import ObjectRef
+from minimr.core.process.current import current
+from minimr.core.process.records import FIRST, ObjectRef, Task
 from minimr.core.process.runtime import Runtime
-from minimr.core.process.tasks import FIRST, Task
 from minimr.system.files import atomic_writer
 
 
@@ -130,7 +130,7 @@ def cancel(ref: Any, *, force: bool = False, recursive: bool = True) -> None:
             owner = runtime.link(entry.owner)
             owner.post(m.Abort(made_by, force, recursive))
         elif task is not None:
-            runtime.tasks.cancel(task, force, recursive)
+            runtime.cancels.cancel(task, force, recursive)
     runtime.hub.flush()
 
 
@@ -193,7 +193,7 @@ def nodes() -> list[dict[str, Any]]:
             "Labels": dict(node.labels),
             "pid": node.pid,
         }
-        for node in started().ask_head(m.Query("nodes"))
+        for node in current().ask_head(m.Query("nodes"))
     ]
 
 
@@ -209,7 +209,7 @@ def available_resources() -> dict[str, float]:
 
 def _sum(what: str) -> dict[str, float]:
     sums: dict[str, float] = {}
-    for node in started().ask_head(m.Query("nodes")):
+    for node in current().ask_head(m.Query("nodes")):
         for name, amount in getattr(node, what).items() if node.alive else ():
             sums[name] = sums.get(name, 0.0) + amount
     return {name: amount for name, amount in sums.items() if amount > 0}
@@ -220,7 +220,7 @@ def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
 
     Ray: the same. Open the file in Perfetto or chrome://tracing.
     """
-    rows = chrome_trace(started().events())
+    rows = chrome_trace(current().events())
     if filename is None:
         return rows
     with atomic_writer(filename) as file:

@@ -24,8 +24,10 @@ from typing import Any
 from minimr.core.control.store import Control
 from minimr.core.node.node import OF_HEAD, Node
 from minimr.core.node.worker_pool import Worker
-from minimr.core.process import ending, executor
-from minimr.core.process.runtime import Runtime, set_current
+from minimr.core.process import ending
+from minimr.core.process.current import set_current
+from minimr.core.process.executor import Executor
+from minimr.core.process.runtime import Runtime
 from minimr.net.channel import Address
 from minimr.net.token import load_token
 from minimr.system import machine
@@ -121,7 +123,7 @@ def run_worker(token: bytes, node: Address, born: Worker) -> None:
     runtime.process = born.process
     runtime.home, runtime.env = node, born.env
     set_current(runtime)
-    working = executor.executor = executor.Executor(runtime, born.progress)
+    working = Executor(runtime, born.progress)
     runtime.attach(node)
     runtime.pump.start()
     ending.end(working, working.run())

@@ -22,37 +22,74 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minimr.core import messages as m
-from minimr.core.process.refs import ObjectRef, released
-from minimr.core.process.tasks import (
-    ALL,
-    CLOSED,
+from minimr.core.process.leases import Leases
+from minimr.core.process.records import (
     FIRST,
+    Ask,
     Lease,
+    Link,
+    ObjectRef,
     Queue,
     Task,
-    restarting,
 )
+from minimr.core.process.tasks import Tasks, restarting
+from minimr.core.process.window import ALL, Window
 from minimr.net.messages import Handler
 from minimr.net.peer import Peer
-
-if TYPE_CHECKING:
-    from minimr.core.process.runtime import Runtime
 
 RAISED = "its constructor raised"  # why an actor is dead
 NONE = b"N."  # the pickle of None: the value of an anchor
 
 
 class Actors:
-    """The actors that this process calls. Methods: with the lock held."""
+    """The actors that this process calls. Methods: with the lock held.
 
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
+    Args:
+        head: gives the link to the control store.
+        hurry: has sent at once what was posted.
+        say: tells the user.
+    """
+
+    def __init__(
+        self,
+        tasks: Tasks,
+        leases: Leases,
+        *,
+        link: Link,
+        ask: Ask,
+        head: Callable[[], Peer],
+        hurry: Callable[[], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._objects = tasks.objects
+        self._tasks = tasks
+        self._leases = leases
+        self._link = link
+        self._ask = ask
+        self._head = head
+        self._hurry = hurry
+        self._say = say
         self.queues: dict[bytes, Queue] = {}
         self._detached: list[ObjectRef] = []  # anchors, kept to the end
         self._ours: dict[bytes, str] = {}  # {actor: its class}, we made it
+        self._news = {
+            "PENDING": lambda *told: None,
+            "ALIVE": self._is_alive,
+            "RESTARTING": self._restarts,
+            "DEAD": self._is_dead,
+        }
+
+    def handlers(self) -> list[Handler]:
+        """List what it is told."""
+        return [
+            m.PrepareActor.to(self._on_prepare_actor),
+            m.ActorState.to(self._on_actor_state),
+        ]
+
+    # ---- to make one, and to end it ----
 
     def create(
         self,
@@ -61,17 +98,23 @@ class Actors:
         held: list[ObjectRef],
         answered: Callable[[Any], None],
     ) -> ObjectRef:
-        """Have an actor made when its inputs are there; give its anchor."""
-        name = f"{spec.class_name}.__init__"
-        task = Task(spec.id, name, "__init__", b"", b"", refs, held, 1)
-        anchor = self.runtime.objects.new(spec.id + FIRST, task)
+        """Have an actor made when its inputs are there; return its anchor."""
+        task = Task(
+            id=spec.id,
+            name=f"{spec.class_name}.__init__",
+            function="__init__",
+            blob=b"",
+            args=b"",
+            refs=refs,
+            held=held,
+            returns=1,
+        )
+        anchor = self._objects.new(spec.id + FIRST, task)
         if spec.owner is None:
             self._detached.append(anchor)
-        if released:  # who had the name may be gone by that
-            self.runtime.objects.drain()
-        head = self.runtime.head()
+        self._objects.drain()  # who had the name may be gone by that
         self._ours[spec.id] = spec.class_name
-        self.runtime.ask(head, answered, m.CreateActor(spec))
+        self._ask(self._head(), answered, m.CreateActor(spec))
         self.queue(spec.id)
         self._prepare(task, anchor)
         return anchor
@@ -83,43 +126,27 @@ class Actors:
             if isinstance(anchor.entry.value, m.Failed):  # so is an input
                 queue = self.queue(task.id)
                 queue.error = anchor.entry.value
-                self.runtime.leases.dispatch(queue)
+                self._leases.dispatch(queue)
                 self.end(task.id, True, "an argument of it is an error")
             else:
                 anchor.entry.value = NONE
-                deps = self.runtime.tasks.deps(task)
-                head = self.runtime.head()
-                head.post(m.StartActor(task.id, deps))
+                deps = self._objects.inputs(task)
+                self._head().post(m.StartActor(task.id, deps))
 
-        self.runtime.tasks.when_ready(task, start)
-
-    def handlers(self) -> list[Handler]:
-        """List what it is told."""
-        return [
-            m.PrepareActor.to(self._on_prepare_actor),
-            m.ActorState.to(self._on_actor_state),
-        ]
+        self._tasks.when_ready(task, start)
 
     def _on_prepare_actor(self, peer: Peer, prepare: m.PrepareActor) -> None:
         id, number, place = prepare
-        entry = self.runtime.objects.table.get(id + FIRST)
+        entry = self._objects.table.get(id + FIRST)
         if entry is None or entry.task is None:
             return  # no handle is left: it ends
         if number >= 0:
             argument = entry.task.refs[number].entry
-            self.runtime.objects.missing(argument, place)
+            self._objects.missing(argument, place)
         self._prepare(entry.task, ObjectRef(entry))
 
-    def queue(self, actor: bytes) -> Queue:
-        """Give the queue of an actor; follow it from now on."""
-        if actor not in self.queues:
-            self.queues[actor] = Queue(0, None)
-            self.runtime.urgent = True
-            self.runtime.head().post(m.Follow(actor))
-        return self.queues[actor]
-
-    def unreachable(self, creation: Task) -> None:
-        """No handle is left anywhere to an actor of ours."""
+    def unneeded(self, creation: Task) -> None:
+        """End an actor of ours to which no handle is left anywhere."""
         if creation.function == "__init__" and creation.shape is None:
             self.end(creation.id, True, "no handle to it is left", False)
 
@@ -128,40 +155,71 @@ class Actors:
     ) -> None:
         """Have the control store end an actor."""
         end = m.EndActor(actor, no_restart, why, at_once)
-        self.runtime.ask(self.runtime.head(), lambda _: None, end)
+        self._ask(self._head(), lambda _: None, end)
+
+    # ---- its calls ----
+
+    def queue(self, actor: bytes) -> Queue:
+        """Return the queue of an actor; follow it from now on."""
+        if actor not in self.queues:
+            self.queues[actor] = Queue(0, None)
+            self._hurry()
+            self._head().post(m.Follow(actor))
+        return self.queues[actor]
 
     def _on_actor_state(self, peer: Peer, told: m.ActorState) -> None:
-        id, state, worker, why, error = told
-        queue = self.queues.get(id)
-        if queue is None or state == "PENDING":
-            return
+        queue = self.queues.get(told.id)
+        if queue is not None and not self._defer_until_read(queue, told):
+            self._news[told.state](queue, told)
+
+    def _defer_until_read(self, queue: Queue, told: m.ActorState) -> bool:
+        """Keep the news of an end until the link has closed: rule 4.
+
+        And what comes after such news; return whether it is kept.
+        """
         for lease in queue.leases:
-            if not lease.lost and (worker is None or lease.then):
-                lease.window = CLOSED
-                again = partial(self._on_actor_state, peer, told)
-                lease.then.append(again)
-                return
-        link = self.runtime.link(worker) if worker is not None else None
+            is_over = told.worker is None or lease.on_link_closed
+            if is_over and not lease.lost:
+                lease.window.close()
+                again = partial(self._on_actor_state, lease.peer, told)
+                lease.on_link_closed.append(again)
+                return True
+        return False
+
+    def _is_alive(self, queue: Queue, told: m.ActorState) -> None:
+        assert told.worker is not None
+        link = self._link(told.worker)
         if any(lease.peer is link for lease in queue.leases):
-            return
-        if state == "DEAD":
-            del self.queues[id]
-            queue.error = m.Failed(error or b"")
-            for task in [*self.runtime.tasks.live.values()]:
-                if task.queue is queue and not task.ready:
-                    self.runtime.tasks.finish(task, queue.error)
-            if self._ours.pop(id, None) and why == RAISED and not queue.tasks:
-                self.runtime.objects.unhandled.say(queue.error)
-        elif state == "RESTARTING" and id in self._ours:
-            how = why.partition("; its last output")[0]
-            text = f"the actor {self._ours[id]} starts again: {how}"
-            self.runtime.say(text)
-        for lease in [*queue.leases]:
-            self.runtime.leases.end(lease, why)
-        queue.gap = restarting(why) if state == "RESTARTING" else None
-        for task in [*queue.tasks] if queue.gap is not None else ():
+            return  # we were told before
+        queue.gap = None
+        self._end_leases(queue, told.why)
+        window = Window(ALL)
+        self._leases.add(Lease(queue, link, 0, node=None, window=window))
+
+    def _restarts(self, queue: Queue, told: m.ActorState) -> None:
+        if told.id in self._ours:
+            how = told.why.partition("; its last output")[0]
+            self._say(f"the actor {self._ours[told.id]} starts again: {how}")
+        self._end_leases(queue, told.why)
+        queue.gap = restarting(told.why)
+        for task in [*queue.tasks]:
             if task.waits and task.is_impatient():
-                self.runtime.tasks.finish(task, queue.gap)
-        if link is not None:
-            self.runtime.leases.add(Lease(queue, link, 0, None, ALL))
-        self.runtime.leases.dispatch(queue)
+                self._tasks.finish(task, queue.gap)
+        self._leases.dispatch(queue)
+
+    def _is_dead(self, queue: Queue, told: m.ActorState) -> None:
+        del self.queues[told.id]
+        queue.error = m.Failed(told.error or b"")
+        for task in [*self._tasks.live.values()]:
+            if task.queue is queue and not task.ready:
+                self._tasks.finish(task, queue.error)
+        was_ours = self._ours.pop(told.id, None) is not None
+        if was_ours and told.why == RAISED and not queue.tasks:
+            self._objects.unhandled.say(queue.error)
+        self._end_leases(queue, told.why)
+        queue.gap = None
+        self._leases.dispatch(queue)
+
+    def _end_leases(self, queue: Queue, why: str) -> None:
+        for lease in [*queue.leases]:
+            self._leases.end(lease, why)

@@ -33,6 +33,7 @@ import cloudpickle
 from minimr.core import messages as m
 from minimr.core import prints
 from minimr.core.process.generator_items import Yields
+from minimr.core.process.leases import BATCH
 from minimr.core.process.runtime import Running, Runtime, running
 from minimr.core.process.task_io import (
     ActorExit,
@@ -40,7 +41,6 @@ from minimr.core.process.task_io import (
     Results,
     own_repr,
 )
-from minimr.core.process.tasks import BATCH
 from minimr.core.process.unhandled_errors import CONSTRUCTOR
 from minimr.core.process.worker_environment import IDLE, Share, Title
 from minimr.core.serialization import fail
@@ -55,9 +55,6 @@ if TYPE_CHECKING:
     import asyncio
 
 FLUSH_S = 0.001
-
-executor: Executor | None = None  # of this process, if it is a worker
-
 
 log = logging.getLogger(__name__)
 
@@ -77,13 +74,11 @@ class Executor:
         self.queue: deque[tuple[Peer, Any]] = deque()
         self.lease = 0
         self.begun = 0  # tasks of this lease
-        self.gpus: tuple[int | str, ...] = ()
         self.share = Share()
         self.title = Title()
-        self.hold: m.Amounts = ()
-        self.spec: m.ActorSpec | None = None
+        self.duty = runtime.duty
+        self.duty.leave = self.leave
         self.actor: Any = None
-        self.restarts = 0  # of the actor
         self.leaving = False  # exit_actor() was called
         # Of an actor that runs several calls at once: for each concurrency
         # group (`""`: the default one) its threads, or how many may go on.
@@ -94,7 +89,6 @@ class Executor:
         self.code: int | None = None  # this process ends, with this code
         self.results = Results(runtime, self.end)
         self.yields = Yields(runtime, self.results)
-        self.cancelled: set[bytes] = set()
         self.now: Running | None = None  # in the main thread
         self._looked_at: Running | None = None  # by the background thread
         self._stuck: Running | None = None  # nothing waits behind this one
@@ -118,8 +112,9 @@ class Executor:
     def _on_granted(self, peer: Peer, granted: m.Granted) -> None:
         grant, hold = granted.grant, granted.hold
         self.lease, self.begun = grant.lease, 0
-        self.gpus, self.hold = self.share.take(hold, grant.gpus), hold
-        self.runtime.group = grant.group
+        duty = self.duty
+        duty.gpus, duty.hold = self.share.take(hold, grant.gpus), hold
+        duty.group = grant.group
         m.PROGRESS.pack_into(self.progress, 0, self.lease, 0, b"")
         if not hasattr(self.runtime, "job"):
             self.runtime.join(granted.job)
@@ -141,10 +136,10 @@ class Executor:
         """Return the concurrency group that a call runs in."""
         if isinstance(function, m.Call):
             return function.group
-        assert self.spec is not None
-        if not self.spec.groups:
+        assert self.duty.spec is not None
+        if not self.duty.spec.groups:
             return ""
-        _, options = self.spec.methods.get(function, (None, {}))
+        _, options = self.duty.spec.methods.get(function, (None, {}))
         return str(options.get("concurrency_group") or "")
 
     def _on_become(
@@ -161,7 +156,7 @@ class Executor:
                 peer.post(m.Done(id, fail(error)))
                 return
         if cancel.recursive:
-            self.runtime.tasks.cancel_children(id, cancel.force)
+            self.runtime.cancels.cancel_children(id, cancel.force)
         if self.loop is not None:  # when the call has made its first step
             self.loop.call_soon_threadsafe(self.loop.call_soon, self._stop, id)
         if self.now is None or self.now.task != id:
@@ -169,8 +164,8 @@ class Executor:
         if cancel.force:
             machine.leave(1)
         else:
-            self.cancelled.add(id)
-            if self.spec is None:  # a method only learns that it should end
+            self.duty.cancelled.add(id)
+            if self.duty.spec is None:  # a method only learns of it
                 knock(signal.SIGINT)
 
     def leave(self) -> None:
@@ -180,7 +175,9 @@ class Executor:
         """
         self.leaving = True
         if self.loop is not None:
-            end = partial(self.results.failure, self.spec, "", ActorExit())
+            end = partial(
+                self.results.failure, self.duty.spec, "", ActorExit()
+            )
             self.loop.call_soon_threadsafe(end)
 
     def _on_tell_events(
@@ -205,7 +202,7 @@ class Executor:
 
     def _interrupted(self, *event: Any) -> None:
         """Runs in: main thread, between two steps of user code."""
-        told = self.now is not None and self.now.task in self.cancelled
+        told = self.now is not None and self.now.task in self.duty.cancelled
         if not told and self.code is None:
             return
         what = KeyboardInterrupt if self.code is None else SystemExit
@@ -227,7 +224,7 @@ class Executor:
     def _run_all(self) -> None:
         runtime, queue = self.runtime, self.queue
         while self.code is None:
-            if not queue and self.spec is None:
+            if not queue and self.duty.spec is None:
                 self.title.show(IDLE)
             runtime.pump.wait(queue.__len__)
             try:
@@ -251,7 +248,7 @@ class Executor:
 
         Looks again as long as tasks are queued: the next one may take long.
         """
-        if not self.queue or self.spec is not None:
+        if not self.queue or self.duty.spec is not None:
             return None
         if self.now is not None and self.now is self._looked_at:
             with self.runtime.lock:
@@ -272,21 +269,21 @@ class Executor:
     @contextmanager
     def _blocked(self, gives_cpu: bool) -> Iterator[None]:
         """Give what is queued behind a task back, and its CPU, or not."""
-        if self.spec is not None or not in_main_thread():
+        if self.duty.spec is not None or not in_main_thread():
             yield
             return
         with self.runtime.lock:
             self._stuck = self.now
             self._give_back()
         if gives_cpu:
-            self.runtime.waits = True
+            self.runtime.leases.waits = True
             self.runtime.node.post(m.Blocked(True))
         self.runtime.hub.flush()
         try:
             yield
         finally:
             if gives_cpu:
-                self.runtime.waits = False
+                self.runtime.leases.waits = False
                 self.runtime.node.post(m.Blocked(False))
                 with self.runtime.lock:
                     self.runtime.leases.give_back()
@@ -311,7 +308,9 @@ class Executor:
         token = running.set(now)
 
         def failure(error: BaseException) -> m.Failed:
-            return self.results.failure(self.spec, name, error, self.actor)
+            return self.results.failure(
+                self.duty.spec, name, error, self.actor
+            )
 
         try:
             if self.loop is not None:
@@ -320,7 +319,7 @@ class Executor:
                 times = [machine.time()]
             self._begin(now)
             call = self.results.function(function, self.actor)
-            method = self.spec is not None  # it gives nothing back
+            method = self.duty.spec is not None  # it gives nothing back
             positional, named = self.results.arguments(args, deps, method)
             times.append(machine.time())
             result = call(*positional, **named)
@@ -329,7 +328,7 @@ class Executor:
             if returns < 0:
                 result, returns = await self.yields.all(peer, push, result), 1
             times.append(machine.time())
-            if self.spec is not None and id in self.cancelled:
+            if self.duty.spec is not None and id in self.duty.cancelled:
                 raise KeyboardInterrupt
             if prints.unflushed:
                 prints.flush()
@@ -349,7 +348,7 @@ class Executor:
             peer.post(m.Done(id, failure(error)))
             succeeded = False
         self.now = None
-        self.cancelled.discard(id)
+        self.duty.cancelled.discard(id)
         self.coroutines.pop(id, None)
         running.reset(token)
         self.results.record(id, name, times, succeeded)
@@ -378,7 +377,7 @@ class Executor:
             self.now = now
 
     def _become(self, spec: m.ActorSpec, restarts: int, reply: Any) -> None:
-        self.spec, self.restarts, error = spec, restarts, None
+        self.duty.spec, self.duty.restarts, error = spec, restarts, None
         self.label, name = spec.class_name, f"{spec.class_name}.__init__"
         token = running.set(Running(b"", name, restarts))
         self.title.show(spec.class_name.encode())

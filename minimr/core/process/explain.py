@@ -10,26 +10,19 @@ Ray: a line in the log that its user had better not ignore, or silence.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from minimr.core import messages as m
-from minimr.core.process.refs import Entry
-from minimr.core.process.tasks import Queue, Task
-
-if TYPE_CHECKING:
-    from minimr.core.process.runtime import Runtime
+from minimr.core.process.records import Entry, Lease, Queue, Task
 
 MAX_STEPS = 4  # from a task to what it waits for
-
-log = logging.getLogger(__name__)
 
 
 def missing(entries: Sequence[Entry]) -> str:
     """Say how many are not there, and what the first of them waits for.
 
-    The runtime's lock is held.
+    The process's lock is held.
     """
     waiting = [entry for entry in entries if entry.value is None]
     count = f"{len(waiting)} of {len(entries)} objects are not there yet"
@@ -37,7 +30,7 @@ def missing(entries: Sequence[Entry]) -> str:
 
 
 def reason(entry: Entry) -> str:
-    """Say what an object waits for. The runtime's lock is held."""
+    """Say what an object waits for. The process's lock is held."""
     told = ""
     for _ in range(MAX_STEPS):
         task = entry.task
@@ -56,26 +49,26 @@ def reason(entry: Entry) -> str:
 
 
 def _place(task: Task) -> str:
-    queue = task.queue
-    for lease in queue.leases if queue is not None else ():
-        if task.id in lease.inflight:
-            first = task.id == next(iter(lease.inflight))
-            what = "runs" if first else "waits for its turn"
-            return "{} in the worker at {}:{}".format(
-                what, *lease.peer.data.address
-            )
+    lease = task.lease()
+    if lease is not None:
+        first = task.id == next(iter(lease.inflight))
+        what = "runs" if first else "waits for its turn"
+        where = "{}:{}".format(*lease.peer.data.address)
+        return f"{what} in the worker at {where}"
     if task.shape is not None:
         wanted = m.format_resources(task.shape.resources)
         return f"waits for a worker with {wanted}"
-    if queue is not None and queue.leases:
+    if task.queue is not None and task.queue.leases:
         return "waits behind other calls of its actor"
     return "waits for its actor to start (see `minimr list actors`)"
 
 
-def task_rows(runtime: Runtime) -> list[dict[str, Any]]:
-    """Return a row for each task of ours that has not ended. Lock held."""
-    actors = {queue: id for id, queue in runtime.actors.queues.items()}
-    return [_row(task, actors) for task in runtime.tasks.live.values()]
+def task_rows(
+    tasks: Iterable[Task], actors: Mapping[bytes, Queue]
+) -> list[dict[str, Any]]:
+    """Return a row for each task; `actors`: {id: the queue of its calls}."""
+    ids = {queue: id for id, queue in actors.items()}
+    return [_row(task, ids) for task in tasks]
 
 
 def _row(task: Task, actors: dict[Queue, bytes]) -> dict[str, Any]:
@@ -98,33 +91,30 @@ def _row(task: Task, actors: dict[Queue, bytes]) -> dict[str, Any]:
     }
     if any(ref.entry.value is None for ref in task.refs):
         return {**row, "state": "PENDING_ARGS_AVAIL"}
-    for lease in task.queue.leases if task.queue is not None else ():
-        if task.id in lease.inflight:
-            first = task.id == next(iter(lease.inflight))
-            row["state"] = "RUNNING" if first else "SUBMITTED_TO_WORKER"
-            row["worker"] = f"worker {lease.peer.data.pid}"
+    lease = task.lease()
+    if lease is not None:
+        first = task.id == next(iter(lease.inflight))
+        row["state"] = "RUNNING" if first else "SUBMITTED_TO_WORKER"
+        row["worker"] = f"worker {lease.peer.data.pid}"
     return row
 
 
-def complain(
-    runtime: Runtime, entries: Sequence[Entry], waited_s: float
-) -> None:
-    """Warn that a program waits while nothing of it runs.
+def stuck(entries: Sequence[Entry], leases: Iterable[Lease]) -> str | None:
+    """Say what a program waits for, if nothing of it runs.
 
-    Blocks: until the control store has said what is free, a second at most.
+    The process's lock is held.
     """
-    with runtime.lock:
-        waiting = [entry for entry in entries if entry.value is None]
-        leases = runtime.leases.by_peer.values()
-        busy = any(lease.inflight for lease in leases)
-        if busy or not waiting or waiting[0].owner is not None:
-            return
-        text, head = missing(entries), runtime.head()
-    nodes = runtime.call(head, m.Query("nodes"), timeout_s=1.0)
-    living = [n for n in nodes if n.alive] if type(nodes) is list else []
-    free = [
-        f"{node.id[:8]} {m.format_resources(node.available.items())}"
-        for node in living
+    waiting = [entry for entry in entries if entry.value is None]
+    if not waiting or waiting[0].owner is not None:
+        return None
+    busy = any(lease.inflight for lease in leases)
+    return None if busy else missing(entries)
+
+
+def free(nodes: Iterable[m.NodeInfo]) -> str:
+    """Say what the living nodes have that nobody uses."""
+    living = [n for n in nodes if n.alive]
+    have = [
+        f"{n.id[:8]} {m.format_resources(n.available.items())}" for n in living
     ]
-    what = "waited for %.0f s, and nothing of this program runs: %s. Free: %s"
-    log.warning(what, waited_s, text, "; ".join(free) or "unknown")
+    return "; ".join(have) or "unknown"

@@ -17,32 +17,32 @@ from __future__ import annotations
 import ctypes
 import mmap
 import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minimr.core import messages as m
 from minimr.core import serialization
 from minimr.core.process.explain import missing as what_is_missing
-from minimr.core.process.refs import Entry, ObjectRef
-from minimr.core.process.tasks import FIRST
+from minimr.core.process.ownership import Objects
+from minimr.core.process.records import FIRST, Ask, Entry, ObjectRef
 from minimr.core.process.unhandled_errors import look
 from minimr.exceptions import GetTimeoutError, ObjectStoreFullError
 from minimr.net.channel import Address
-from minimr.net.messages import GONE
+from minimr.net.messages import Gone, Question
+from minimr.net.peer import Peer
 from minimr.system import machine
-
-if TYPE_CHECKING:
-    from minimr.core.process.runtime import Runtime
-
 
 GRACE_S = 0.002  # a shorter wait does not give a CPU back
 ASK_GRACE_S = 0.05  # nor this one, if it may only be for what is there
 
-Place = int | m.OnDisk  # an offset in the arena, or a file
+# What a fetch has brought: the object where it lies, its error, or None of a
+# value that is small, or lost.
+Block = memoryview | m.Failed | None
 # What a fetch found no copy of, and where none was.
 Lost = list[tuple[Entry, Address | None]]
 
@@ -58,15 +58,56 @@ def _grace(entries: Sequence[Entry]) -> float:
 
 
 class Values:
-    """Reads and writes the values of objects, for one process."""
+    """Reads and writes the values of objects, for one process.
+
+    Args:
+        node: gives the link to our node, whose object store we use.
+        call: asks and waits; `ask` has a function called with the answer.
+        wait_for: waits, and may give this task's CPU back meanwhile.
+        flush: sends what was posted.
+        wake_up: is called when an array is gone, in any thread: `unpin` is
+            to be called soon.
+        error: says why this process is cut off from its node.
+    """
 
     arena: mmap.mmap
 
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
+    def __init__(
+        self,
+        objects: Objects,
+        *,
+        lock: AbstractContextManager[Any],
+        node: Callable[[], Peer],
+        ask: Ask,
+        call: Callable[[Peer, Question[Any]], Any],
+        wait_for: Callable[..., bool],
+        flush: Callable[[], None],
+        wake_up: Callable[[], None],
+        new_id: Callable[[], bytes],
+        error: Callable[[], Exception],
+    ) -> None:
+        self._objects = objects
+        self._address = objects.references.address
+        self._lock = lock
+        self._node = node
+        self._ask = ask
+        self._call = call
+        self._wait_for = wait_for
+        self._flush = flush
+        self._wake_up = wake_up
+        self._new_id = new_id
+        self._error = error
         # {object: the array that it is here}
         self._pinned: weakref.WeakValueDictionary[bytes, Any]
         self._pinned = weakref.WeakValueDictionary()
+        self.unpinned: deque[bytes] = deque()  # filled by the collector
+
+    def open(self, pid: int, descriptor: int, size: int) -> None:
+        """Use the object store of a node, which has that process."""
+        self._pid, self.arena = (
+            pid,
+            machine.map_memory_of(pid, descriptor, size),
+        )
 
     def put(self, value: Any) -> ObjectRef:
         """Own a value. Blocks: a large one until the node has made room."""
@@ -74,13 +115,13 @@ class Values:
 
     def keep(self, packed: serialization.Packed) -> ObjectRef:
         """Own a value that is pickled. Blocks: as `put` does."""
-        id = self.runtime.new_id() + FIRST
-        sent = self.encode(id, packed, self.runtime.address)
-        with self.runtime.lock:
-            ref = self.runtime.objects.new(id, None)
+        id = self._new_id() + FIRST
+        sent = self.encode(id, packed, self._address)
+        with self._lock:
+            ref = self._objects.new(id, None)
             ref.entry.value = sent
             ref.entry.contained = packed.refs or None
-            self.runtime.objects.drain()
+            self._objects.drain()
         return ref
 
     def encode(
@@ -96,12 +137,12 @@ class Values:
         plain = not packed.refs and not packed.buffers
         if plain and len(packed.data) <= serialization.INLINE_BYTES:
             return packed.data
-        names = tuple(map(self.runtime.objects.name, packed.refs))
+        names = tuple(map(self._objects.to_wire, packed.refs))
         if sum(packed.sizes()) <= serialization.INLINE_BYTES:
             return m.Inline(packed.data, packed.copied(), names)
-        size, node = serialization.stored_size(packed), self.runtime.node
-        self.runtime.drain()  # what we have let go of makes room
-        place = self.runtime.call(node, m.Create(id, size, owner))
+        size, node = serialization.stored_size(packed), self._node()
+        self.drain()  # what we have let go of makes room
+        place = self._call(node, m.Create(id, size, owner))
         if isinstance(place, str):
             raise ObjectStoreFullError(place)
         arena, offset = self._find(place, size)
@@ -129,7 +170,7 @@ class Values:
     def _await(
         self, entries: list[Entry], waiting: list[Entry], timeout_s: Any
     ) -> None:
-        seen, objects = -1, self.runtime.objects
+        seen, objects = -1, self._objects
         failed: list[Entry] = []
 
         def ready() -> bool:
@@ -143,8 +184,8 @@ class Values:
 
         self._want(waiting)
         grace_s = _grace(waiting)
-        if not self.runtime.wait_for(ready, timeout_s, entries, grace_s):
-            with self.runtime.lock:
+        if not self._wait_for(ready, timeout_s, entries, grace_s):
+            with self._lock:
                 why = what_is_missing(entries)
             text = f"get() timed out after {timeout_s} s: {why}"
             raise GetTimeoutError(text)
@@ -157,11 +198,11 @@ class Values:
         """Ask the owners of borrowed objects for their values."""
         borrowed = [entry for entry in entries if entry.owner is not None]
         if borrowed:
-            with self.runtime.lock:
+            with self._lock:
                 for entry in borrowed:
-                    self.runtime.objects.want(entry)
+                    self._objects.want(entry)
 
-    def _load(self, entry: Entry, block: memoryview | m.Failed | None) -> Any:
+    def _load(self, entry: Entry, block: Block) -> Any:
         """Unpickle a value that is there, or raise its error."""
         look(entry.value)
         if isinstance(block, memoryview):
@@ -175,7 +216,7 @@ class Values:
         """
         future: Future[Any] = Future()
 
-        def fetched(block: Any) -> None:
+        def fetched(block: Block) -> None:
             if not future.set_running_or_notify_cancel():
                 return
             try:
@@ -183,9 +224,9 @@ class Values:
             except BaseException as error:  # noqa: BLE001  # the task's
                 future.set_exception(error)
 
-        with self.runtime.lock:
+        with self._lock:
             self._fetch(ref.entry, fetched)
-        self.runtime.hub.flush()
+        self._flush()
         return future
 
     def arrival(self, entry: Entry) -> Future[None]:
@@ -196,9 +237,9 @@ class Values:
             if future.set_running_or_notify_cancel():
                 future.set_result(None)
 
-        with self.runtime.lock:
-            self.runtime.objects.watch(entry, arrived)
-        self.runtime.hub.flush()
+        with self._lock:
+            self._objects.watch(entry, arrived)
+        self._flush()
         return future
 
     # ---- large values ----
@@ -216,15 +257,16 @@ class Values:
                 it, what is lost is waited for.
         """
         small = (bytes, m.Inline)
-        coming = {e for e in entries if type(e.value) not in small}
+        large = (e for e in entries if type(e.value) not in small)
+        coming = list(dict.fromkeys(large))  # each once
         if not coming:
             return [serialization.load(entry.value) for entry in entries]
-        blocks: dict[Entry, Any] = {}
-        with self.runtime.lock:
+        blocks: dict[Entry, Block] = {}
+        with self._lock:
             for entry in coming:
                 self._fetch(entry, partial(blocks.__setitem__, entry), lost)
         there = lambda: len(blocks) == len(coming)  # noqa: E731
-        if not self.runtime.wait_for(
+        if not self._wait_for(
             there, timeout_s, (), ASK_GRACE_S, gives_cpu=lost is None
         ):
             raise GetTimeoutError(f"get() timed out after {timeout_s} s")
@@ -235,71 +277,77 @@ class Values:
     def _fetch(
         self,
         entry: Entry,
-        done: Callable[[Any], None],
+        done: Callable[[Block], None],
         lost: Lost | None = None,
     ) -> None:
-        """Bring an object here. Lock held.
-
-        `done` gets its block, its error, or None when the value is small or
-        among what is lost.
-        """
-        value, objects = entry.value, self.runtime.objects
-
-        def missing(place: Address | None) -> None:
-            if lost is not None:
-                lost.append((entry, place))
-                done(None)
-            else:
-                objects.missing(entry, place)
-                self._fetch(entry, done)
-
-        if value is None and lost is not None:
-            missing(None)
-            return
-        if value is None:
-            objects.watch(entry, lambda entry: self._fetch(entry, done))
-            return
-        if not isinstance(value, m.Stored):
+        """Bring an object here; call `done` then. Lock held."""
+        value, array = entry.value, self._pinned.get(entry.id)
+        if value is None and lost is None:
+            again = partial(self._fetch, done=done)
+            self._objects.watch(entry, again)
+        elif value is None:
+            self._miss(entry, None, done, lost)
+        elif not isinstance(value, m.Stored):
             done(None)
-            return
-        array = self._pinned.get(entry.id)
-        if array is not None:
+        elif array is not None:
             done(memoryview(array).toreadonly().cast("B"))
-            return
-        if not value.places:
-            missing(None)
-            return
+        elif not value.places:
+            self._miss(entry, None, done, lost)
+        else:
+            self._bring(entry, value, done, lost)
 
-        def answered(answer: Any) -> None:
-            if isinstance(answer, int | m.OnDisk):
-                done(self._pin(entry.id, answer, value.size))
-            elif isinstance(answer, tuple) and answer[0] is not None:
-                missing(answer[0])
-            elif answer == GONE:
-                done(serialization.fail(self.runtime.error()))
-            else:
-                why = answer[1] if isinstance(answer, tuple) else answer
-                done(serialization.fail(ObjectStoreFullError(why)))
+    def _miss(
+        self,
+        entry: Entry,
+        place: Address | None,
+        done: Callable[[Block], None],
+        lost: Lost | None,
+    ) -> None:
+        """Note what has no copy there, or wait until there is another."""
+        if lost is None:
+            self._objects.missing(entry, place)
+            self._fetch(entry, done)
+        else:
+            lost.append((entry, place))
+            done(None)
+
+    def _bring(
+        self,
+        entry: Entry,
+        value: m.Stored,
+        done: Callable[[Block], None],
+        lost: Lost | None,
+    ) -> None:
+        def answered(answer: m.Place | m.Missed | Gone) -> None:
+            match answer:
+                case int() | m.OnDisk():
+                    done(self._pin(entry.id, answer, value.size))
+                case Gone():
+                    done(serialization.fail(self._error()))
+                case (None, why):
+                    done(serialization.fail(ObjectStoreFullError(why)))
+                case (place, _):
+                    self._miss(entry, place, done, lost)
 
         self.unpin()  # what we have let go of makes room
-        owner = entry.owner or self.runtime.address
-        fetch = m.Fetch(entry.id, value.size, list(value.places), owner)
-        self.runtime.ask(self.runtime.node, answered, fetch)
+        owner = entry.owner or self._address
+        places = list(value.places)
+        fetch = m.Fetch(entry.id, value.size, places, owner)
+        self._ask(self._node(), answered, fetch)
 
-    def _find(self, place: Place, size: int) -> tuple[mmap.mmap, int]:
+    def _find(self, place: m.Place, size: int) -> tuple[mmap.mmap, int]:
         """Map what holds an object. Returns: that, and where it begins."""
         if isinstance(place, m.OnDisk):
-            node, *_ = self.runtime.welcome.arena
-            return machine.map_memory_of(node, place.descriptor, size), 0
+            return machine.map_memory_of(self._pid, place.descriptor, size), 0
         return self.arena, place
 
-    def _pin(self, id: bytes, place: Place, size: int) -> memoryview:
+    def _pin(self, id: bytes, place: m.Place, size: int) -> memoryview:
         arena, offset = self._find(place, size)
         array = (ctypes.c_char * size).from_buffer(arena, offset)
 
         def gone() -> None:
-            self.runtime.unpinned.append(id)
-            self.runtime.pump.nudge()
+            self.unpinned.append(id)
+            self._wake_up()
 
         self._pinned[id] = array
         weakref.finalize(array, gone).atexit = False
@@ -307,10 +355,16 @@ class Values:
 
     def unpin(self) -> None:
         """Tell the node what nobody here reads any more. Lock held."""
-        unpinned = self.runtime.unpinned
+        unpinned = self.unpinned
         if unpinned:
             ids = [unpinned.popleft() for _ in range(len(unpinned))]
-            self.runtime.node.post(m.Unpin(ids))
+            self._node().post(m.Unpin(ids))
+
+    def drain(self) -> None:
+        """Count references that have come or gone, and arrays gone."""
+        with self._lock:
+            self._objects.drain()
+            self.unpin()
 
     def close(self) -> None:
         """Let go of the arena, at the latest when its last array goes."""
@@ -337,7 +391,7 @@ class Values:
         if not ready():
             entries = [ref.entry for ref in refs]
             self._want(entries)
-            self.runtime.wait_for(ready, timeout_s, entries, _grace(entries))
+            self._wait_for(ready, timeout_s, entries, _grace(entries))
         rest = list(refs)
         taken = [rest.pop(index) for index in reversed(found)]
         return taken[::-1], rest

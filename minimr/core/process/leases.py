@@ -23,19 +23,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minimr.core import messages as m
-from minimr.core.process.tasks import (
-    ALL,
-    BATCH,
-    CLOSED,
-    USED_UP,
-    Lease,
-    Queue,
-    Task,
-)
+from minimr.core.process.records import Ask, Lease, Link, Queue, Task
+from minimr.core.process.tasks import Tasks, cancelled
+from minimr.core.process.window import ALL
 from minimr.core.serialization import fail
 from minimr.exceptions import TaskPlacementGroupRemoved, TaskUnschedulableError
 from minimr.net.channel import Address
@@ -43,28 +38,53 @@ from minimr.net.messages import Handler
 from minimr.net.peer import Peer
 from minimr.system import machine
 
-if TYPE_CHECKING:
-    from minimr.core.process.runtime import Runtime
-
-MAX_WINDOW = 256  # tasks under way to one worker
 MAX_DEMAND = 32  # workers asked for at once
-QUICK_S = 0.001  # answers closer than this double the window
-SLOW_S = 0.005  # an answer later than this sets it to one
 IDLE_S = 0.2  # an idle lease is kept so long
 LEAVES_S = 0.001  # calls are collected so long that may run at once
 MOVES_S = 0.05  # before it is asked again where a bundle is
 LOCALITY_BYTES = 1 << 20  # arguments that a task is sent to
+BATCH = 32  # posted messages that are worth a flush
 
 
 log = logging.getLogger(__name__)
 
 
 class Leases:
-    """All tasks that wait for workers. Methods: the runtime's lock held."""
+    """All tasks that wait for workers. Methods: the process's lock held.
 
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
+    Args:
+        head: gives the link to the control store.
+        home: gives the address of our node.
+        job: gives the job that tasks are of.
+        hurry: has sent at once what was posted.
+
+    Attributes:
+        waits: a task of this worker waits, and has given its CPU back.
+    """
+
+    def __init__(
+        self,
+        tasks: Tasks,
+        *,
+        link: Link,
+        ask: Ask,
+        later: Callable[[float, Callable[[], None]], None],
+        head: Callable[[], Peer],
+        home: Callable[[], Address],
+        job: Callable[[], m.Job],
+        hurry: Callable[[], None],
+    ) -> None:
+        self._tasks = tasks
+        self._inputs = tasks.objects.inputs
+        self._link = link
+        self._ask = ask
+        self._later = later
+        self._head = head
+        self._home = home
+        self._job = job
+        self._hurry = hurry
         self._narrates = log.isEnabledFor(logging.DEBUG)
+        self.waits = False
         self.queues: list[Queue] = []  # by their numbers
         self.by_peer: dict[Peer, Lease] = {}
         self._by_shape: dict[tuple[m.Shape, Address], Queue] = {}
@@ -103,7 +123,7 @@ class Leases:
         if task.queue is not None:
             gap = task.queue.gap
             if gap is not None and task.waits and task.is_impatient():
-                self.runtime.tasks.finish(task, gap)
+                self._tasks.finish(task, gap)
             self.dispatch(task.queue)
 
     def _await_group(self, queue: Queue) -> None:
@@ -116,18 +136,18 @@ class Leases:
         def answered(answer: Any) -> None:
             queue.held = False
             if isinstance(answer, str):  # it was removed
-                self._refuse(queue, TaskPlacementGroupRemoved(answer))
+                error = TaskPlacementGroupRemoved(answer)
+                self.fail_all(queue, fail(error))
             else:
                 queue.home = answer[max(where[1], 0)]
                 self.dispatch(queue)
 
         queue.held = True
-        head = self.runtime.head()
-        self.runtime.ask(head, answered, m.AwaitGroup(where[0]))
+        self._ask(self._head(), answered, m.AwaitGroup(where[0]))
 
     def _nearest(self, task: Task) -> Address:
         """Give the node that has most of a task's large inputs."""
-        here: Address = self.runtime.node.data.address
+        here: Address = self._home()
         if not task.refs:
             return here
         weights = Counter({here: LOCALITY_BYTES})
@@ -145,12 +165,12 @@ class Leases:
             if not task.waits or queue.error is not None:
                 tasks.popleft()  # first: what waits for it may come next
                 if task.waits:
-                    self.runtime.tasks.finish(task, queue.error)
+                    self._tasks.finish(task, queue.error)
                 continue
             best, least = None, ALL
             for lease in queue.leases:
                 under_way = len(lease.inflight)
-                if under_way < lease.window and under_way < least:
+                if under_way < lease.window.room and under_way < least:
                     best, least = lease, under_way
             if best is None or not task.ready:
                 break
@@ -163,32 +183,44 @@ class Leases:
         peer = lease.peer
         if not lease.inflight:
             lease.last = machine.monotonic()
-            self.runtime.urgent = True
+            self._hurry()
         lease.inflight[task.id] = task
         blob, shape = None, task.shape
         if self._narrates:
             about = (task.name, task.id.hex(), peer.name)
             log.debug("task %s() %s is sent to %s", *about)
         if shape is not None and shape.strategy == ("SPREAD",):
-            lease.window = USED_UP  # the next one goes to another node
+            lease.window.use_up()  # the next one goes to another node
         if task.blob and task.function not in self.defined[peer]:
             self.defined[peer].add(task.function)
             blob = task.blob
-        deps = self.runtime.tasks.deps(task) if task.refs else ()
+        deps = self._inputs(task) if task.refs else ()
         what = (task.id, task.function, blob, task.args, deps)
         peer.post(m.Push(*what, task.returns, task.name, task.attempt))
-        if task.returns < -1:
-            self.runtime.tasks.taken(task)
+        if task.returns < 0:
+            self.tell_taken(task)
         if peer.posted() >= BATCH:
-            self.runtime.urgent = True
+            self._hurry()
         elif not (lease.queue.ordered or self._leaving):
             # It may run beside those under way: a step sends it, even if
             # the caller does nothing more with us.
             self._leaving = True
-            self.runtime.later(LEAVES_S, self._leave)
+            self._later(LEAVES_S, self._leave)
 
     def _leave(self) -> None:
         self._leaving = False  # and the step that calls this flushes
+
+    def tell_taken(self, task: Task) -> None:
+        """Let a generator go on that must not be too far ahead.
+
+        Its worker hears how many items were taken; all, if nobody is left.
+        """
+        lease = task.lease() if task.returns < -1 else None
+        if lease is not None:
+            stream = task.stream()
+            items = ALL if stream is None else stream.taken
+            lease.peer.post(m.Taken(task.id, items))
+            self._hurry()
 
     # ---- nodes ----
 
@@ -199,53 +231,71 @@ class Leases:
         need, asked = min(len(queue.tasks), MAX_DEMAND), queue.asked.total()
         if not need:
             for node in [*queue.asked]:
-                self._ask(queue, node, 0)
+                self._tell_demand(queue, node, 0)
         elif need >= 2 * asked:
             assert queue.home is not None
             assert queue.shape is not None
             if queue.shape.strategy:
                 self._sweep(at_once=True)  # or a node seems full that is idle
             elsewhere = asked - queue.asked[queue.home]
-            far = queue.home != self.runtime.node.data.address
+            far = queue.home != self._home()
             chosen = far and queue.shape.strategy is None
-            self._ask(queue, queue.home, need - elsewhere, int(chosen))
+            self._tell_demand(queue, queue.home, need - elsewhere, int(chosen))
 
-    def _ask(
+    def _tell_demand(
         self, queue: Queue, node: Address, count: int, hops: int = 0
     ) -> None:
         queue.asked[node] = count
         queue.asked += Counter()  # without those at zero
-        self.runtime.urgent = True
+        self._hurry()
         assert queue.shape is not None
-        wanted = (queue.number, queue.shape, None, self.runtime.job.id)
-        answers, driver = queue.answers[node], self.runtime.job.driver
-        demand = m.Demand(*wanted, count, hops, answers, driver)
-        self.runtime.link(node).post(demand)
+        job = self._job()
+        demand = m.Demand(
+            number=queue.number,
+            shape=queue.shape,
+            hold=None,
+            job=job.id,
+            workers=count,
+            hops=hops,
+            answers=queue.answers[node],
+            driver=job.driver,
+        )
+        self._link(node).post(demand)
 
     def _on_leased(self, peer: Peer, leased: m.Leased) -> None:
         queue, grant = self._answered(peer, leased.number), leased.grant
         assert queue.shape is not None
-        link = self.runtime.link(grant.worker)
-        link.post(m.Granted(grant, queue.shape.resources, self.runtime.job))
-        about = (queue, link, grant.lease, peer.data.address)
-        self.add(Lease(*about, wanted=grant.wanted))
+        link = self._link(grant.worker)
+        link.post(m.Granted(grant, queue.shape.resources, self._job()))
+        self.add(
+            Lease(
+                queue=queue,
+                peer=link,
+                number=grant.lease,
+                node=peer.data.address,
+                wanted=grant.wanted,
+            )
+        )
 
     def _on_refused(self, peer: Peer, refused: m.Refused) -> None:
         queue, node = self._answered(peer, refused.number), refused.node
         if node is not None and queue.tasks:
-            self._ask(queue, node, queue.asked[node] + 1, 1)
+            self._tell_demand(queue, node, queue.asked[node] + 1, 1)
         elif node is None:
             queue.asked.clear()
             if queue.shape and (queue.shape.strategy or "")[0:1] == ("group",):
                 queue.held = True  # its bundle is gone, or moves
-                self.runtime.later(MOVES_S, partial(self._await_group, queue))
+                self._later(MOVES_S, partial(self._await_group, queue))
             else:
-                self._refuse(queue, TaskUnschedulableError(refused.why))
+                error = TaskUnschedulableError(refused.why)
+                self.fail_all(queue, fail(error))
 
-    def _refuse(self, queue: Queue, error: Exception) -> None:
-        queue.error = fail(error)
-        self.dispatch(queue)
-        queue.error = None  # a node may join
+    def fail_all(self, queue: Queue, error: m.Failed) -> None:
+        """Let the tasks fail that wait now; later ones may not."""
+        while queue.tasks:
+            task = queue.tasks.popleft()  # first: what waits for it is next
+            if task.waits:
+                self._tasks.finish(task, error)
 
     def _answered(self, peer: Peer, number: int) -> Queue:
         queue = self.queues[number]
@@ -257,8 +307,9 @@ class Leases:
         for lease in [*self.by_peer.values()]:
             if lease.node == peer.data.address:
                 lease.wanted = True
-                lease.window = CLOSED if reclaim.busy else lease.window
-                self._rest(lease)
+                if reclaim.busy:
+                    lease.window.close()
+                self._return_if_idle(lease)
 
     # ---- workers ----
 
@@ -268,34 +319,31 @@ class Leases:
         task = lease.inflight.pop(id, None) if lease is not None else None
         if task is not None and lease is not None:
             lease.done += 1
-            slow = lease.window != ALL and self._adapt(lease)
+            slow = not lease.window.is_fixed and self._adapt(lease)
             if type(results) is m.Failed and task.wants_retry(results):
                 task.count_retry()
                 log.debug("task %s() is retried: it raised", task.name)
                 lease.queue.tasks.append(task)
             else:
-                self.runtime.tasks.finish(task, results)
+                self._tasks.finish(task, results)
             if lease.queue.tasks:
-                if slow and lease.queue.asked and lease.window == USED_UP:
-                    lease.window = 1  # who was asked in time has no room
+                if slow and lease.queue.asked:
+                    lease.window.reopen()  # who was asked has no room
                 self.dispatch(lease.queue)
             if not lease.inflight:
-                self._rest(lease)
+                self._return_if_idle(lease)
 
     def _adapt(self, lease: Lease) -> bool:
+        """Adapt the window to an answer; return whether it was slow."""
         now = machine.monotonic()
-        took, lease.last = now - lease.last, now
-        if took < QUICK_S:
-            lease.window = min(2 * lease.window, MAX_WINDOW)
-        elif took > SLOW_S:
-            lease.window = min(lease.window, 1)
-        return took > SLOW_S
+        took_s, lease.last = now - lease.last, now
+        return lease.window.answered(took_s)
 
     def _on_returned(self, peer: Peer, returned: m.Returned) -> None:
         lease = self.by_peer.get(peer)
         if lease is None:
             return
-        lease.window = min(lease.window, 1)
+        lease.window.shrink()
         under_way, ids = lease.inflight, returned.ids
         back = [under_way.pop(id) for id in ids if id in under_way]
         lease.queue.tasks.extendleft(reversed(back))
@@ -309,28 +357,28 @@ class Leases:
             return
         lease.done += 1  # that it began is counted, too
         if task.cancelled:
-            self.runtime.tasks.finish(task, self.runtime.tasks.cancelled(task))
+            self._tasks.finish(task, cancelled(task))
         else:
-            self.runtime.tasks.wait_again(task, number, place)
+            self._tasks.wait_again(task, number, place)
         self.dispatch(lease.queue)
-        self._rest(lease)
+        self._return_if_idle(lease)
 
     # ---- the end of a lease ----
 
-    def _rest(self, lease: Lease) -> None:
+    def _return_if_idle(self, lease: Lease) -> None:
         """Give a lease back that has no task, if it may not get one soon."""
         is_mine = self.by_peer.get(lease.peer) is lease
         if lease.inflight or lease.node is None or not is_mine:
             return
-        over = lease.wanted or lease.window <= 0
+        over = lease.wanted or not lease.window.room
         if over or lease.last <= machine.monotonic() - IDLE_S:
             self._forget(lease)
             self.resting.append(lease)
-            if not self.runtime.waits:  # or else: who goes on goes first
+            if not self.waits:  # or else: who goes on goes first
                 self.give_back()
         elif not self._sweeping:
             self._sweeping = True
-            self.runtime.later(IDLE_S, self._sweep)
+            self._later(IDLE_S, self._sweep)
 
     def give_back(self) -> None:
         """Release what rests. Lock held, or nobody else's turn.
@@ -347,19 +395,20 @@ class Leases:
         for lease in [*self.by_peer.values()]:
             idle = not lease.inflight and not lease.queue.tasks
             if at_once and idle and lease.node is not None:
-                lease.window = CLOSED
-            self._rest(lease)
+                lease.window.close()
+            self._return_if_idle(lease)
 
     def add(self, lease: Lease) -> None:
         """A worker is ours, for the tasks of a queue."""
+        lease.last = machine.monotonic()
         lease.queue.leases.append(lease)
         self.by_peer[lease.peer] = lease
         self.dispatch(lease.queue)
-        self._rest(lease)
+        self._return_if_idle(lease)
 
     def _release(self, lease: Lease) -> None:
         if lease.node is not None:
-            node = self.runtime.link(lease.node)
+            node = self._link(lease.node)
             why = m.LOST if lease.lost else ""
             node.post(m.Release(lease.number, why, at_once=lease.lost))
 
@@ -373,16 +422,17 @@ class Leases:
         self.defined.pop(peer, None)
         lease = self.by_peer.get(peer)
         if lease is not None:
-            lease.window, lease.lost = CLOSED, True
-            for told in lease.then:
+            lease.window.close()
+            lease.lost = True
+            for told in lease.on_link_closed:
                 told()
-            if not lease.then:
+            if not lease.on_link_closed:
                 self._release(lease)  # the node tells how it died
         self.node_lost(peer.data.address)
 
     def node_lost(self, address: Address) -> None:
         """No worker of that node answers any more."""
-        here = self.runtime.node.data.address
+        here = self._home()
         for queue in self.queues:
             if queue.home == address:
                 queue.home = here
@@ -396,8 +446,8 @@ class Leases:
         number, why, begun = died
         for ours in [*self.by_peer.values()]:
             if (ours.node, ours.number) == (peer.data.address, number):
-                ours.window = CLOSED
-                ours.then.append(partial(self.end, ours, why, begun))
+                ours.window.close()
+                ours.on_link_closed.append(partial(self.end, ours, why, begun))
                 if ours.lost:
                     self.end(ours, why, begun)
 
@@ -406,5 +456,5 @@ class Leases:
         how = why.partition("; its last output")[0]
         log.debug("the worker at %s is gone: %s", lease.peer.name, how)
         self._forget(lease)
-        self.runtime.tasks.interrupted(lease, why, begun)
+        self._tasks.interrupted(lease, why, begun)
         self.dispatch(lease.queue)

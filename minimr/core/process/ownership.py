@@ -22,12 +22,19 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minimr.core import messages as m
-from minimr.core.process.refs import Entry, ObjectRef, released
+from minimr.core.process.records import (
+    Ask,
+    Entry,
+    Link,
+    ObjectRef,
+    References,
+    Task,
+)
 from minimr.core.process.unhandled_errors import Unhandled, look
 from minimr.core.serialization import fail
 from minimr.exceptions import (
@@ -40,22 +47,41 @@ from minimr.net.endpoint import NOBODY
 from minimr.net.messages import GONE, Handler, Reply
 from minimr.net.peer import Peer
 
-if TYPE_CHECKING:
-    from minimr.core.process.runtime import Runtime
-    from minimr.core.process.tasks import Task
-
 
 class Objects:
     """The table of all objects that this process owns or has borrowed.
 
-    Runs in: driver and worker. All methods: with the runtime's lock held.
+    Runs in: driver and worker. All methods: with the process's lock held.
+
+    Args:
+        links: {address: the link to it}; `link` makes one.
+        soon: makes calls, and those that they lead to after them.
+        resubmit: runs a task again.
+        unneeded: is told when nobody has a result of a task any more.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
+    def __init__(
+        self,
+        references: References,
+        unhandled: Unhandled,
+        *,
+        links: Mapping[Address, Peer],
+        link: Link,
+        ask: Ask,
+        soon: Callable[..., None],
+        resubmit: Callable[[Task], None],
+        unneeded: Callable[[Task], None],
+    ) -> None:
+        self.references = references
+        self.unhandled = unhandled
+        self._links = links
+        self._link = link
+        self._ask = ask
+        self._soon = soon
+        self._resubmit = resubmit
+        self._unneeded = unneeded
         self.table: dict[bytes, Entry] = {}
         self.failures = 0  # values that were errors
-        self.unhandled = Unhandled(runtime)
         self.to_borrow: defaultdict[Address, list[bytes]] = defaultdict(list)
         self.registering: set[int] = set()  # questions to owners under way
         self._numbers = itertools.count()  # of them
@@ -64,25 +90,37 @@ class Objects:
 
     def new(self, id: bytes, task: Task | None) -> ObjectRef:
         """Own a new object."""
-        entry = self.table[id] = Entry(id, None, task)
+        entry = self.table[id] = Entry(id, None, task, self.references)
         return ObjectRef(entry)
 
     def ref(self, id: bytes, owner: Address) -> ObjectRef:
         """Make the reference that was sent to us."""
         entry = self.table.get(id)
         if entry is None:
-            mine = owner == self.runtime.address
-            entry = self.table[id] = Entry(id, None if mine else owner, None)
-            if mine:  # its last reference was on its way: too late
+            entry = self.table[id] = Entry(id, owner, None, self.references)
+            if owner == self.references.address:
+                entry.owner = None
                 lost = ObjectLostError(f"object {id.hex()} was freed")
-                entry.value = fail(lost)
+                entry.value = fail(lost)  # its last reference came too late
             else:
                 self.to_borrow[owner].append(id)
         return ObjectRef(entry)
 
-    def name(self, ref: ObjectRef) -> m.Name:
-        """Say a reference so that another process understands it."""
-        return (ref.entry.id, ref.entry.owner or self.runtime.address)
+    def received(self, name: m.Name, value: m.Value) -> Entry:
+        """Return the entry of an argument that somebody keeps for us."""
+        id, owner = name
+        mine = owner == self.references.address
+        known = self.table.get(id) if mine else None
+        return known or Entry(id, owner, None, self.references, value)
+
+    def to_wire(self, ref: ObjectRef) -> m.Name:
+        """Return a reference as another process understands it."""
+        return (ref.entry.id, ref.entry.owner or self.references.address)
+
+    def inputs(self, task: Task) -> tuple[tuple[m.Name, Any], ...]:
+        """Return the arguments of a task as they are sent along."""
+        name = self.to_wire
+        return tuple((name(ref), ref.entry.value) for ref in task.refs)
 
     # ---- values ----
 
@@ -95,7 +133,7 @@ class Objects:
             self._note(entry, value)
         if entry.waiters:
             waiters, entry.waiters = entry.waiters, None
-            self.runtime.soon(*(partial(waiter, entry) for waiter in waiters))
+            self._soon(*(partial(waiter, entry) for waiter in waiters))
 
     def _note(self, entry: Entry, value: m.Value) -> None:
         """Count what a value contains, or an error that somebody has."""
@@ -139,8 +177,8 @@ class Objects:
             self.fulfil(entry, value)
 
         entry.asked = True
-        owner = self.runtime.link(entry.owner)
-        self.runtime.ask(owner, answered, m.Locate(entry.id, missing_at))
+        owner = self._link(entry.owner)
+        self._ask(owner, answered, m.Locate(entry.id, missing_at))
 
     # ---- what is lost ----
 
@@ -181,7 +219,7 @@ class Objects:
         else:
             if not task.waits:
                 task.waits = True
-                self.runtime.soon(partial(self._rerun, task))
+                self._soon(partial(self._rerun, task))
             return
         self.fulfil(entry, fail(error))
 
@@ -189,14 +227,14 @@ class Objects:
         task.count_retry()
         task.ready = False
         task.refs = [ObjectRef(entry) for entry in task.inputs]
-        for id in self.runtime.tasks.outcome(task):
+        for id in task.result_ids():
             other = self.table.get(id)
             if other is not None and _is_lost(other):
                 other.value = None
         for entry in task.inputs:
             if entry.owner is None:  # it may have been out of reach
                 self.table[entry.id] = entry
-        self.runtime.tasks.submit(task)
+        self._resubmit(task)
 
     # ---- the owner's side of borrowing ----
 
@@ -270,8 +308,7 @@ class Objects:
             number = next(self._numbers)
             self.registering.add(number)
             answered = partial(self._registered, number)
-            link = self.runtime.link(owner)
-            self.runtime.ask(link, answered, m.Borrow(ids))
+            self._ask(self._link(owner), answered, m.Borrow(ids))
 
     def _registered(self, number: int, _: Any) -> None:
         self.registering.discard(number)
@@ -304,20 +341,20 @@ class Objects:
     def drain(self) -> None:
         """Count the references that have come, and those that have gone."""
         self.register()
+        released = self.references.released
         while released:
             entry = released.popleft()
             entry.handles -= 1
             self._drop_unused(entry)
 
     def _drop_unused(self, entry: Entry) -> None:
-        mine = self.table.get(entry.id) is entry  # not of an earlier runtime
-        if entry.handles > 0 or entry.borrowers or not mine:
+        is_known = self.table.get(entry.id) is entry  # or was dropped before
+        if entry.handles > 0 or entry.borrowers or not is_known:
             return
         del self.table[entry.id]
         if entry.owner is not None:
-            if entry.owner in self.runtime.links:
-                link = self.runtime.link(entry.owner)
-                link.post(m.Unborrow([entry.id]))
+            if entry.owner in self._links:
+                self._link(entry.owner).post(m.Unborrow([entry.id]))
             return
         if isinstance(entry.value, m.Stored):
             self.free(entry.id, entry.value.places)
@@ -326,12 +363,11 @@ class Objects:
             self.unhandled.let_go(entry.value)
         entry.contained = None
         if entry.task is not None:
-            self.runtime.actors.unreachable(entry.task)
-            if entry.task.returns < -1:
-                self.runtime.tasks.taken(entry.task)
+            self._unneeded(entry.task)
 
     def close(self) -> None:
         """Leave nothing behind that a reference of this session gives."""
+        self.references.close()
         text = "the reference is of an earlier init(): its object is gone"
         for entry in self.table.values():
             entry.value, entry.owner = fail(ValueError(text)), NOBODY.address
@@ -340,7 +376,7 @@ class Objects:
     def free(self, id: bytes, places: Sequence[Address]) -> None:
         """Let stores forget a value."""
         for place in places:
-            self.runtime.link(place).post(m.Free([id]))
+            self._link(place).post(m.Free([id]))
 
 
 def _is_lost(entry: Entry) -> bool:

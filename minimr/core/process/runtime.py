@@ -1,11 +1,16 @@
 """One process of a program: what driver and worker have in common.
 
-    api ──> Runtime ──┬── objects       what references stand for
-                      ├── values        put, get, wait
-                      ├── tasks         inputs and results of tasks
-                      ├── leases        workers for them
-                      ├── actors        actors for calls
-                      └── pump          who reads the sockets
+    api ──> Values ─────────────────> Objects    what references stand for
+            put, get, wait               ^
+    api ──> Tasks ───────────────────────┤       inputs and results
+              ^  enqueue                 │
+              └── Leases <── Cancels     │       workers for tasks
+                    ^                    │
+    api ──> Actors ─┴────────────────────┘       workers that are actors
+
+An arrow: knows it. What a part tells one that knows it, as `enqueue`, and
+what it needs of the process, as `link` and `ask`, are functions that it is
+given here. The pump says who reads the sockets.
 
 Rule: state changes under `lock`; nothing is sent or awaited under it.
 """
@@ -13,30 +18,27 @@ Rule: state changes under `lock`; nothing is sent or awaited under it.
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import os
 import sys
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from minimr.core import messages as m
 from minimr.core import prints
+from minimr.core.process import explain
 from minimr.core.process.actor_calls import Actors
-from minimr.core.process.explain import complain, task_rows
+from minimr.core.process.cancels import Cancels
 from minimr.core.process.get_put_wait import GRACE_S, Values
 from minimr.core.process.leases import Leases
 from minimr.core.process.ownership import Objects
-from minimr.core.process.refs import (
-    Entry,
-    ObjectRef,
-    escaped,
-    released,
-    wake_up,
-)
+from minimr.core.process.records import Entry, References, Task
 from minimr.core.process.tasks import Tasks
+from minimr.core.process.unhandled_errors import Unhandled
 from minimr.core.serialization import fail
 from minimr.exceptions import LocalRayletDiedError, RayError, RaySystemError
 from minimr.net.channel import Address
@@ -48,9 +50,12 @@ from minimr.system import machine
 
 SPIN_S = 0.0001  # before a wait sleeps
 PATIENCE_S = 10.0  # a wait that takes longer may have to be explained
+NODES_S = 1.0  # the explanation waits for what nodes have so long at most
 ATTACH_TIMEOUT_S = 30
 LAST_EVENTS_S = 1.0  # the timeline does for what has just run
 LAST_PRINTS_S = 1.0  # a program that ends waits for them so long at most
+
+log = logging.getLogger(__name__)
 
 
 class Running(NamedTuple):
@@ -62,56 +67,20 @@ class Running(NamedTuple):
 
 
 running: ContextVar[Running | None] = ContextVar("running", default=None)
-_current: Runtime | None = None
-_watches_forks = False
 
 
-def current() -> Runtime:
-    """Give the runtime of this process.
+@dataclass
+class Duty:
+    """What a worker is there for at the moment; a driver has none."""
 
-    Raises:
-        RaySystemError: `init` was not called.
-        LocalRayletDiedError: its node, or the head, is gone.
-    """
-    if _current is None:
-        raise RaySystemError("minimr is not initialised: call init() first")
-    if _current.lost:
-        raise _current.error()
-    return _current
-
-
-def set_current(runtime: Runtime | None) -> None:
-    """Make a runtime the one of this process, and not of its forks."""
-    global _current, _watches_forks
-    if not _watches_forks:
-        _watches_forks = True
-        os.register_at_fork(after_in_child=_forked)
-    _current = runtime
-    wake_up[:] = [runtime.pump.nudge] if runtime is not None else []
-    escaped.clear()
-
-
-def _forked() -> None:
-    """Be no part of the cluster. Runs in: a fork of this process.
-
-    A connection that it kept open would hide the end of its parent. Locks
-    may be held for ever here: none is taken.
-    """
-    if _current is not None:
-        _current.forked = True
-        _current.lost = RaySystemError(
-            f"process {machine.pid()} was forked by one that had called "
-            "init(), and is no part of its cluster. Submit tasks there; or "
-            "call shutdown() and init() here, to have a cluster of its own"
-        )
-        _current.hub.abandon()
-
-
-def revive(id: bytes, owner: Address) -> ObjectRef:
-    """Make a reference that was pickled by another process."""
-    runtime = current()
-    with runtime.lock:
-        return runtime.objects.ref(id, owner)
+    hold: m.Amounts = ()  # what its lease holds
+    gpus: tuple[int | str, ...] = ()
+    # Its placement group, as in `m.Grant`.
+    group: tuple[str, bool] | None = None
+    spec: m.ActorSpec | None = None  # of the actor that it is
+    restarts: int = 0  # of that
+    cancelled: set[bytes] = field(default_factory=set)  # tasks that run
+    leave: Callable[[], None] = lambda: None  # end the actor after this call
 
 
 class Runtime(Endpoint):
@@ -121,36 +90,92 @@ class Runtime(Endpoint):
     welcome: m.Welcome
     job: m.Job
     env: m.Environment = ()  # of a worker
-    # Of a worker: its placement group, as in `m.Grant`.
-    group: tuple[str, bool] | None = None
 
     def __init__(self, kind: str, token: bytes, host: str) -> None:
         super().__init__(kind, token, (host, 0))
         self.urgent = False  # something was posted that should not wait
         self.forked = False  # this is a copy, in a child of its process
         self.lost: RayError | None = None  # why we are cut off, if we are
-        self.objects = Objects(self)
-        self.values = Values(self)
-        self.tasks = Tasks(self)
-        self.leases = Leases(self)
-        self.actors = Actors(self)
-        self.pump = Pump(self._step, self.hub.wake)
-        self.unpinned: deque[bytes] = deque()  # filled by the collector
+        self.duty = Duty()
         # A worker's task that waits gives its CPU back meanwhile, or not.
         self.blocked: Callable[[bool], AbstractContextManager[Any]]
         self.blocked = nullcontext
-        self.waits = False  # and has given its CPU back
+        self.at_end: Callable[[], None] = lambda: None  # after `close`
         self._counter = itertools.count(1)
         self._dead_nodes: set[Address] = set()
-        for part in (self.objects, self.tasks, self.leases, self.actors):
-            self.serve(*part.handlers())
+        self.pump = Pump(self._step, self.hub.wake)
+        self._wire()
         self.serve(
             m.View.to(self._on_view),
             m.Print.to(self._on_print),
             m.NodeEnds.to(self._on_node_ends),
             m.Inspect.to(self._on_inspect),
         )
+
+    def _wire(self) -> None:
+        """Make the parts, and give each what it uses."""
+        wake_up, link, ask = self.pump.nudge, self.link, self.ask
+        self.references = References(self.address, wake_up)
+        self.objects = Objects(
+            self.references,
+            Unhandled(self.say),
+            links=self.links,
+            link=link,
+            ask=ask,
+            soon=self.soon,
+            resubmit=lambda task: self.tasks.submit(task),
+            unneeded=self._unneeded,
+        )
+        self.tasks = Tasks(
+            self.objects,
+            links=self.links,
+            enqueue=lambda task: self.leases.enqueue(task),
+            say=self.say,
+        )
+        self.leases = Leases(
+            self.tasks,
+            link=link,
+            ask=ask,
+            later=self.later,
+            head=self.head,
+            home=lambda: self.home,
+            job=lambda: self.job,
+            hurry=self.hurry,
+        )
+        self.actors = Actors(
+            self.tasks,
+            self.leases,
+            link=link,
+            ask=ask,
+            head=self.head,
+            hurry=self.hurry,
+            say=self.say,
+        )
+        self.cancels = Cancels(
+            self.tasks, self.leases, link=link, later=self.later
+        )
+        self.values = Values(
+            self.objects,
+            lock=self.lock,
+            node=lambda: self.node,
+            ask=ask,
+            call=self.call,
+            wait_for=self.wait_for,
+            flush=self.hub.flush,
+            wake_up=wake_up,
+            new_id=self.new_id,
+            error=self.error,
+        )
+        for part in (
+            self.objects, self.tasks, self.leases, self.actors, self.cancels
+        ):  # fmt: skip
+            self.serve(*part.handlers())
         self.left += [self.objects.left, self.leases.left]
+
+    def _unneeded(self, task: Task) -> None:
+        """Nobody has a result of a task any more."""
+        self.actors.unneeded(task)
+        self.leases.tell_taken(task)
 
     def attach(self, address: Address) -> None:
         """Join a node. Blocks: until it has answered."""
@@ -160,7 +185,7 @@ class Runtime(Endpoint):
         if not isinstance(welcome, m.Welcome):
             raise RaySystemError(f"the node did not take us: {welcome}")
         self.welcome = welcome
-        self.values.arena = machine.map_memory_of(*welcome.arena)
+        self.values.open(*welcome.arena)
 
     def join(self, job: m.Job) -> None:
         """See modules and files as the driver of a job. Runs in: worker."""
@@ -175,8 +200,9 @@ class Runtime(Endpoint):
         return self.link(self.welcome.head)
 
     def _step(self, timeout_s: float | None) -> None:
-        if released or self.objects.to_borrow or self.unpinned:
-            self.drain()
+        gone = self.references.released or self.values.unpinned
+        if gone or self.objects.to_borrow:
+            self.values.drain()
         if self.leases.resting:
             with self.lock:
                 self.leases.give_back()
@@ -184,11 +210,9 @@ class Runtime(Endpoint):
         self.hub.selector.spin_s = 0.0 if self.pump.in_background else SPIN_S
         self.step(timeout_s)
 
-    def drain(self) -> None:
-        """Count references that have come or gone, and arrays gone."""
-        with self.lock:
-            self.objects.drain()
-            self.values.unpin()
+    def hurry(self) -> None:
+        """Have sent at once what was posted: see `flush`."""
+        self.urgent = True
 
     def flush(self) -> None:
         """Send what should not wait. Lock not held."""
@@ -233,7 +257,8 @@ class Runtime(Endpoint):
 
     def _on_view(self, peer: Peer, view: m.View) -> None:
         alive = {node.address for node in view.nodes if node.alive}
-        for address in {node.address for node in view.nodes} - alive:
+        known = [node.address for node in view.nodes]
+        for address in [place for place in known if place not in alive]:
             if address not in self._dead_nodes and self.kind == "driver":
                 text = "the node at {}:{} has died; what was there is lost"
                 self.say(text.format(*address))
@@ -257,7 +282,10 @@ class Runtime(Endpoint):
 
     def inspect(self, what: str) -> list[dict[str, Any]]:
         """Return a row for each thing of ours: "tasks". Lock held."""
-        return task_rows(self) if what == "tasks" else []
+        if what != "tasks":
+            return []
+        live = self.tasks.live.values()
+        return explain.task_rows(live, self.actors.queues)
 
     def call(
         self,
@@ -283,8 +311,7 @@ class Runtime(Endpoint):
     def ask_head(self, question: Question[R]) -> R | Gone:
         """Ask the control store. Blocks: until it answers."""
         with self.lock:
-            if released:  # it hears first which actors have no handle left
-                self.objects.drain()
+            self.objects.drain()  # it hears first which actors are unneeded
             head = self.head()
         return self.call(head, question)
 
@@ -331,9 +358,20 @@ class Runtime(Endpoint):
             while until > machine.monotonic() + patience:
                 if self.pump.wait(ready, patience):
                     return True
-                complain(self, entries, machine.monotonic() - begin)
+                self._complain(entries, machine.monotonic() - begin)
                 patience *= 2
             return self.pump.wait(ready, until - machine.monotonic())
+
+    def _complain(self, entries: Sequence[Entry], waited_s: float) -> None:
+        """Warn that a program waits while nothing of it runs."""
+        with self.lock:
+            leases = self.leases.by_peer.values()
+            text, head = explain.stuck(entries, leases), self.head()
+        if text is not None:
+            nodes = self.call(head, m.Query("nodes"), NODES_S)
+            free = explain.free(nodes if type(nodes) is list else [])
+            what = "waited for %.0f s, and nothing of this program runs: %s."
+            log.warning(f"{what} Free: %s", waited_s, text, free)
 
     def events(self) -> Any:
         """Return what has run by now. Blocks: until the head answers.
@@ -351,6 +389,7 @@ class Runtime(Endpoint):
 
     def show_last_prints(self) -> None:
         """Show what workers have printed by now. Blocks: a moment."""
+        self.references.escaped.clear()  # nobody here unpickles them now
         with self.lock:
             self.objects.drain()
             self.objects.unhandled.at_the_end()
@@ -365,3 +404,18 @@ class Runtime(Endpoint):
         self.hub.close()
         self.objects.close()
         self.values.close()
+        self.at_end()
+
+    def leave_to_parent(self) -> None:
+        """Be no part of the cluster. Runs in: a fork of this process.
+
+        A connection that it kept open would hide the end of its parent.
+        Locks may be held for ever here: none is taken.
+        """
+        self.forked = True
+        self.lost = RaySystemError(
+            f"process {machine.pid()} was forked by one that had called "
+            "init(), and is no part of its cluster. Submit tasks there; or "
+            "call shutdown() and init() here, to have a cluster of its own"
+        )
+        self.hub.abandon()

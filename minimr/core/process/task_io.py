@@ -21,9 +21,8 @@ import cloudpickle
 
 from minimr.core import messages as m
 from minimr.core import prints, serialization
-from minimr.core.process.refs import Entry
+from minimr.core.process.records import FIRST, Entry, object_id
 from minimr.core.process.runtime import Runtime
-from minimr.core.process.tasks import FIRST, object_id
 from minimr.core.serialization import Slot, fail
 from minimr.exceptions import (
     AsyncioActorExit,
@@ -125,23 +124,19 @@ class Results:
                 if type(arg) is Slot:
                     kwargs[key] = values[arg.number]
         if self.runtime.objects.to_borrow:
-            self.runtime.drain()
+            self.runtime.values.drain()
         return args, kwargs
 
     def _values(self, deps: Any, waits: bool) -> list[Any]:
-        runtime, entries = self.runtime, []
-        lost: list[tuple[Entry, Address | None]] = []
-        for (id, owner), value in deps:
-            mine = owner == runtime.address
-            known = runtime.objects.table.get(id) if mine else None
-            # Not in the table: who sent the task keeps it for us.
-            entries.append(known or Entry(id, owner, None, value))
+        values, received = self.runtime.values, self.runtime.objects.received
+        entries = [received(name, value) for name, value in deps]
         if waits:
-            return runtime.values.fetch(entries, None)
-        values = runtime.values.fetch(entries, None, lost)
+            return values.fetch(entries, None)
+        lost: list[tuple[Entry, Address | None]] = []
+        found = values.fetch(entries, None, lost)
         for entry, place in lost:
             raise ArgumentLost(entries.index(entry), place)
-        return values
+        return found
 
     def reply(
         self,

@@ -20,7 +20,8 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from minimr.core.messages import Failed
 from minimr.exceptions import (
@@ -30,9 +31,6 @@ from minimr.exceptions import (
     TaskUnschedulableError,
     WorkerCrashedError,
 )
-
-if TYPE_CHECKING:
-    from minimr.core.process.runtime import Runtime
 
 CONSTRUCTOR = "the actor's constructor raised"
 IGNORE = "RAY_IGNORE_UNHANDLED_ERRORS"  # Ray's name
@@ -52,11 +50,14 @@ def look(value: Any) -> None:
 class Unhandled:
     """The errors of this process that nobody has looked at yet.
 
-    Methods: with the runtime's lock held.
+    Methods: with the process's lock held.
+
+    Args:
+        say: tells the user.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
         self._held: dict[Failed, int] = {}  # {error: how many have it}
 
     def hold(self, failed: Failed) -> None:
@@ -79,7 +80,7 @@ class Unhandled:
         text = _news(failed)
         if text:
             head = f"Unhandled error (suppress with '{IGNORE}=1')"
-            self.runtime.say(f"{head}: {text}")
+            self._say(f"{head}: {text}")
 
     def at_the_end(self) -> None:
         """Say what nobody has looked at, though they could have.
@@ -94,7 +95,7 @@ class Unhandled:
             self.say(failed)
         if len(left) > MOST_AT_THE_END and IGNORE not in os.environ:
             more = len(left) - MOST_AT_THE_END
-            self.runtime.say(f"... and {more} more unhandled errors")
+            self._say(f"... and {more} more unhandled errors")
 
 
 def _news(failed: Failed) -> str:

@@ -34,7 +34,8 @@ from typing import Any, NamedTuple
 
 from minimr.interface.mapreduce import JobError
 from minimr.net.channel import Address, reachable
-from minimr.net.hub import Hub, Left, Posted, Received
+from minimr.net.events import Left, Posted, Received
+from minimr.net.hub import Hub
 from minimr.net.peer import Peer
 from minimr.sockets.cluster.local_workers import Ended, Processes
 from minimr.sockets.cluster.messages import (

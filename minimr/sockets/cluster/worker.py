@@ -32,7 +32,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from minimr.net.channel import Address, connect, parse_address
-from minimr.net.hub import Hub, Left, Posted, Received
+from minimr.net.events import Left, Posted, Received
+from minimr.net.hub import Hub
 from minimr.net.peer import Peer
 from minimr.net.token import load_token
 from minimr.sockets.cluster.errors import remote_error

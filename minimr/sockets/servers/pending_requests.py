@@ -16,7 +16,8 @@ from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 from minimr.interface.parameter_server import ParameterServerError
-from minimr.net.hub import Hub, Joined, Left, Received
+from minimr.net.events import Joined, Left, Received
+from minimr.net.hub import Hub
 from minimr.net.peer import Peer
 from minimr.sockets.servers import messages as m
 from minimr.sockets.servers.client_connections import allocate

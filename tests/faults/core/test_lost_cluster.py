@@ -16,7 +16,7 @@ import pytest
 
 import minimr as ray
 from minimr.cluster_utils import Cluster
-from minimr.core.api import session
+from minimr.core.process.current import find
 from minimr.exceptions import LocalRayletDiedError
 from tests.faults.core.cluster import Nodes, T, eventually, until_there_are
 
@@ -36,8 +36,8 @@ class Sleeper:
 def own_node() -> Iterator[int]:
     """Be the driver of a node that it has started; give its process id."""
     ray.init(num_cpus=2, address="local", log_to_driver=False)
-    assert session._node is not None
-    yield session._node.pid
+    (node,) = ray.nodes()
+    yield node["pid"]
     ray.shutdown()
 
 
@@ -82,7 +82,7 @@ def test_every_later_verb_says_that_the_node_is_gone(own_node: int) -> None:
     actor, ref = Sleeper.remote(), nap.remote()
     far = ray.put(np.zeros(10**6))
     os.kill(own_node, signal.SIGKILL)
-    eventually(lambda: session.runtimes._current.lost)
+    eventually(lambda: find().lost)
     verbs: list[Callable[[], Any]] = [
         nap.remote,
         Sleeper.remote,
@@ -130,7 +130,7 @@ def test_the_end_of_another_node_is_not_ours(graceful: bool) -> None:
 PROGRAM = """
 import os, signal, time
 import minimr as ray
-from minimr.core.api import session
+from minimr.core.process.current import find
 
 ray.init(num_cpus=1, address="local")
 

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from minimr.core import messages as m
 from minimr.core.process.ownership import Objects
+from tests.unit.core.owner import Net
 
 OWNER, OTHER = ("127.0.0.1", 1), ("127.0.0.1", 2)
 
 
-class Runtime:
-    """Keeps the questions to owners, until the test answers them."""
+class Borrower(Net):
+    """Answers for the owners of references."""
 
-    address = ("127.0.0.1", 0)
-
-    def __init__(self) -> None:
-        self.asked: dict[Any, Callable[[Any], None]] = {}
-
-    def link(self, address: Any) -> Any:
-        return address
-
-    def ask(self, peer: Any, answered: Any, question: Any) -> None:
-        assert type(question) is m.Borrow
-        self.asked[(peer, *question.ids)] = answered
+    def registered(self, owner: Any, id: bytes) -> None:
+        """The owner knows that we have a reference."""
+        for place, question, reply in self.asked:
+            if (place, question) == (owner, m.Borrow([id])):
+                reply(None)
 
 
 @pytest.fixture
-def runtime() -> Runtime:
-    return Runtime()
+def borrower() -> Borrower:
+    return Borrower()
 
 
 @pytest.fixture
-def objects(runtime: Runtime) -> Objects:
-    fake: Any = runtime
-    return Objects(fake)
+def objects(borrower: Borrower) -> Objects:
+    return borrower.objects()
 
 
 def two_that_wait(objects: Objects) -> tuple[list[Any], list[str]]:
@@ -57,23 +50,23 @@ def test_nothing_to_register_is_not_waited_for(objects: Objects) -> None:
 
 
 def test_later_references_are_not_waited_for(
-    runtime: Runtime, objects: Objects
+    borrower: Borrower, objects: Objects
 ) -> None:
     kept, called = two_that_wait(objects)
     assert called == []
-    runtime.asked[OWNER, b"a"](None)
+    borrower.registered(OWNER, b"a")
     assert called == ["a"]
-    runtime.asked[OTHER, b"b"](None)
+    borrower.registered(OTHER, b"b")
     assert called == ["a", "b"]
     assert len(kept) == 2
 
 
 def test_what_waits_keeps_its_order_whoever_answers_first(
-    runtime: Runtime, objects: Objects
+    borrower: Borrower, objects: Objects
 ) -> None:
     kept, called = two_that_wait(objects)
-    runtime.asked[OTHER, b"b"](None)  # "b" waits for both
+    borrower.registered(OTHER, b"b")  # "b" waits for both
     assert called == []
-    runtime.asked[OWNER, b"a"](None)
+    borrower.registered(OWNER, b"a")
     assert called == ["a", "b"]
     assert len(kept) == 2

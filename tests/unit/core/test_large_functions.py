@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import minimr as ray
-from minimr.core.api import remote
-from minimr.core.process.runtime import Runtime
+from minimr.core.api import calls, remote
+from minimr.core.process.runtime import Duty, Runtime
 
 
 def capturing(size: int) -> Any:
@@ -16,9 +16,7 @@ def capturing(size: int) -> Any:
     return ray.remote(lambda: len(data))
 
 
-@pytest.mark.parametrize(
-    ("size", "told"), [(1000, 0), (remote.LARGE_BYTES, 1)]
-)
+@pytest.mark.parametrize(("size", "told"), [(1000, 0), (calls.LARGE_BYTES, 1)])
 def test_a_large_function_is_warned_of_once(
     size: int,
     told: int,
@@ -26,6 +24,7 @@ def test_a_large_function_is_warned_of_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     runtime: Any = object.__new__(Runtime)
+    runtime.duty = Duty()
     monkeypatch.setattr(remote, "session", lambda: runtime)
     monkeypatch.setattr(remote.RemoteFunction, "_submit", lambda *_: None)
     function = capturing(size)
@@ -37,6 +36,6 @@ def test_a_large_function_is_warned_of_once(
 
 
 def test_a_large_class_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    large = type("Large", (), {"data": b"x" * remote.LARGE_BYTES})
-    remote.pickle_code(large, "Large")
+    large = type("Large", (), {"data": b"x" * calls.LARGE_BYTES})
+    calls.pickle_code(large, "Large")
     assert "Large() takes 10 MB" in caplog.text

@@ -9,7 +9,7 @@ import pytest
 import minimr
 import minimr.util
 from minimr.core.api.left_out import LEFT_OUT
-from minimr.core.process.refs import Entry, ObjectRef
+from minimr.core.process.records import Entry, ObjectRef, References
 
 METHODS = [name for name in LEFT_OUT if ".RuntimeContext." in name]
 
@@ -39,7 +39,7 @@ def test_a_method_that_is_left_out_says_so(name: str) -> None:
 
 
 def test_a_reference_says_what_it_has() -> None:
-    ref = ObjectRef(Entry(b"id", None, None))
+    ref = ObjectRef(Entry(b"id", None, None, References(("127.0.0.1", 1))))
     assert not hasattr(ref, "job_id")
     assert not ref.is_nil()
     with pytest.raises(AttributeError, match=r"no 'job_id' in .* task_id\(\)"):

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 import minimr as ray
-from minimr.core.api import session, spawn
+from minimr.core.api import spawn
+from minimr.core.process import current
 from minimr.exceptions import ActorDiedError, RayTaskError
 
 
 @pytest.fixture(autouse=True)
 def local_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     """Be in local mode, even if other tests have a cluster running."""
-    monkeypatch.setattr(session, "_local", None)
-    monkeypatch.setattr(session, "is_initialized", lambda: False)
+    monkeypatch.setattr(current, "_runtime", None)
     ray.init(local_mode=True)
 
 

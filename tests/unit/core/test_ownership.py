@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,61 +9,35 @@ import pytest
 
 from minimr.core import messages as m
 from minimr.core.process.ownership import Objects
-from minimr.core.process.refs import Entry, ObjectRef
-from minimr.core.process.tasks import FIRST, Task
+from minimr.core.process.records import FIRST, Entry, ObjectRef, Task
 from minimr.core.serialization import load
 from minimr.exceptions import (
     ObjectLostError,
     ObjectReconstructionFailedError,
 )
+from tests.unit.core.owner import FAR, HERE, NODE, Net
 
-HERE, OWNER = ("127.0.0.1", 0), ("127.0.0.1", 1)
-NODE, FAR = ("127.0.0.1", 2), ("127.0.0.1", 3)
+OWNER = ("127.0.0.1", 1)
 
 
-class Runtime:
-    """Notes what is posted and which tasks are run again."""
-
-    address = HERE
+class Owner(Net):
+    """Notes which tasks are run again, and whose results are unneeded."""
 
     def __init__(self) -> None:
-        self.posted: list[tuple[Any, Any]] = []
-        self.asked: list[Any] = []
+        super().__init__()
         self.submitted: list[Task] = []
-        self.links = {OWNER: None}
-        self.tasks = SimpleNamespace(
-            outcome=lambda task: [task.id + FIRST],
-            submit=self.submitted.append,
-        )
-        self.actors = SimpleNamespace(unreachable=lambda task: None)
-
-    def link(self, address: Any) -> Any:
-        return SimpleNamespace(
-            post=lambda message: self.posted.append((address, message))
-        )
-
-    def ask(self, peer: Any, answered: Any, question: Any) -> None:
-        self.asked.append(question)
-
-    def soon(self, *calls: Callable[[], None]) -> None:
-        for call in calls:
-            call()
+        self.unneeded: list[Task] = []
+        self.link(OWNER)
 
 
 @pytest.fixture
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Runtime:
-    """Count what goes here, even if other tests have a cluster running."""
-    gone: deque[Entry] = deque()
-    defaults = (gone.append, [])
-    monkeypatch.setattr(ObjectRef.__del__, "__defaults__", defaults)
-    monkeypatch.setattr("minimr.core.process.ownership.released", gone)
-    return Runtime()
+def owner() -> Owner:
+    return Owner()
 
 
 @pytest.fixture
-def objects(runtime: Runtime) -> Objects:
-    fake: Any = runtime
-    return Objects(fake)
+def objects(owner: Owner) -> Objects:
+    return owner.objects(owner.submitted.append, owner.unneeded.append)
 
 
 def stored(*places: Any) -> m.Stored:
@@ -73,9 +45,9 @@ def stored(*places: Any) -> m.Stored:
 
 
 def task(retries: int = 1, refs: tuple[ObjectRef, ...] = ()) -> Task:
-    id = b"task" + bytes([retries])
-    about = (id, "f", b"key", b"", b"", [*refs], [], 1)
-    return Task(*about, shape=m.Shape((), None, ()), retries=retries)
+    id, shape = b"task" + bytes([retries]), m.Shape((), None, ())
+    about = (id, "f", b"key", b"", b"", [*refs], [], 1, shape)
+    return Task(*about, retries=retries)
 
 
 def result(objects: Objects, made_by: Task, value: m.Value) -> ObjectRef:
@@ -92,35 +64,35 @@ def error_of(ref: ObjectRef) -> BaseException:
     return caught.value
 
 
-def freed(runtime: Runtime) -> list[tuple[Any, list[bytes]]]:
-    told = runtime.posted
-    return [(to, what.ids) for to, what in told if type(what) is m.Free]
+def freed(owner: Owner) -> list[tuple[Any, list[bytes]]]:
+    free = [each for each in owner.log if type(each[1]) is m.Free]
+    return [(to, message.ids) for to, message in free]
 
 
 # ---- what is lost ----
 
 
 def test_making_a_lost_object_again_costs_a_retry(
-    runtime: Runtime, objects: Objects
+    owner: Owner, objects: Objects
 ) -> None:
     made_by = task(retries=1)
     ref = result(objects, made_by, stored(NODE))
     objects.missing(ref.entry, NODE)
-    assert runtime.submitted == [made_by]
+    assert owner.submitted == [made_by]
     assert (made_by.retries, made_by.attempt) == (0, 1)
     made_by.waits = False
     objects.made(ref.entry.id, stored(FAR))
     objects.missing(ref.entry, FAR)
-    assert runtime.submitted == [made_by]
+    assert owner.submitted == [made_by]
     assert isinstance(error_of(ref), ObjectReconstructionFailedError)
 
 
 def test_an_object_is_not_made_again_while_a_copy_is_left(
-    runtime: Runtime, objects: Objects
+    owner: Owner, objects: Objects
 ) -> None:
     ref = result(objects, task(), stored(NODE, FAR))
     objects.missing(ref.entry, NODE)
-    assert runtime.submitted == []
+    assert owner.submitted == []
     assert ref.entry.value == stored(FAR)
 
 
@@ -177,32 +149,32 @@ def test_a_task_that_is_not_run_again_keeps_no_inputs(
 
 
 def test_an_object_is_freed_where_its_copies_are(
-    runtime: Runtime, objects: Objects
+    owner: Owner, objects: Objects
 ) -> None:
     ref = objects.new(b"put", None)
     ref.entry.value = stored(NODE, FAR)
     del ref
     objects.drain()
-    assert freed(runtime) == [(NODE, [b"put"]), (FAR, [b"put"])]
+    assert freed(owner) == [(NODE, [b"put"]), (FAR, [b"put"])]
     assert objects.table == {}
 
 
 def test_a_copy_that_comes_after_the_object_was_freed_is_freed_too(
-    runtime: Runtime, objects: Objects
+    owner: Owner, objects: Objects
 ) -> None:
     objects.copied(b"gone", FAR)
-    assert freed(runtime) == [(FAR, [b"gone"])]
+    assert freed(owner) == [(FAR, [b"gone"])]
 
 
 def test_what_was_made_for_nobody_is_freed(
-    runtime: Runtime, objects: Objects
+    owner: Owner, objects: Objects
 ) -> None:
     objects.made(b"gone", stored(NODE))
-    assert freed(runtime) == [(NODE, [b"gone"])]
+    assert freed(owner) == [(NODE, [b"gone"])]
 
 
 def test_a_borrower_that_dies_borrows_no_more(
-    runtime: Runtime, objects: Objects
+    owner: Owner, objects: Objects
 ) -> None:
     borrower: Any = SimpleNamespace(data=SimpleNamespace(process=b"one"))
     other: Any = SimpleNamespace(data=SimpleNamespace(process=b"two"))
@@ -213,22 +185,22 @@ def test_a_borrower_that_dies_borrows_no_more(
     del ref
     objects.drain()
     objects.left(borrower, "killed")
-    assert freed(runtime) == []
+    assert freed(owner) == []
     objects.left(other, "killed")
-    assert freed(runtime) == [(NODE, [b"put"])]
+    assert freed(owner) == [(NODE, [b"put"])]
 
 
 def test_a_borrower_says_that_it_has_let_go(
-    runtime: Runtime, objects: Objects
+    owner: Owner, objects: Objects
 ) -> None:
     ref, again = objects.ref(b"lent", OWNER), objects.ref(b"lent", OWNER)
     objects.drain()
     del ref
     objects.drain()
-    assert runtime.posted == []
+    assert owner.log == [(OWNER, m.Borrow([b"lent"]))]
     del again
     objects.drain()
-    assert runtime.posted == [(OWNER, m.Unborrow([b"lent"]))]
+    assert owner.log[1:] == [(OWNER, m.Unborrow([b"lent"]))]
 
 
 def test_a_reference_that_comes_too_late_is_an_error(
@@ -246,18 +218,18 @@ def test_who_asks_for_what_was_freed_is_told(objects: Objects) -> None:
 
 
 def test_what_a_value_contains_lives_as_long_as_the_value(
-    runtime: Runtime, objects: Objects
+    owner: Owner, objects: Objects
 ) -> None:
     outer, inner = objects.new(b"outer", None), objects.new(b"inner", None)
     inner.entry.value = stored(NODE)
-    objects.made(b"outer", m.Inline(b"", (), (objects.name(inner),)))
+    objects.made(b"outer", m.Inline(b"", (), (objects.to_wire(inner),)))
     del inner
     objects.drain()
-    assert freed(runtime) == []
+    assert freed(owner) == []
     del outer
     objects.drain()  # counts the outer one down
     objects.drain()
-    assert freed(runtime) == [(NODE, [b"inner"])]
+    assert freed(owner) == [(NODE, [b"inner"])]
 
 
 def test_a_session_that_ends_leaves_errors(objects: Objects) -> None:
