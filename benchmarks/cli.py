@@ -3,8 +3,8 @@
     python -m benchmarks NAME ──> COMMANDS[NAME] ──> import module, take
                                                      its click command
 
-A command whose module is missing or heavy is of no concern to the others;
-that is why even the help lines stand here.
+The help lines stand here, too, so that `--help` imports no command: one whose
+packages are missing does not stop the others.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ COMMANDS = {  # name: (module:attribute, help)
     ),
     "dqn": (
         "benchmarks.dqn.main:dqn",
-        "Time how soon learners land, and how soon a peer does.",
+        "Time how soon learners land, ours and a peer.",
     ),
     "memory": (
         "benchmarks.memory:memory",
@@ -40,7 +40,7 @@ COMMANDS = {  # name: (module:attribute, help)
     ),
     "endurance": (
         "benchmarks.endurance.main:endurance",
-        "Show what holds after a million tasks and a thousand actors.",
+        "Check what still holds after a million tasks and a thousand actors.",
     ),
     "startup": (
         "benchmarks.startup:startup",
@@ -52,15 +52,15 @@ COMMANDS = {  # name: (module:attribute, help)
     ),
     "scaling": (
         "benchmarks.scaling.cli:scaling",
-        "Measure every engine on one node to five, and when a node dies.",
+        "Measure every engine on one node to five, and with a dying node.",
     ),
     "limits": (
         "benchmarks.scaling.limits:limits",
-        "Fit what the central process pays, and predict many nodes.",
+        "Measure the cost of the central process, and predict many nodes.",
     ),
     "report": (
         "benchmarks.report.cli:report",
-        "Make one page of the JSON of any runs.",
+        "Make one page from the JSON files of any runs.",
     ),
 }
 
@@ -73,13 +73,13 @@ class LazyGroup(click.Group):
         self.lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """List the names. Imports nothing."""
+        """Return the names. Imports nothing."""
         return list(self.lazy)
 
     def get_command(
         self, ctx: click.Context, cmd_name: str
     ) -> click.Command | None:
-        """Import the command.
+        """Import and return a command.
 
         Raises:
             ClickException: its module cannot be imported here.
@@ -106,11 +106,11 @@ class LazyGroup(click.Group):
             )
 
 
-main = LazyGroup(COMMANDS, "Measure minimr, and what it stands beside.")
+main = LazyGroup(COMMANDS, "Measure minimr, and compare it with others.")
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run a command; give its exit code."""
+    """Run a command; return its exit code."""
     from minimr.cli.guard import guarded
 
     name = "python -m benchmarks"

@@ -3,7 +3,7 @@
     for each size: generate a file ─> for each job: fresh workers, one run
                    ─> the largest worker's peak ─> delete the file
 
-A worker reads its split in blocks, so its peak is to depend on the split
+A worker reads its split in blocks, so its peak should depend on the split
 and on the distinct words, and not on the file.
 """
 
@@ -58,12 +58,12 @@ class Footprint:
 def sizes(
     context: click.Context, option: click.Parameter, value: str
 ) -> list[int]:
-    """Take `64MB,1GB` apart, in ascending order."""
+    """Return the sizes in `64MB,1GB`, in ascending order."""
     found = []
     for part in value.split(","):
         match = re.fullmatch(r"(\d+)(kB|MB|GB|)", part)
         if match is None or int(match[1]) == 0:
-            raise click.BadParameter(f"{part!r} is no size, such as 64MB")
+            raise click.BadParameter(f"{part!r} is not a size such as 64MB")
         found.append(int(match[1]) * UNITS[match[2]])
     return sorted(found)
 

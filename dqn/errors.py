@@ -1,7 +1,7 @@
-"""The one error that bad input gets."""
+"""The one error for bad input."""
 
 from __future__ import annotations
 
 
 class DQNError(ValueError):
-    """What was asked cannot be done; the text fits in one line."""
+    """The input is bad. The text is one line."""

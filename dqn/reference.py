@@ -3,9 +3,9 @@
     environment ── transition ──> replay ── batch ──> loss: q - target
        ^                                               │          ^
        └─ action ── q_network <── Adam <── gradient ───┘          │
-                        └── copy, every so many updates ──> target_network
+                        └── a copy now and then ──────────> target_network
 
-`dqn/algorithm/dqn.py` makes the same updates faster: a test compares both.
+`dqn/algorithm/dqn.py` makes the same updates faster. A test compares both.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class ReferenceDQN:
         self.updates = 0
 
     def act(self, obs: Floats, epsilon: float) -> int:
-        """Return the best action, or with the chance epsilon any."""
+        """Return the best action, or, with probability epsilon, any."""
         q = self.q_network(torch.from_numpy(obs))  # (num_actions,)
         if self.rng.random() < epsilon:
             return int(self.rng.integers(len(q)))
@@ -70,7 +70,7 @@ class ReferenceDQN:
         return len(self.replay) - self.settings.n_step + 1
 
     def sample(self) -> Batch:
-        """Return a batch of windows, each as likely as the other."""
+        """Return a batch of windows, drawn uniformly."""
         n, gamma = self.settings.n_step, self.settings.gamma
         size = self.settings.batch_size
         begins = self.rng.integers(self.num_windows(), size=size)
@@ -89,7 +89,7 @@ class ReferenceDQN:
 
     def loss(self, batch: Batch) -> Tensor:
         """Return how far q is from its targets."""
-        with torch.no_grad():  # targets are numbers, and stay where they are
+        with torch.no_grad():  # targets are constants
             future = self.target_network(batch.next_obs)  # (B, num_actions)
             double = self.settings.double
             choice = self.q_network(batch.next_obs) if double else future
@@ -97,7 +97,7 @@ class ReferenceDQN:
             value = future.gather(1, best)  # (B, 1)
             targets = batch.returns + batch.discounts * value  # (B, 1)
         q = self.q_network(batch.obs).gather(1, batch.actions)  # (B, 1)
-        delta = self.settings.huber or inf  # 0: squared, however large
+        delta = self.settings.huber or inf  # 0: always squared
         return functional.huber_loss(q, targets, delta=delta)  # ()
 
     def update(self) -> None:
@@ -115,8 +115,8 @@ def n_step_return(
 ) -> tuple[float, Floats, float]:
     """Return the rewards of a window, where it ends, and the discount there.
 
-    It never reaches into the next game. What comes after a termination is
-    worth nothing; what would have come after a truncation is not lost.
+    It never reaches into the next game. After a termination, the discount is
+    0; after a truncation, the value of `next_obs` still counts.
     """
     total, discount = 0.0, 1.0
     for step in window:
@@ -130,7 +130,7 @@ def n_step_return(
 def train(
     environment: gymnasium.Env[Floats, int], dqn: ReferenceDQN, steps: int
 ) -> None:
-    """Play, remember and learn, for so many steps."""
+    """Play, remember and learn, for this many steps."""
     settings = dqn.settings
     obs, _ = environment.reset(seed=int(dqn.rng.integers(2**31)))
     for step in range(steps):

@@ -1,7 +1,7 @@
-"""Every setting of a training run, with where it comes from.
+"""Every setting of a training run, and where it comes from.
 
-The names that the assignment gives are kept. The defaults are what learns
-fastest on two cores; docs/dqn.md has what was tried.
+The names of the assignment are kept. The defaults are those that learn
+fastest on two cores; docs/dqn.md lists what was tried.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ SHARE = ("weights", "experience")
 
 @dataclass(frozen=True)
 class Settings:
-    """What a training run does. Two runs of equal settings are equal.
+    """What a training run does. Two runs with equal settings are equal.
 
     Attributes:
         environment: its id in Gymnasium, or `gym:ID` for the frozen gym.
-        seed: all that is random in the run follows from it.
+        seed: of all random numbers of the run.
         num_agents: how many train side by side (the assignment's).
-        batch_size: transitions in an update (the assignment's; Mnih et
+        batch_size: transitions per update (the assignment's; Mnih et
             al., "Human-level control ...", Nature 2015, has 32).
-        num_epochs_agents_train: games that an agent finishes in a round
+        num_epochs_agents_train: games that an agent finishes per round
             (the assignment's); None: `num_steps_agents_train` decides.
-        num_steps_agents_train: steps in lockstep in a round. Games differ
-            in length, steps do not: so nobody waits for a long game.
-        target_score: the run ends when a test reaches it.
-        max_rounds: or after so many.
-        max_seconds: or after so much training, tests not counted.
+        num_steps_agents_train: steps in lockstep per round. Games differ
+            in length and steps do not, so nobody waits for a long game.
+        target_score: the run ends when a test reaches it,
+        max_rounds: or after this many rounds,
+        max_seconds: or after this much training, tests not counted.
         rounds_between_tests: a test takes as long as many rounds.
         test_games: greedy games whose average is the score of a test.
         num_cpus: processors that each actor asks its engine for.
         num_envs: environments that an agent steps together (Clemente et
             al., "Efficient Parallel Methods for Deep RL", 2017).
-        max_game_steps: training games are cut after so many steps; what
-            would have followed still counts ("partial-episode
-            bootstrapping": Pardo et al., ICML 2018). More games begin,
-            and nobody hovers for long. None: as the environment says.
+        max_game_steps: training games are cut after this many steps; the
+            value of what would have followed still counts ("partial-episode
+            bootstrapping": Pardo et al., ICML 2018). So more games begin,
+            and no game hovers for long. None: the environment's limit.
         hidden: widths of the hidden layers.
         learning_rate: of Adam (Kingma and Ba, ICLR 2015).
         gamma: how much a reward one step later is worth.
@@ -53,17 +53,17 @@ class Settings:
         target_update_every: updates after which the target network
             becomes a copy (Mnih et al. 2015).
         updates_per_step: updates after each step in lockstep.
-        buffer_size: transitions that are remembered. A small one forgets
-            the play of a network that has long got better.
+        buffer_size: transitions that are remembered. A small buffer forgets
+            the games of earlier, worse networks.
         learning_starts: transitions before the first update.
         epsilon_end: share of actions that stay random.
-        epsilon_steps: steps, of all agents, until it is reached.
+        epsilon_steps: steps of all agents until it is reached.
         share: "weights": each agent learns, and the weights are averaged
             (the assignment's); "experience": agents only play, and
-            GlobalNet learns from what all of them lived through (Nair et
+            GlobalNet learns from the transitions of all (Nair et
             al., "Gorila", 2015; Horgan et al., "Ape-X", ICLR 2018). Then
-            `num_envs` are shared out among the agents.
-        average_optimizer: agents also average what Adam remembers.
+            `num_envs` are divided among the agents.
+        average_optimizer: agents also average the moments of Adam.
     """
 
     environment: str = "LunarLander-v3"
@@ -97,7 +97,7 @@ class Settings:
     average_optimizer: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse what no run can be made of.
+        """Check all settings.
 
         Raises:
             DQNError: a setting is out of its range.
@@ -110,7 +110,7 @@ class Settings:
             if getattr(self, name) < 0:
                 raise DQNError(f"{name} is negative: {getattr(self, name)}")
         if self.max_seconds is not None and not self.max_seconds > 0:
-            raise DQNError(f"max_seconds is {self.max_seconds}: no time")
+            raise DQNError(f"max_seconds is {self.max_seconds}: too short")
         for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise DQNError(
@@ -123,22 +123,22 @@ class Settings:
             raise DQNError(f"hidden is {self.hidden}: name one width or more")
 
     def in_words(self) -> str:
-        """Say who trains, for the first line of a run."""
+        """Return how the agents train, for the first line of a run."""
         how = {
             "weights": "each learns, and their weights are averaged",
-            "experience": "they play, and GlobalNet learns from all of it",
+            "experience": "they play, and GlobalNet learns from all games",
         }[self.share]
         agents = "agent" if self.num_agents == 1 else "agents"
         return f"{self.num_agents} {agents} that share {self.share}: {how}"
 
     def is_over(self, steps: int, games: int) -> bool:
-        """Tell whether an agent's round is, after steps in lockstep."""
+        """Return whether an agent's round is over, after steps and games."""
         if self.num_epochs_agents_train is None:
             return steps >= self.num_steps_agents_train
         return games >= self.num_epochs_agents_train
 
     def epsilon(self, steps: int) -> float:
-        """Give the share of random actions after so many steps of all."""
+        """Return the share of random actions, after steps of all agents."""
         share = min(1.0, steps / self.epsilon_steps)
         return 1.0 + share * (self.epsilon_end - 1.0)
 

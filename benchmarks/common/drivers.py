@@ -1,4 +1,4 @@
-"""A process of its own for each contender.
+"""A process per contender.
 
     benchmark            │ driver of a contender     │ its workers
     Driver() ── spawn ───┼─> start()  ───────────────┼─> ...
@@ -7,8 +7,8 @@
              <─ Sample ──┼──                         │
     close() ── EOF ──────┼─> close()  ───────────────┼─> ...
 
-Contenders share no interpreter: one that crashes takes nobody with it, its
-threads and its garbage slow nobody down, its peak memory is its own.
+Contenders share no interpreter: a crash ends one of them only, threads and
+garbage slow no other down, and each has its own peak of memory.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ ASK = "measure"
 
 
 class Contender(ABC):
-    """Something to measure. Travels to its process before it starts."""
+    """Something to measure. It is sent to its process before it starts."""
 
     name: str
 
     def start(self) -> None:  # noqa: B027  many have nothing to start
-        """Start what is kept warm over all measurements."""
+        """Start what stays warm over all measurements."""
 
     @abstractmethod
     def measure(self) -> Sample:

@@ -1,8 +1,8 @@
-"""Text of any size, with words as unequal as those of a language.
+"""Text of any size, in which words are as unequally frequent as in English.
 
-Zipf's law as Mandelbrot mended it: the word of rank r occurs in proportion
-to 1 / (r + OFFSET). The first has 5 % of the text, as "the" in English, and
-a word takes about six bytes, as in English books.
+Zipf's law, as corrected by Mandelbrot: the word of rank r occurs in
+proportion to 1 / (r + OFFSET). The first is 5 % of the text, like "the" in
+English, and a word has about six bytes, as in English books.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def write_text(path: str, size: int, seed: int = 0) -> int:
 
 
 def vocabulary(generator: np.random.Generator) -> list[bytes]:
-    """Make words of random letters and lengths."""
+    """Return words of random letters and lengths."""
     words: set[bytes] = set()
     while len(words) < DISTINCT_WORDS:
         letters: NDArray[np.uint8] = generator.choice(

@@ -1,4 +1,4 @@
-"""What a measurement ran on: without it, its numbers say nothing."""
+"""Describes the machine of a measurement: numbers mean nothing without."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PACKAGES = (
 
 
 def facts() -> dict[str, Any]:
-    """Describe the machine, the software, the time and the command."""
+    """Return the machine, the software, the time and the command."""
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
@@ -43,7 +43,7 @@ def facts() -> dict[str, Any]:
 
 
 def in_words(machine: dict[str, Any]) -> str:
-    """Write the facts that matter most in one line."""
+    """Return the most important facts in one line."""
     ram = machine["ram_bytes"] / 2**30
     return (
         f"{machine['cpu']}, {machine['usable_cores']} cores, "
@@ -52,7 +52,7 @@ def in_words(machine: dict[str, Any]) -> str:
 
 
 def cpu_model() -> str:
-    """Tell the name that the processor goes by."""
+    """Return the name of the processor."""
     try:
         with open("/proc/cpuinfo") as lines:
             for line in lines:
@@ -65,7 +65,7 @@ def cpu_model() -> str:
 
 
 def usable_cores() -> int:
-    """Count the cores that this process may use, quotas included."""
+    """Return how many cores this process may use, quotas included."""
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
@@ -78,7 +78,7 @@ def usable_cores() -> int:
 
 
 def packages() -> dict[str, str]:
-    """Give the versions of what is installed of `PACKAGES`."""
+    """Return the versions of the installed `PACKAGES`."""
     found = {"minimr": __version__}
     for name in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""Options that several commands have, and how they are checked."""
+"""Options of several commands, and their checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AT_LEAST_ONE = click.IntRange(min=1)
 
 
 def output_file(name: str, help: str) -> Callable[..., Any]:
-    """Make an option for a file to write, refused before the work begins."""
+    """Return an option for an output file, checked before the work begins."""
     return click.option(
         name, type=click.Path(dir_okay=False), callback=_writable, help=help
     )
@@ -39,7 +39,7 @@ def comma_list(
 
 
 def tell(line: str) -> None:
-    """Write a line of progress, apart from the results."""
+    """Print a line of progress, apart from the results."""
     click.echo(line, err=True)
 
 

@@ -1,4 +1,4 @@
-"""Bars of medians with their spread, to be read from the last row."""
+"""Bars of medians with their spread, large enough for a lecture hall."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from minimr.system.files import atomic_bytes_writer
 SOLID, LIGHT, OWN = "#35618f", "#a9c4de", "#d1622b"
 BAR_INCHES, HEAD_INCHES, WIDTH_INCHES = 0.72, 1.9, 13.0
 FONT_SIZE = 19
-LONGEST = 3.0  # in units of the reference; what is longer is cut
+LONGEST = 3.0  # in units of the reference; longer bars are cut
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Bar:
     first: Spread
     whole: Spread
     remark: str = ""
-    own: bool = False  # painted so that it stands out
+    own: bool = False  # ours, in a colour that stands out
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Panel:
 def draw(
     path: str, title: str, panels: Sequence[Panel], labels: tuple[str, str]
 ) -> None:
-    """Draw one panel below the other; the labels name a bar's parts."""
+    """Draw panels below each other; the labels name a bar's parts."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,4 +1,4 @@
-"""Tables, numbers as people read them, and the JSON beside them."""
+"""Tables, numbers for people, and the JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.table import Table
 from benchmarks.common.machine import facts
 from minimr.system.files import atomic_writer
 
-WIDTH = 130  # where there is no terminal to ask
+WIDTH = 130  # without a terminal
 NOTHING = "-"
 
 
@@ -23,7 +23,7 @@ def show(
     rows: Iterable[Sequence[str]],
     notes: Iterable[str] = (),
 ) -> None:
-    """Print a table, its first column to the left, and notes below."""
+    """Print a table, its first column left-aligned, and notes below."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
@@ -44,24 +44,24 @@ def show(
 
 
 def seconds(value: float) -> str:
-    """Write seconds with three digits that count."""
+    """Return seconds with three significant digits."""
     if value < 1:
         return f"{value:.3f}"
     return f"{value:.2f}" if value < 100 else f"{value:.0f}"
 
 
 def ratio(value: float | None) -> str:
-    """Write a ratio, if there is one."""
+    """Return a ratio as text, "-" if there is none."""
     return NOTHING if value is None else f"{value:.2f}"
 
 
 def megabytes(value: float) -> str:
-    """Write a number of bytes in units of 10^6."""
+    """Return a number of bytes in units of 10^6."""
     return f"{value / 1e6:,.0f}"
 
 
 def write_json(path: str, benchmark: str, **content: Any) -> None:
-    """Write what was measured and on what, all of it or nothing."""
+    """Write the measurements and the machine: the whole file, or nothing."""
     document = {"benchmark": benchmark, "machine": facts(), **content}
     with atomic_writer(path) as file:
         json.dump(document, file, indent=1)

@@ -1,14 +1,14 @@
-"""Interleaved rounds, and what their numbers say.
+"""Interleaved rounds, and statistics over them.
 
-    round 0   loop  ray  pool     the warm-up: kept, and in no statistics
+    round 0   loop  ray  pool     the warm-up: kept, but in no statistics
     round 1   ray  pool  loop
     round 2   pool  loop  ray     each round in an order of its own
 
 Rules:
 
-1. Contenders take turns, so that what else the machine does meanwhile
-   falls on all of them alike.
-2. A contender that fails is out and the others go on.
+1. Contenders take turns, so that whatever else the machine does slows all of
+   them alike.
+2. A contender that fails drops out, and the others continue.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WARM_UP = 0  # the number of the round
 
 
 class ContenderError(RuntimeError):
-    """A contender cannot go on. `details` is its traceback, if any."""
+    """A contender has failed. `details` is its traceback, if any."""
 
     def __init__(self, reason: str, details: str = "") -> None:
         super().__init__(reason)
@@ -32,7 +32,7 @@ class ContenderError(RuntimeError):
 
 @dataclass(frozen=True)
 class Sample:
-    """What one measurement found."""
+    """The result of one measurement."""
 
     seconds: dict[str, float]  # by what was timed
     facts: dict[str, Any] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A sample, and whose and when it was."""
+    """A sample, with its contender and round."""
 
     contender: str
     round: int
@@ -57,19 +57,19 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Sum up the values, at least one."""
+        """Return the spread of one or more values."""
         return cls(median(values), min(values), max(values))
 
 
 @dataclass
 class Outcome:
-    """All that came of the rounds."""
+    """The results of all rounds."""
 
     measurements: list[Measurement] = field(default_factory=list)
     failures: dict[str, ContenderError] = field(default_factory=dict)
 
     def samples(self, contender: str) -> list[Sample]:
-        """Give the samples of a contender, the warm-up's left out."""
+        """Return the samples of a contender, the warm-up's left out."""
         return [
             measurement.sample
             for measurement in self.measurements
@@ -78,7 +78,7 @@ class Outcome:
         ]
 
     def spread(self, contender: str, what: str) -> Spread:
-        """Sum up what a contender took, over its rounds."""
+        """Return the spread of a contender's times over its rounds."""
         samples = self.samples(contender)
         return Spread.of([sample.seconds[what] for sample in samples])
 
@@ -86,7 +86,7 @@ class Outcome:
 def orders(
     names: Sequence[str], rounds: int, seed: int
 ) -> Iterator[tuple[int, list[str]]]:
-    """Give each round, the warm-up first, and who is measured after whom."""
+    """Yield the rounds, the warm-up first, with the order of each."""
     generator = random.Random(seed)
     for number in range(WARM_UP, WARM_UP + 1 + rounds):
         yield number, generator.sample(list(names), len(names))
@@ -101,9 +101,9 @@ def interleave(
     """Measure the contenders round by round, a warm-up first.
 
     Args:
-        contenders: by name, what measures once. It raises `ContenderError`
-            when it cannot; nothing else is caught.
-        tell: is given a line for each measurement.
+        contenders: {name: a function that measures once}. It raises
+            `ContenderError` if it cannot; nothing else is caught.
+        tell: called with a line per measurement.
     """
     outcome = Outcome()
     for number, order in orders(list(contenders), rounds, seed):

@@ -1,7 +1,7 @@
 """The child that measures one version: its own packages, our cases.
 
-It may import nothing of this project but the cases, which are the same for
-all versions.
+It imports nothing of this project but the cases, which are the same for all
+versions.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
-"""One training run against the clock, whoever trains.
+"""One training run against the clock.
 
     train ── seconds of training ──> Course.go_on ── due? ──> test, score
       ^                                  │
       └── not over ──────────────────────┘
 
-Rules, the same for everybody:
+Rules, the same for all contenders:
 
-1. The clock runs while training and stands still during tests and start.
+1. The clock runs during training and stands still during tests and start.
 2. A test is due at fixed times of that clock, or after fixed numbers of
-   environment steps, and all play the same test games. By the clock, who
-   needs longer for a step has more tests for the same progress, and with
-   scores that go up and down a better chance to pass one early.
-3. A run is over at the first test with the highest score that is asked
-   for, or when its time is up. Then it was not reached, which is a result.
+   environment steps, and all play the same test games. By the clock, a slow
+   contender has more tests for the same progress. As scores go up and down,
+   that is a better chance to pass one early.
+3. A run is over at the first test with the highest score of the plan, or when
+   its time is up. Not reaching the score is a result, too.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Plan:
 
 
 class Test(NamedTuple):
-    """A test, and what it had taken to get there."""
+    """A test, and the training until then."""
 
     seconds: float  # of training, by the clock on the wall
     cpu_seconds: float  # of training, of all processes that train
@@ -49,8 +49,8 @@ class Course:
     """Decides when to test and when to end.
 
     Args:
-        plan: by which rules.
-        test: plays the test games; gives the average score.
+        plan: its settings.
+        test: plays the test games, and returns the average score.
     """
 
     def __init__(self, plan: Plan, test: Callable[[], float]) -> None:
@@ -63,10 +63,10 @@ class Course:
         self.testing_cpu_seconds = 0.0  # of this process
 
     def go_on(self, seconds: float, cpu_seconds: float, steps: int) -> bool:
-        """Test if it is time; tell whether to train on.
+        """Test if it is time; return whether to continue training.
 
         Args:
-            seconds: of training until now. So are the others.
+            seconds: of training until now; so are the others.
         """
         is_up = seconds >= self._plan.limit_s
         now = steps if self._by_steps else seconds

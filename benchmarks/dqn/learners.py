@@ -1,9 +1,9 @@
-"""Who learns to land against the clock.
+"""The contenders that learn to land against the clock.
 
     single              one learner in one process
     minimr-2            2 agents on the engine minimr
     ray-4-weights       4 agents on Ray that average weights
-    minimr-2-weights-epochs5   the same of 2, and each round is 5 games
+    minimr-2-weights-epochs5   2 agents on minimr, each round of 5 games
     sb3                 Stable-Baselines3's DQN
 
 Each run has a process of its own (`benchmarks/common/drivers.py`), and every
@@ -62,7 +62,7 @@ ZOO = {
     "policy_kwargs": {"net_arch": [256, 256]},
 }
 ZOO_EXPLORATION_STEPS = 12_000  # 0.12 of its 100,000
-NEVER = 10_000_000  # steps, which nobody makes: the course ends the run
+NEVER = 10_000_000  # steps; the course ends the run long before
 
 
 class Ours(Contender):
@@ -113,13 +113,13 @@ class Ours(Contender):
 
 
 class Greedy:
-    """A Q-network of anybody as one that plays our test games."""
+    """Any Q-network, as one that plays our test games."""
 
     def __init__(self, q_net: Any) -> None:
         self._q_net = q_net
 
     def act(self, obs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """Choose the best action of each row."""
+        """Return the best action of each row."""
         with torch.no_grad():
             return self._q_net(torch.from_numpy(obs)).argmax(1).numpy()
 
@@ -127,8 +127,8 @@ class Greedy:
 class StableBaselines(Contender):
     """DQN of Stable-Baselines3 (Raffin et al., JMLR 2021).
 
-    Its exploration falls as RL Zoo has it over 100,000 steps; after them
-    it may train on, if it has not reached the highest score by then.
+    Its exploration falls as in RL Zoo's run of 100,000 steps. It may train
+    longer, if it has not reached the highest score by then.
     """
 
     name = PEER
@@ -141,7 +141,7 @@ class StableBaselines(Contender):
         use_one_thread()
         plan = self.plan
         self._examiner = Examiner(plan.environment, plan.test_games)
-        # It loads the frozen gym, if that is there, which tells of its end.
+        # It loads the frozen gym, if installed, which prints a warning.
         with redirect_stderr(io.StringIO()):
             from stable_baselines3 import DQN
 
@@ -169,22 +169,22 @@ class StableBaselines(Contender):
         return _sample(course)
 
     def close(self) -> None:
-        """Free what the environments hold."""
+        """Close the environments."""
         self._examiner.close()
 
 
 def contender(name: str, plan: Plan, seed: int) -> Contender:
-    """Make one for a run, by its name."""
+    """Return the contender of this name, for one run."""
     return (StableBaselines if name == PEER else Ours)(name, plan, seed)
 
 
 def is_known(name: str) -> bool:
-    """Tell whether there is a contender of this name."""
+    """Return whether there is a contender of this name."""
     return name in (SINGLE, PEER) or TEAM.fullmatch(name) is not None
 
 
 def missing(name: str) -> str | None:
-    """Name the package that a contender needs and that is not here."""
+    """Return the package that a contender needs and that is missing."""
     needed = NEEDS.get(name.partition("-")[0])
     if needed and importlib.util.find_spec(needed) is None:
         return needed

@@ -1,7 +1,7 @@
-"""`python -m benchmarks dqn`: who learns to land how soon.
+"""`python -m benchmarks dqn`: how soon each contender learns to land.
 
-for each seed: each contender in turn, in a process of its own, trains and
-               is tested until it has the highest score or its time is up
+for each seed: each contender in turn, in its own process, trains and is
+               tested until it has the highest score or its time is up
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _scores(
     "--test-every-steps",
     default=0,
     type=click.IntRange(min=0),
-    help="Test after so many environment steps instead: as many tests for "
+    help="Test after this many environment steps instead: as many tests for "
     "the same progress.",
 )
 @click.option("--scores", default="30,100,200", callback=_scores)
@@ -80,19 +80,19 @@ def _scores(
     default=1,
     show_default=True,
     type=AT_LEAST_ONE,
-    help="Runs side by side: with a core for each agent and learner.",
+    help="Runs side by side: needs a core per agent and learner.",
 )
 @click.option("--environment", default="LunarLander-v3", show_default=True)
 @click.option(
     "--runs",
     type=click.Path(file_okay=False),
-    help="Keep each run there; make none again that is there.",
+    help="Folder that keeps each run; a run in it is not repeated.",
 )
 @output_file("--json", "Write machine and every test.")
 @output_file("--png", "Draw when they got there, and how.")
 @click.pass_context
 def dqn(context: click.Context, /, **chosen: Any) -> None:
-    """Time how soon learners land, and how soon a peer does.
+    """Time how soon learners land, ours and a peer.
 
     The clock stops during tests. A run that does not reach a score within
     the limit counts as longer than all that do. Exits with 1 when a run
@@ -133,7 +133,7 @@ def _report(
     rows: Sequence[Row],
     failures: Mapping[str, ContenderError],
 ) -> None:
-    """Print a table for each score, and below them what they do not show."""
+    """Print a table per score, and notes below the last one."""
     for number, score in enumerate(plan.scores):
         is_last = number == len(plan.scores) - 1
         failed = (f"{name} failed: {e}" for name, e in failures.items())
@@ -146,7 +146,7 @@ def _report(
 
 
 def is_here(name: str) -> bool:
-    """Tell whether what a contender needs is installed."""
+    """Return whether the package that a contender needs is installed."""
     package = missing(name)
     if package is not None:
         tell(f"{name}: {package} is not installed, left out")
@@ -157,7 +157,7 @@ def _measure(
     names: Sequence[str], plan: Plan, chosen: Mapping[str, Any]
 ) -> tuple[list[Run], dict[str, ContenderError]]:
     try:
-        shape_of(plan.environment)  # or it is refused, here and now
+        shape_of(plan.environment)  # raises if it does not exist
         folder = Folder(chosen["runs"], plan)
         for name in names:  # before hours of work
             for seed in range(chosen["seeds"]):

@@ -1,6 +1,6 @@
-"""The runs of the DQN benchmark: when they got there, and how.
+"""The runs of the DQN benchmark: when each score was reached, and how.
 
-Above, a dot for each contender and score; below, the course of every run.
+Above, a dot per contender and score; below, the course of every run.
 Time is on a logarithmic scale, on which equal ratios are equal lengths.
 """
 
@@ -23,7 +23,7 @@ from minimr.system.files import atomic_bytes_writer
 COLOURS = ("#a9c4de", "#35618f", "#d1622b", "#3c8c4a", "#8c4a8c")
 COLUMNS = 2
 ROW_INCHES, PANEL_INCHES, HEAD_INCHES = 0.62, 3.6, 2.6
-FLOOR = -300.0  # what is below is all the same: a crash
+FLOOR = -300.0  # all lower scores are crashes
 BESIDE = 0.24  # between the dots of a contender, in rows
 
 
@@ -66,7 +66,7 @@ def draw(
 
 
 def _dots(axes: Any, rows: Sequence[Row], plan: Plan) -> None:
-    """Draw medians with their ranges; an arrow where it was not reached."""
+    """Draw medians with their ranges; an arrow: not reached."""
     for number, score in enumerate(plan.scores):
         shift = BESIDE * (number - (len(plan.scores) - 1) / 2)
         for place, row in enumerate(rows):
@@ -131,10 +131,10 @@ def _courses(axes: Any, name: str, runs: Sequence[Run], plan: Plan) -> None:
 
 
 def best_so_far(runs: Sequence[Run]) -> tuple[list[float], list[float]]:
-    """Give times, and the median over runs of the best score until then.
+    """Return times, and the median over runs of the best score until then.
 
-    A run that has ended keeps its best; the times begin when all have had
-    a test.
+    A run that has ended keeps its best score. The times begin when all runs
+    have had a test.
     """
     begin = max(run.tests[0].seconds for run in runs)
     every = sorted({t.seconds for run in runs for t in run.tests})

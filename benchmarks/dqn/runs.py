@@ -1,9 +1,9 @@
-"""The runs of a benchmark, one after the other, each kept when it ends.
+"""The runs of a benchmark, one after another, each saved when it ends.
 
-seed 0   sb3  single  minimr-2     each seed in an order of its own, so
-seed 1   minimr-2  sb3  single     that what else the machine does falls
-                                   on all alike
-FOLDER/minimr-2_seed-1.json ─> a run that is not made again
+seed 0   sb3  single  minimr-2     each seed in its own order, so that
+seed 1   minimr-2  sb3  single     whatever else the machine does slows
+                                   all alike
+FOLDER/minimr-2_seed-1.json ─> a run that is not repeated
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from benchmarks.dqn.learners import contender
 from minimr.system.files import atomic_writer
 
 GRACE_S = 300.0  # to start, and for the first tests
-TESTS_PER_TRAINING = 10.0  # tests take no more than so many times as long
+TESTS_PER_TRAINING = 10.0  # tests take at most this many times as long
 
 
 class OtherRulesError(ValueError):
-    """The folder has a run that was made by other rules."""
+    """The folder has a run with another plan."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: of whom, and how it went."""
+    """A finished run of a contender."""
 
     contender: str
     seed: int
@@ -43,15 +43,15 @@ class Run:
     tests: list[Test]
 
     def seconds_to(self, score: float) -> float:
-        """Tell after how much training a test had a score; else infinity."""
+        """Return the training time until a test had a score, or infinity."""
         return self._first(score, "seconds")
 
     def cpu_seconds_to(self, score: float) -> float:
-        """Tell the same in time of all processors."""
+        """Return the same in time of all processors."""
         return self._first(score, "cpu_seconds")
 
     def steps_to(self, score: float) -> float:
-        """Tell the same in steps of single environments."""
+        """Return the same in steps of single environments."""
         return self._first(score, "steps")
 
     def _first(self, score: float, what: str) -> float:
@@ -60,7 +60,7 @@ class Run:
 
 
 class Folder:
-    """Where finished runs are kept; without a path, nowhere.
+    """Keeps finished runs; without a path, it keeps none.
 
     Raises:
         OSError: it cannot be written.
@@ -73,10 +73,10 @@ class Folder:
             self._path.mkdir(parents=True, exist_ok=True)
 
     def find(self, name: str, seed: int) -> Run | None:
-        """Give a run, if it was made before.
+        """Return a run, if it was made before.
 
         Raises:
-            OtherRulesError: it was, by other rules.
+            OtherRulesError: it was made with another plan.
         """
         if self._path is None or not (file := self._file(name, seed)).exists():
             return None
@@ -102,7 +102,7 @@ class Folder:
 
 
 def as_json(run: Run) -> dict[str, Any]:
-    """Write a run as JSON has it."""
+    """Return a run as JSON has it."""
     tests = [test._asdict() for test in run.tests]
     return {**asdict(run), "tests": tests}
 
@@ -115,11 +115,11 @@ def measure_all(
     tell: Callable[[str], None],
     at_once: int = 1,
 ) -> tuple[list[Run], dict[str, ContenderError]]:
-    """Make every run that is not there yet; give all, and what failed.
+    """Make all runs that are missing; return all runs, and the failures.
 
     Args:
-        tell: is given a line for each run.
-        at_once: so many runs side by side, on a machine with cores enough.
+        tell: called with a line per run.
+        at_once: how many runs side by side, if there are enough cores.
     """
     plans = [(n, seed) for seed in range(seeds) for n in _order(names, seed)]
     failures: dict[str, ContenderError] = {}
@@ -147,13 +147,13 @@ def measure_all(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
-                process.terminate()  # or we would wait for its end
+                process.terminate()  # else we would wait for its end
             raise
     return [run for run in made if run is not None], failures
 
 
 def measure(name: str, seed: int, plan: Plan) -> Run:
-    """Make one run, in a process of its own.
+    """Make one run, in its own process, and return it.
 
     Raises:
         ContenderError: it could not be made.
@@ -169,7 +169,7 @@ def measure(name: str, seed: int, plan: Plan) -> Run:
 
 
 def in_words(run: Run, plan: Plan) -> str:
-    """Say when each score was reached."""
+    """Return in words when each score was reached."""
     parts = []
     for score in plan.scores:
         seconds = run.seconds_to(score)

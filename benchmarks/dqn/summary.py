@@ -1,7 +1,7 @@
-"""What the runs of the DQN benchmark say, contender by contender.
+"""Statistics of the DQN benchmark's runs, contender by contender.
 
-A run that did not reach a score counts as longer than every other: medians
-are of all runs, and `>300` says that the middle one did not get there.
+A run that did not reach a score counts as longer than all others. Medians are
+of all runs, and `>300` means that the middle run did not reach it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HEADS = (
 
 @dataclass(frozen=True)
 class Way:
-    """How one contender got to one score."""
+    """How one contender reached one score."""
 
     score: float
     runs: int
@@ -47,13 +47,13 @@ class Row:
     """A contender in numbers."""
 
     contender: str
-    ways: list[Way]  # one for each score
+    ways: list[Way]  # one per score
 
 
 def summarise(
     runs: Iterable[Run], names: Sequence[str], plan: Plan
 ) -> list[Row]:
-    """Sum up the runs of each contender that has any."""
+    """Return a row per contender that has runs."""
     mine = {name: [r for r in runs if r.contender == name] for name in names}
     return [
         Row(name, [_way(runs, score) for score in plan.scores])
@@ -63,7 +63,7 @@ def summarise(
 
 
 def cells(row: Row, number: int, rows: Sequence[Row], plan: Plan) -> list[str]:
-    """Write a row of the table for the score of this number."""
+    """Return the cells of a row, in the table of this score."""
     way = row.ways[number]
     spread, cpu = way.seconds, way.cpu_seconds.median
     steps = way.steps.median
@@ -82,7 +82,7 @@ def cells(row: Row, number: int, rows: Sequence[Row], plan: Plan) -> list[str]:
 def ratio(
     row: Row, other: str, number: int, rows: Sequence[Row], plan: Plan
 ) -> str:
-    """Write the ratio of two medians, or what is known of it."""
+    """Return the ratio of two medians, or a bound of it, as text."""
     theirs = [r.ways[number] for r in rows if r.contender == other]
     if not theirs:
         return NOTHING
@@ -95,7 +95,7 @@ def ratio(
 
 
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Write the rows as JSON has them: null where a score was not reached."""
+    """Return the rows as JSON has them, null for a score not reached."""
     return [
         {
             "contender": row.contender,
@@ -116,14 +116,14 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def notes(runs: Sequence[Run], plan: Plan) -> Iterator[str]:
-    """Say what the table does not show."""
+    """Yield what the table does not show."""
     yield (
         "seconds of training until a test first had that average over "
         f"{plan.test_games} greedy games; a test each {_each(plan)} of "
         "training, whose time does not count."
     )
     yield (
-        "Medians over seeds, and ratios of them; runs: how many got there. A "
+        "Medians over seeds, and their ratios; reached: how many runs did. A "
         f"run ends at {plan.scores[-1]:g}, or after {plan.limit_s:g} s "
         "without it."
     )

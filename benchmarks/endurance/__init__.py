@@ -1,1 +1,1 @@
-"""What must last: a million tasks, a thousand actors, 2 GB."""
+"""Long runs: a million tasks, a thousand actors, 2 GB."""

@@ -1,14 +1,14 @@
-"""What has to hold on the long run: four cases, each of some checks.
+"""What must hold in a long run: four cases, each with some checks.
 
-    tasks        one after the other, by the thousand: is memory bounded,
-                 and is the last tenth as fast as the first one?
-    actors       one after the other: does each give back all it had?
+    tasks        by the thousand: is memory bounded, and is the last tenth as
+                 fast as the first?
+    actors       one after another: does each return all that it had?
     references   many in one object: does a task find all of them?
     array        one for four processes: is it read where it lies?
 
-Each case has a cluster of its own, and asks the system, not minimr, what
-its processes have. What one looks at is gone soon, not at once: `settled`
-asks again until it is, or `PATIENCE_S` is over.
+Each case has a cluster of its own, and asks the system, not minimr, what its
+processes use. Resources are freed soon, but not at once: `settled` asks again
+until they are, for at most `PATIENCE_S`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ CPUS = 4
 BATCH = 1000  # tasks under way at once
 TENTHS = 10
 READERS = 4
-GROWTH = 1.1  # of the driver's memory that still counts as bounded
-RECORD_MB = 64  # the node may keep of what has run
+GROWTH = 1.1  # of the driver's memory: up to this it counts as bounded
+RECORD_MB = 64  # that the node may keep about what has run
 COPY_MB = 1  # of a reader's own memory, far less than an array
 STORE_ROOM = 2**26  # beside the array
 PATIENCE_S = 10.0
@@ -39,7 +39,7 @@ Tell = Callable[[str], None]
 
 
 class Check(NamedTuple):
-    """Something at the beginning and at the end; and is that as it should?"""
+    """A number at the beginning and at the end, and whether that is good."""
 
     what: str
     first: float
@@ -49,7 +49,7 @@ class Check(NamedTuple):
 
 @contextmanager
 def cluster(store_bytes: int | None = None) -> Iterator[int]:
-    """Start a cluster; give the process id of its node."""
+    """Start a cluster; yield the process id of its node."""
     ray.init(num_cpus=CPUS, address="local", object_store_memory=store_bytes)
     try:
         yield ray.nodes()[0]["pid"]
@@ -58,7 +58,7 @@ def cluster(store_bytes: int | None = None) -> Iterator[int]:
 
 
 def settled(condition: Callable[[], bool]) -> bool:
-    """Wait for what the system does in its own time; tell whether it did."""
+    """Wait until a condition holds, for a while; return whether it does."""
     until = time.monotonic() + PATIENCE_S
     while not (done := condition()) and time.monotonic() < until:
         time.sleep(0.02)
@@ -73,8 +73,8 @@ def run_tasks(count: int, least_rate: float, tell: Tell) -> list[Check]:
 
     Args:
         count: of tasks.
-        least_rate: of the last tenth, in rates of the first.
-        tell: is given a line for each tenth.
+        least_rate: of the last tenth, relative to the first.
+        tell: called with a line per tenth.
     """
     rates, driver, node = [], [], []
     with cluster() as node_pid:
@@ -111,7 +111,7 @@ def run_actors(count: int, tell: Tell) -> list[Check]:
     """Make actors, call each and drop it."""
     with cluster() as node:
         actor = ray.remote(Member)
-        pids = [_one_life(actor)]  # what the first one opens may stay open
+        pids = [_one_life(actor)]  # the first one opens what stays open
         settled(lambda: processes.have_ended(pids))
         before = belongings(node)
         for number in range(1, count + 1):
@@ -139,7 +139,7 @@ def _one_life(actor: Any) -> int:
 
 
 def belongings(node: int) -> dict[str, int]:
-    """Count what a driver, its node and the system have open for it."""
+    """Return how much a driver, its node and the system have open."""
     me = os.getpid()
     return {
         "children of the node": processes.children(node),
@@ -177,7 +177,7 @@ def run_references(count: int, tell: Tell) -> list[Check]:
 
 
 def run_array(size: int, tell: Tell) -> list[Check]:
-    """Put one array; read it in four processes; let go of it."""
+    """Put one array; read it in four processes; free it."""
     with cluster(size + STORE_ROOM):
         readers = [ray.remote(Reader).remote() for _ in range(READERS)]
         ray.get([reader.__ray_ready__.remote() for reader in readers])
@@ -205,7 +205,7 @@ def run_array(size: int, tell: Tell) -> list[Check]:
 
 
 def stored_bytes() -> int:
-    """Ask the node how much of its store is in use."""
+    """Return how much of the node's store is in use."""
     name = "object_store_memory"
     free = ray.available_resources().get(name, 0.0)
     return int(ray.cluster_resources()[name] - free)

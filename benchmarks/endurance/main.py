@@ -37,7 +37,7 @@ HEADS = ("case", "seconds", "checked", "first", "last", "verdict")
 
 
 class Result(NamedTuple):
-    """What a case has found."""
+    """The result of a case."""
 
     case: str
     seconds: float
@@ -65,19 +65,19 @@ class Result(NamedTuple):
     "--least-rate",
     default=0.9,
     show_default=True,
-    help="Of the last tenth of the tasks, in rates of the first.",
+    help="Of the last tenth of the tasks, relative to the first.",
 )
 @output_file("--json", "Write machine and checks.")
 @click.pass_context
 def endurance(context: click.Context, /, **chosen: Any) -> None:
-    """Show what holds after a million tasks and a thousand actors.
+    """Check what still holds after a million tasks and a thousand actors.
 
-    A check compares what was first with what was last, or what should be
-    with what is.
+    A check compares a first value with the last one, or an expected value
+    with the actual one.
     """
     results = [_measure(case, chosen) for case in chosen["only"]]
     tables.show(
-        f"minimr, {cases.CPUS} CPUs, a cluster for each case",
+        f"minimr, {cases.CPUS} CPUs, a cluster per case",
         HEADS,
         [row for result in results for row in _rows(result, chosen)],
     )

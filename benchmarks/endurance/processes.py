@@ -1,6 +1,6 @@
-"""What the system says of a process: memory, descriptors, shared memory.
+"""What a process uses, by /proc: memory, descriptors, shared memory.
 
-Runs on Linux: /proc is where the kernel writes it.
+Runs on Linux.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ import psutil
 
 
 def resident_bytes(pid: int) -> int:
-    """Give the memory of a process, shared pages included."""
+    """Return the memory of a process in bytes, shared pages included."""
     return int(psutil.Process(pid).memory_info().rss)
 
 
 def children(pid: int) -> int:
-    """Count the processes that it has started and that still run."""
+    """Return how many children of a process still run."""
     return len(psutil.Process(pid).children())
 
 
 def descriptors(pid: int) -> int:
-    """Count open files, pipes and sockets."""
+    """Return how many files, pipes and sockets a process has open."""
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def shared_mappings(pid: int) -> int:
-    """Count the mappings that other processes may share."""
+    """Return how many mappings of a process are shared."""
     lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
     return sum(line.split()[1].endswith("s") for line in lines)
 
 
 def shared_files() -> int:
-    """Count the files of the system's folder for shared memory."""
+    """Return how many files are in /dev/shm."""
     return len(os.listdir("/dev/shm"))
 
 
 def have_ended(pids: list[int]) -> bool:
-    """Tell whether none of these processes runs any more."""
+    """Return whether none of these processes runs any more."""
     return not any(psutil.pid_exists(pid) for pid in pids)

@@ -1,4 +1,4 @@
-"""What the workers of the long runs do.
+"""The tasks and actors of the long runs.
 
 A module of its own that imports next to nothing: each of a thousand actors
 loads it in a new process.
@@ -11,36 +11,36 @@ from typing import Any
 
 
 def nothing() -> None:
-    """Be a task."""
+    """A task that does nothing."""
 
 
 class Member:
-    """Be an actor."""
+    """An actor."""
 
     def pid(self) -> int:
-        """Give the process id."""
+        """Return the process id."""
         return os.getpid()
 
 
 def add_up(inside: list[Any]) -> int:
-    """Be a task that reads each reference in a list in a list."""
+    """A task that returns the sum of references in a list in a list."""
     import minimr as ray
 
     return sum(ray.get(inside[0]))
 
 
 class Reader:
-    """Read an array; tell what that does to our own memory."""
+    """An actor that reads an array and measures its own memory."""
 
     def read(self, array: Any) -> tuple[int, int, int]:
-        """Give the sum, and our private bytes before and after."""
+        """Return the sum, and our private bytes before and after."""
         before = private_bytes()
         total = int(array.sum())
         return total, before, private_bytes()
 
 
 def private_bytes() -> int:
-    """Give the memory of this process that no other one has mapped."""
+    """Return how many bytes of memory only this process has mapped."""
     with open("/proc/self/smaps_rollup") as rollup:
         lines = [line.split() for line in rollup]
     return sum(

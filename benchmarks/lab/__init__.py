@@ -8,7 +8,7 @@
 
 Rules:
 
-1. Nothing is made before the journal says so, and `down` removes what the
-   journal says, no more: also after `kill -9` at any moment.
-2. A process is ended by its number, and only if it stands in a node.
+1. Everything is noted in the journal before it is made, and `down` removes
+   what is noted there and nothing else, even after a `kill -9`.
+2. A process is killed by its id, and only if it is in a node.
 """

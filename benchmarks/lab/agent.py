@@ -1,8 +1,8 @@
-"""Tells of the marked processes of this machine, or ends them.
+"""Lists the marked processes of this machine, or kills them.
 
     python -m benchmarks.lab.agent list|end MARK
 
-What a lab on real hosts asks over ssh. The answer is one line of JSON.
+A lab on real hosts runs it over ssh. Its output is one line of JSON.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from benchmarks.lab.processes import end_all, facts, marked
 
 
 def main(verb: str, mark: str) -> None:
-    """Do as the command line says."""
+    """Run a command line."""
     if verb == "end":
         end_all(lambda: marked(mark))
     sys.stdout.write(json.dumps(facts(marked(mark))) + "\n")

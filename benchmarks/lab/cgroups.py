@@ -6,15 +6,15 @@
     v2   /sys/fs/cgroup/LAB              cpu.weight
          /sys/fs/cgroup/LAB/n1           cpu.max; cpu.stat, microseconds
 
-The quota holds for each period, so the period is short: a node that has
-used up its share is back within milliseconds, as a slower one would be.
+The quota is per period, so the period is short: a node that has used up its
+share continues within milliseconds, like a slower machine.
 
-What the kernel asks for (Documentation/admin-guide/cgroup-v2.rst):
+The rules of the kernel (Documentation/admin-guide/cgroup-v2.rst):
 
-1. A group has `cpu.max` if `cgroup.subtree_control` of the one above it
-   has `cpu`, and so on up to the root.
-2. Only the root of the machine may give shares and have processes of its
-   own. What is mounted in a container is not that root.
+1. A group has `cpu.max` if `cgroup.subtree_control` of its parent has `cpu`,
+   and so on up to the root.
+2. Only the machine's root group can have both quotas below it and processes
+   of its own. The root that a container sees is not that group.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Cgroups:
     roots: tuple[Path, ...]  # the one with the quota first
 
     def folders(self, *names: str) -> list[Path]:
-        """List the folders of a cgroup, one a tree."""
+        """Return the folders of a cgroup, one per tree."""
         return [root.joinpath(*names) for root in self.roots]
 
     def quota(self, folder: Path, share: float | None) -> dict[Path, str]:
-        """Say what to write for a share of one core; None: unlimited."""
+        """Return what to write for a share of a core; None: unlimited."""
         period = PERIOD_US
         if share is not None:
             period = max(period, round(LEAST_QUOTA_US / share))
@@ -55,17 +55,17 @@ class Cgroups:
         }
 
     def weight(self, folder: Path, nodes: int) -> dict[Path, str]:
-        """Say what to write so that each node counts as a program would.
+        """Return what to write so that each node counts like a program.
 
-        Without it all of them together count as one, and a busy machine
-        slows five nodes down five times as much as one.
+        Otherwise all nodes together count as one, and other programs slow
+        five nodes down five times as much as one.
         """
         if self.version == 2:
             return {folder / "cpu.weight": str(min(100 * nodes, 10_000))}
         return {folder / "cpu.shares": str(1024 * nodes)}
 
     def cpu_seconds(self, *names: str) -> float:
-        """Read what the processes of a cgroup have used."""
+        """Return what the processes of a cgroup have used."""
         if self.version == 1:
             usage = self.roots[-1].joinpath(*names, "cpuacct.usage")
             return int(usage.read_text()) / 1e9
@@ -75,7 +75,7 @@ class Cgroups:
 
 
 def find(mounts: str | None = None) -> Cgroups:
-    """Find a tree that can hold a quota.
+    """Return a tree of cgroups that can limit the CPU.
 
     Raises:
         LabError: there is none.
@@ -98,7 +98,7 @@ def find(mounts: str | None = None) -> Cgroups:
 
 
 def shares(folder: Path) -> bool:
-    """Tell whether the groups below a folder have quotas (version 2)."""
+    """Return whether the groups below a folder have quotas (version 2)."""
     return "cpu" in (folder / "cgroup.subtree_control").read_text().split()
 
 
@@ -110,7 +110,7 @@ def _can_share(root: Path) -> bool:
         return True
     if (root / "cgroup.procs").read_text().split():
         raise LabError(
-            f"processes stand in {root} itself, so there is no CPU share "
+            f"there are processes in {root} itself, so there is no CPU share "
             f"below it: move them into a group of their own, as {root}/init"
         )
     return True

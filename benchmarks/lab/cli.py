@@ -22,7 +22,7 @@ HOME = "MINIMR_LAB"
 
 
 class Group(click.Group):
-    """Says in one line what does not work."""
+    """Prints an error of the lab as one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -34,16 +34,16 @@ class Group(click.Group):
 
 @click.group(cls=Group)
 @click.option(
-    "--name", default="mrlab", show_default=True, help="Of all it makes."
+    "--name", default="mrlab", show_default=True, help="Prefix of all names."
 )
 @click.pass_context
 def lab(context: click.Context, name: str) -> None:
-    """Make nodes, run programs in them, pull their plugs."""
+    """Make nodes, run programs in them, kill or disconnect them."""
     context.obj = name
 
 
 def home(name: str) -> str:
-    """Tell where a lab keeps its files: $MINIMR_LAB, or ~/.minimr/lab."""
+    """Return where a lab keeps its files: $MINIMR_LAB, or ~/.minimr/lab."""
     chosen = os.environ.get(HOME) or Path.home() / ".minimr/lab"
     return str(Path(chosen).absolute() / name)
 
@@ -51,9 +51,9 @@ def home(name: str) -> str:
 @lab.command()
 @click.option("--nodes", default=5, show_default=True)
 @click.option(
-    "--cpu-share", type=click.FloatRange(min=0.01), help="Of a core, each."
+    "--cpu-share", type=click.FloatRange(min=0.01), help="Of a core, per node."
 )
-@click.option("--bandwidth", help="Of each link, as 1gbit or 100mbit.")
+@click.option("--bandwidth", help="Of each link: 1gbit, 100mbit.")
 @click.option(
     "--engine", default="both", type=click.Choice([*ENGINES, "none"])
 )
@@ -61,7 +61,7 @@ def home(name: str) -> str:
 @click.option(
     "--hosts", type=click.File(), help="Lines of: ADDRESS [SSH-DESTINATION]"
 )
-@click.option("--loopback", is_flag=True, help="As if we were not root.")
+@click.option("--loopback", is_flag=True, help="As without root.")
 @click.option("--dry-run", is_flag=True, help="Print the commands only.")
 @click.pass_obj
 def up(name: str, /, dry_run: bool, **chosen: Any) -> None:
@@ -79,7 +79,7 @@ def up(name: str, /, dry_run: bool, **chosen: Any) -> None:
 @lab.command()
 @click.pass_obj
 def status(name: str) -> None:
-    """Show the nodes, who is in them, and what they have used."""
+    """Show the nodes, their processes, and what they have used."""
     it = Lab(home(name))
     used = it.usage()
     notes = [] if it.journal.complete else ["incomplete: `lab up` again"]
@@ -107,7 +107,7 @@ def exec_(name: str, node: str, command: tuple[str, ...]) -> None:
 @lab.command()
 @click.pass_obj
 def down(name: str) -> None:
-    """Remove what `up` has made, also after a crash."""
+    """Remove what `up` has made, even after a crash."""
     removed = Lab(home(name)).down()
     click.echo("removed" if removed else "there is no lab to remove")
 
@@ -120,19 +120,19 @@ def _on_node(function: Callable[[Lab, str], Any], text: str) -> None:
         function(Lab(home(name)), node)
 
 
-_on_node(Lab.kill, "End all processes of NODE at once: its plug is pulled.")
-_on_node(Lab.cut, "Take the link of NODE down; its processes run on.")
-_on_node(Lab.heal, "Bring NODE back: its link, and engines that ended.")
+_on_node(Lab.kill, "Kill all processes of NODE at once, as in a power cut.")
+_on_node(Lab.cut, "Disconnect NODE; its processes keep running.")
+_on_node(Lab.heal, "Bring NODE back: its link, and its engines.")
 
 
 def make_plan(name: str, hosts: Any = None, **chosen: Any) -> Plan:
-    """Choose the ground: hosts, else namespaces, else loopback."""
+    """Return the plan of a lab: hosts, else namespaces, else loopback."""
     engine = chosen.pop("engine", "both")
     chosen["engines"] = ENGINES.get(engine, ())
     loopback = chosen.pop("loopback", False)
     if hosts is not None:
         chosen |= {"ground": "hosts", "hosts": read_hosts(hosts.read())}
-        why = "the hosts are as they are"
+        why = "hosts have their own CPUs and links"
     else:
         why = "as asked for" if loopback else namespaces.why_not()
         chosen["ground"] = "loopback" if why else "namespaces"
@@ -151,7 +151,7 @@ def make_plan(name: str, hosts: Any = None, **chosen: Any) -> Plan:
 
 
 def free_ports() -> tuple[tuple[str, int], ...]:
-    """Find ports for heads that share one machine with others."""
+    """Return free ports for heads that share a machine with others."""
     found = []
     for engine in engines.PORTS:
         with socket.socket() as probe:
@@ -161,7 +161,7 @@ def free_ports() -> tuple[tuple[str, int], ...]:
 
 
 def keep_ports(plan: Plan, known: Plan) -> Plan:
-    """Give the plan with the ports of the lab that is up."""
+    """Return the plan with the ports of the lab that is up."""
     from dataclasses import replace
 
     return replace(plan, ports=known.ports)

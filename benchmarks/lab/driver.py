@@ -1,11 +1,11 @@
-"""A driver that is told what to run, line by line.
+"""A driver that runs what it is asked for, line by line.
 
     python -m benchmarks.lab.driver ENGINE HOST:PORT [SILENCE_S]
 
     {"call": "module:function", "args": {...}} ──> function(engine, **args)
                   {"answer": ...} or {"error": traceback} <──┘
 
-It stands in a node of the lab; who tells it (`team.py`) stands outside.
+It runs in a node of the lab. `team.py`, which asks it, runs outside.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ GLANCE_S = 0.03  # how long a task of `who_works` takes
 
 
 def main(engine_name: str, where: str, silence_s: float) -> None:
-    """Open the engine and obey until the input ends."""
+    """Open the engine, and run calls until the input ends."""
     answers = _take_stdout()
     start = time.perf_counter()
     with _open(engine_name, where, silence_s) as engine:
@@ -37,12 +37,12 @@ def main(engine_name: str, where: str, silence_s: float) -> None:
         for line in sys.stdin:
             try:
                 _say(answers, {"answer": _obey(engine, **json.loads(line))})
-            except Exception:  # noqa: BLE001  it travels to who has asked
+            except Exception:  # noqa: BLE001  it is sent to `team.py`
                 _say(answers, {"error": traceback.format_exc()})
 
 
 def who_works(engine: MapReduce, tasks: int) -> dict[str, int]:
-    """Count the tasks of a small job node by node."""
+    """Return how many tasks of a small job each node has run."""
     job = Job("who works", _name_node, _total)
     result = engine.run(job, [GLANCE_S] * tasks, 1)
     counts = result.merged()
@@ -51,7 +51,7 @@ def who_works(engine: MapReduce, tasks: int) -> dict[str, int]:
 
 
 def count_nodes(engine: MapReduce) -> int:
-    """Count the nodes that an engine's cluster believes to be alive."""
+    """Return how many nodes an engine's cluster believes to be alive."""
     return sum(node["Alive"] for node in verbs_of(engine).nodes())
 
 
@@ -80,7 +80,7 @@ def _obey(engine: MapReduce, call: str, args: dict[str, Any]) -> Any:
 
 
 def _take_stdout() -> TextIO:
-    """Keep the output for answers; what is printed goes to stderr."""
+    """Keep standard output for answers; prints go to standard error."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return answers

@@ -1,10 +1,10 @@
-"""What runs in a node: the programs that a user would start there.
+"""The programs that run in a node: those that a user would start there.
 
     n1             minimr start --head ...     ray start --head ...
     n2, n3, ...    minimr start --address n1   ray start --address n1
 
-Each node has a folder of its own for what these keep, and all have one
-token an engine.
+Each node has its own folder for their files. All nodes share one token per
+engine.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from benchmarks.lab.plan import Node, Plan
 from benchmarks.lab.processes import MARK
 
 PORTS = {"minimr": 6390, "ray": 6379, "join": 7000}
-# How the process of a node is recognised, in the list of all there.
+# What identifies the process of an engine's node in a list of commands.
 SERVERS = {"minimr": "minimr.core.node.main", "ray": "/raylet/raylet "}
 TOKEN_BYTES = 32
 NODE = "MINIMR_LAB_NODE"
-# A call to a node that is cut off would hang for the minutes of Ray's own
-# keep-alive: 300 s, and 120 s for the answer to it.
+# With Ray's own settings, a call to a node that is cut off would hang for 300
+# s until the keep-alive, and for 120 s more until that has failed.
 RAY_PATIENCE = {
     "RAY_grpc_client_keepalive_time_ms": "5000",
     "RAY_grpc_client_keepalive_timeout_ms": "5000",
@@ -32,7 +32,7 @@ RAY_PATIENCE = {
 
 
 def start_command(engine: str, plan: Plan, node: Node) -> list[str]:
-    """Give the command that starts an engine's node."""
+    """Return the command that starts an engine's node."""
     head = node.number == 1
     where = address(plan, engine)
     port = where.rpartition(":")[2]
@@ -52,13 +52,13 @@ def start_command(engine: str, plan: Plan, node: Node) -> list[str]:
 
 
 def address(plan: Plan, engine: str) -> str:
-    """Tell where an engine's head listens."""
+    """Return where an engine's head listens."""
     port = dict(plan.ports).get(engine, PORTS[engine])
     return f"{plan.head.address}:{port}"
 
 
 def environ(plan: Plan, node: Node) -> dict[str, str]:
-    """Give what every process of a node has in its environment."""
+    """Return the environment of all processes of a node."""
     home = Path(plan.home)
     return {
         MARK: str(plan.folder(node)),
@@ -76,11 +76,11 @@ def environ(plan: Plan, node: Node) -> dict[str, str]:
 
 
 def make_tokens(plan: Plan) -> None:
-    """Make a secret for each engine, unless there is one."""
+    """Make a token per engine, unless there is one."""
     for name in ("minimr-token", "ray-token"):
         path = Path(plan.home) / name
         if not path.exists():
-            # complete from the first moment, and never readable by others
+            # never seen incomplete, and never readable by others
             draft = path.with_suffix(".new")
             draft.unlink(missing_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL

@@ -1,7 +1,7 @@
-"""What the nodes of a lab stand on: the interface, and loopback addresses.
+"""The kinds of nodes: the interface, and nodes on loopback addresses.
 
-A ground knows how a node is made and removed, how a command gets into it,
-and who is in there. What it makes it writes into the journal first.
+A ground can make and remove a node, run a command in it, and list its
+processes. It notes everything in the journal before it makes it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NO_LINK = "only a lab in network namespaces has links to cut"
 
 @dataclass(frozen=True)
 class Usage:
-    """What a node has used since it is there. None: cannot be known."""
+    """What a node has used since it was made. None: unknown."""
 
     processes: tuple[dict[str, Any], ...]  # see `processes.facts`
     cpu_seconds: float
@@ -49,42 +49,42 @@ class Ground(ABC):
         self.journal = journal
 
     def mark(self, node: Node) -> str:
-        """Give what the processes of a node carry in their environment."""
+        """Return the mark in the environment of a node's processes."""
         return str(self.plan.folder(node))
 
-    def make_common(self) -> None:  # noqa: B027  most have nothing in common
+    def make_common(self) -> None:  # noqa: B027  most share nothing
         """Make what all nodes share."""
 
     @abstractmethod
     def make(self, node: Node) -> None:
-        """Make a node, or what is missing of it."""
+        """Make a node, or the missing parts of it."""
 
     @abstractmethod
     def remove(self, thing: dict[str, Any]) -> None:
-        """Remove a thing of the journal, if it is there."""
+        """Remove a thing in the journal, if it is there."""
 
     @abstractmethod
     def enter(
         self, node: Node, environ: dict[str, str], argv: Sequence[str]
     ) -> list[str]:
-        """Give the command that runs `argv` in the node."""
+        """Return the command that runs `argv` in the node."""
 
     @abstractmethod
     def end_processes(self, node: Node) -> None:
-        """Kill all that runs in the node."""
+        """Kill all processes of the node."""
 
     @abstractmethod
     def usage(self, node: Node) -> Usage:
-        """Tell what a node has used, and who is in it."""
+        """Return what a node has used, and its processes."""
 
     def limit(self, nodes: Sequence[Node], on: bool) -> None:  # noqa: B027
-        """Hold nodes to their CPU share, or let them go."""
+        """Limit nodes to their CPU share, or lift the limit."""
 
     def set_link(self, node: Node, up: bool) -> None:
-        """Cut a node off, or connect it again.
+        """Disconnect a node, or connect it again.
 
         Raises:
-            LabError: nodes on this ground have no link of their own.
+            LabError: nodes of this kind have no link of their own.
         """
         raise LabError(NO_LINK)
 
@@ -92,7 +92,7 @@ class Ground(ABC):
         """Note a thing that is about to be made.
 
         Raises:
-            LabError: it exists, and it is not from this lab.
+            LabError: it exists, and this lab has not made it.
         """
         thing = {"kind": kind, **fields}
         if self.shell.dry or thing in self.journal.things:
@@ -106,33 +106,33 @@ class Ground(ABC):
 
 
 class Loopback(Ground):
-    """Addresses 127.77.0.1, 2, ...: for who is not root."""
+    """Addresses 127.77.0.1, 2, ...: for users who are not root."""
 
     def make(self, node: Node) -> None:
         """Note the mark; the address is there already."""
         self._claim("mark", False, mark=self.mark(node))
 
     def remove(self, thing: dict[str, Any]) -> None:
-        """End the processes with a mark."""
+        """Kill the processes with a mark."""
         processes.end_all(lambda: processes.marked(thing["mark"]))
 
     def enter(
         self, node: Node, environ: dict[str, str], argv: Sequence[str]
     ) -> list[str]:
-        """Set the environment; there is nothing else to enter."""
+        """Return a command that only sets the environment."""
         return with_environ(environ, argv)
 
     def end_processes(self, node: Node) -> None:
-        """Kill all that carries the node's mark."""
+        """Kill all processes with the node's mark."""
         processes.end_all(lambda: processes.marked(self.mark(node)))
 
     def usage(self, node: Node) -> Usage:
-        """Sum up the living processes; those that ended are not known."""
+        """Return the use of the living processes; ended ones are unknown."""
         return usage_of(processes.facts(processes.marked(self.mark(node))))
 
 
 def usage_of(facts: Sequence[dict[str, Any]]) -> Usage:
-    """Sum up processes."""
+    """Return the use of processes together."""
     return Usage(
         tuple(facts),
         sum(fact["cpu_seconds"] for fact in facts),
@@ -141,12 +141,12 @@ def usage_of(facts: Sequence[dict[str, Any]]) -> Usage:
 
 
 def with_environ(environ: dict[str, str], argv: Sequence[str]) -> list[str]:
-    """Give a command that has these variables besides its own."""
+    """Return a command with these variables added to its environment."""
     return ["env", *(f"{k}={v}" for k, v in environ.items()), *argv]
 
 
 def python_path() -> dict[str, str]:
-    """Let a node find this source, and this interpreter's programs."""
+    """Return variables for finding this source and this Python's programs."""
     known = os.environ.get("PYTHONPATH")
     programs = os.path.dirname(sys.executable)
     return {

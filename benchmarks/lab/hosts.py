@@ -1,7 +1,7 @@
 """Nodes as real machines, over ssh. They need this source and its Python.
 
-up    the tokens travel by standard input, then `minimr start` there
-down  each host ends the processes that carry the lab's mark
+up    the tokens are sent by standard input, then `minimr start` runs there
+down  each host kills the processes with the lab's mark
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ AGENT = (sys.executable, "-m", "benchmarks.lab.agent")
 
 
 class Hosts(Ground):
-    """Machines that somebody else has made."""
+    """Existing machines."""
 
     def make(self, node: Node) -> None:
         """Make the node's folder on its host, with the tokens in it."""
@@ -41,24 +41,24 @@ class Hosts(Ground):
             self.shell.run(*SSH, node.host, line, stdin=str(path))
 
     def remove(self, thing: dict[str, Any]) -> None:
-        """End what carries our mark; the folder with its logs stays."""
+        """Kill the processes with our mark; the folder with logs stays."""
         self._ask(thing["host"], "end", thing["mark"])
 
     def enter(
         self, node: Node, environ: dict[str, str], argv: Sequence[str]
     ) -> list[str]:
-        """Say it through ssh, as a line for the shell there."""
+        """Return an ssh command with a line for the shell there."""
         terminal = ["-t"] if sys.stdin.isatty() else []
         line = shlex.join(with_environ(environ, argv))
         there = f"cd {shlex.quote(str(ROOT))} && exec {line}"
         return [*SSH, *terminal, node.host, there]
 
     def end_processes(self, node: Node) -> None:
-        """Kill all that carries the node's mark there."""
+        """Kill all processes there with the node's mark."""
         self._ask(node.host, "end", self.mark(node))
 
     def usage(self, node: Node) -> Usage:
-        """Sum up the node's living processes there."""
+        """Return the use of the node's living processes there."""
         return usage_of(self._ask(node.host, "list", self.mark(node)))
 
     def _ask(self, host: str, verb: str, mark: str) -> list[dict[str, Any]]:

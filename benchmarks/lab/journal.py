@@ -1,10 +1,10 @@
-"""What a lab has made, on disk before it is made.
+"""The journal of a lab: each thing is noted on disk before it is made.
 
     up:    note(thing) ─> make it ─> ... ─> done
     down:  remove each thing that was noted, the last one first
 
-A `kill -9` between two lines leaves at most one thing that is noted and
-not there, and whoever removes looks first.
+A `kill -9` leaves at most one thing that is noted and not made. Removing a
+thing that is not there does nothing.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Journal:
     def __init__(self, home: str) -> None:
         self.path = Path(home) / "journal.json"
         self.plan: Plan | None = None
-        self.things: list[dict[str, Any]] = []  # in the order of their making
-        self.complete = False  # the last `up` came to its end
+        self.things: list[dict[str, Any]] = []  # in the order of making
+        self.complete = False  # the last `up` has finished
         with suppress(FileNotFoundError):
             document = json.loads(self.path.read_text())
             self.plan = from_json(document["plan"])
@@ -36,7 +36,7 @@ class Journal:
             self.complete = document["complete"]
 
     def begin(self, plan: Plan) -> None:
-        """Note what is to be."""
+        """Note the plan of the lab."""
         self.plan, self.complete = plan, False
         self.write()
 
@@ -47,12 +47,12 @@ class Journal:
             self.write()
 
     def finish(self) -> None:
-        """Note that everything is there."""
+        """Note that everything is made."""
         self.complete = True
         self.write()
 
     def write(self) -> None:
-        """Write it, all of it or nothing."""
+        """Write the whole file, or nothing."""
         assert self.plan is not None
         document = {
             "plan": asdict(self.plan),
@@ -71,12 +71,12 @@ class Journal:
 
 @contextmanager
 def alone(home: str) -> Iterator[None]:
-    """Keep out every other command that changes this lab.
+    """Exclude other commands that change this lab.
 
-    The lock is the system's: it ends with the process, however that ends.
+    The lock is the system's: it ends with the process in any case.
 
     Raises:
-        LabError: another one is at it.
+        LabError: another one is running.
     """
     folder = Path(home)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -85,7 +85,7 @@ def alone(home: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise LabError(
-                f"another command changes the lab in {home} just now: wait "
-                "until it has ended"
+                f"another command is changing the lab in {home}: wait until "
+                "it has ended"
             ) from None
         yield

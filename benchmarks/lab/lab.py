@@ -1,11 +1,11 @@
 """A lab: up, down, and what happens in between.
 
-up      what is missing is made, the engines started, the share set
-grow    the same with more nodes; those that are there go on
-kill    all processes of a node end at once, as if its plug was pulled
-cut     its link goes down, and its processes do not know
-heal    the link is up again, and engines that have ended start again
-down    what the journal says is removed, the last thing first
+up      what is missing is made, the engines are started, the share is set
+grow    the same with more nodes; those that are there keep running
+kill    all processes of a node are killed at once, as in a power cut
+cut     its link goes down, and its processes keep running
+heal    the link goes up again, and engines that have ended start again
+down    everything in the journal is removed, the last thing first
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Lab:
 
     @property
     def plan(self) -> Plan:
-        """What is there."""
+        """The plan of the lab that is up."""
         if self.journal.plan is None:
             raise LabError(
                 f"there is no lab in {self.home}: begin with `lab up`"
@@ -54,11 +54,11 @@ class Lab:
 
     @property
     def ground(self) -> Ground:
-        """What its nodes stand on."""
+        """The kind of its nodes."""
         return self._ground(self.plan)
 
     def up(self, plan: Plan) -> bool:
-        """Make the lab, or what is missing of it.
+        """Make the lab, or the missing parts of it.
 
         Returns: whether there was anything to do.
         """
@@ -77,21 +77,21 @@ class Lab:
                     f"it has {known.nodes} nodes already: `lab down` first"
                 )
             if known is not None and not self.journal.complete:
-                self._remove(known)  # half a node is worse than none
+                self._remove(known)  # a half-made node cannot be trusted
             elif known == plan and not self._without_engine(plan):
                 return False
             self._build(plan)
             return True
 
     def grow(self, number: int) -> None:
-        """Have that many nodes, if there are fewer."""
+        """Make nodes until there are this many."""
         if number > self.plan.nodes:
             self.up(self.plan.with_nodes(number))
 
     def down(self) -> bool:
-        """Remove all that was made; give whether there was anything.
+        """Remove all that was made; return whether there was anything.
 
-        May be called at any time, also after a crash of any command.
+        May be called at any time, even after a crash of any command.
         """
         with alone(self.home):
             self.journal = Journal(self.home)
@@ -100,30 +100,30 @@ class Lab:
             self._remove(self.journal.plan)
             for name in ("minimr-token", "ray-token", "lock"):
                 (Path(self.home) / name).unlink(missing_ok=True)
-        with suppress(OSError):  # somebody keeps more in it
+        with suppress(OSError):  # it is not empty
             Path(self.home).rmdir()
         return True
 
     def command(self, name: str, argv: Sequence[str]) -> list[str]:
-        """Give the command that runs `argv` in a node."""
+        """Return the command that runs `argv` in a node."""
         node = self.plan.node(name)
         return self._inside(self.ground, self.plan, node, argv)
 
     def usage(self) -> dict[str, Usage]:
-        """Tell what each node has used, by its name."""
+        """Return what each node has used: {name: usage}."""
         ground = self.ground
         return {node.name: ground.usage(node) for node in self.plan.all()}
 
     def kill(self, name: str) -> None:
-        """End all processes of a node at once."""
+        """Kill all processes of a node at once."""
         self.ground.end_processes(self.plan.node(name))
 
     def cut(self, name: str) -> None:
-        """Take a node off the network."""
+        """Disconnect a node from the network."""
         self.ground.set_link(self.plan.node(name), up=False)
 
     def heal(self, name: str) -> list[str]:
-        """Bring a node back; give the engines that had to be started."""
+        """Bring a node back; return the engines that had to be started."""
         plan, ground = self.plan, self.ground
         node = plan.node(name)
         if plan.ground == "namespaces":
@@ -134,7 +134,7 @@ class Lab:
 
     @contextmanager
     def unlimited(self) -> Iterator[None]:
-        """Lift the CPU shares for what is not to be measured."""
+        """Lift the CPU shares for work that is not measured."""
         nodes, ground = self.plan.all(), self.ground
         ground.limit(nodes, on=False)
         try:
@@ -145,13 +145,13 @@ class Lab:
     def await_usage(
         self, name: str, ready: Callable[[Usage], bool], timeout_s: float
     ) -> None:
-        """Wait until a node is as it should be."""
+        """Wait until a node's usage meets a condition."""
         node, ground = self.plan.node(name), self.ground
         until = time.monotonic() + timeout_s
         while not ready(ground.usage(node)):
             if time.monotonic() > until:
                 raise LabError(f"{name} is not ready after {timeout_s} s")
-            time.sleep(0.05)  # nobody tells when another's process starts
+            time.sleep(0.05)  # nothing signals a new process elsewhere
 
     def _ground(self, plan: Plan) -> Ground:
         return GROUNDS[plan.ground](plan, self.shell, self.journal)
@@ -184,7 +184,7 @@ class Lab:
     def _start(
         self, plan: Plan, ground: Ground, wanted: list[tuple[Node, str]]
     ) -> None:
-        """Start engines, the heads first; the share holds from then on."""
+        """Start engines, heads first; then apply the CPU shares."""
         nodes = list(dict.fromkeys(node for node, _ in wanted))
         ground.limit(nodes, on=False)
         for heads in (True, False):
@@ -205,7 +205,7 @@ class Lab:
         ground.limit(plan.all(), on=True)
 
     def _without_engine(self, plan: Plan) -> list[tuple[Node, str]]:
-        """List what has to be started, node by node."""
+        """Return the engines that have to be started, node by node."""
         every = [(n, engine) for n in plan.all() for engine in plan.engines]
         if self.shell.dry:
             return every

@@ -5,8 +5,8 @@
         ├── mrlab-n2 ══ eth0 10.77.0.2  in namespace mrlab-n2, cgroup mrlab/n2
         ⋮      tbf both ways
 
-A process is moved into its cgroup and namespace before it becomes what
-was asked for, so that nothing it starts is ever outside.
+A process is moved into its cgroup and namespace before it becomes the
+command, so nothing that this starts is ever outside.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ PROGRAMS = ("ip", "tc", "nsenter", "unshare")
 NETNS = Path("/run/netns")
 DEVICES = Path("/sys/class/net")
 LATENCY = "50ms"  # how long a packet may wait for its turn
-LEAST_BURST_BYTES = 2**17  # two of the largest packets that Linux hands on
-TICK_S = 0.004  # in which tbf must be able to send what has gathered
+LEAST_BURST_BYTES = 2**17  # two of the largest packets of Linux
+TICK_S = 0.004  # of the kernel: tbf must send a burst within it
 UP_TIMEOUT_S = 10.0
 FORWARDING = "3"  # the state of a port of a bridge that is in use
 UNITS = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
 
 
 def why_not() -> str:
-    """Say why there can be no namespaces here; nothing if there can."""
+    """Return why there can be no namespaces here; "": there can."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         return f"there is no {' and no '.join(missing)} here"
@@ -48,7 +48,7 @@ def why_not() -> str:
 
 
 def burst_bytes(bandwidth: str) -> int:
-    """Say how much a link of that bandwidth may send at once.
+    """Return how many bytes a link of this bandwidth may send at once.
 
     Raises:
         LabError: it is no bandwidth.
@@ -61,7 +61,7 @@ def burst_bytes(bandwidth: str) -> int:
 
 
 class Namespaces(Ground):
-    """The lab as it should be. Needs root."""
+    """Nodes with their own network, link and CPU share. Needs root."""
 
     @cached_property
     def groups(self) -> Cgroups | None:
@@ -69,7 +69,7 @@ class Namespaces(Ground):
         return None if self.plan.cpu_share is None else cgroups.find()
 
     def name(self, node: Node) -> str:
-        """Name the namespace, and the end of the link outside of it."""
+        """Return the name of the namespace and of its link's outer end."""
         return f"{self.plan.name}-{node.name}"
 
     @property
@@ -78,7 +78,7 @@ class Namespaces(Ground):
         return f"{self.plan.name}-br"
 
     def make_common(self) -> None:
-        """Make the bridge, and the cgroup that holds the nodes'."""
+        """Make the bridge, and the cgroup above those of the nodes."""
         there = (DEVICES / self.bridge).exists()
         self._claim("device", there, name=self.bridge)
         if not there:
@@ -131,7 +131,7 @@ class Namespaces(Ground):
             self._delegate(self.groups.roots[0] / names[0])
 
     def _delegate(self, folder: Path) -> None:
-        """Let the groups below a folder have quotas (version 2)."""
+        """Enable quotas for the groups below a folder (version 2)."""
         control = folder / "cgroup.subtree_control"
         if self.shell.dry or not cgroups.shares(folder):
             self._claim("controller", False, path=str(control))
@@ -150,7 +150,7 @@ class Namespaces(Ground):
     def enter(
         self, node: Node, environ: dict[str, str], argv: Sequence[str]
     ) -> list[str]:
-        """Move a shell into the node, which then becomes the command."""
+        """Return a shell that enters the node, then becomes the command."""
         lines = [
             f"echo $$ > {shlex.quote(str(folder / 'cgroup.procs'))}"
             for folder in self._cgroups(node)
@@ -169,23 +169,23 @@ class Namespaces(Ground):
                 raise LabError(f"the link of {node.name} does not come up")
             time.sleep(0.02)
         for other in self.plan.all() if up else ():
-            # Who asked for an address in vain meanwhile would fail once more.
+            # A failed look-up of its address would be remembered a while.
             self.shell.run("ip", "-n", self.name(other), "neigh", "flush",
                            "dev", "eth0")  # fmt: skip
 
     def _carries(self, node: Node) -> bool:
-        """Tell whether both ends and the bridge are ready for packets."""
+        """Return whether both ends and the bridge are ready for packets."""
         name = self.name(node)
         inner = self.shell.run("ip", "-n", name, "link", "show", "eth0")
         port = DEVICES / name / "brport/state"
         return "state UP" in inner and port.read_text().strip() == FORWARDING
 
     def end_processes(self, node: Node) -> None:
-        """Kill all that stands in the node."""
+        """Kill all processes of the node."""
         processes.end_all(lambda: self._pids(node))
 
     def usage(self, node: Node) -> Usage:
-        """Ask the cgroup and the link."""
+        """Return what a node has used, by its cgroup and its link."""
         living = usage_of(processes.facts(self._pids(node)))
         seconds = living.cpu_seconds
         if self.groups is not None:
@@ -203,7 +203,7 @@ class Namespaces(Ground):
         )
 
     def remove(self, thing: dict[str, Any]) -> None:
-        """Remove a device, a namespace or a cgroup, and who is in it."""
+        """Remove a device, a namespace or a cgroup, with its processes."""
         if thing["kind"] == "device":
             if (DEVICES / thing["name"]).exists():
                 self.shell.run("ip", "link", "del", thing["name"])
@@ -213,7 +213,7 @@ class Namespaces(Ground):
             if path.exists():
                 self.shell.run("ip", "netns", "del", thing["name"])
         elif thing["kind"] == "controller":
-            with suppress(OSError):  # others have come to need it
+            with suppress(OSError):  # another group needs it by now
                 Path(thing["path"]).write_text("-cpu")
         else:
             folder = Path(thing["path"])

@@ -1,4 +1,4 @@
-"""What a lab is to be: its nodes, their names and addresses."""
+"""The plan of a lab: its nodes, their names and addresses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME = re.compile(r"[a-z][a-z0-9]{0,7}")  # with "-n200" an interface name
 
 
 class LabError(RuntimeError):
-    """The lab cannot do this: what was tried, and what to do instead."""
+    """The lab cannot do it. The text says what was tried, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -22,49 +22,49 @@ class Node:
 
     number: int  # from 1; the first is the head
     address: str
-    host: str = ""  # on real machines: what ssh is told
+    host: str = ""  # on real machines: the destination for ssh
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its short name."""
         return f"n{self.number}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A lab, as it was asked for. `home` holds all its files."""
+    """A lab, as the user asked for it. `home` holds all its files."""
 
     name: str
     home: str
     ground: str  # namespaces, loopback or hosts
     nodes: int = 5
     cpu_share: float | None = None  # of one core; None: unlimited
-    cpus: int = 1  # that a node says it has: tasks at once
+    cpus: int = 1  # that a node reports: how many tasks run at once
     bandwidth: str | None = None  # as `tc` has it; None: unlimited
     engines: tuple[str, ...] = ("minimr",)
-    hosts: tuple[tuple[str, str], ...] = ()  # (address, what ssh is told)
+    hosts: tuple[tuple[str, str], ...] = ()  # (address, ssh destination)
     store_bytes: int = 100_000_000
     ports: tuple[tuple[str, int], ...] = ()  # of the heads, by engine
-    without: str = ""  # why there is less than was asked for
+    without: str = ""  # why something that was asked for is missing
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise LabError(
-                f"the name {self.name!r} does not do: a small letter, then "
+                f"the name {self.name!r} is not a small letter, followed by "
                 "at most 7 small letters and digits"
             )
         if not 1 <= self.nodes <= MAX_NODES:
-            raise LabError(f"{self.nodes} nodes: 1 to {MAX_NODES} can be had")
+            raise LabError(f"{self.nodes} nodes: choose 1 to {MAX_NODES}")
         if self.hosts and self.nodes > len(self.hosts):
             raise LabError(
                 f"{self.nodes} nodes, and only {len(self.hosts)} hosts"
             )
 
     def node(self, name: str) -> Node:
-        """Find a node by its name, `n3` or `3`.
+        """Return a node by its name, `n3` or `3`.
 
         Raises:
-            LabError: there is none of that name.
+            LabError: there is no node of that name.
         """
         for node in self.all():
             if name in (node.name, str(node.number)):
@@ -72,7 +72,7 @@ class Plan:
         raise LabError(f"no node {name!r}: there are n1 to n{self.nodes}")
 
     def all(self) -> list[Node]:
-        """List the nodes, the head first."""
+        """Return the nodes, the head first."""
         return [self._node(k) for k in range(1, self.nodes + 1)]
 
     def _node(self, number: int) -> Node:
@@ -87,19 +87,19 @@ class Plan:
         return self._node(1)
 
     def folder(self, node: Node) -> Path:
-        """Tell where a node keeps its files."""
+        """Return where a node keeps its files."""
         return Path(self.home) / node.name
 
     def with_nodes(self, number: int) -> Plan:
-        """Give the same lab with another number of nodes."""
+        """Return the same lab with another number of nodes."""
         return replace(self, nodes=number)
 
     def fits(self, other: Plan) -> bool:
-        """Tell whether only the number of nodes differs."""
+        """Return whether only the number of nodes differs."""
         return self.with_nodes(other.nodes) == other
 
     def in_words(self) -> str:
-        """Say what it is, and what it lacks, for people and reports."""
+        """Return what the lab is, and what it lacks, in words."""
         kind = {
             "namespaces": "network namespaces on a bridge",
             "loopback": "loopback addresses of one machine",
@@ -116,7 +116,7 @@ class Plan:
 
 
 def from_json(document: dict[str, Any]) -> Plan:
-    """Read a plan that was written as JSON, which knows no tuples."""
+    """Return a plan that was written as JSON, which has no tuples."""
     pairs = {
         name: tuple(map(tuple, document[name])) for name in ("hosts", "ports")
     }
@@ -125,6 +125,6 @@ def from_json(document: dict[str, Any]) -> Plan:
 
 
 def read_hosts(text: str) -> tuple[tuple[str, str], ...]:
-    """Read lines of `ADDRESS [WHAT-SSH-IS-TOLD]`; `#` begins a comment."""
+    """Parse lines of `ADDRESS [SSH-DESTINATION]`; `#` begins a comment."""
     lines = [line.partition("#")[0].split() for line in text.splitlines()]
     return tuple((line[0], line[-1]) for line in lines if line)

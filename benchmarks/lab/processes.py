@@ -1,7 +1,7 @@
-"""Which processes stand in a node, and their end.
+"""Finds the processes of a node, and kills them.
 
-A process belongs to a node by what it cannot shed: its cgroup or network
-namespace; where there is neither, by a mark in its environment, which its
+A process belongs to a node by what it cannot change: its cgroup or network
+namespace. Without these, a mark in its environment shows it, which its
 children inherit.
 """
 
@@ -25,11 +25,11 @@ END_TIMEOUT_S = 20.0
 
 
 def marked(mark: str) -> set[int]:
-    """Find the processes that were started with a mark."""
+    """Return the processes that were started with a mark."""
     wanted = f"{MARK}={mark}".encode()
     found = set()
     for pid in _all():
-        with suppress(OSError):  # it has ended, or is somebody else's
+        with suppress(OSError):  # it has ended, or is another user's
             environ = Path(f"/proc/{pid}/environ").read_bytes()
             if wanted in environ.split(b"\0"):
                 found.add(pid)
@@ -37,7 +37,7 @@ def marked(mark: str) -> set[int]:
 
 
 def in_namespace(path: Path) -> set[int]:
-    """Find the processes that stand in a network namespace."""
+    """Return the processes in a network namespace."""
     try:
         wanted = path.stat()
     except FileNotFoundError:
@@ -52,7 +52,7 @@ def in_namespace(path: Path) -> set[int]:
 
 
 def in_cgroup(folder: Path) -> set[int]:
-    """Find the processes of a cgroup."""
+    """Return the processes of a cgroup."""
     try:
         found = set(map(int, (folder / "cgroup.procs").read_text().split()))
     except FileNotFoundError:
@@ -61,12 +61,12 @@ def in_cgroup(folder: Path) -> set[int]:
 
 
 def end_all(find: Callable[[], Iterable[int]]) -> int:
-    """Kill what `find` finds, until it finds nothing; give how many.
+    """Kill what `find` returns until it returns nothing; return how many.
 
-    Blocks: until all are gone, what they forked meanwhile too.
+    Blocks: until all have ended, and all that they forked meanwhile.
 
     Raises:
-        LabError: some do not go.
+        LabError: some do not end.
     """
     until = time.monotonic() + END_TIMEOUT_S
     ended: set[int] = set()
@@ -83,7 +83,7 @@ def end_all(find: Callable[[], Iterable[int]]) -> int:
 
 
 def facts(pids: Iterable[int]) -> list[dict[str, Any]]:
-    """Tell what each process runs and takes; memory is its share, bytes."""
+    """Return command, CPU and memory of processes, shared pages divided."""
     found = []
     for pid in sorted(pids):
         with suppress(psutil.Error, OSError):

@@ -1,4 +1,4 @@
-"""Commands of the system: run, or only shown."""
+"""Runs commands of the system, or only prints them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMEOUT_S = 120.0
 
 
 class Command(NamedTuple):
-    """A program, and the file that it reads as its standard input."""
+    """A program, and the file for its standard input."""
 
     argv: Sequence[str]
     stdin: str = "/dev/null"
@@ -34,7 +34,7 @@ class Shell:
         self.dry = dry
 
     def run(self, *argv: str, stdin: str = "/dev/null") -> str:
-        """Run a command; give what it prints.
+        """Run a command; return what it prints.
 
         Raises:
             LabError: it failed, or did not end in time.
@@ -42,7 +42,7 @@ class Shell:
         return self.run_all([Command(argv, stdin)])[0]
 
     def run_all(self, commands: Sequence[Command]) -> list[str]:
-        """Run commands side by side; give what each prints.
+        """Run commands side by side; return what each prints.
 
         Raises:
             LabError: one failed, or did not end in time.
@@ -63,14 +63,14 @@ class Shell:
             if code
         ]
         if errors:
-            raise LabError("this has failed:\n" + "\n".join(errors))
+            raise LabError("these have failed:\n" + "\n".join(errors))
         return [output for _, output in ended]
 
     def write(self, path: Path, text: str) -> None:
         """Write into a file of the system.
 
         Raises:
-            LabError: it does not take it.
+            LabError: it cannot be written.
         """
         if self.dry:
             tell(f"echo {shlex.quote(text)} > {path}")
@@ -83,7 +83,7 @@ class Shell:
             ) from error
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder for our eyes only, and those above it."""
+        """Make a folder that only we can read, and those above it."""
         if self.dry:
             tell(f"mkdir -p -m 700 {path}")
         else:
@@ -92,8 +92,8 @@ class Shell:
     def _start(
         self, command: Command, output: IO[str]
     ) -> tuple[subprocess.Popen[str], IO[str]]:
-        # A file, not a pipe: a daemon that stays behind keeps it open, and
-        # a pipe would never end.
+        # A file, not a pipe: a daemon that stays behind keeps it open, so a
+        # pipe would never end.
         with open(command.stdin) as stdin:
             process = subprocess.Popen(
                 command.argv,

@@ -29,7 +29,7 @@ CLUSTERS: dict[str, tuple[str, ...]] = {  # what the lab has to start
 START_TIMEOUT_S = 120.0
 GRACE_S = 5.0
 SILENCE_S = 10.0
-GLANCES = 6  # tasks a node of a job that shows who works
+GLANCES = 6  # tasks per node in a job that shows which nodes work
 
 
 class Team:
@@ -63,7 +63,7 @@ class Team:
         self.join()
 
     def join(self) -> None:
-        """Have a worker in every node, also in those that are new."""
+        """Start a worker in every node that has none."""
         if self.engine != "sockets":
             return
         for node in self.lab.plan.all()[1:]:
@@ -74,8 +74,8 @@ class Team:
     def await_nodes(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Run small jobs until every node has taken part in one.
 
-        And until the cluster has noticed which nodes are dead: it would
-        send the next tasks there.
+        Wait, too, until the cluster has noticed which nodes are dead: it
+        would send tasks there.
         """
         until = time.monotonic() + timeout_s
         while why := self._is_not_ready():
@@ -91,7 +91,7 @@ class Team:
         seen = self.ask("benchmarks.lab.driver:who_works", tasks=tasks)
         if missing := wanted - set(seen):
             return f"{sorted(missing)} do not work"
-        if self.engine != "sockets":  # which has workers, not nodes
+        if self.engine != "sockets":  # that has workers, not nodes
             alive = self.ask("benchmarks.lab.driver:count_nodes")
             if alive != len(wanted):
                 return f"{alive} nodes seem to be alive, not {len(wanted)},"
@@ -103,7 +103,7 @@ class Team:
         return self.receive(timeout_s)
 
     def send(self, call: str, **args: Any) -> None:
-        """Let a call begin."""
+        """Start a call."""
         line = json.dumps({"call": call, "args": args}) + "\n"
         assert self._driver.stdin is not None
         try:
@@ -113,7 +113,7 @@ class Team:
             raise self._ended() from None
 
     def answered(self, timeout_s: float) -> bool:
-        """Wait for the answer; tell whether it has come."""
+        """Return whether the answer is here. Blocks: at most `timeout_s`."""
         assert self._driver.stdout is not None
         until = time.monotonic() + timeout_s
         while b"\n" not in self._buffer:
@@ -127,7 +127,7 @@ class Team:
         return True
 
     def receive(self, timeout_s: float) -> Any:
-        """Wait for the answer of the call that has begun."""
+        """Return the answer of the call that was started."""
         if not self.answered(timeout_s):
             raise LabError(
                 f"no answer of {self.engine} after {timeout_s:.0f} s"

@@ -34,7 +34,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def rate(case: Case, seconds: float) -> float:
-    """Run a case for so long; give its rate."""
+    """Run a case for this long; return its rate."""
     _, run, multiplier = case
     begun, count = time.perf_counter(), 0
     while (took := time.perf_counter() - begun) < seconds:
@@ -44,7 +44,7 @@ def rate(case: Case, seconds: float) -> float:
 
 
 def start_times(ray: Any, name: str) -> dict[str, float]:
-    """Time from `init` to the first result, and the shutdown, in seconds."""
+    """Return the seconds from `init` to the first result, and of shutdown."""
     begun = time.perf_counter()
     ray.init(num_cpus=2, **OPTIONS[name])
     ray.get(ray.remote(lambda: 1).remote())
@@ -57,7 +57,7 @@ def start_times(ray: Any, name: str) -> dict[str, float]:
 
 
 def cases(ray: Any) -> Iterator[Case]:
-    """Make each case when its turn has come: actors hold CPUs."""
+    """Yield each case when it is its turn: its actors hold CPUs."""
     yield from object_cases(ray)
     yield from task_cases(ray)
     yield from actor_cases(ray)

@@ -3,9 +3,9 @@
     for each case:  round 1: ray, minimr   round 2: ray, minimr   ...
 
 Names and definitions are those of `ray microbenchmark` (Ray 2.60,
-`ray/_private/ray_perf.py`); what is left out there needs the Ray client.
-The middle one of the rounds is shown. Rates are per
-second, and count tasks, calls, gigabytes or rounds as Ray's do.
+`ray/_private/ray_perf.py`). Cases that need the Ray client are left out. The
+median of the rounds is shown. Rates are per second, and count tasks, calls,
+gigabytes or rounds, as Ray's do.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from benchmarks.micro.physical import copy_gigabytes, socket_rates
 
 
 def resident_bytes() -> int:
-    """Add up the memory of all child processes, shared pages split."""
+    """Return the memory of all child processes, shared pages divided."""
     import psutil
 
     return sum(

@@ -1,7 +1,7 @@
-"""What the machine itself carries: the limits beside the microbenchmark.
+"""The limits of the machine itself, beside the microbenchmark.
 
-Two processes and one socket, as bare as Python has them; and one copy of
-memory. What a runtime adds is the distance to these.
+Two processes with a bare socket, and one copy of memory. The difference to
+these is what a runtime costs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def echo(connection: socket.socket) -> None:
 
 
 def socket_rates(seconds: float) -> tuple[float, float]:
-    """Give messages a second: one by one, and many under way."""
+    """Return messages per second: one by one, and many under way."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = socket.create_connection(server.getsockname())
         connection, _ = server.accept()
@@ -58,7 +58,7 @@ def _rate(client: socket.socket, batch: int, seconds: float) -> float:
 
 
 def copy_gigabytes(seconds: float) -> float:
-    """Give gigabytes a second of copying memory that was used before."""
+    """Return gigabytes per second of copying memory that is already mapped."""
     import numpy as np
 
     source = memoryview(np.zeros(1 << 29, dtype=np.uint8))

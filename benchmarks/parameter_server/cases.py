@@ -1,9 +1,8 @@
-"""Who moves weights in the benchmark of parameter servers, and what a
-worker of it does.
+"""The contenders of the benchmark of parameter servers, and its worker.
 
-    bare socket   sendall ──> recv_into one buffer, one byte back: a push
-                  one byte ──> sendall, recv_into one buffer: a pull
-    the rungs     push and pull of one array, by one worker, asynchronous
+bare socket   sendall ──> recv_into one buffer, one byte back: a push
+              one byte ──> sendall, recv_into one buffer: a pull
+the rungs     push and pull of one array, by one worker, asynchronous
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ ROUNDS = 10  # of a worker, in one sample
 
 
 def start_clusters(rungs: tuple[str, ...]) -> list[Any]:
-    """Start what the rungs run on; give the modules."""
+    """Start the clusters of the rungs that have one; return the modules."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     modules = []
     for rung in rungs:
@@ -69,7 +68,7 @@ class Rung:
 
 
 class BareSocket:
-    """The same bytes through one socket, into memory that is there."""
+    """The same bytes through one socket, into existing memory."""
 
     def __init__(self, size: int) -> None:
         self._data = np.ones(size, np.uint8).data
@@ -118,7 +117,7 @@ def _receive(connection: socket.socket, data: memoryview) -> None:
 
 
 def sample(mover: Any, seconds: float) -> Sample:
-    """Push for a while, then pull for a while; seconds of one each."""
+    """Push for a while, then pull; return the seconds of one of each."""
     return Sample(
         {
             "push": seconds_each(mover.push, seconds),
@@ -128,7 +127,7 @@ def sample(mover: Any, seconds: float) -> Sample:
 
 
 def seconds_each(move: Callable[[], None], seconds: float) -> float:
-    """Do it at least twice, after once to get warm."""
+    """Return the mean seconds of a move, over two or more, after one more."""
     move()
     begun, count = time.perf_counter(), 0
     while (took := time.perf_counter() - begun) < seconds or count < 2:
@@ -140,7 +139,7 @@ def seconds_each(move: Callable[[], None], seconds: float) -> float:
 def time_rounds(
     rung: str, weights: Weights, num_workers: int, shards: int
 ) -> Sample:
-    """Time synchronous rounds; give the slowest worker's seconds of one."""
+    """Time synchronous rounds; return the slowest worker's time per round."""
     with open_parameter_server(
         rung, weights, num_workers, num_servers=shards, timeout_s=60.0
     ) as servers:
@@ -164,12 +163,12 @@ def time_rounds(
 
 
 def work_for(travels: bytes, worker: int, rounds: int) -> float:
-    """Be a worker with a client that has come as bytes."""
+    """Be a worker with a pickled client."""
     return work(pickle.loads(travels), worker, rounds)
 
 
 def work(servers: ParameterServer, worker: int, rounds: int) -> float:
-    """Be a worker: push and pull; give the seconds of a round."""
+    """Be a worker: push and pull; return the seconds per round."""
     update = servers.pull(worker)
     servers.push(worker, update)
     servers.pull(worker)  # when all have come so far

@@ -47,7 +47,7 @@ def report(folder: str, title: str, to: str | None) -> None:
 
 
 def read(folder: Path) -> dict[Path, dict[str, Any]]:
-    """Read the files of benchmarks; what else is there is named."""
+    """Return the files of benchmarks; print a line per other file."""
     found = {}
     for path in sorted(folder.glob("*.json")):
         try:
@@ -65,7 +65,7 @@ def read(folder: Path) -> dict[Path, dict[str, Any]]:
 
 
 def origins(documents: dict[Path, dict[str, Any]]) -> list[Origin]:
-    """Say how the numbers were made, once for each command."""
+    """Return how the numbers were made, once per command."""
     machines: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for document in documents.values():
         machine = document["machine"]
@@ -99,5 +99,5 @@ def write(
 
 
 def cell(text: str) -> str:
-    """Write a cell of a Markdown table."""
+    """Return the text of a cell of a Markdown table."""
     return text.replace("|", "\\|").replace("\n", " ") or " "

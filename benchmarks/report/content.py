@@ -1,4 +1,4 @@
-"""What a page is made of, whatever it is written in."""
+"""The parts of a page, in any format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.common.machine import in_words
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture, and one sentence of what to see in it."""
+    """A picture, and one sentence about what it shows."""
 
     name: str  # of its file
     sentence: str
@@ -26,7 +26,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text; the first column stands to the left."""
+    """Rows of text; the first column is left-aligned."""
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -35,7 +35,7 @@ class Table:
 
 @dataclass
 class Section:
-    """All about one thing that was measured."""
+    """All about one measurement."""
 
     title: str
     notes: list[str] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Origin:
-    """How numbers were made: on what, with what, by which command."""
+    """How numbers were made: machine, software, command, dates."""
 
     machine: str
     system: str
@@ -55,7 +55,7 @@ class Origin:
 
     @classmethod
     def of(cls, machines: Sequence[dict[str, Any]]) -> Origin:
-        """Sum up the facts of several files with one command."""
+        """Return the facts of several files with the same command."""
         first = machines[0]
         dates = sorted(machine["date"] for machine in machines)
         span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"

@@ -32,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """One set of axes with a line an engine."""
+    """One set of axes with a line per engine."""
 
     title: str
     lines: Sequence[Line]

@@ -1,4 +1,4 @@
-"""The sections of every other benchmark: its tables, as its JSON has them."""
+"""The sections of all other benchmarks: the tables in their JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_COLUMNS = 12
 
 
 def section(document: dict[str, Any], name: str) -> Section:
-    """Make a section of a file."""
+    """Return the section of a file."""
     benchmark = document["benchmark"]
     made = Section(f"{benchmark} ({name})")
     if benchmark == "wordcount":
@@ -62,7 +62,7 @@ def _word_count(document: dict[str, Any]) -> Iterator[Figure]:
 
 
 def _tables(content: Any, title: str) -> Iterator[Table]:
-    """Find the lists of records in any document."""
+    """Yield a table per list of records in any document."""
     if _is_records(content):
         records = [_flat(each) for each in content[:MAX_ROWS]]
         heads = list(dict.fromkeys(h for r in records for h in r))
@@ -97,7 +97,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Take nested records apart: {"run": {"low": 1}} is {"run low": 1}."""
+    """Return nested records flat: {"run": {"low": 1}} is {"run low": 1}."""
     found: dict[str, Any] = {}
     for key, value in record.items():
         name = f"{prefix}{key}".replace("_", " ")

@@ -1,4 +1,4 @@
-"""The sections of a scaling run: how fast, what it costs, who dies."""
+"""The sections of a scaling run: speed, cost, failures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIMIT = 1.6  # times the undisturbed time, when one of five nodes dies
 
 
 def sections(points: Sequence[Point]) -> Iterator[Section]:
-    """Give the overview, a section a workload, and the failures."""
+    """Yield the overview, a section per workload, and the failures."""
     rows = summary.rows(points)
     if rows:
         yield _overview(rows, points)
@@ -42,7 +42,7 @@ def sections(points: Sequence[Point]) -> Iterator[Section]:
 
 
 def _place(point: Point) -> tuple[int, int]:
-    """Give the place of a point: workloads and engines in the usual order."""
+    """Return the sort key of a point: usual order of workloads, engines."""
     names = list(WORKLOADS)
     return names.index(point.key.workload), ENGINES.index(point.key.engine)
 
@@ -73,18 +73,19 @@ def _overview(rows: Sequence[Row], points: Sequence[Point]) -> Section:
 
 
 def _grounds(points: Sequence[Point]) -> list[str]:
-    """Say what the nodes were, once for all numbers of them."""
+    """Return what the nodes were, once for all numbers of them."""
     numbers: dict[str, set[int]] = {}
     for point in points:
         _, _, rest = point.lab.partition(" ")  # "5 network namespaces ..."
         numbers.setdefault(rest, set()).add(point.key.nodes)
     return [
-        f"{min(some)} to {max(some)} {rest}" for rest, some in numbers.items()
+        f"{min(known)} to {max(known)} {rest}"
+        for rest, known in numbers.items()
     ]
 
 
 def _short(workload: str) -> str:
-    """Name a workload below its bars, its second half in a second line."""
+    """Return the label of a workload, its second half after a colon."""
     head, _, tail = workload.partition("-")
     return f"{head}:{tail.replace('-', ' ')}" if tail else head
 
@@ -104,7 +105,7 @@ def _best(groups: dict[str, dict[str, Spread]], most: int) -> str:
 
 
 def _work(points: Sequence[Point], workload: str) -> str:
-    """Say how much there was to do, on the largest number of nodes."""
+    """Return how much work there was, on the largest number of nodes."""
     largest = max(
         (p for p in points if p.key.workload == workload),
         key=lambda point: point.key.nodes,

@@ -24,14 +24,14 @@ from minimr.shared.mapreduce.corpus import InputError, find_files
 from minimr.system.leaving import raising
 
 NAME = "mrscale"  # of the lab: another one than the user's own
-PART_BYTES = 2_000_000  # of the weak word count, a node
-STORE_BYTES = 400_000_000  # of a node: a shuffle fits even into one
+PART_BYTES = 2_000_000  # of the weak word count, per node
+STORE_BYTES = 400_000_000  # of a node: a whole shuffle fits into one
 
 
 def numbers(
     context: click.Context, option: click.Parameter, value: str
 ) -> tuple[int, ...]:
-    """Read `1,2,5` or `1-5`."""
+    """Return the numbers in `1,2,5` or `1-5`."""
     try:
         low, dash, high = value.partition("-")
         if dash:
@@ -45,7 +45,7 @@ def numbers(
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option(
     "--to", required=True, type=click.Path(file_okay=False),
-    help="Folder of the points; what is in it is not measured again.",
+    help="Folder of the points; those in it are not measured again.",
 )  # fmt: skip
 @click.option("--nodes", default="1-5", show_default=True, callback=numbers)
 @click.option(
@@ -66,7 +66,7 @@ def numbers(
     "--text-mb",
     default=10.0,
     show_default=True,
-    help="The first whole files of that size are counted; 0: all.",
+    help="Count the first whole files of this size; 0: all.",
 )
 @click.option("--small", is_flag=True, help="A tenth of the work.")
 @click.option(
@@ -79,12 +79,12 @@ def numbers(
 @click.option("--loopback", is_flag=True, help="Without namespaces.")
 @click.pass_context
 def scaling(context: click.Context, /, **chosen: Any) -> None:
-    """Measure how each engine scales, and what the death of a node costs.
+    """Measure how each engine scales, and the cost of a dying node.
 
     PATHS are files and folders of text for the word count; by default text
-    is generated. Interrupt it at any time: it goes on where it was.
+    is generated. Interrupt it at any time: it continues where it was.
     """
-    # However it is asked to end, it takes its lab down.
+    # A SIGTERM, too, takes its lab down.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     until = time.monotonic() + 60 * chosen["minutes"]
     store = Store(chosen["to"])
@@ -113,7 +113,7 @@ def scaling(context: click.Context, /, **chosen: Any) -> None:
         with raising():
             Run(wanted, store).measure()
     except OutOfTimeError:
-        tell("the time is up: the same command goes on where this one was")
+        tell("the time is up: the same command continues where this one was")
     except LabError as error:
         raise click.ClickException(str(error)) from error
     finally:
@@ -125,7 +125,7 @@ def scaling(context: click.Context, /, **chosen: Any) -> None:
 
 
 def plan_of(chosen: dict[str, Any]) -> Plan:
-    """Say what the nodes are to be, all of them."""
+    """Return the plan of the lab, with all nodes."""
     plan = make_plan(
         NAME,
         engine="none",
@@ -140,7 +140,7 @@ def plan_of(chosen: dict[str, Any]) -> Plan:
 def sizes(
     folder: Path, paths: tuple[str, ...], text_bytes: float, small: bool
 ) -> Size:
-    """Say how much there is to do, and generate what text is missing.
+    """Return how much there is to do; generate the text that is missing.
 
     Raises:
         InputError: there is nothing at the paths.
@@ -159,7 +159,7 @@ def sizes(
 
 
 def first_files(paths: Sequence[str], size: float) -> Iterator[str]:
-    """Give the first files, until they have that size; 0: all."""
+    """Yield the first files, up to this size in all; 0: all files."""
     there = 0
     for path in map(Path, paths):
         if size and there >= size:
@@ -169,7 +169,7 @@ def first_files(paths: Sequence[str], size: float) -> Iterator[str]:
 
 
 def text(path: Path, size: int, seed: int) -> str:
-    """Generate a text of that size, unless it is there."""
+    """Return the path of a text of this size; generate it if missing."""
     path = path.absolute()
     if not path.exists() or path.stat().st_size < size:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,16 @@
-"""Rounds of DQN, on any engine with actors: an agent a node, its own too.
+"""Rounds of DQN, on any engine with actors: one agent per node.
 
     driver: EvenTeam ──> agent 0 in n1, agent 1 in n2, ...
     each:   pull ─> play and learn, a part of the same whole ─> push
 
 Rules:
 
-1. N agents take an N-th of the steps in lockstep each, so the steps and
-   the updates of a round are those of one agent, within a few.
-2. The clock runs while agents train. The team stands from `begin` to `end`:
+1. Each of N agents takes an N-th of the steps in lockstep. So the steps and
+   the updates of a round are those of one agent, give or take a few.
+2. The clock runs while agents train. The team lives from `begin` to `end`:
    actors take far longer to load torch than to train.
-3. Nobody takes the place of an agent that dies, for the same reason: the
-   others make rounds until all steps are made.
+3. For the same reason a dead agent is not replaced: the others make rounds
+   until all steps are made.
 """
 
 from __future__ import annotations
@@ -36,31 +36,31 @@ TIMEOUT_S = 60.0
 
 
 class Nobody:
-    """In the place of GlobalNet, which only tests: it loads no torch."""
+    """In place of GlobalNet, which only tests: this loads no torch."""
 
     def __init__(self, *settings: Any) -> None:
         pass
 
     def ready(self) -> None:
-        """Say that it stands."""
+        """Return once the actor has started."""
 
 
 class StandingAgent(Agent):
-    """An agent that can tell where it stands."""
+    """An agent that knows its node."""
 
     def node(self, verbs: str) -> str:
-        """Give the id of its node, from the engine itself."""
+        """Return the id of its node, by the engine."""
         return str(import_module(verbs).get_runtime_context().get_node_id())
 
 
 class EvenTeam(Team):
-    """A team in which nobody takes the place of who dies.
+    """A team in which a dead agent is not replaced.
 
     Runs in: the driver. The arguments are those of `Team`.
 
     Attributes:
         lost: how many agents have died.
-        due: how many pushes there were, by those who say that they did.
+        due: how many pushes the agents have reported.
     """
 
     lost = due = 0
@@ -68,17 +68,17 @@ class EvenTeam(Team):
     def train(self) -> Progress:
         """Train for one round, as `Team.train`."""
         progress = super().train()
-        self.due += len(self._agents)  # who died in the round is out of it
+        self.due += len(self._agents)  # without those that have died
         return progress
 
     def standing(self) -> int:
-        """Count the nodes that agents stand on. Blocks: for their answer."""
+        """Return how many nodes have agents. Blocks: for their answer."""
         name = self._verbs.__name__
         asked = [a.node.remote(name) for a in self._agents.values()]
         return len(set(self._verbs.get(asked)))
 
     def odd_pushes(self) -> int:
-        """Count the pushes too few or too many. Blocks: for the server."""
+        """Return how many pushes are missing or extra. Blocks: for one ask."""
         more = self._server.stats().pushes - self.due
         return more if more < 0 else max(0, more - self.lost)
 
@@ -91,7 +91,7 @@ _teams: dict[tuple[int, int], EvenTeam] = {}  # {(agents, steps): its team}
 
 
 def begin(engine: MapReduce, agents: int, rounds: int, steps: int) -> None:
-    """Have a team that stands. Blocks: until every actor has started."""
+    """Start a team, unless it runs. Blocks: until every actor has started."""
     if (agents, steps) not in _teams:
         _teams[agents, steps] = _start(engine, agents, steps)
 
@@ -99,7 +99,7 @@ def begin(engine: MapReduce, agents: int, rounds: int, steps: int) -> None:
 def train(
     engine: MapReduce, agents: int, rounds: int, steps: int
 ) -> dict[str, Any]:
-    """Train with an agent a node; `steps` in a round, of all of them."""
+    """Train with one agent per node; `steps` per round, of all agents."""
     begin(engine, agents, rounds, steps)
     team = _teams[agents, steps]
     nodes, before, updates = team.standing(), team.steps, 0
@@ -120,7 +120,7 @@ def train(
 
 
 def end(engine: MapReduce) -> None:
-    """End the actors, which others would wait for."""
+    """End the actors: they hold CPUs that others wait for."""
     while _teams:
         _teams.popitem()[1].close()
 
@@ -132,7 +132,7 @@ def _start(engine: MapReduce, agents: int, steps: int) -> EvenTeam:
         num_steps_agents_train=steps // (agents * ENVIRONMENTS),
         num_cpus=0.5,
         num_envs=ENVIRONMENTS,
-        learning_starts=1,  # or more agents would learn later
+        learning_starts=1,  # else more agents would start to learn later
         share="weights",
     )
     server = partial(ParameterServer, api=verbs, timeout_s=TIMEOUT_S)
@@ -145,9 +145,9 @@ def _start(engine: MapReduce, agents: int, steps: int) -> EvenTeam:
 
 
 def _evenly(settings: Settings, verbs: Any) -> Placement:
-    """Place agents on all nodes, also on the driver's.
+    """Return a placement on all nodes, the driver's included.
 
-    What `place` leaves free for GlobalNet would be idle: it only tests.
+    The head, which `place` leaves to GlobalNet, would be idle.
     """
     nodes = [node["NodeID"] for node in verbs.nodes() if node["Alive"]]
     number, cpus = settings.num_agents, settings.num_cpus

@@ -1,7 +1,7 @@
-"""What the driver in the lab is asked to run, on any engine.
+"""The jobs that the driver in the lab runs, on any engine.
 
-Every function answers with the seconds of the job itself and a check: what
-must be the same whoever computed it, and whoever died meanwhile.
+Every function returns the seconds of the job itself and a check: numbers that
+must be the same on every engine, whichever nodes have died meanwhile.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PIECES_PER_REDUCE_TASK = 4
 def count_words(
     engine: MapReduce, paths: list[str], map_tasks: int, reduce_tasks: int
 ) -> dict[str, Any]:
-    """Count the words of files; the counts stay where they are."""
+    """Count the words of files; the counts stay on the workers."""
     splits = split_files(paths, map_tasks)
     return _timed(engine, COMBINED, splits, reduce_tasks, check_counts)
 
@@ -53,13 +53,13 @@ class Pieces:
     length: int
 
     def __call__(self, split: int) -> Iterator[tuple[int, bytes]]:
-        """Give (piece, bytes)."""
+        """Yield pairs (number of the piece, bytes)."""
         for piece in range(self.number):
             yield piece, bytes(self.length)
 
 
 def check_counts(counts: Mapping[str, int]) -> Check:
-    """Sum up counts; the sums of partitions are the sums of the whole."""
+    """Return sums over counts, which add up over partitions."""
     lines = (
         f"{word}\t{number}".encode("utf-8", "surrogatepass")
         for word, number in counts.items()
@@ -72,12 +72,12 @@ def check_counts(counts: Mapping[str, int]) -> Check:
 
 
 def check_numbers(output: Mapping[Any, int]) -> Check:
-    """Sum up results that are numbers."""
+    """Return the sum of results that are numbers."""
     return {"sum": sum(output.values())}
 
 
 def add_up(checks: Sequence[Check]) -> Check:
-    """Make one check of those of all partitions."""
+    """Return the checks of all partitions as one."""
     return {name: sum(c[name] for c in checks) for name in checks[0]}
 
 

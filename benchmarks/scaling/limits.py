@@ -1,10 +1,10 @@
-"""`python -m benchmarks limits`: what one process in the middle can bear.
+"""`python -m benchmarks limits`: how much one central process can handle.
 
 fit      jobs of many empty tasks on few nodes: CPU seconds of the
          driver and of the head, by the numbers of tasks
 predict  50 and 500 nodes, and how many there can be
-check    many small nodes, on tasks that sleep: the time against the
-         model's, where the middle is what limits
+check    many small nodes, and tasks that sleep: the measured time beside
+         the model's, where the central process is the limit
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ SIZES = ((40, 5), (160, 5), (320, 5), (80, 40), (160, 80))  # (maps, reduces)
 ROUNDS = 3
 FEW, MANY = 3, {"ray": 6}  # nodes; many: a raylet is large
 MORE_SIZES = ((160, 5), (320, 5))  # on many nodes
-MAPS, REDUCES = 12, 4  # tasks a node, where we predict
+MAPS, REDUCES = 12, 4  # tasks per node, for the prediction
 PREDICTED = (5, 50, 500)
-SLEEP_S = 0.02  # so short that the middle is what limits
-TASKS_A_NODE = 8
+SLEEP_S = 0.02  # so short that the central process is the limit
+TASKS_PER_NODE = 8
 ANSWER_S = 300.0
 HEADS = ("engine", "task µs", "block µs", "head µs",
          "news µs",
@@ -57,14 +57,14 @@ SERVERS = ("gcs_server", "raylet/raylet", "minimr.core.node.main")
 def limits(
     engines: tuple[str, ...], nodes: int, cpu_share: float, json: str | None
 ) -> None:
-    """Fit what the central process pays, predict, and check the model."""
+    """Measure the cost of the central process; predict, and check that."""
     fitted, samples, checks = {}, {}, {}
     try:
         for engine in engines:
             samples[engine] = list(measure(engine))
             fitted[engine] = model.fit(samples[engine])
             tell(f"{engine}: {fitted[engine]}")
-            if engine != "ray" and nodes:  # 40 raylets are too many for us
+            if engine != "ray" and nodes:  # 40 raylets are too many here
                 checks[engine] = check(engine, nodes, cpu_share)
     except LabError as error:
         raise click.ClickException(str(error)) from error
@@ -83,7 +83,7 @@ def limits(
 
 
 def measure(engine: str) -> Iterator[Sample]:
-    """Run jobs of tasks that do nothing, on few nodes and on many."""
+    """Yield the cost of jobs of empty tasks, on few nodes and on many."""
     plan = make_plan(NAME, engine="none", nodes=FEW)
     with team_of(plan, engine) as team:
         for nodes, sizes in ((FEW, SIZES), (MANY.get(engine, 12), MORE_SIZES)):
@@ -113,10 +113,10 @@ def _sample(team: Team, nodes: int, maps: int, reduces: int) -> Sample:
 
 
 def check(engine: str, nodes: int, share: float) -> dict[str, Any]:
-    """Sleep on many small nodes; predict it from what n1 pays a task."""
+    """Measure tasks that sleep on many small nodes, to check the model."""
     plan = make_plan(NAME, engine="none", nodes=nodes, cpu_share=share)
     plan = replace(plan, store_bytes=2**22)
-    tasks = nodes * TASKS_A_NODE
+    tasks = nodes * TASKS_PER_NODE
     with team_of(plan, engine) as team:
         call = "benchmarks.scaling.jobs:sleep"
         args = {"tasks": tasks, "seconds": SLEEP_S}
@@ -124,7 +124,7 @@ def check(engine: str, nodes: int, share: float) -> dict[str, Any]:
         before = team.lab.usage()["n1"].cpu_seconds
         rounds = [team.ask(call, ANSWER_S, **args) for _ in range(ROUNDS)]
         used = team.lab.usage()["n1"].cpu_seconds - before
-    # The map tasks alone: the one reduce task is no affair of the middle.
+    # The map tasks alone: the one reduce task costs the middle nothing.
     seconds = sorted(each["map_seconds"] for each in rounds)
     return {
         "nodes": nodes,
@@ -138,7 +138,7 @@ def check(engine: str, nodes: int, share: float) -> dict[str, Any]:
 
 
 def predicted(costs: Costs, check: dict[str, Any]) -> float:
-    """Predict the check: driver and head share what n1 has of a core."""
+    """Return the predicted time: driver and head share n1's part of a core."""
     nodes, tasks = check["nodes"], check["tasks"]
     central = costs.driver(tasks, 1) + costs.at_head(nodes, tasks)
     ideal: float = check["ideal_seconds"]
@@ -152,7 +152,7 @@ def show(
     nodes: int,
     share: float,
 ) -> None:
-    """Print what was found."""
+    """Print the tables."""
     rows = [
         [engine, f"{c.task * 1e6:.0f}", f"{c.block * 1e6:.1f}",
          f"{c.head * 1e6:.0f}", f"{c.news * 1e6:.1f}",
@@ -162,7 +162,7 @@ def show(
     ]  # fmt: skip
     notes = [
         f"predicted: seconds at the central process for {MAPS} map and "
-        f"{REDUCES} reduce tasks a node, with a core of its own"
+        f"{REDUCES} reduce tasks per node, with a core of its own"
     ]
     tables.show("what the middle pays", HEADS, rows, notes)
     checked = [
@@ -179,7 +179,7 @@ def show(
 
 
 def head_seconds(team: Team) -> float:
-    """Sum up the CPU seconds of the head's servers, not of its workers."""
+    """Return the CPU seconds of the head's servers, without its workers."""
     known = team.lab.usage()["n1"].processes
     return sum(
         float(p["cpu_seconds"])
@@ -190,7 +190,7 @@ def head_seconds(team: Team) -> float:
 
 @contextmanager
 def team_of(plan: Plan, engine: str) -> Iterator[Team]:
-    """Have a lab with a team, and neither of them afterwards."""
+    """Make a lab with a team; remove both at the end."""
     lab = Lab(plan.home)
     lab.down()
     Path(plan.home).mkdir(parents=True, exist_ok=True)

@@ -1,18 +1,18 @@
-"""Where a rung stops scaling: what its one central process pays.
+"""Where a rung stops scaling: the cost of its one central process.
 
     a job of M map and R reduce tasks costs the driver, in CPU seconds,
 
         task * (M + R) + block * M * R + fixed
 
-    task    to hand it out and take it back: messages per second
-    block   of a reduce task and the map task it reads from: the all-to-all
-            shuffle, as a place in a message, or as a reference
-    head    what the head pays per task: its node and the control store
-    news    the same per task and node: who has room is told to everybody
+    task    to send it and to receive its result
+    block   per pair of a reduce task and a map task: the all-to-all shuffle,
+            as a place in a message, or as a reference
+    head    the cost of a task for the head: its node and the control store
+    news    the same per task and node: every node learns where room is
 
-Everything else is spread over the nodes. So N nodes that each bring work
-for t seconds take max(t, central(N)): the work and the orders overlap, and
-the slower one decides.
+Everything else is spread over the nodes. So N nodes with work for t seconds
+each take max(t, central(N)): the work and the control overlap, and the slower
+one decides.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Sample:
-    """What one job cost, in CPU seconds."""
+    """The cost of one job, in CPU seconds."""
 
     nodes: int
     map_tasks: int
@@ -46,26 +46,26 @@ class Costs:
     news: float  # per task and node
 
     def driver(self, map_tasks: int, reduce_tasks: int) -> float:
-        """Predict what a job costs the driver."""
+        """Return the predicted cost of a job for the driver."""
         tasks, blocks = map_tasks + reduce_tasks, map_tasks * reduce_tasks
         return self.task * tasks + self.block * blocks + self.fixed
 
     def central(self, nodes: int, maps: int, reduces: int) -> float:
-        """Predict what the busier process pays for tasks on every node.
+        """Return the predicted cost of tasks on all nodes: the busier process.
 
         Args:
-            maps, reduces: tasks a node.
+            maps, reduces: tasks per node.
         """
         tasks = nodes * (maps + reduces)
         driver = self.driver(nodes * maps, nodes * reduces)
         return max(driver, self.at_head(nodes, tasks))
 
     def at_head(self, nodes: int, tasks: int) -> float:
-        """Predict what a job costs the head."""
+        """Return the predicted cost of a job for the head."""
         return (self.head + self.news * nodes) * tasks
 
     def limit(self, seconds: float, maps: int, reduces: int) -> int:
-        """Give the most nodes that `seconds` of work each keep busy."""
+        """Return how many nodes `seconds` of work each can keep busy."""
         most = 1
         while self.central(2 * most, maps, reduces) <= seconds:
             most *= 2
@@ -80,13 +80,13 @@ class Costs:
 
 
 def fit(samples: Sequence[Sample]) -> Costs:
-    """Fit the costs to jobs of different sizes, none of them below zero."""
+    """Return the costs, none below zero, that fit jobs of several sizes."""
     maps = np.array([s.map_tasks for s in samples], float)
     reduces = np.array([s.reduce_tasks for s in samples], float)
     nodes = np.array([s.nodes for s in samples], float)
     tasks, one = maps + reduces, np.ones(len(samples))
     driver = np.array([s.driver_seconds for s in samples])
-    # Each job counts by how far it is off, not by its size.
+    # Relative errors: a large job counts no more than a small one.
     columns = {"task": tasks, "block": maps * reduces, "fixed": one}
     found = _solve({n: c / driver for n, c in columns.items()}, one)
     head = np.array([s.head_seconds for s in samples]) / tasks
@@ -97,7 +97,7 @@ def fit(samples: Sequence[Sample]) -> Costs:
 def _solve(
     columns: dict[str, NDArray[np.float64]], wanted: NDArray[np.float64]
 ) -> dict[str, float]:
-    """Find by least squares how much of each column makes `wanted`."""
+    """Return the factors of the columns that fit `wanted` (least squares)."""
     found, left = dict.fromkeys(columns, 0.0), dict(columns)
     while left:  # without the most negative one, until none is
         matrix = np.stack(list(left.values()), axis=1)

@@ -1,4 +1,4 @@
-"""Measures points: a lab an engine, which grows from one node to five.
+"""Measures points: a lab per engine, which grows from one node to five.
 
     for each engine:  up(1 node) ─> driver in n1
         for N nodes:  grow ─> all take part? ─> each workload: rounds
@@ -6,9 +6,9 @@
 
 Rules:
 
-1. What is on disk is not measured again.
-2. Starting is not measured: engines and actors start without the CPU
-   share, and a tenth of the work of each point is done before, to warm up.
+1. A point that is on disk is not measured again.
+2. Starting is not measured: engines and actors start without the CPU share,
+   and a tenth of the work of each point warms everything up.
 3. When the time is up, the run ends between two points, and says so.
 """
 
@@ -30,7 +30,7 @@ from benchmarks.scaling.store import Key, Point, Store
 from benchmarks.scaling.workloads import WORKLOADS, Size, Workload
 
 ANSWER_TIMEOUT_S = 300.0
-FAILING = ("words", "sleep-100ms", "dqn")  # what is run while a node dies
+FAILING = ("words", "sleep-100ms", "dqn")  # run while a node dies
 
 
 class OutOfTimeError(RuntimeError):
@@ -39,7 +39,7 @@ class OutOfTimeError(RuntimeError):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be measured."""
+    """The points to measure."""
 
     plan: Plan  # of the lab, with all nodes
     engines: Sequence[str]
@@ -51,7 +51,7 @@ class Wanted:
     until: float  # time.monotonic()
 
     def keys(self, engine: str) -> list[Key]:
-        """List the points of an engine, in the order of measuring."""
+        """Return the points of an engine, in the order of measuring."""
         mine = [n for n in self.workloads if engine in WORKLOADS[n].engines]
         keys = [Key("scaling", engine, w, n) for n in self.nodes for w in mine]
         most = max(self.nodes)
@@ -62,11 +62,11 @@ class Wanted:
         return keys
 
     def rounds_of(self, key: Key) -> int:
-        """Tell how often a point is measured."""
+        """Return how many rounds a point has."""
         return self.failures if key.kind == "failure" else self.rounds
 
     def empty(self, key: Key) -> Point:
-        """Give a point before its first round."""
+        """Return a point before its first round."""
         work = WORKLOADS[key.workload]
         arguments = work.arguments(self.size, key.nodes)
         lab = self.plan.with_nodes(key.nodes).in_words()
@@ -74,7 +74,7 @@ class Wanted:
 
 
 class Run:
-    """Measures what is wanted and not there yet."""
+    """Measures the wanted points that are missing."""
 
     def __init__(self, wanted: Wanted, store: Store) -> None:
         self.wanted = wanted
@@ -159,7 +159,7 @@ class Run:
         answer = team.receive(ANSWER_TIMEOUT_S)
         after = team.lab.usage()
         if kill_after_s is not None:
-            if work.end:  # its actors take the place of who comes back
+            if work.end:  # its actors hold the place of the healed node
                 team.ask(work.end)
             team.lab.heal(last)
             team.join()
@@ -219,6 +219,6 @@ def _used(before: Usage, after: Usage) -> dict[str, Any]:
 
 
 def remove_lab(home: str) -> None:
-    """Leave no lab behind, whatever has happened."""
+    """Remove the lab, whatever has happened."""
     with suppress(LabError):
         Lab(home).down()

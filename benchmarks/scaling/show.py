@@ -18,7 +18,7 @@ FAILURE_HEADS = ("engine", "workload", "calm s", "with a death s", "times",
 
 
 def show(points: Sequence[Point]) -> None:
-    """Print a table a workload, and one of the failures."""
+    """Print a table per workload, and one of the failures."""
     rows = summary.rows(points)
     for name, workload in WORKLOADS.items():
         mine = [row for row in rows if row.workload == name]
@@ -35,7 +35,7 @@ def show(points: Sequence[Point]) -> None:
 
 
 def cells(row: Row, rows: Sequence[Row]) -> list[str]:
-    """Write a row."""
+    """Return the cells of a row."""
     law = summary.fit(summary.medians(rows, row.engine, row.workload))
     weak = WORKLOADS[row.workload].weak
     return [
@@ -59,7 +59,7 @@ def cells(row: Row, rows: Sequence[Row]) -> list[str]:
 
 
 def failure_cells(point: Point) -> list[str]:
-    """Write a row of the failures."""
+    """Return the cells of a row of the failures."""
     calm = median(each["calm_seconds"] for each in point.rounds)
     hurt = median(each["seconds"] for each in point.rounds)
     reruns = [str(each["reruns"]) for each in point.rounds]

@@ -1,4 +1,4 @@
-"""Points on disk: one file each, written as soon as it is measured."""
+"""Points on disk: one file per point, written when it is measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from minimr.system.files import atomic_writer
 
 @dataclass(frozen=True)
 class Key:
-    """Which point: what is measured, on what."""
+    """What identifies a point."""
 
     kind: str  # "scaling", or "failure"
     engine: str
@@ -27,7 +27,7 @@ class Key:
 
 @dataclass
 class Point:
-    """All rounds of a point, and how they were made."""
+    """All rounds of a point, and their circumstances."""
 
     key: Key
     arguments: dict[str, Any]
@@ -44,11 +44,11 @@ class Store:
         self.folder = Path(folder)
 
     def path(self, key: Key) -> Path:
-        """Tell where a point is, or will be."""
+        """Return where a point is, or will be."""
         return self.folder / f"{key}.json"
 
     def has(self, point: Point, rounds: int) -> bool:
-        """Tell whether it was measured as often as that, on such a lab."""
+        """Return whether it was measured this often, on the same lab."""
         path = self.path(point.key)
         if not path.exists():
             return False
@@ -60,14 +60,14 @@ class Store:
         return same and len(there["rounds"]) >= rounds
 
     def save(self, point: Point) -> None:
-        """Write a point, all of it or nothing."""
+        """Write a point: the whole file, or nothing."""
         self.folder.mkdir(parents=True, exist_ok=True)
         document = {"benchmark": point.key.kind, **asdict(point)}
         with atomic_writer(str(self.path(point.key))) as file:
             json.dump(document, file, indent=1)
 
     def points(self) -> Iterator[Point]:
-        """Read all points."""
+        """Yield all points."""
         for path in sorted(self.folder.glob("*.json")):
             try:
                 document = json.loads(path.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""What the points say: speed-up, efficiency, Amdahl's law.
+"""Statistics over the points: speed-up, efficiency, Amdahl's law.
 
     strong   speed-up T(1) / T(N), efficiency speed-up / N
     weak     efficiency T(1) / T(N)
@@ -51,12 +51,12 @@ class Fit:
         return self.serial_seconds / whole
 
     def seconds(self, nodes: int) -> float:
-        """Predict the time on that many nodes."""
+        """Return the predicted time on this many nodes."""
         return self.serial_seconds + self.parallel_seconds / nodes
 
 
 def rows(points: Iterable[Point]) -> list[Row]:
-    """Sum up the points of scaling, in the order of the workloads."""
+    """Return a row per point of scaling, in the order of the workloads."""
     wanted = [point for point in points if point.key.kind == "scaling"]
     ones = {
         (p.key.engine, p.key.workload): _seconds(p).median
@@ -71,7 +71,7 @@ def rows(points: Iterable[Point]) -> list[Row]:
 
 
 def fit(seconds: Mapping[int, float]) -> Fit | None:
-    """Fit Amdahl's law to {nodes: seconds}; None: too few points."""
+    """Return Amdahl's law for {nodes: seconds}; None: too few points."""
     if len(seconds) < 2:
         return None
     xs = [1 / nodes for nodes in seconds]
@@ -92,10 +92,7 @@ def fit(seconds: Mapping[int, float]) -> Fit | None:
 
 
 def one_more(seconds: Mapping[int, float]) -> tuple[float, float] | None:
-    """Predict the largest number of nodes from the others.
-
-    Returns: what Amdahl's law says, and what was measured.
-    """
+    """Return the time on most nodes: predicted by the others, and measured."""
     last = max(seconds)
     law = fit({n: s for n, s in seconds.items() if n != last})
     return None if law is None else (law.seconds(last), seconds[last])
@@ -104,7 +101,7 @@ def one_more(seconds: Mapping[int, float]) -> tuple[float, float] | None:
 def medians(
     rows: Iterable[Row], engine: str, workload: str
 ) -> dict[int, float]:
-    """Give {nodes: median seconds} of an engine on a workload."""
+    """Return {nodes: median seconds} of an engine on a workload."""
     return {
         row.nodes: row.seconds.median
         for row in rows

@@ -1,10 +1,10 @@
 """Rounds of a parameter server, on any engine: its workers are map tasks.
 
     driver: ParameterServer ──> Job(Worker(a client of it)) ──> N map tasks
-    each:   work, a part of the same whole ─> pull ─> push    a round
+    round:  work, a part of the same whole ─> pull ─> push
 
-Every gradient is one, so the weights count the rounds: a push that was
-lost or counted twice shows.
+Every gradient is 1, so the weights count the rounds: a push that is lost or
+counted twice shows.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Worker:
     units: int  # of work in each round
 
     def __call__(self, number: int) -> Mapping[str, int]:
-        """Work, pull and push, so many times; give the rounds."""
+        """Work, pull and push in each round; return the rounds."""
         numbers = np.linspace(-1, 1, UNIT, dtype=np.float32)
         for _ in range(self.rounds):
-            # First: a task that waits gives its CPU away, and another one
-            # would come to its node while a third node stays idle.
+            # Work first: a task that waits gives its CPU back, so another
+            # task would come to its node while a third node stays idle.
             for _ in range(self.units):
                 np.tanh(np.sin(numbers))
             weights = self.servers.pull(number)
@@ -54,7 +54,7 @@ _begun: list[ParameterServer] = []  # for the next `train`
 def begin(
     engine: MapReduce, workers: int, rounds: int, units: int, size: int
 ) -> None:
-    """Have a server that stands. Blocks: until it has started."""
+    """Start a server for the next `train`. Blocks: until it has started."""
     weights = {"w": np.zeros(size // 4, np.float32)}
     _begun.append(_servers(engine, weights, workers))
 
@@ -62,7 +62,7 @@ def begin(
 def train(
     engine: MapReduce, workers: int, rounds: int, units: int, size: int
 ) -> dict[str, Any]:
-    """Train with a worker a node; `size` is of the weights, in bytes."""
+    """Train with one worker per node; `size`: of the weights, in bytes."""
     if not _begun:
         begin(engine, workers, rounds, units, size)
     with _begun.pop() as servers:

@@ -1,10 +1,10 @@
-"""The workloads: how large each is on N nodes, and what must come out.
+"""The workloads: how large each is on N nodes, and its correct result.
 
     strong   the same work on 1, 2, ... nodes: N times as fast at best
     weak     N times the work on N nodes: as fast as one at best
 
-Tasks are a multiple of 1, 2, 3, 4 and 5, so that no number of nodes is
-left with a last round for some of them only.
+The numbers of tasks are multiples of 1, 2, 3, 4 and 5, so that on no number
+of nodes some are idle in the last round.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from minimr.shared.mapreduce.corpus import split_files
 from minimr.shared.mapreduce.wordcount import COMBINED
 
 MAP_TASKS, REDUCE_TASKS = 60, 20
-SHUFFLE_TASKS = 15  # to: blocks of 107 kB, that no engine sends inline
+SHUFFLE_TASKS = 15  # reduce tasks: blocks of 107 kB, never sent inline
 ENGINES = LADDER[1:]
 WITH_ACTORS = WITH_VERBS
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much there is to do: for a lecture, or to see that it works."""
+    """How much there is to do: the usual size, or a small one."""
 
     words: tuple[str, ...]  # files, of the strong word count
-    parts: tuple[str, ...]  # a file a node, of the weak one
+    parts: tuple[str, ...]  # a file per node, of the weak one
     short_tasks: int = 120
     long_tasks: int = 60
     shuffle_bytes: int = 96_000_000
@@ -40,7 +40,7 @@ class Size:
     dqn_rounds: int = 3
 
     def tenth(self) -> Size:
-        """Give a tenth of the work, or the least there is: to warm up."""
+        """Return a tenth of the work, or the least possible, to warm up."""
         return Size(
             self.words[: -(-len(self.words) // 10)],
             self.parts,
@@ -54,7 +54,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Workload:
-    """One thing to do on any number of nodes."""
+    """One kind of work on any number of nodes."""
 
     name: str
     title: str

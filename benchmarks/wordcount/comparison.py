@@ -1,4 +1,4 @@
-"""What the measurements of a word count say, contender by contender."""
+"""Statistics of a word count benchmark, contender by contender."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmarks.common.tables import NOTHING, megabytes, ratio, seconds
 from benchmarks.common.timing import Outcome, Spread
 
-REFERENCE = "loop"  # its counts are the ones to be identical to
+REFERENCE = "loop"  # all counts are compared with its
 RIVAL = "ray"
 
 HEADS = (
@@ -52,7 +52,7 @@ def compare(
     startup: Mapping[str, float],
     total_bytes: int,
 ) -> list[Row]:
-    """Sum up all contenders that came through, the quickest first."""
+    """Return a row per contender that has not failed, the fastest first."""
     fit = [
         name
         for name in names
@@ -89,7 +89,7 @@ def compare(
 
 
 def cells(row: Row) -> list[str]:
-    """Write a row of the table."""
+    """Return the cells of a row of the table."""
     return [
         row.engine,
         seconds(row.run.median),

@@ -1,12 +1,12 @@
 """Ways to count words that need nothing but Python, and our engines.
 
-All count the same files. What a contender is asked is always two things:
+All count the same files. Two times are measured:
 
     run      until the counts are final, wherever they are
-    merged   until all of them are a dict in the driver as well
+    merged   until all of them are a dict in the driver
 
-The single-thread loop ends with its counts in the driver, an engine leaves
-them with its workers until somebody asks: `merged` compares like with like.
+The single-thread loop ends with its counts in the driver, while an engine
+leaves them on its workers: `merged` compares like with like.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from minimr.shared.mapreduce.tasks import peak_rss_bytes
 
 
 class WordCounter(Contender):
-    """Counts, brings the counts to the driver, and says what it took."""
+    """Counts, brings the counts to the driver, and times both."""
 
     def __init__(self, work: Work) -> None:
         self.work = work
@@ -41,16 +41,16 @@ class WordCounter(Contender):
         """Count. Blocks: until the counts are final."""
 
     def merge(self, output: Any) -> Mapping[str, int]:
-        """Bring what `run` gave to the driver, if it is not there yet."""
+        """Return the counts that `run` has made, brought to the driver."""
         counts: Mapping[str, int] = output
         return counts
 
     def facts(self, output: Any) -> dict[str, Any]:
-        """Tell more about a run, once it is merged: the peak of memory."""
+        """Return facts about a merged run: the peak of memory."""
         return {"peak_rss_bytes": peak_rss_bytes()}
 
     def measure(self) -> Sample:
-        """Count once, with the clock."""
+        """Count once, and return the times."""
         gc.collect()
         start = time.perf_counter()
         output = self.run()
@@ -64,7 +64,7 @@ class WordCounter(Contender):
 
 
 class Loop(WordCounter):
-    """The single-thread loop: what everybody writes first."""
+    """The single-thread loop, as everybody writes it first."""
 
     name = "loop"
 
@@ -94,8 +94,8 @@ class Plain(WordCounter):
 class Pool(WordCounter):
     """`multiprocessing.Pool` with the same functions and splits.
 
-    As one writes it without a shuffle: the workers map, and the parent
-    gets every pair, groups and reduces.
+    The usual way without a shuffle: the workers map, and the parent gets
+    every pair, groups and reduces.
     """
 
     name = "pool"
@@ -119,7 +119,7 @@ class Pool(WordCounter):
         return {w: job.reduce_function(w, v) for w, v in groups.items()}
 
     def facts(self, output: Any) -> dict[str, Any]:
-        """Tell the peak of the workers."""
+        """Return the peak memory of the workers."""
         return {"peak_rss_bytes": self._peak}
 
     def close(self) -> None:
@@ -145,13 +145,13 @@ class Engine(WordCounter):
         return self._engine.run(work.job, work.splits, work.reduce_tasks)
 
     def merge(self, output: Result) -> Mapping[str, int]:
-        """Ask for all outputs, and let go of them where they were."""
+        """Return all outputs as one dict, and free them on the workers."""
         counts = output.merged()
         output.close()
         return counts
 
     def facts(self, output: Result) -> dict[str, Any]:
-        """Tell what the run itself says about its cost."""
+        """Return the run's own statistics."""
         stats: Stats = output.stats
         return {
             "peak_rss_bytes": stats.worker_peak_rss_bytes,
@@ -169,7 +169,7 @@ class Engine(WordCounter):
 
 
 def read_text(path: str) -> str:
-    """Read a file as the rule for words has it."""
+    """Return a file's text, decoded as the word count decodes it."""
     with open(
         path, encoding="utf-8-sig", errors="replace", newline=""
     ) as file:
@@ -177,10 +177,10 @@ def read_text(path: str) -> str:
 
 
 def summary(counts: Mapping[str, int]) -> dict[str, Any]:
-    """Sum up counts, so that equal ones are seen to be equal.
+    """Return sums over counts, and a fingerprint to compare them by.
 
-    The fingerprint is a sum of hashes, which is the same in any order, so
-    that nobody's memory grows by a sorted copy.
+    The fingerprint is a sum of hashes, which does not depend on the order.
+    So no sorted copy is needed, which would count in the peak of memory.
     """
     total = 0
     for word, number in counts.items():

@@ -1,4 +1,4 @@
-"""`python -m benchmarks wordcount`: who counts the same words how fast.
+"""`python -m benchmarks wordcount`: how fast each counts the same words.
 
 for each job: start all ─> warm-up ─> rounds, interleaved ─> close all
                            each count is compared with the loop's
@@ -85,8 +85,8 @@ def wordcount(context: click.Context, /, **chosen: Any) -> None:
     """Time word count on every engine and on its peers.
 
     PATHS are files and folders of text; by default the source of Python's
-    standard library. Exits with 1 when a contender failed or counted
-    anything else than the loop.
+    standard library. Exits with 1 if a contender failed or its counts differ
+    from the loop's.
     """
     names = chosen["engines"]
     if context.get_parameter_source("engines") == ParameterSource.DEFAULT:
@@ -111,7 +111,7 @@ def wordcount(context: click.Context, /, **chosen: Any) -> None:
 
 
 def is_here(name: str) -> bool:
-    """Tell whether a contender's package is installed."""
+    """Return whether a contender's package is installed."""
     needed = NEEDS.get(name)
     if needed is None or importlib.util.find_spec(needed):
         return True
@@ -149,7 +149,7 @@ def measure(
 
 
 def contender(name: str, work: Work) -> WordCounter:
-    """Make a contender by its name."""
+    """Return the contender of a name."""
     if name in ENGINES:
         return Engine(work, name)
     return CLASSES[name](work)

@@ -1,7 +1,7 @@
-"""What a user might pick instead, each in its own idiom: extra `peers`.
+"""Other libraries, each in its own idiom. They need the extra `peers`.
 
-Both count the words of files whatever the job is called: their word count
-is the same program for `textbook` and for `combined`.
+Dask's bag and Polars run the same program for both jobs, `textbook` and
+`combined`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from minimr.shared.mapreduce.tasks import (
     peak_rss_bytes,
 )
 
-# What `str.split()` splits at: what Unicode calls white space, and these.
+# What `str.split()` splits at: Unicode's white space, and these.
 WHITE_SPACE = r"[\s\x1c-\x1f]+"
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -37,7 +37,7 @@ class Dask(WordCounter):
             n_workers=self.work.workers,
             threads_per_worker=1,
             dashboard_address="127.0.0.1:0",
-            memory_limit=0,  # no limit: a worker is not to pause or spill
+            memory_limit=0,  # no limit: else a worker could pause or spill
         )
         self._client = Client(self._cluster)
 
@@ -59,11 +59,11 @@ class Dask(WordCounter):
         return counts
 
     def merge(self, output: Any) -> Mapping[str, int]:
-        """Compute the bag here."""
+        """Return the counts of the bag."""
         return dict(output.compute())
 
     def facts(self, output: Any) -> dict[str, Any]:
-        """Ask the workers for their peak."""
+        """Return the peak memory of the workers."""
         peaks = self._client.run(peak_rss_bytes)
         return {"peak_rss_bytes": max(peaks.values())}
 
@@ -96,7 +96,7 @@ class DaskFutures(Dask):
         return outputs
 
     def merge(self, output: Any) -> Mapping[str, int]:
-        """Gather the outputs."""
+        """Return the gathered outputs."""
         counts: dict[str, int] = {}
         for part in self._client.gather(output, direct=True):
             counts.update(part)
@@ -104,17 +104,17 @@ class DaskFutures(Dask):
 
 
 class Polars(WordCounter):
-    """Polars' streaming engine: the limit that compiled code reaches."""
+    """Polars' streaming engine: what compiled code can do."""
 
     name = "polars"
 
     def start(self) -> None:
-        """Load it with as many threads as the others have workers."""
+        """Load Polars, with as many threads as the others have workers."""
         os.environ["POLARS_MAX_THREADS"] = str(self.work.workers)
         import polars
 
         assert polars.thread_pool_size() == self.work.workers
-        # It reads no file that is not UTF-8: then Python reads them all.
+        # It reads UTF-8 only: if a file is not, Python reads all of them.
         self._reads = all(map(_is_utf8, self.work.paths))
 
     def run(self) -> Any:
@@ -143,7 +143,7 @@ class Polars(WordCounter):
         )
 
     def merge(self, output: Any) -> Mapping[str, int]:
-        """Make Python objects of the columns."""
+        """Return the columns as a dict."""
         words, counts = output["word"].to_list(), output["count"].to_list()
         return dict(zip(words, counts, strict=True))
 

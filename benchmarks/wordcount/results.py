@@ -1,4 +1,4 @@
-"""How a benchmark of word count is shown: table, JSON and picture."""
+"""The results of a word count benchmark: table, JSON and picture."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Measured:
 
     @property
     def is_sound(self) -> bool:
-        """Nobody failed, and nobody counted anything else than the loop."""
+        """Nobody failed, and all counts are identical to the loop's."""
         different = any(row.identical is False for row in self.rows)
         return not (different or self.outcome.failures)
 
 
 def report(measured: Measured) -> None:
-    """Print the table of a job, and below it what it does not show."""
+    """Print the table of a job, and notes below it."""
     tables.show(
         f"job {measured.work.job_name}: {_setting(measured)}",
         comparison.HEADS,
@@ -46,7 +46,7 @@ def report(measured: Measured) -> None:
 
 
 def as_json(measured: Measured) -> dict[str, Any]:
-    """Give everything that was measured, the warm-up too (round 0)."""
+    """Return all measurements, the warm-up (round 0) included."""
     work, outcome = measured.work, measured.outcome
     return {
         "job": work.job_name,

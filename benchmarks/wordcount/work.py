@@ -1,4 +1,4 @@
-"""What is counted, and with how many workers and tasks."""
+"""The input of a word count, and its numbers of workers and tasks."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def plan(
     map_tasks: int | None = None,
     reduce_tasks: int | None = None,
 ) -> Work:
-    """Find the files and choose what was not said, as `minimr` does.
+    """Return the work; defaults are chosen as `minimr wordcount` does.
 
     Raises:
         InputError: there is nothing to count.

@@ -1,1 +1,1 @@
-"""DQN itself: networks, replay, exploration, steps of training."""
+"""DQN itself: network, replay, exploration, training."""

@@ -1,12 +1,12 @@
-"""Who learns: DQN, the algorithm (Mnih et al., Nature 2015).
+"""DQN, the algorithm (Mnih et al., Nature 2015), made fast.
 
 transitions ─> ReplayBuffer ─ batch ─> loss of q against its target
                                           └─> Adam ─> q_network
-target_network: a copy of q_network, every so many updates
+target_network: a copy of q_network now and then
 
-It equals `dqn/reference.py`, the page to read first, but for what makes it
-fast: the gradient by hand, all weights in one vector, and a target network
-that is asked for up to 16 batches at once.
+Read `dqn/reference.py` first. This computes the same, and differs in what
+makes it fast: the gradient by hand, all weights in one vector, and one pass
+of the target network for up to 16 batches.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from dqn.errors import DQNError
 from dqn.settings import Settings
 
 LAYERS = "q_network."  # what the names of layers begin with in `weights`
-AT_ONCE = 16  # updates; what they need stays in the processor's cache
-REMEMBERED = ("exp_avg", "exp_avg_sq")  # torch's names of what Adam keeps
+AT_ONCE = 16  # updates; their batches fit into the processor's cache
+REMEMBERED = ("exp_avg", "exp_avg_sq")  # torch's names of Adam's moments
 
 
 class DQN:
@@ -32,7 +32,7 @@ class DQN:
     Args:
         settings: how.
         shape: of the environment.
-        rng: where batches are drawn with.
+        rng: that draws the batches.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class DQN:
         self._adam = torch.optim.Adam(
             [flat], settings.learning_rate, fused=True
         )
-        self._remembers = {  # or the first step would make it
+        self._remembers = {  # else the first step would make it
             what: torch.zeros_like(flat) for what in REMEMBERED
         }
         self._adam.state[flat] = {"step": torch.tensor(0.0), **self._remembers}
 
     def weights(self) -> Weights:
-        """Give the layers, and what Adam remembers: views, not copies."""
+        """Return the layers, and Adam's moments: views, not copies."""
         weights = {
             LAYERS + name: array
             for name, array in self.q_network.weights().items()
@@ -69,10 +69,10 @@ class DQN:
         return weights
 
     def load(self, weights: Weights) -> None:
-        """Take over what `weights` gave, by copy.
+        """Copy what `weights` has returned into this.
 
         Raises:
-            ValueError: it is of another network.
+            ValueError: they are of another network.
         """
         mine = self.weights()
         check_same(mine, weights)
@@ -83,9 +83,9 @@ class DQN:
         """Make the target network a copy of the network."""
         self.target_network.flat.copy_(self.q_network.flat)
 
-    @torch.inference_mode()  # nothing here asks torch for a gradient
+    @torch.inference_mode()  # torch computes no gradient here
     def learn(self, updates: int) -> None:
-        """Update so many times, if there is enough to learn from."""
+        """Update this many times, if there is enough to learn from."""
         if len(self.buffer) < self._settings.learning_starts:
             return
         end = self.updates + updates
@@ -97,13 +97,13 @@ class DQN:
                 self.copy_to_target()
         if not self.q_network.flat.isfinite().all():
             raise DQNError(
-                f"the weights are no numbers any more after {self.updates:,} "
-                "updates: the errors have grown without end; a smaller "
-                "learning rate or reward scale may help"
+                f"the weights are not finite after {self.updates:,} updates: "
+                "the training has diverged; try a smaller learning rate or "
+                "reward scale"
             )
 
     def _update(self, times: int) -> None:
-        """Update several times, by one pass of the target network."""
+        """Update several times, with one pass of the target network."""
         size = self._settings.batch_size
         drawn = self.buffer.sample(times * size, self._rng)
         future = self.target_network(drawn.next_obs)
@@ -113,11 +113,11 @@ class DQN:
         self.updates += times
 
     def _step(self, batch: Batch, future: Tensor) -> None:
-        """Move the network once, towards the returns of one batch.
+        """Move the network once, towards the targets of one batch.
 
         Args:
             batch: of B transitions.
-            future: `(B, num_actions)`, what the target network says of
+            future: `(B, num_actions)`, the target network's values of
                 next_obs.
         """
         if self._settings.double:
@@ -138,7 +138,7 @@ class DQN:
 
 
 def layers_of(weights: Weights) -> Weights:
-    """Pick the network out of `DQN.weights`."""
+    """Return the layers of the network among `DQN.weights`."""
     return {
         name.removeprefix(LAYERS): array
         for name, array in weights.items()

@@ -5,13 +5,13 @@
 
 Rules:
 
-1. Terminated (the game is over: nothing comes after) and truncated (the
-   clock ran out: the game would have gone on) stay two things. Only the
-   first makes the value of what follows zero (Pardo et al., "Time Limits
-   in Reinforcement Learning", ICML 2018).
+1. Terminated (the game is over) and truncated (the time is up, and the game
+   would have continued) are two things. Only the first makes the value of
+   what follows zero (Pardo et al., "Time Limits in Reinforcement Learning",
+   ICML 2018).
 2. Every game ends: one without a limit of steps is cut after 10,000.
-3. An environment that has ended begins anew at once: `Step.next_obs` is
-   where its last action led, `obs` where the next game begins.
+3. After a game, the next one begins at once: `Step.next_obs` is where the
+   last action led, `obs` where the next game begins.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ import numpy.typing as npt
 from dqn.errors import DQNError
 
 Floats = npt.NDArray[np.float32]
-MAX_GAME_STEPS = 10_000  # where an environment has no limit of its own
+MAX_GAME_STEPS = 10_000  # of an environment without a limit of its own
 FROZEN_GYM = "gym:"  # before the id of an environment of the frozen `gym`
 
 
 class CutGames(gymnasium.wrappers.TimeLimit[Any, Any]):
-    """An environment without a limit, with ours."""
+    """An environment that has no limit of its own, with ours."""
 
 
 class Shape(NamedTuple):
-    """What a network has to know of an environment."""
+    """What a network needs to know of an environment."""
 
     obs_dim: int
     num_actions: int
 
 
 class Step(NamedTuple):
-    """What one action in each environment led to; E environments."""
+    """What one action in each of E environments led to."""
 
     next_obs: Floats  # (E, obs_dim), before any new game
     rewards: Floats  # (E,)
@@ -54,15 +54,15 @@ class Step(NamedTuple):
 
 
 def make(name: str, **options: Any) -> gymnasium.Env[Any, Any]:
-    """Make an environment of Gymnasium, or of the frozen gym by `gym:ID`.
+    """Return a new environment of Gymnasium; `gym:ID`: of the frozen gym.
 
     Raises:
-        DQNError: there is none of this name, something that it needs is
+        DQNError: there is no such environment, a package that it needs is
             not installed, or its actions or observations do not fit.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of old versions of one
+            warnings.simplefilter("ignore")  # of old environments
             environment = _make(name, options)
     except (gymnasium.error.Error, ImportError) as error:
         reason = " ".join(str(error).split())
@@ -74,13 +74,13 @@ def make(name: str, **options: Any) -> gymnasium.Env[Any, Any]:
 
 
 def has_limit(environment: gymnasium.Env[Any, Any]) -> bool:
-    """Tell whether the games of an environment are cut by its own rules."""
+    """Return whether an environment has a limit of steps of its own."""
     spec = environment.spec
     return spec is not None and spec.max_episode_steps is not None
 
 
 def limit_of(name: str) -> str:
-    """Say that games are cut by us, or nothing.
+    """Return a line that games are cut by us, or "".
 
     Raises:
         DQNError: as `make`.
@@ -96,23 +96,23 @@ def limit_of(name: str) -> str:
 
 
 def check_finite(name: str, steps: int, obs: Any, reward: Any) -> None:
-    """Refuse what nothing can be learned from.
+    """Check observations and rewards.
 
     Raises:
-        DQNError: a number of them is none, or infinite.
+        DQNError: one of them is NaN or infinite.
     """
     for what, values in (("a reward", reward), ("an observation", obs)):
         fine = np.isfinite(values)
         if not fine.all():
             odd = np.asarray(values)[~fine].flat[0]
             raise DQNError(
-                f"{name} has given {what} of {odd} at step {steps:,} of its "
+                f"{name} returned {what} of {odd} at step {steps:,} of its "
                 "games: nothing can be learned from that"
             )
 
 
 def shape_of(name: str) -> Shape:
-    """Tell the shape of an environment by its name."""
+    """Return the shape of an environment."""
     environment = make(name)
     try:
         return _shape(environment)
@@ -121,7 +121,7 @@ def shape_of(name: str) -> Shape:
 
 
 def first_action(environment: gymnasium.Env[Any, Any]) -> int:
-    """Give the number of the first action: the network counts from 0."""
+    """Return the number of the first action: the network counts from 0."""
     assert isinstance(environment.action_space, gymnasium.spaces.Discrete)
     return int(environment.action_space.start)
 
@@ -131,13 +131,13 @@ class Lockstep:
 
     Args:
         name: the id of the environment.
-        seeds: one an environment; all later games follow from it.
-        max_game_steps: cut a game after so many steps; None: when the
+        seeds: one per environment, for all its games.
+        max_game_steps: cut games after this many steps; None: when the
             environment itself does.
 
     Attributes:
         obs: `(E, obs_dim)` float32, what to act on.
-        finished: what each game that ended has scored, in order.
+        finished: the scores of the games that have ended, in order.
     """
 
     def __init__(
@@ -190,7 +190,7 @@ class Lockstep:
 
 
 def _make(name: str, options: dict[str, Any]) -> gymnasium.Env[Any, Any]:
-    # The checker costs as much as a step, and checks one environment.
+    # The checker takes as long as a step.
     options["disable_env_checker"] = True
     if not name.startswith(FROZEN_GYM):
         return gymnasium.make(name, **options)
@@ -212,13 +212,13 @@ def _check(name: str, environment: gymnasium.Env[Any, Any]) -> None:
     actions, obs = environment.action_space, environment.observation_space
     if not isinstance(actions, gymnasium.spaces.Discrete):
         raise DQNError(
-            f"{name} has the actions {actions}: DQN chooses among a few "
-            "that are numbered; take an environment with a Discrete space"
+            f"{name} has the actions {actions}: DQN needs numbered actions; "
+            "choose an environment with a Discrete action space"
         )
     if not isinstance(obs, gymnasium.spaces.Box) or len(obs.shape) != 1:
         raise DQNError(
-            f"{name} shows {type(obs).__name__}{obs.shape or ''}: the "
-            "network takes a vector of numbers"
+            f"{name} has observations {type(obs).__name__}{obs.shape or ''}: "
+            "the network takes a vector of numbers"
         )
 
 

@@ -1,8 +1,8 @@
 """The test: greedy games on seeds of their own, side by side.
 
-An average over games that the training never saw, without exploration, is
-what a score means here; scores during training are lower (epsilon) and of
-networks that change under way.
+A score is an average over games that the training never saw, without
+exploration. Scores during training are lower, because of epsilon, and the
+network changes during a game.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ FIRST_TEST_SEED = 1_000_000
 
 
 class Examiner:
-    """Plays the same games with one network after the other.
+    """Plays the same games with one network after another.
 
     Args:
         environment: its id.
-        num_games: how many; game i begins from seed `first_seed + i`.
-        first_seed: where the seeds begin.
+        num_games: how many; game i has the seed `first_seed + i`.
+        first_seed: of game 0.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class Examiner:
         self._first_seed = first_seed
 
     def scores(self, network: QNetwork) -> list[float]:
-        """Play every game to its end; give what each has scored.
+        """Play every game to its end; return the score of each.
 
-        All that still run take their actions from one forward pass.
+        One forward pass acts for all games that still run.
         """
         scores, steps = [0.0] * len(self._environments), 0
         running = {
@@ -61,11 +61,11 @@ class Examiner:
         return scores
 
     def average(self, network: QNetwork) -> float:
-        """Play every game; give the average score."""
+        """Play every game; return the average score."""
         scores = self.scores(network)
         return sum(scores) / len(scores)
 
     def close(self) -> None:
-        """Free what the environments hold."""
+        """Close the environments."""
         for environment in self._environments:
             environment.close()

@@ -1,4 +1,4 @@
-"""Who acts: steps in lockstep, mostly greedy, that become transitions.
+"""Plays: steps in lockstep, mostly greedy, that become transitions.
 
 q_network ─> act ─> Lockstep ─> NStepWindow ─> transitions
              ^         │
@@ -16,15 +16,15 @@ from dqn.settings import Settings
 
 
 class Explorer:
-    """Plays by a network, with some actions at random.
+    """Plays by a network, with some random actions.
 
     Args:
-        settings: where and how.
+        settings: of the run.
         num_envs: environments that step together.
-        rng: where all that is random comes from.
+        rng: of all random numbers.
 
     Attributes:
-        finished: what each game has scored that ended.
+        finished: the scores of the games that have ended.
     """
 
     def __init__(
@@ -42,24 +42,24 @@ class Explorer:
         )
 
     def step(self, network: QNetwork, steps: int) -> Transitions | None:
-        """Act once in each environment; give what that has completed.
+        """Act once in each environment; return what that completes.
 
         Args:
-            network: whose greedy actions are taken.
-            steps: what all have made until now; epsilon falls with it.
+            network: that chooses the greedy actions.
+            steps: of all agents until now; epsilon falls with it.
         """
         obs = self._lockstep.obs
         actions = network.act(obs)
         explore = self._rng.random(len(obs)) < self._settings.epsilon(steps)
         if explore.any():
-            anything = self._rng.integers(
+            any_action = self._rng.integers(
                 self.shape.num_actions, size=len(obs)
             )
-            actions = np.where(explore, anything, actions)
+            actions = np.where(explore, any_action, actions)
         step = self._lockstep.step(actions.tolist())
         scaled = step.rewards * self._settings.reward_scale
         return self._window.add(obs, actions, step._replace(rewards=scaled))
 
     def close(self) -> None:
-        """Free what the environments hold."""
+        """Close the environments."""
         self._lockstep.close()

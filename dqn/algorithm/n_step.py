@@ -7,10 +7,10 @@
 
 Rules:
 
-1. A window never reaches into the next game. Cut short by the end of one
-   it keeps its fewer steps, its discount gamma^(steps).
-2. Termination makes the discount zero; truncation does not: the value of
-   where the clock stopped still counts.
+1. A window never reaches into the next game. If a game ends in it, it has
+   fewer steps, and its discount is gamma^(steps).
+2. A termination makes the discount zero. A truncation does not: the value of
+   the last observation still counts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dqn.algorithm.environment import Floats, Step
 
 
 class Transitions(NamedTuple):
-    """What a network learns from; one row a transition."""
+    """What a network learns from, one row per transition."""
 
     obs: Floats  # (E, obs_dim)
     actions: npt.NDArray[np.int64]  # (E,)
@@ -34,7 +34,7 @@ class Transitions(NamedTuple):
 
 
 class NStepWindow:
-    """Turns steps of E environments into transitions over n of them."""
+    """Turns steps of E environments into transitions over n steps."""
 
     def __init__(
         self, n: int, gamma: float, num_envs: int, obs_dim: int
@@ -53,7 +53,7 @@ class NStepWindow:
     def add(
         self, obs: Floats, actions: npt.NDArray[np.int64], step: Step
     ) -> Transitions | None:
-        """Add a step of each environment; return what it has completed.
+        """Add a step of each environment; return what it completes.
 
         The arrays are views of this window: the next call overwrites them.
         """

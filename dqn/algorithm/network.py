@@ -1,16 +1,16 @@
-"""The Q-network: rectified layers, and their gradient by hand.
+"""The Q-network: linear layers with ReLU, and their gradient by hand.
 
     obs (B, obs_dim) ─> Linear, ReLU ─> .. ─> Linear ─> q (B, num_actions)
     gradient         <─ Linear, ReLU <─ .. <─ Linear <─ slope of the loss
 
 Rules:
 
-1. All weights lie in one vector, and so does a gradient; the layers are
-   views of it. So Adam makes one step, not one a layer, and a copy of the
+1. All weights lie in one vector, and so does a gradient. The layers are
+   views of it. So Adam makes one step, not one per layer, and copying the
    network is one copy.
 2. No autograd: for layers this small it takes longer than the arithmetic
-   (docs/dqn.md). Tests compare it with torch's, and all updates with those
-   of `dqn/reference.py`.
+   (docs/dqn.md). Tests compare the gradient with torch's, and all updates
+   with those of `dqn/reference.py`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Layers = list[tuple[Tensor, Tensor]]  # weight (out, in), bias (out,)
 
 
 def use_one_thread() -> None:
-    """Let torch compute in one thread.
+    """Make torch compute in one thread.
 
-    A network this small is no faster in two, and processes that share the
-    cores of a machine would wait for each other's.
+    A network this small is not faster with two, and processes that share the
+    cores would wait for each other's threads.
     """
     torch.set_num_threads(1)
 
@@ -57,7 +57,7 @@ class QNetwork:
         self._layers = self.split(self.flat)
 
     def initialise(self, seed: int) -> None:
-        """Draw all weights as `torch.nn.Linear` does."""
+        """Draw all weights, in the way of `torch.nn.Linear`."""
         generator = torch.Generator().manual_seed(seed)
         for weight, bias in self._layers:
             bound = 1 / sqrt(weight.shape[1])
@@ -65,11 +65,11 @@ class QNetwork:
             bias.uniform_(-bound, bound, generator=generator)
 
     def __call__(self, obs: Tensor) -> Tensor:
-        """Estimate `(B, num_actions)` from `(B, obs_dim)`."""
+        """Return estimates `(B, num_actions)` for `(B, obs_dim)`."""
         return self.trace(obs)[-1]
 
     def trace(self, obs: Tensor) -> list[Tensor]:
-        """Give what goes into each layer, and at the end the estimate."""
+        """Return the inputs of all layers, and then the estimates."""
         trace = [obs]
         for weight, bias in self._layers[:-1]:
             trace.append(torch.addmm(bias, trace[-1], weight.t()).relu_())
@@ -79,12 +79,12 @@ class QNetwork:
     def backward(
         self, inputs: Sequence[Tensor], slope: Tensor, gradient: Layers
     ) -> None:
-        """Say how a loss changes with each weight: the chain rule.
+        """Compute the gradient of a loss by the chain rule.
 
         Args:
             inputs: of each layer, from `trace`; they are overwritten.
-            slope: how it changes with each estimate: `(B, num_actions)`.
-            gradient: where to write it; a vector like `flat`, split.
+            slope: d loss / d estimates, `(B, num_actions)`.
+            gradient: is written to; a vector like `flat`, split.
         """
         for i in reversed(range(len(self._layers))):
             of_weight, of_bias = gradient[i]
@@ -95,19 +95,19 @@ class QNetwork:
                 slope = slope.mm(self._layers[i][0]).mul_(passed)
 
     def act(self, obs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """Choose the best action of each row: `(B,)`."""
+        """Return the best action of each row: `(B,)`."""
         best: npt.NDArray[np.int64]
         best = self(torch.from_numpy(obs)).argmax(1).numpy()
         return best
 
     def weights(self) -> Weights:
-        """Give the layers by name: views, not copies."""
+        """Return the layers by name: views, not copies."""
         return self.named(self.flat)
 
     def named(self, flat: Tensor) -> Weights:
-        """Give a vector like `flat` layer by layer: views of it.
+        """Return a vector like `flat` as layers by name: views of it.
 
-        The names are those of layers and ReLUs in a `torch.nn.Sequential`.
+        The names are those in a `torch.nn.Sequential` of layers and ReLUs.
         """
         return {
             f"layers.{2 * i}.{name}": part.numpy()
@@ -116,7 +116,7 @@ class QNetwork:
         }
 
     def load(self, weights: Weights) -> None:
-        """Take over weights of the same names and shapes, by copy.
+        """Copy weights of the same names and shapes into this network.
 
         Raises:
             ValueError: they are of another network.
@@ -127,7 +127,7 @@ class QNetwork:
             array[...] = weights[name]
 
     def split(self, flat: Tensor) -> Layers:
-        """Cut a vector into weight (out, in) and bias (out,) of each layer."""
+        """Return weight (out, in) and bias (out,) of each layer, as views."""
         sizes = [n for i, o in self._shapes for n in (o * i, o)]
         parts = iter(torch.split(flat, sizes))
         return [(next(parts).view(o, i), next(parts)) for i, o in self._shapes]

@@ -1,8 +1,8 @@
-"""What was lived through, to be drawn from at random (Lin 1992; Mnih 2015).
+"""A replay buffer: transitions to draw from at random (Lin 1992; Mnih 2015).
 
-One row a transition: obs | next_obs | action, return, discount. All rows
+One row per transition: obs | next_obs | action, return, discount. All rows
 are allocated once, and a batch is gathered in one operation. A full buffer
-forgets what is oldest.
+overwrites its oldest rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dqn.algorithm.n_step import Transitions
 
 
 class Batch(NamedTuple):
-    """Transitions to learn from, B of them."""
+    """B transitions to learn from."""
 
     obs: Tensor  # (B, obs_dim)
     next_obs: Tensor  # (B, obs_dim)
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
 
 
 def as_rows(new: Transitions) -> Floats:
-    """Put transitions into rows of their own."""
+    """Return transitions as rows of the buffer."""
     dim = new.obs.shape[1]
     rows = np.empty((len(new.obs), 2 * dim + 3), np.float32)
     rows[:, :dim] = new.obs
@@ -53,7 +53,7 @@ class ReplayBuffer:
         return self._size
 
     def add(self, rows: Floats) -> None:
-        """Keep rows, in the place of the oldest if it is full."""
+        """Add rows, in the place of the oldest if the buffer is full."""
         capacity = len(self._rows)
         places = np.arange(self._next, self._next + len(rows)) % capacity
         self._as_numpy[places] = rows
@@ -61,7 +61,7 @@ class ReplayBuffer:
         self._size = min(self._size + len(rows), capacity)
 
     def sample(self, number: int, rng: np.random.Generator) -> Batch:
-        """Draw transitions, each as likely as the other, with repeats."""
+        """Return transitions drawn uniformly, with replacement."""
         places = torch.from_numpy(rng.integers(self._size, size=number))
         rows, dim = self._rows.index_select(0, places), self._obs_dim
         return Batch(

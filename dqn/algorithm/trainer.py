@@ -1,9 +1,9 @@
-"""What one process does that learns from its own games.
+"""Training in one process: learning from its own games.
 
     Explorer ── transitions ──> DQN ── q_network ──> Explorer ─> ...
 
-An `Agent` that averages is a trainer whose weights are mixed with those of
-others; the `Learner` is a trainer that is alone.
+An `Agent` is a trainer whose weights are averaged with those of others. The
+`Learner` is a trainer on its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dqn.settings import Settings
 
 @dataclass(frozen=True)
 class Progress:
-    """What a round of training was."""
+    """What a round of training has done."""
 
     steps: int = 0  # in single environments
     updates: int = 0
@@ -30,7 +30,7 @@ class Progress:
     cpu_seconds: float = 0.0
 
     def __add__(self, other: Progress) -> Progress:
-        """Put two together."""
+        """Return the sum of both."""
         return Progress(
             self.steps + other.steps,
             self.updates + other.updates,
@@ -44,9 +44,8 @@ class Trainer:
 
     Args:
         settings: what to do.
-        stream: which of the run's streams of random numbers is ours: no
-            two trainers share one.
-        num_trainers: how many there are; epsilon falls with the steps of
+        stream: of random numbers: no two trainers of a run share one.
+        num_trainers: how many there are. Epsilon falls with the steps of
             all of them.
     """
 
@@ -87,5 +86,5 @@ class Trainer:
         )
 
     def close(self) -> None:
-        """Free what the environments hold."""
+        """Close the environments."""
         self._explorer.close()

@@ -8,9 +8,9 @@
 
 Rules:
 
-1. Bad input gets one line on standard error and exit code 2; Ctrl-C gets
-   130, and leaves in the checkpoint how far the run had come.
-2. What cannot be written is found out before the training, not after it.
+1. Bad input gets one line on standard error and exit code 2. Ctrl-C gets 130,
+   and saves the state of the run in the checkpoint.
+2. A file that cannot be written is an error before the training, not after.
 """
 
 from __future__ import annotations
@@ -45,35 +45,35 @@ POSITIVE = click.IntRange(min=1)
 DEFAULTS = Settings()
 CHECKPOINT = "model_checkpoint.pth"
 
-# (flag, type, help); each is a setting of the same name
+# (flag, type, help) of the settings of the same names
 SETTINGS = (
     ("--environment", str, "Its id in Gymnasium, or gym:ID."),
-    ("--batch-size", POSITIVE, "Transitions in an update."),
+    ("--batch-size", POSITIVE, "Transitions per update."),
     ("--num-envs", POSITIVE, "Environments that step together."),
-    ("--num-epochs-agents-train", POSITIVE, "Games an agent plays a round."),
-    ("--num-steps-agents-train", POSITIVE, "Or steps that it makes a round."),
-    ("--target-score", float, "End when a test has this average."),
-    ("--max-rounds", POSITIVE, "Or after so many rounds."),
-    ("--max-seconds", float, "Or after so much training."),
-    ("--rounds-between-tests", POSITIVE, "A test after so many rounds."),
-    ("--seed", click.IntRange(min=0), "All that is random follows from it."),
+    ("--num-epochs-agents-train", POSITIVE, "Games per agent and round."),
+    ("--num-steps-agents-train", POSITIVE, "Else steps per round."),
+    ("--target-score", float, "End when a test has this average,"),
+    ("--max-rounds", POSITIVE, "or after this many rounds,"),
+    ("--max-seconds", float, "or after this much training."),
+    ("--rounds-between-tests", POSITIVE, "How often to test."),
+    ("--seed", click.IntRange(min=0), "Of all random numbers."),
 )
 OF_A_TEAM = (
-    ("--num-agents", int, "How many work side by side."),
+    ("--num-agents", int, "Agents that work side by side."),
     ("--share", click.Choice(SHARE), SHARE_HELP),
-    ("--num-cpus", float, "Processors that each asks for."),
+    ("--num-cpus", float, "Processors per agent."),
 )
 
 
 def _options(*tables: Any) -> Callable[[Command], Command]:
-    """Give a command the flags of some settings, and those of files."""
+    """Add the flags of some settings to a command, and those of files."""
 
     def decorate(command: Command) -> Command:
         files = (
             click.option("--checkpoint", default=CHECKPOINT, metavar="FILE"),
             click.option("--log", metavar="FILE", help="Write run.jsonl."),
-            click.option("--tensorboard", metavar="DIR", help="Write to it."),
-            click.option("--resume", is_flag=True, help="Go on from there."),
+            click.option("--tensorboard", metavar="DIR", help="Write it."),
+            click.option("--resume", is_flag=True, help="Continue it."),
         )
         for option in reversed(files):
             command = option(command)
@@ -111,9 +111,9 @@ def train(
 ) -> None:
     """Train one network by several agents.
 
-    The assignment's way is --share weights: each agent learns, and their
-    weights are averaged round by round. The default is --share experience,
-    for it lands sooner with two cores: agents play, and GlobalNet learns.
+    The assignment's way is --share weights: each agent learns, and the
+    weights are averaged after each round. The default is --share experience:
+    agents play, and GlobalNet learns. It lands sooner on two cores.
     """
     settings = Settings(**chosen)
     file, log_ = _files(settings, checkpoint, log, engine, resume)
@@ -141,7 +141,7 @@ def single(
     resume: bool,
     **chosen: Any,
 ) -> None:
-    """Train by one learner in this process."""
+    """Train with one learner in this process."""
     settings = Settings(num_agents=1, **chosen)
     file, log_ = _files(settings, checkpoint, log, "single", resume)
     with ExitStack() as stack:
@@ -207,15 +207,15 @@ def _run(run: Run, line: LiveLine) -> None:
     finally:
         line.close()
     best = status.best_score
-    said = "none" if best is None else f"{best:.1f}"
-    say(f"{text(status)} · best test {said}: {run.verdict}")
+    score = "none" if best is None else f"{best:.1f}"
+    say(f"{text(status)} · best test {score}: {run.verdict}")
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run a command; give its exit code."""
+    """Run a command and return its exit code."""
     return guarded(
         "dqn",
         lambda: cli.main(arguments, prog_name="dqn", standalone_mode=False),
         {DQNError: 2},
-        "interrupted; --resume goes on from the checkpoint",
+        "interrupted; --resume continues from the checkpoint",
     )

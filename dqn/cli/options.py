@@ -11,15 +11,15 @@ ENGINE = click.option(
     default="minimr",
     show_default=True,
     type=click.Choice([*ENGINES]),
-    help="On whose actors: ours, Ray's, or a for loop.",
+    help="Actors of minimr, of Ray, or a for loop.",
 )
 ADDRESS = click.option(
     "--address",
     metavar="HOST:PORT",
-    help="Of a cluster of that engine to join; or local: start one. "
+    help="Of a cluster of that engine to join; local: start one. "
     "[default: the one that runs here, else local]",
 )
 SHARE_HELP = (
     "weights: each agent learns, and the weights are averaged, as in the "
-    "assignment. experience: agents play, and GlobalNet learns from all of it."
+    "assignment. experience: agents play, and GlobalNet learns from all games."
 )

@@ -35,7 +35,7 @@ CHECKPOINT = "model_checkpoint.pth"
     default=0,
     show_default=True,
     type=click.IntRange(min=0),
-    help="Of the first game; each other one has the next.",
+    help="Of the first game; the others have the next ones.",
 )
 @click.option("--environment", help="If not the one of the checkpoint.")
 def play(
@@ -45,7 +45,7 @@ def play(
     environment: str | None,
     **files: str | None,
 ) -> None:
-    """Let a trained network play, and film it."""
+    """Watch a trained network play, or film it."""
     use_one_thread()
     found = read(checkpoint)
     name = environment or found.environment

@@ -15,7 +15,7 @@ from minimr.cli.console import say
 def plot(logs: tuple[str, ...], out: str) -> None:
     """Draw the test scores of runs over time and over rounds.
 
-    A run may still be under way.
+    A run may still be going on.
     """
     runs = [read(path) for path in logs]
     check_writable(out)

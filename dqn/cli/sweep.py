@@ -1,4 +1,4 @@
-"""`python -m dqn sweep`: how three settings of the agents play together."""
+"""`python -m dqn sweep`: all combinations of three settings."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ DEFAULTS = Settings()
 def _numbers(
     context: click.Context, option: click.Parameter, value: str
 ) -> list[int]:
-    """Take `1,2,4` apart."""
+    """Return the numbers in `1,2,4`."""
     try:
         return [int(word) for word in value.split(",")]
     except ValueError:
         raise click.BadParameter(
-            f"{value!r}: give numbers with commas between them"
+            f"{value!r}: give numbers separated by commas"
         ) from None
 
 
@@ -56,10 +56,10 @@ def sweep(
     out: str,
     **chosen: Any,
 ) -> None:
-    """Train every combination of agents, batch size and games a round.
+    """Train every combination of agents, batch size and games per round.
 
-    Give several numbers with commas between them. FOLDER keeps each run
-    that is finished, and the same command goes on with the others.
+    Give numbers separated by commas. FOLDER keeps each finished run; the
+    same command then continues with the others.
     """
     values = [chosen.pop(name) for name in VARIED]
     plan = Sweep(out, Settings(**chosen), values, engine)

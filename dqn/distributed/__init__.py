@@ -1,1 +1,1 @@
-"""Agents and GlobalNet, on any engine that has the verbs."""
+"""Agents and GlobalNet, on any engine with Ray's verbs."""

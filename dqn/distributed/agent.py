@@ -1,11 +1,11 @@
-"""One of the agents that train side by side; an actor.
+"""An actor: one of the agents that train side by side.
 
     parameter server ── pull ──> the weights of all
                                     └─> train one round alone ── push ──┐
     parameter server <──────────────────────────────────────────────────┘
 
-Agents share weights, and only through the server: each has environments,
-a replay buffer and random numbers of its own.
+Agents share weights only, through the server: each has its own environments,
+replay buffer and random numbers.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class Agent:
     Runs in: an actor of any engine.
 
     Args:
-        settings: what to do.
-        agent_id: its number; also as a worker of the server.
+        settings: of the run.
+        agent_id: its number, also as a worker of the server.
         server: a client of the parameter server.
-        generation: how many of this number have died before it.
+        generation: how many agents of this number have died before it.
     """
 
     def __init__(
@@ -42,16 +42,15 @@ class Agent:
         self._is_new = True
 
     def ready(self) -> None:
-        """Answer, as soon as there is somebody to answer."""
+        """Return once the actor has started."""
 
     def train(self, steps_before: int) -> Progress:
-        """Take the weights of all, train one round, give them back.
+        """Pull the average weights, train one round, push the new weights.
 
-        Blocks: for the round; for the others only if one of them is a
-        round behind.
+        Blocks: for the round, and for any agent that is a round behind.
 
         Args:
-            steps_before: what all agents have made until now.
+            steps_before: of all agents until now.
         """
         self._trainer.dqn.load(self._server.pull(self._agent_id))
         if self._is_new:

@@ -1,6 +1,6 @@
 """The engines by name: the verbs of each, and its parameter server.
 
-Nothing of an engine is loaded before it is opened: `dqn` itself knows none.
+No module of an engine is loaded before the engine is opened.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from dqn.errors import DQNError
 from minimr.ladder import LADDER, WITH_VERBS
 
 ENGINES = ("serial", *WITH_VERBS)
-# {engine: that whose parameter server it uses: processes, not actors, which
-#  would need a CPU of the cluster for each push}
+# {engine: the one whose parameter server it uses}; actors would need a CPU of
+# the cluster for each push, and processes do not
 SERVERS = {"minimr": "sockets"}
 
 
 class Engine(NamedTuple):
-    """What a team is made with."""
+    """What a team needs of an engine."""
 
     verbs: Any
     make_server: MakeServer
@@ -40,9 +40,9 @@ def open_engine(
     Args:
         name: one of `ENGINES`.
         num_cpus: processors of the cluster that is started.
-        address: of a cluster to join instead; None: of the one that runs
-            here, if one does.
-        tell: takes a line for the user.
+        address: of a cluster to join instead; None: the one that runs here,
+            if any.
+        tell: called with a line for the user.
 
     Raises:
         DQNError: there is no such engine, or it is not installed.
@@ -52,7 +52,7 @@ def open_engine(
         raise DQNError(f"no engine {name!r}: choose {', '.join(ENGINES)}")
     if name == "serial":
         if address not in (None, "local"):
-            raise DQNError("serial is this process: it joins no cluster")
+            raise DQNError("serial runs in this process: it joins no cluster")
         yield Engine(*_load(name))
         return
     cluster = import_module("ray_impl.cluster")
@@ -67,7 +67,7 @@ def open_engine(
         cluster.join_cluster(verbs, address)
         nodes = sum(node["Alive"] for node in verbs.nodes())
         tell(f"joined the {name} cluster at {address}, nodes: {nodes}")
-    if name == "minimr":  # where agents on other nodes reach this process
+    if name == "minimr":  # agents on other nodes have to reach the servers
         host = import_module("minimr.core.api.session").own_host()
         make_server = partial(make_server, host=host)
     try:
@@ -79,7 +79,7 @@ def open_engine(
 
 def _load(name: str, joining: bool = False) -> tuple[Any, Any]:
     try:
-        if name == "ray":  # before it is imported: it looks about then
+        if name == "ray":  # sets what Ray reads when it is imported
             import_module("ray_impl.cluster").load_ray(joining)
         verbs = import_module(
             LADDER[name].verbs or "dqn.distributed.serial_verbs"

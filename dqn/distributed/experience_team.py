@@ -1,24 +1,24 @@
-"""The other way to share: agents play, GlobalNet learns from all of it.
+"""The other way to share: agents play, GlobalNet learns from all games.
 
     round r   agent 0 ── plays by the weights of round r-1 ──┐
               agent 1 ── the same ───────────────────────────┤
-              GlobalNet ─ learns from what was lived in r-1  │ references
+              GlobalNet ─ learns from the games of r-1       │ references
     round r+1 GlobalNet ─ learns from  <─────────────────────┘
 
 Rules:
 
-1. All work at the same time, a round apart: so a core plays while another
+1. All work at the same time, a round apart: one core plays while another
    learns. (Nair et al., "Massively Parallel Methods for Deep RL", 2015.)
 2. Transitions go from an agent to GlobalNet as an object of the engine; the
-   driver handles the reference.
+   driver only has the reference.
 3. GlobalNet is a worker of the parameter server like the agents, and the
-   only one that pushes weights. The others push nothing: the new weights
-   appear when all have, so what an agent plays by never depends on who is
-   faster.
-4. Who learns goes first where cores are few: agents have time to spare,
-   and nobody but GlobalNet makes a round longer.
-5. The driver holds the references of the newest rounds: a GlobalNet that
-   takes the place of a dead one gets its replay buffer again.
+   only one that pushes weights. The agents push nothing, but the new weights
+   appear only when all have pushed. So the weights that an agent plays by
+   never depend on which process is faster.
+4. If cores are scarce, the learner has priority: only GlobalNet is on the
+   critical path of a round.
+5. The driver holds the references of the newest rounds, so that a new
+   GlobalNet can get the replay buffer of a dead one.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ from dqn.runs.checkpoint import Latest
 from dqn.settings import Settings
 from minimr.interface.parameter_server import ParameterServer
 
-NICENESS = 10  # of an agent above that of GlobalNet
+NICENESS = 10  # of an agent, above GlobalNet's
 
 
 @dataclass(frozen=True)
 class Experience:
-    """What an agent has lived through in a round."""
+    """The transitions of one agent in one round."""
 
-    rows: Floats | None  # transitions of all steps, in their order
+    rows: Floats | None  # one per transition, in their order; None: none
     steps: int  # in lockstep
 
 
@@ -79,25 +79,25 @@ class Player:
         self._progress = Progress()
 
     def ready(self) -> None:
-        """Answer, as soon as there is somebody to answer."""
+        """Return once the actor has started."""
 
     def give_way(self, driver: int) -> None:
-        """Take what GlobalNet leaves of a core, from now on.
+        """Run at a lower priority than GlobalNet from now on.
 
         Args:
-            driver: id of the process that is to stay as it is, also when
-                the engine runs everything in it.
+            driver: id of the driver's process, which keeps its priority if
+                the engine runs the agents in it.
         """
         if os.getpid() != driver:
             os.nice(NICENESS)
 
     def play(self, steps_before: int) -> Experience:
-        """Play one round by the newest weights; give what it was.
+        """Play one round by the newest weights; return its transitions.
 
         Blocks: for the round.
 
         Args:
-            steps_before: what all agents have made until now.
+            steps_before: of all agents until now.
         """
         cpu, settings = time.process_time(), self._settings
         self._network.load(layers_of(self._server.pull(self._agent_id)))
@@ -120,7 +120,7 @@ class Player:
         return Experience(np.concatenate(lived) if lived else None, steps)
 
     def progress(self) -> Progress:
-        """Tell what the newest round was."""
+        """Return what the newest round has done."""
         return self._progress
 
 
@@ -131,7 +131,7 @@ class LearningNet:
         use_one_thread()
         self._settings, self._server = settings, server
         shape = shape_of(settings.environment)
-        # another stream of random numbers than any agent's
+        # not the stream of random numbers of any agent
         rng = np.random.default_rng([settings.seed, settings.num_agents])
         self._dqn = DQN(settings, shape, rng)
         self._network = QNetwork(*shape, settings.hidden)
@@ -139,10 +139,10 @@ class LearningNet:
         self._is_new = True
 
     def ready(self) -> None:
-        """Answer, as soon as there is somebody to answer."""
+        """Return once the actor has started."""
 
     def learn(self, *lived: Experience) -> Progress:
-        """Learn from a round of all agents; push the new weights."""
+        """Learn from the round of all agents; push the new weights."""
         cpu, updates = time.process_time(), self._dqn.updates
         worker = self._settings.num_agents
         weights = self._server.pull(worker)
@@ -160,26 +160,26 @@ class LearningNet:
         )
 
     def remember(self, *lived: Experience) -> None:
-        """Take what agents have lived through into the buffer."""
+        """Add the transitions of agents to the buffer."""
         for experience in lived:
             if experience.rows is not None:
                 self._dqn.buffer.add(experience.rows)
 
     def test(self) -> float:
-        """Play the test games with the newest weights; give the average."""
+        """Play the test games with the newest weights; return the average."""
         self._network.load(layers_of(self._server.pull()))
         return self._examiner.average(self._network)
 
 
 class GatherExperience:
-    """Agents play; GlobalNet learns from what they lived through.
+    """Agents play; GlobalNet learns from their transitions.
 
-    Runs in: the driver. A way to share, as `Sharing` says.
+    Runs in: the driver. It implements `Sharing`.
 
     Args:
-        settings: what to do.
+        settings: of the run.
         verbs: the module of the engine.
-        tell: takes a line for the user now and then.
+        tell: called with a line for the user now and then.
         agent: the class of the agents.
     """
 
@@ -190,23 +190,21 @@ class GatherExperience:
         tell: Callable[[str], None] = lambda line: None,
         agent: type = Player,
     ) -> None:
-        # Adam stays where the learning is
+        # only one process learns, so Adam's state need not travel
         self.settings = replace(settings, average_optimizer=False)
         self.agent: type = agent
         self.global_net: type = LearningNet
         self.num_workers = settings.num_agents + 1  # GlobalNet is the last
         self._verbs, self._tell = verbs, tell
-        # references to the newest experience {agent: its}, and to the
-        # progress of GlobalNet, which learns from those before
-        self._played: dict[int, Any] = {}
-        self._learning: Any = None
-        # what GlobalNet has got in each round, and a new one gets again
+        self._played: dict[int, Any] = {}  # {agent: newest Experience}
+        self._learning: Any = None  # GlobalNet's Progress in this round
+        # the references that GlobalNet got in each of the newest rounds
         self._given: deque[list[Any]] = deque()
 
     def begin_round(
         self, agents: Mapping[int, Any], global_net: Any, steps: int
     ) -> dict[int, Any]:
-        """Let GlobalNet learn from the last round while agents play one."""
+        """Start GlobalNet on the last round, and the agents on a new one."""
         lived = [self._played[i] for i in sorted(self._played)]
         self._given.append(lived)
         self._learning = global_net.learn.remote(*lived)
@@ -230,14 +228,14 @@ class GatherExperience:
         try:
             learned = self._verbs.get(self._learning)
         except self._verbs.exceptions.ObjectLostError:
-            self._tell("what an agent lived through is lost with its node")
+            self._tell("the transitions of an agent are lost with its node")
             learned = self._verbs.get(global_net.learn.remote())
         return learned  # type: ignore[no-any-return]
 
     def global_net_replaced(
         self, global_net: Any, server: ParameterServer
     ) -> None:
-        """Fill the buffer of a new GlobalNet. Blocks: until it is full."""
+        """Fill the buffer of a new GlobalNet. Blocks: until that is done."""
         worker = self.num_workers - 1
         server.leave(worker)
         server.join(worker)
@@ -245,7 +243,7 @@ class GatherExperience:
             try:
                 self._verbs.get(global_net.remember.remote(*lived))
             except self._verbs.exceptions.ObjectLostError:
-                continue  # with the node of an agent
+                continue  # lost with the node of an agent
 
 
 def make_team(

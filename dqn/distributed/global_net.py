@@ -1,4 +1,4 @@
-"""The network of all agents, and the games that test it; an actor.
+"""An actor that holds the network of all agents, and tests it.
 
 agents ── push ──> parameter server: the average of each round
                       └── pull ──> GlobalNet ──> greedy games ──> score
@@ -15,12 +15,12 @@ from minimr.interface.parameter_server import ParameterServer
 
 
 class GlobalNet:
-    """Holds what the agents agree on; lives on the head.
+    """Tests the average of the agents' weights.
 
-    Runs in: an actor of any engine.
+    Runs in: an actor of any engine, on the head.
 
     Args:
-        settings: what to do.
+        settings: of the run.
         server: a client of the parameter server, which averages.
     """
 
@@ -33,13 +33,13 @@ class GlobalNet:
         self._examiner = Examiner(settings.environment, settings.test_games)
 
     def ready(self) -> None:
-        """Answer, as soon as there is somebody to answer."""
+        """Return once the actor has started."""
 
     def test(self) -> float:
-        """Play the test games with the newest weights; give the average."""
+        """Play the test games with the newest weights; return the average."""
         self._network.load(layers_of(self.weights()))
         return self._examiner.average(self._network)
 
     def weights(self) -> Weights:
-        """Give the newest weights, with those of the optimiser."""
+        """Return the newest weights, with those of the optimiser."""
         return self._server.pull()

@@ -1,10 +1,10 @@
 """Where actors go: GlobalNet on the head, the agents on the other nodes.
 
-    nodes ─> places: one a slot, round and round ─> node of agent 0, 1, ..
-                                                    └─> CPUs that fit
+    nodes ─> round-robin ─> the node of agent 0, 1, ...
+                            └─> as many CPUs as fit
 
-A machine that is smaller than what the actors ask for gets smaller actors,
-and is told so, instead of a run that waits for ever.
+On nodes that are smaller than the actors ask for, the actors get fewer CPUs,
+and the user a line. Otherwise the run would wait for ever.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 
 class Place(NamedTuple):
-    """What an agent asks its engine for."""
+    """Where an agent goes, and how many processors it asks for."""
 
     node: str  # its id
     num_cpus: float
@@ -28,7 +28,7 @@ class Placement:
 
     head: str  # the id of a node
     agents: tuple[Place, ...]  # of agent 0, 1, ...
-    note: str = ""  # what to tell the user
+    note: str = ""  # a line for the user
 
 
 def place(verbs: Any, num_agents: int, num_cpus: float) -> Placement:
@@ -37,7 +37,7 @@ def place(verbs: Any, num_agents: int, num_cpus: float) -> Placement:
     Args:
         verbs: the module of the engine.
         num_agents: how many to place.
-        num_cpus: what each would like to have.
+        num_cpus: that each asks for.
     """
     room = _cpus(verbs)
     head = _here(verbs, room)
@@ -51,18 +51,18 @@ def place(verbs: Any, num_agents: int, num_cpus: float) -> Placement:
     note = ""
     if fitting < num_cpus:
         note = (
-            f"each agent asks for {fitting:g} CPU instead of {num_cpus:g}: "
-            f"{num_agents} on {len(nodes)} of the nodes fit only so"
+            f"each agent asks for {fitting:g} CPU instead of {num_cpus:g}, so "
+            f"that {num_agents} fit on {len(nodes)} of the nodes"
         )
     return Placement(head, agents, note)
 
 
 def place_again(verbs: Any, known: Placement, agent_id: int) -> Placement:
-    """Place the agent that takes the place of one that has died.
+    """Place an agent again that has died.
 
     The others stay where they are; its node may be gone. So it goes where
-    room is left, to the head if it must be, and takes what there is: if it
-    is nothing, it shares.
+    most CPUs are free, up to what it asks for, to the head only if no other
+    node is as good. If none is free, it asks for none.
     """
     room, before = _cpus(verbs), known.agents[agent_id]
     for other, place in enumerate(known.agents):
@@ -88,14 +88,11 @@ def place_again(verbs: Any, known: Placement, agent_id: int) -> Placement:
 
 
 def strategy(verbs: Any, place: Place) -> Any:
-    """Give the option that puts an actor on a node, if it can be there.
+    """Return the option that puts an actor on a node, if possible.
 
-    Who asks for no CPU has to be there: Ray takes no notice of a mere wish
-    of theirs.
+    For an actor without a CPU it is a hard one: Ray ignores a soft one then.
     """
-    if (
-        verbs.__name__ == "dqn.distributed.serial_verbs"
-    ):  # one place, and no choice of it
+    if verbs.__name__ == "dqn.distributed.serial_verbs":  # there is one place
         return None
     module = import_module(f"{verbs.__name__}.util.scheduling_strategies")
     return module.NodeAffinitySchedulingStrategy(
@@ -104,7 +101,7 @@ def strategy(verbs: Any, place: Place) -> Any:
 
 
 def _cpus(verbs: Any) -> dict[str, float]:
-    """Count the processors of each node that is alive."""
+    """Return the number of processors of each node that is alive."""
     return {
         node["NodeID"]: float(node["Resources"].get("CPU", 0))
         for node in verbs.nodes()
@@ -113,16 +110,16 @@ def _cpus(verbs: Any) -> dict[str, float]:
 
 
 def _here(verbs: Any, alive: dict[str, float]) -> str:
-    """Name the head: the node that the driver runs on."""
+    """Return the id of the head: the node that the driver runs on."""
     if len(alive) == 1:
         return next(iter(alive))
     return str(verbs.get_runtime_context().get_node_id())
 
 
 def _fitting(wanted: float, room: float) -> float:
-    """Give what is wanted, or what fits.
+    """Return the processors that are wanted, or as many as fit.
 
-    In whole processors, or below one in hundredths of one.
+    It is a whole number, or, below one, hundredths.
     """
     if room >= wanted:
         return wanted

@@ -5,12 +5,11 @@
 
 Rules:
 
-1. Nothing is shared behind the engine's back: results are copied, as if
-   they had travelled. Only arguments of a constructor are not: a parameter
-   server of one process cannot travel.
-2. An error waits in its reference until somebody gets it.
+1. Actors share no memory: results are copied, as if they had travelled.
+   Arguments are not: a parameter server of one process cannot travel.
+2. An error waits in its reference until `get`.
 
-Ray had such a mode for debugging (`local_mode`), with the same idea.
+Ray had the same for debugging (`local_mode`).
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ class RayActorError(RuntimeError):
 
 
 class ObjectLostError(RuntimeError):
-    """Nobody has the object any more: in a loop that cannot be."""
+    """The object is lost. It cannot happen in one process."""
 
 
 exceptions = SimpleNamespace(
@@ -35,12 +34,12 @@ exceptions = SimpleNamespace(
 
 
 def remote(cls: type) -> _Actors:
-    """Make a class whose instances are actors."""
+    """Return a class whose instances are actors."""
     return _Actors(cls)
 
 
 def get(refs: Any) -> Any:
-    """Give the result of a call, or of each of a list; raise its error."""
+    """Return the result of a call, or of a list of calls; raise its error."""
     if isinstance(refs, list):
         return [get(ref) for ref in refs]
     if refs.error is not None:
@@ -49,12 +48,12 @@ def get(refs: Any) -> Any:
 
 
 def kill(actor: Any) -> None:
-    """End an actor: every later call of it fails."""
+    """End an actor: later calls of it fail."""
     actor.instance = None
 
 
 def nodes() -> list[dict[str, Any]]:
-    """List the one node that this process is: a loop has room for all."""
+    """Return the one node, this process: it has room for all actors."""
     return [{"NodeID": "here", "Alive": True, "Resources": {"CPU": inf}}]
 
 
@@ -63,7 +62,7 @@ class _Actors:
         self._cls = cls
 
     def options(self, **options: Any) -> _Actors:
-        return self  # there is one place, and no choice of it
+        return self  # there is one place
 
     def remote(self, *args: Any, **kwargs: Any) -> _Actor:
         return _Actor(self._cls(*args, **kwargs))

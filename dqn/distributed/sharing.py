@@ -1,4 +1,4 @@
-"""What agents share in a round, and who does what for it.
+"""The ways to share in a round: what agents and GlobalNet do in each.
 
     Team: begin_round ─> references to the progress of each agent
           end_round   ─> what GlobalNet has done meanwhile
@@ -23,7 +23,7 @@ class Sharing(Protocol):
     """A way to share. Runs in: the driver.
 
     Attributes:
-        settings: of the run, as this way needs them.
+        settings: of the run, adapted to this way.
         agent: the class of the actors that play.
         global_net: the class of the actor that tests.
         num_workers: how many push in a round of the parameter server.
@@ -42,7 +42,7 @@ class Sharing(Protocol):
         Args:
             agents: by their numbers.
             global_net: the actor.
-            steps: what all agents have made until now.
+            steps: of all agents until now.
         """
 
     def end_round(
@@ -54,26 +54,26 @@ class Sharing(Protocol):
 
         Args:
             whole: what the agents have done.
-            dead: the agents that have died in it.
+            dead: the agents that have died in the round.
             global_net: the actor.
 
         Raises:
-            RayActorError: of the engine; GlobalNet has died.
+            RayActorError: the engine's; GlobalNet has died.
         """
 
     def global_net_replaced(
         self, global_net: Any, server: ParameterServer
     ) -> None:
-        """Give a new GlobalNet what the dead one had."""
+        """Bring a new GlobalNet to the state of the dead one."""
 
 
 class AverageWeights:
     """Each agent learns; the server averages what they push.
 
     Args:
-        settings: what to do.
+        settings: of the run.
         agent: the class of the agents.
-        global_net: the class of what tests the average.
+        global_net: the class of the actor that tests the average.
     """
 
     def __init__(
@@ -89,13 +89,13 @@ class AverageWeights:
     def begin_round(
         self, agents: Mapping[int, Any], global_net: Any, steps: int
     ) -> dict[int, Any]:
-        """Let every agent train."""
+        """Start a round of every agent."""
         return {i: agent.train.remote(steps) for i, agent in agents.items()}
 
     def end_round(
         self, whole: Progress, dead: Collection[int], global_net: Any
     ) -> Progress:
-        """Return nothing: GlobalNet only tests."""
+        """Return no progress: GlobalNet only tests."""
         return Progress()
 
     def global_net_replaced(

@@ -3,20 +3,20 @@
     driver                  │ actors                    │ parameter server
     [1] train.remote() ─────┼─> agents: pull, train, ───┼─> the average of
         get: the progress <─┼── push                    │   the round
-    [2] who died is left    │                           │
+    [2] the dead are left   │                           │
         out and replaced ───┼─> new Agent               │ leave, join
     [3] test.remote() ──────┼─> GlobalNet: pull, play <─┼── the weights
 
 Rules:
 
-1. It runs on any module that has Ray's verbs. Same settings and seed: the
-   same weights, to the last bit, on every engine, for no random number and
-   no sum depends on who is faster.
-2. A round is over when every worker has pushed or is dead: so a `push` and a
+1. It runs on any module that has Ray's verbs. With the same settings and seed
+   the weights are the same to the last bit on every engine: no random number
+   and no sum depends on which process is faster.
+2. A round is over when every worker has pushed or is dead. So `push` and
    `pull` never wait for long, and an engine may run the agents one after
-   the other.
+   another.
 3. An agent that dies costs its share of one round. Its replacement has the
-   weights of all, a buffer of its own to fill, and other random numbers.
+   average weights, an empty buffer, and other random numbers.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from dqn.runs.checkpoint import Latest
 from dqn.settings import Settings
 from minimr.interface.parameter_server import ParameterServer
 
-MAX_LOST_ROUNDS = 3  # in a row, with not one agent left alive
+MAX_LOST_ROUNDS = 3  # in a row, in which all agents have died
 
 
-# Starts the parameter server that belongs to an engine, for so many workers.
+# Starts the parameter server of an engine, for this many workers.
 MakeServer = Callable[[Weights, int], ParameterServer]
 
 
@@ -53,13 +53,13 @@ class Team:
     Blocks: until every actor has started.
 
     Args:
-        sharing: what to do, and what the agents share.
+        sharing: the settings, and what the agents share.
         verbs: the module of the engine: `ray`, `minimr`,
             `dqn.distributed.serial_verbs`.
         make_server: starts its parameter server.
-        latest: where to go on.
-        tell: takes a line for the user now and then.
-        placement: where the actors go; None: where `place` says.
+        latest: where to continue; None: from the beginning.
+        tell: called with a line for the user now and then.
+        placement: where the actors go; None: as `place` decides.
 
     Raises:
         DQNError: the environment cannot be made.
@@ -99,7 +99,7 @@ class Team:
         dead.
 
         Raises:
-            DQNError: the agents die as fast as they are replaced.
+            DQNError: all agents died in three rounds in a row.
         """
         # [1] every agent trains, and pushes
         refs = self._sharing.begin_round(
@@ -112,7 +112,7 @@ class Team:
             except self._verbs.exceptions.RayActorError:
                 dead.append(agent_id)
                 self._server.leave(agent_id)  # the round goes on without it
-        # [2] who has died is replaced
+        # [2] dead agents are replaced
         self._lost_rounds += 1
         if len(dead) < len(refs):
             self._lost_rounds = 0
@@ -129,7 +129,7 @@ class Team:
         return whole
 
     def test(self) -> float:
-        """[3] Let GlobalNet play the test games; give the average score.
+        """[3] Return GlobalNet's average score in the test games.
 
         Blocks: until they are played.
         """
@@ -140,7 +140,7 @@ class Team:
             return float(self._verbs.get(self._global_net.test.remote()))
 
     def latest(self) -> Latest:
-        """Give where the training is. Blocks: for one pull."""
+        """Return the state of the training. Blocks: for one pull."""
         return Latest(self._server.pull(), self.rounds, self.steps)
 
     def close(self) -> None:
@@ -163,12 +163,12 @@ class Team:
         )
 
     def _replace_global_net(self) -> None:
-        self._tell("GlobalNet has died: another one takes its place")
+        self._tell("GlobalNet has died and is replaced")
         self._global_net = self._new_global_net()
         self._sharing.global_net_replaced(self._global_net, self._server)
 
     def _replace_agent(self, agent_id: int) -> None:
-        self._tell(f"agent {agent_id} has died: another one takes its place")
+        self._tell(f"agent {agent_id} has died and is replaced")
         self._generations[agent_id] += 1
         self._placement = place_again(self._verbs, self._placement, agent_id)
         if self._placement.note:
@@ -184,7 +184,7 @@ class Team:
 
 
 def first_weights(settings: Settings) -> Weights:
-    """Draw the weights that every agent begins with."""
+    """Return the weights that every agent begins with."""
     trainer = Trainer(settings)
     try:
         return {n: array.copy() for n, array in trainer.dqn.weights().items()}

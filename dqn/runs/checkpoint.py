@@ -2,15 +2,15 @@
 
     model_checkpoint.pth = { what the network is for,
                              best: weights and the score of their test,
-                             latest: weights, rounds, steps, what was spent }
+                             latest: weights, rounds, steps, counters }
 
 Rules:
 
-1. A file is whole: it is written beside the old one and then takes its
-   place.
-2. `best` gives way only to a better score. Stopping a run at a bad moment
-   costs nothing.
-3. What a replay buffer holds is not kept; a resumed run fills it anew.
+1. A file is always complete: it is written beside the old one and then takes
+   its place.
+2. `best` is replaced only by a better score, so stopping a run at a bad
+   moment costs nothing.
+3. The replay buffer is not kept. A resumed run fills it anew.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ WORST = float("-inf")
 
 @dataclass(frozen=True)
 class Latest:
-    """Where a run stopped."""
+    """The state of a run."""
 
     weights: Weights  # with those of the optimiser
     rounds: int
     steps: int
-    # {what a run counts: how much}; a resumed run goes on from there
+    # {counter of the run: value}; a resumed run continues them
     spent: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds."""
+    """The content of a file."""
 
     environment: str
     hidden: tuple[int, ...]
@@ -58,7 +58,7 @@ class Checkpoint:
     latest: Latest
 
     def network(self) -> QNetwork:
-        """Make the network with the best weights.
+        """Return the network with the best weights.
 
         Raises:
             DQNError: the environment cannot be made.
@@ -76,7 +76,7 @@ class CheckpointFile:
         settings: of the run.
 
     Raises:
-        DQNError: no file can be written there, or the one that is there
+        DQNError: no file can be written there, or the file that is there
             holds another network.
     """
 
@@ -91,18 +91,18 @@ class CheckpointFile:
 
     @property
     def score(self) -> float:
-        """The best that is in the file."""
+        """The best score in the file."""
         return self.checkpoint.score if self.checkpoint else WORST
 
     def save(self, latest: Latest, score: float = WORST) -> bool:
-        """Write where the run is; tell whether its model is a better one.
+        """Write the state of the run; return whether its model is the best.
 
         Args:
-            latest: where the run is.
+            latest: the state.
             score: of a test of its weights, if there was one.
         """
         old = self.checkpoint
-        better = old is None or score > old.score  # which no NaN is
+        better = old is None or score > old.score  # NaN is not
         score = WORST if isnan(score) else score
         best = layers_of(latest.weights)
         if old is not None and not better:
@@ -128,7 +128,7 @@ class CheckpointFile:
 
 
 def read(path: str | os.PathLike[str]) -> Checkpoint:
-    """Read a checkpoint.
+    """Return the checkpoint in a file.
 
     Raises:
         DQNError: there is none, or it is not one of ours.
@@ -138,7 +138,7 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
         found = torch.load(path, weights_only=True)
     except OSError as error:
         raise DQNError(f"cannot read {path}: {error.strerror}") from error
-    except Exception as error:  # whatever the bytes made of the reader
+    except Exception as error:  # whatever bad bytes raise in the reader
         raise DQNError(f"{path} is not a checkpoint") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise DQNError(f"{path} is not a checkpoint of this program")
@@ -148,13 +148,12 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
         raise DQNError(f"the checkpoint {path} lacks {error}") from error
     except (AttributeError, TypeError, ValueError) as error:
         raise DQNError(
-            f"the checkpoint {path} has something else where a number, an "
-            f"array or a name has to be: {error}"
+            f"the checkpoint {path} has a value of the wrong type: {error}"
         ) from error
 
 
 def _made_of(found: dict[str, Any]) -> Checkpoint:
-    """Take apart what a file held; whatever is missing raises."""
+    """Return the checkpoint in a file's content. Raises: if it lacks any."""
     latest, score = found["latest"], float(found["score"])
     return Checkpoint(
         str(found["environment"]),
@@ -185,7 +184,7 @@ def _write(path: Path, checkpoint: Checkpoint) -> None:
             "spent": latest.spent,
         },
     }
-    saved = BytesIO()  # torch says otherwise what a disk has to say
+    saved = BytesIO()  # torch would not raise OSError for a full disk
     torch.save(content, saved)
     try:
         with atomic_bytes_writer(path) as file:

@@ -1,7 +1,7 @@
-"""Scores over time as pictures that are readable from the last row.
+"""Scores over time as pictures, large enough to read in a lecture hall.
 
-plot    one line a run: over seconds, and below it over rounds
-sweep   one panel for each two settings, one line for each third
+plot    one line per run: over seconds, and below it over rounds
+sweep   one panel per pair of two settings, one line per value of the third
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ FONT_SIZE = 19
 WIDTH_INCHES, PANEL_INCHES, LEGEND_INCHES = 13.0, 5.2, 0.42
 COLOURS = ("#35618f", "#d1622b", "#3c8c4a", "#8c4a8c", "#b08a1e", "#3aa0a0")
 STYLES = ("-", "--", ":")
-FLOOR = -400.0  # an untrained lander crashes far below; there is no news
+FLOOR = -400.0  # an untrained lander crashes far below; not shown
 TIME, ROUNDS = "seconds of training", "rounds"
 
 
 class Grid(NamedTuple):
-    """Which settings a sweep has varied, and what was tried of each."""
+    """The settings that a sweep has varied, and the values of each."""
 
     rows: tuple[str, Sequence[int]]
     columns: tuple[str, Sequence[int]]
@@ -32,7 +32,7 @@ class Grid(NamedTuple):
 
 
 def draw_runs(path: str, runs: Sequence[History]) -> None:
-    """Draw the scores of some runs, over time and over rounds.
+    """Draw the scores of runs, over time and over rounds.
 
     Args:
         path: of the PNG.
@@ -82,7 +82,7 @@ def draw_sweep(path: str, runs: Sequence[History], grid: Grid) -> None:
 def _figure(
     path: str, rows: int, columns: int, height: float, labels: int
 ) -> Iterator[tuple[Any, Any]]:
-    """Open a grid of panels of the same scales; save it at the end."""
+    """Open a grid of panels with the same scales; save it at the end."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -167,7 +167,7 @@ def _title(runs: Sequence[History]) -> str:
 
 
 def check_writable(path: str | Path) -> None:
-    """Find out before the work that a file cannot be written.
+    """Raise now, not after the work, if a file cannot be written.
 
     Raises:
         DQNError: it is a folder, or its folder cannot be written.

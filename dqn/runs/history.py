@@ -1,7 +1,7 @@
-"""What a run has written down, read back: `run.jsonl`.
+"""Reads the log of a run, `run.jsonl`.
 
 {engine, settings}            the first line
-{round, seconds, scores, ..}  one line a test
+{round, seconds, scores, ..}  one line per test
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class History:
         return max((test[SCORE] for test in self.tests), default=None)
 
     def series(self, key: str) -> list[float]:
-        """Give one number of every test; NaN where there is none."""
+        """Return one number of every test; NaN if it has none."""
         values = (test.get(key) for test in self.tests)
         return [float("nan") if v is None else float(v) for v in values]
 
     def seconds_to(self, score: float) -> float | None:
-        """Tell after how much training a test first had a score, if any."""
+        """Return after how much training a test first had this score."""
         for test in self.tests:
             if test[SCORE] >= score:
                 return float(test["seconds"])
@@ -45,17 +45,17 @@ class History:
 
 
 def read(path: str | Path) -> History:
-    """Read the log of a run, which may still be under way.
+    """Return the log of a run, which may still be going on.
 
     Raises:
-        DQNError: it cannot be read, or is not such a log.
+        DQNError: it cannot be read, or is no such log.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise DQNError(f"cannot read {path}: {reason}") from error
-    whole = text[: text.rfind("\n") + 1]  # a line may just be written
+    whole = text[: text.rfind("\n") + 1]  # the last line may be incomplete
     try:
         facts, *tests = map(json.loads, whole.splitlines())
         fits = all(key in facts for key in FACTS) and all(

@@ -1,4 +1,4 @@
-"""The single-node learner: what the agents are measured against.
+"""The learner in one process, with which the agents are compared.
 
 train, train, ..  ─> test ─> good enough?      all in this process
 """
@@ -15,8 +15,8 @@ class Learner:
     """Trains and tests one network in this process.
 
     Args:
-        settings: what to do.
-        latest: where to go on.
+        settings: of the run.
+        latest: where to continue; None: from the beginning.
 
     Raises:
         DQNError: the environment cannot be made.
@@ -41,15 +41,15 @@ class Learner:
         return progress
 
     def test(self) -> float:
-        """Play the test games; give the average score."""
+        """Play the test games; return the average score."""
         return self._examiner.average(self._trainer.dqn.q_network)
 
     def latest(self) -> Latest:
-        """Give where the training is."""
+        """Return the state of the training."""
         weights = {n: a.copy() for n, a in self._trainer.dqn.weights().items()}
         return Latest(weights, self.rounds, self.steps)
 
     def close(self) -> None:
-        """Free what the environments hold."""
+        """Close the environments."""
         self._trainer.close()
         self._examiner.close()

@@ -2,8 +2,7 @@
 
     round 120/1000 · 78 episodes · 48,000 steps, 9,120/s · score 103.2 · ..
 
-On a terminal it stays in its place; elsewhere there is a line for each
-test.
+On a terminal it is redrawn in its place; elsewhere there is a line per test.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ CLEAR = "\r\x1b[K"
 
 
 class LiveLine:
-    """Shows how a run is doing; its `show` is what a run tells."""
+    """Shows how a run is doing: pass its `show` to the run."""
 
     def __init__(self, max_rounds: int, every_test: bool = True) -> None:
         self._max_rounds = max_rounds
-        self._every_test = every_test  # a line, where there is no terminal
+        self._every_test = every_test  # print a line, without a terminal
         self._on_terminal = sys.stderr.isatty()
         self._tested = 0  # the round of the newest line that stays
 
     def show(self, status: Status) -> None:
-        """Take the news of a round."""
+        """Show a run after a round."""
         line = f"{text(status)} · round {status.round}/{self._max_rounds}"
         if self._on_terminal:
             click.echo(CLEAR + line, err=True, nl=False)
@@ -36,18 +35,18 @@ class LiveLine:
             click.echo(line, err=True)
 
     def note(self, line: str) -> None:
-        """Show a line that stays."""
+        """Print a line that stays."""
         self.close()
         click.echo(line, err=True)
 
     def close(self) -> None:
-        """Take the live line away."""
+        """Clear the live line."""
         if self._on_terminal:
             click.echo(CLEAR, err=True, nl=False)
 
 
 def text(status: Status) -> str:
-    """Put a status into words."""
+    """Return a status in words."""
     words = [
         f"{status.seconds:.1f} s",
         f"{status.episodes:,} episodes",

@@ -1,11 +1,11 @@
-"""A training run, whoever trains: rounds, tests, the checkpoint, the log.
+"""A training run: rounds, tests, the checkpoint, the log.
 
     train ─> train ─> ... ─> test ─> checkpoint, log ─> good enough? end
       ^                                                     │ no
       └─────────────────────────────────────────────────────┘
 
-The learner of one process and the team of agents have the same four
-methods, so one loop runs both. Its clock stands still during tests.
+One loop runs both the learner of one process and the team of agents. Its
+clock stands still during tests.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dqn.errors import DQNError
 from dqn.runs.checkpoint import CheckpointFile, Latest
 from dqn.settings import Settings
 
-NEWEST_GAMES = 100  # the average score while training is over so many
+NEWEST_GAMES = 100  # of which the training score is the average
 SPENT = ("episodes", "updates", "seconds", "cpu_seconds")
 
 
@@ -43,11 +43,11 @@ class Trains(Protocol):
         ...
 
     def test(self) -> float:
-        """Play the test games; give the average score."""
+        """Play the test games; return the average score."""
         ...
 
     def latest(self) -> Latest:
-        """Give where the training is."""
+        """Return the state of the training."""
         ...
 
 
@@ -63,7 +63,7 @@ class Status:
     cpu_seconds: float = 0.0  # of training, of all processes
     average_score: float | None = None  # of the newest training games
     test_score: float | None = None  # of the newest test
-    test_round: int = 0  # when that was
+    test_round: int = 0  # the round of that test
     best_score: float | None = None
 
     @property
@@ -73,15 +73,15 @@ class Status:
 
 
 class Log:
-    """Writes a line of JSON for each test: `run.jsonl`.
+    """Writes a line of JSON per test: `run.jsonl`.
 
-    The first line has the settings, so that a picture can name them. What
-    cannot be written is kept, and written before the next line.
+    The first line has the settings, so that a picture can name them. A line
+    that cannot be written is kept, and written before the next one.
 
     Args:
-        path: where; None: nowhere.
+        path: of the file; None: nothing is written.
         facts: the first line.
-        resume: keep the lines that are there; the first is there as well.
+        resume: keep the lines that are there, the first one included.
 
     Raises:
         DQNError: the file cannot be written.
@@ -127,15 +127,15 @@ class Run:
 
     Args:
         settings: when to test and when to end.
-        learner: who trains.
-        file: keeps the best model and where the run is; None: nobody.
-        log: takes a line a test.
-        show: is told after every round.
-        latest: where the learner goes on; so do the counts of the log.
-        tell: takes a line for the user.
+        learner: a `Learner` or a `Team`.
+        file: keeps the best model and the state of the run, if any.
+        log: gets a line per test, if any.
+        show: called after every round.
+        latest: where the learner continues; so do the counters.
+        tell: called with a line for the user.
 
-    What cannot be written does not end a run: it is told, and tried again
-    with the next test.
+    A file that cannot be written does not end a run: the user gets a line,
+    and it is tried again after the next test.
     """
 
     def __init__(
@@ -164,8 +164,8 @@ class Run:
     def run(self) -> Status:
         """Train. Blocks: until the target or the last round is reached.
 
-        A Ctrl-C, or whatever else ends it, leaves in the file how far it
-        had come, unless that is weights that are no numbers.
+        If a Ctrl-C or an error ends it, the state of the run is saved, unless
+        its weights are not finite.
 
         Raises:
             DQNError: the newest test could not be written.
@@ -188,7 +188,7 @@ class Run:
 
     @property
     def verdict(self) -> str:
-        """Say whether a test has reached the target."""
+        """Whether a test has reached the target, in words."""
         has = "has reached" if self._is_good_enough() else "has not reached"
         return f"the test average {has} {self._settings.target_score:g}"
 

@@ -5,9 +5,9 @@
 
 Rules:
 
-1. The log of a combination has its name only when its run is over: what is
-   there is finished, and a sweep that was stopped goes on with the rest.
-2. Tables and picture are made of the logs alone.
+1. The log of a combination gets its name only when its run is over. So all
+   logs are finished, and a sweep that was stopped continues with the rest.
+2. Tables and the picture are made from the logs alone.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ HEADS = (
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one combination."""
+    """The result of one combination."""
 
     num_agents: int
     batch_size: int
@@ -59,9 +59,9 @@ class Sweep:
     """A folder of runs.
 
     Args:
-        folder: where everything is kept; made if need be.
+        folder: where everything is kept; created if missing.
         settings: what all runs have in common.
-        values: of each of `VARIED`, what to try.
+        values: what to try, of each of `VARIED`.
         engine: its name on the command line.
 
     Raises:
@@ -81,7 +81,7 @@ class Sweep:
         self.combinations = [
             _with(settings, each) for each in product(*self._values)
         ]
-        shape_of(settings.environment)  # or it is refused, here and now
+        shape_of(settings.environment)  # raises if it does not exist
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -95,7 +95,7 @@ class Sweep:
         }
 
     def missing(self) -> list[Settings]:
-        """List the combinations that are still to run."""
+        """Return the combinations that are still to run."""
         return [c for c in self.combinations if c not in self.finished]
 
     def run(
@@ -104,7 +104,7 @@ class Sweep:
         engine: Engine,
         tell: Callable[[str], None],
     ) -> Result:
-        """Train one combination, and keep its log.
+        """Train one combination, keep its log, and return its result.
 
         Blocks: until the target or the limit is reached.
         """
@@ -123,7 +123,7 @@ class Sweep:
         return result(history)
 
     def results(self) -> list[Result]:
-        """Sum up what is finished, in the order of the combinations."""
+        """Return the results so far, in the order of the combinations."""
         return [
             result(self.finished[combination])
             for combination in self.combinations
@@ -131,7 +131,7 @@ class Sweep:
         ]
 
     def save_tables(self) -> str:
-        """Write `sweep.md` and `sweep.json`; give the first."""
+        """Write `sweep.md` and `sweep.json`; return the text of the first."""
         results = self.results()
         text = "".join(f"{line}\n" for line in table(results))
         content = {
@@ -148,7 +148,7 @@ class Sweep:
         return text
 
     def save_picture(self) -> Path:
-        """Write `sweep.png`."""
+        """Write `sweep.png`; return its path."""
         path = self._folder / "sweep.png"
         grid = Grid(*zip(VARIED, self._values, strict=True))
         draw_sweep(str(path), [*self.finished.values()], grid)
@@ -163,7 +163,7 @@ class Sweep:
 
     def _facts(self, settings: Settings) -> dict[str, Any]:
         facts = {"engine": self._engine, **asdict(settings)}
-        return dict(json.loads(json.dumps(facts)))  # as a log gives them back
+        return dict(json.loads(json.dumps(facts)))  # as they are in a log
 
     def _check(self, found: History, settings: Settings) -> History:
         for key, value in self._facts(settings).items():
@@ -181,7 +181,7 @@ def _with(settings: Settings, values: Sequence[int]) -> Settings:
 
 
 def result(history: History) -> Result:
-    """Sum up a run."""
+    """Return the result of a run."""
     facts, last = history.facts, history.tests[-1]
     agents, batch, games = (facts[name] for name in VARIED)
     return Result(
@@ -197,7 +197,7 @@ def result(history: History) -> Result:
 
 
 def table(results: Sequence[Result]) -> Iterator[str]:
-    """Write results as a table in Markdown."""
+    """Yield the lines of a table in Markdown."""
     yield f"| {' | '.join(HEADS)} |"
     yield "|" + "---:|" * len(HEADS)
     for each in results:

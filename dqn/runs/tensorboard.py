@@ -1,4 +1,4 @@
-"""A run for TensorBoard: `tensorboard --logdir DIR` draws it as it trains."""
+"""A run for TensorBoard: `tensorboard --logdir DIR` draws it live."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dqn.runs.run import Status
 
 
 class Board:
-    """Writes the numbers of a run to a folder; its `show` is told of them.
+    """Writes the numbers of a run to a folder: pass its `show` to the run.
 
-    The steps on TensorBoard's axis are rounds: they go on when a run is
-    resumed, and it draws them over time as well.
+    The steps on TensorBoard's axis are rounds; they continue when a run is
+    resumed.
 
     Args:
-        folder: made if need be; None: nothing is written.
+        folder: created if missing; None: nothing is written.
         facts: the settings of the run.
 
     Raises:
@@ -36,7 +36,7 @@ class Board:
             self._writer.flush()
 
     def show(self, status: Status) -> None:
-        """Take the news of a round."""
+        """Write the numbers after a round."""
         if self._writer is None:
             return
         scalars = {

@@ -1,1 +1,1 @@
-"""Games to look at."""
+"""Games of a trained network to watch."""

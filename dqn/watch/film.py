@@ -5,9 +5,9 @@ frames ─> Recorder.add ─> draft, beside the file
 
 Rules:
 
-1. Nobody holds all frames in memory: a video is encoded as it is played,
-   the others keep few or small ones.
-2. A file appears when it is whole; what was there before stays until then.
+1. Frames are not kept in memory: a video is encoded while it is played, the
+   others keep few or small frames.
+2. A file appears when it is complete; the old one stays until then.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dqn.watch.play import Frame
 from minimr.system.files import Draft
 
 WHITE, GREY, BLACK = (255, 255, 255), (128, 128, 128), (0, 0, 0)
-REST_S = 1.0  # for so long the end of a game stays on the screen
+REST_S = 1.0  # how long the end of a game stays on the screen
 FONT_SIZE = 18
 GIF_FRAMES_PER_SECOND = 25
 GIF_WIDTH = 300
@@ -37,14 +37,14 @@ SHEET_GAP = 4  # between two
 
 
 class Recorder(ABC):
-    """Makes a file of the frames that it is given.
+    """Makes a file of frames.
 
     Args:
         path: of the file.
         frames_per_second: at which the frames come.
 
     Raises:
-        DQNError: no such file can be written there. So do the methods.
+        DQNError: the file cannot be written; so do the methods.
     """
 
     suffixes: tuple[str, ...]
@@ -61,7 +61,7 @@ class Recorder(ABC):
         self._draft = Path(self._file.name)
 
     def add(self, frame: Frame) -> None:
-        """Take the next frame."""
+        """Add the next frame."""
         with self._writing():
             self._add(frame)
 
@@ -117,13 +117,13 @@ class Video(Recorder):
         self._writer.close()
 
     def close(self) -> None:
-        """End the encoder; remove the draft."""
+        """Stop the encoder, and remove the draft."""
         self._writer.close()
         super().close()
 
 
 class Gif(Recorder):
-    """A small picture that moves, for a README."""
+    """A small animated picture, for a README."""
 
     suffixes = (".gif",)
 
@@ -154,7 +154,7 @@ class Gif(Recorder):
 
 
 class Sheet(Recorder):
-    """The course of each game in a dozen pictures, its end the last."""
+    """Each game in a dozen pictures, its end the last."""
 
     suffixes = (".png",)
 
@@ -188,10 +188,10 @@ class Sheet(Recorder):
 
 
 def _evenly(pictures: list[Image.Image], number: int) -> list[Image.Image]:
-    """Choose so many, the first and the last among them.
+    """Return this many pictures, the first and the last among them.
 
-    A game that is shorter ends with copies of its last picture, so that
-    every game fills its rows.
+    A shorter game ends with copies of its last picture, so that every game
+    fills its rows.
     """
     last = len(pictures) - 1
     if last < number:
@@ -200,7 +200,7 @@ def _evenly(pictures: list[Image.Image], number: int) -> list[Image.Image]:
 
 
 def _captioned(frame: Frame, size: int = FONT_SIZE) -> Any:
-    """Write into the picture what cannot be seen in it."""
+    """Return the image with game, time and score written into it."""
     image = Image.fromarray(frame.image)
     text = f"game {frame.game}  {frame.seconds:.1f} s  {frame.score:+.0f}"
     ImageDraw.Draw(image).text(

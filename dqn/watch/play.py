@@ -4,7 +4,7 @@
         ^                            │
         └──────────── obs ───────────┘
 
-Without exploration: what is seen is what the network has learned.
+There is no exploration: every action is the network's own.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ class Frame(NamedTuple):
     image: npt.NDArray[np.uint8]  # (H, W, 3)
     game: int  # from 1
     seconds: float  # of the game, at its own pace
-    score: float  # until now
+    score: float  # so far
     is_last: bool  # of its game
 
 
 class Stage:
-    """Where a network plays to be watched.
+    """An environment that is drawn while a network plays in it.
 
     Args:
         name: the id of the environment.
 
     Attributes:
-        frames_per_second: at which its games look natural.
+        frames_per_second: at which its games have their natural speed.
 
     Raises:
         DQNError: it cannot be made, or it cannot be drawn.
     """
 
     def __init__(self, name: str) -> None:
-        # pygame draws into memory: it needs no screen, and must not ask
+        # pygame draws into memory: it must not look for a screen
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
         self._name = name
         self._environment = make(name, render_mode=RENDER_MODE)
@@ -63,17 +63,17 @@ class Stage:
     def games(
         self, network: QNetwork, seeds: Iterable[int]
     ) -> Iterator[Frame]:
-        """Play a game from each seed, greedily.
+        """Yield the frames of a greedy game per seed.
 
         Raises:
-            DQNError: what draws the environment is not installed, or there
-                is nothing that could draw it.
+            DQNError: the environment cannot be drawn, or a package for that
+                is missing.
         """
         for game, seed in enumerate(seeds, 1):
             yield from self._game(network, game, seed)
 
     def close(self) -> None:
-        """Free what the environment holds."""
+        """Close the environment."""
         self._environment.close()
 
     def _game(
@@ -104,7 +104,7 @@ class Stage:
 
 
 def network_of(checkpoint: Checkpoint, name: str) -> QNetwork:
-    """Make the best network of a checkpoint, for an environment.
+    """Return the best network of a checkpoint, for an environment.
 
     Raises:
         DQNError: the network is for environments of another shape.
@@ -116,7 +116,7 @@ def network_of(checkpoint: Checkpoint, name: str) -> QNetwork:
     except ValueError as error:
         raise DQNError(
             f"the checkpoint holds a network for {checkpoint.environment}: "
-            f"it does not fit {name}, which shows {shape.obs_dim} numbers and "
-            f"takes {shape.num_actions} actions"
+            f"it does not fit {name}, which has {shape.obs_dim} observed "
+            f"numbers and {shape.num_actions} actions"
         ) from error
     return network

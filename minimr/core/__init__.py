@@ -1,18 +1,18 @@
-"""Ray's core, small: tasks, actors and objects, as a process has them.
+"""Ray's core, small: tasks, actors and objects.
 
     user code ── api ── Runtime ──────── sockets ──────── Runtime ── user code
     (driver)           owner of its      │                (worker)
                        objects, tasks    │
-                       and leases        node, control store: `minimr/node`
+                       and leases        node ── control store (in the head)
 
-What a driver and its workers do themselves; the processes that they ask for
-workers, room and names are the nodes. Nothing here imports their code: they
-are known by `messages.py`.
+`api` is what a program calls, `process` what a driver and its workers do,
+`node` and `control` the processes that they ask for workers, memory and
+names. These know each other by `messages.py` only.
 
-Where to begin: `messages.py` is what travels, `leases.py` follows a task
-from its owner to a worker, `worker.py` runs it, `objects.py` is what a
-reference stands for. What a program calls is in `minimr/api`.
+Where to begin: `messages.py` is what travels, `process/leases.py` follows a
+task from its owner to a worker, `process/executor.py` runs it, and
+`process/ownership.py` is what a reference stands for.
 `docs/architecture.md` walks through four flows.
 
-Ray hides this in its core worker.
+Ray hides this in its core worker, raylet and GCS.
 """

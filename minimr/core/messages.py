@@ -1,11 +1,11 @@
-"""What travels between processes: every message, and the parts of them.
+"""All messages between processes, and their parts.
 
     owner ── Push ──> worker ── Done ──> owner
 
-A message is a type, a question as well: `Question[Value]` is answered with
-a Value. They are in the order of who sends them to whom; an "owner" is a
-driver or a worker that has submitted tasks. Blobs stay pickled until user
-code needs them: a node never unpickles what a user wrote.
+Each message is a type, and so is each question: `Question[Value]` is answered
+with a Value. They are grouped by sender and receiver; an "owner" is a driver
+or a worker that has submitted tasks. Blobs stay pickled until user code needs
+them: a node never unpickles a user's objects.
 """
 
 from __future__ import annotations
@@ -18,34 +18,33 @@ from minimr.core.prints import Printed
 from minimr.net.channel import Address
 from minimr.net.messages import Message, Question
 
-# Why an owner gives a lease back whose worker does not answer. It may have
-# died before anybody killed it for that.
 ENDING_S = 3.0  # that a worker may take to end; then it is killed
+# Why an owner returns a lease whose worker does not answer. The worker may
+# have died by itself before.
 LOST = "its owner has lost it"
 
-# In memory that a worker shares with its node: its lease, the tasks that it
-# has begun in that lease, and the name of the last one.
+# In memory that a worker shares with its node: its lease, the number of tasks
+# that it has begun in that lease, and the name of the last one.
 PROGRESS = struct.Struct("QQ64s")
 
-# Of this a bundle of a placement group has plenty, and each task in it asks
-# for a little: so it runs there, even if it asks for nothing else.
+# A resource that a bundle of a placement group has plenty of, and that each
+# task in it asks for. So a task that asks for nothing else runs there, too.
 BUNDLE, BUNDLE_AMOUNT, BUNDLE_SHARE = "bundle", 1000.0, 0.001
 
 Resources = dict[str, float]
 Amounts = tuple[tuple[str, float], ...]
 Environment = tuple[tuple[str, str], ...]
 Labels = dict[str, str]
-# What labels of a node have to be: (key, whether it is none of them, values).
+# Conditions on the labels of a node: (key, whether it is negated, values).
 Wishes = tuple[tuple[str, bool, tuple[str, ...]], ...]
 Name = tuple[bytes, Address]  # a reference on its way: its id, its owner
-# What took a while, for the timeline and for `list`: "task" or "object", its
-# id, a name, times (of a task: start, and the end of each phase), and whether
-# it succeeded.
+# An event for the timeline and for `list`: "task" or "object", its id, a name,
+# times (of a task: start, and the end of each phase), whether it succeeded.
 Event = tuple[str, bytes, str, tuple[float, ...], bool]
 
 
 class Shape(NamedTuple):
-    """What a worker has to have: leases of one shape are exchangeable."""
+    """What a worker must have. Leases of one shape are interchangeable."""
 
     resources: Amounts
     # ("SPREAD",), ("node", id, soft), ("group", id, bundle or -1, captures)
@@ -66,7 +65,7 @@ class Job(NamedTuple):
 
 
 class Welcome(NamedTuple):
-    """Where a process is."""
+    """The node that a process belongs to."""
 
     node: str
     head: Address
@@ -91,20 +90,20 @@ class Grant(NamedTuple):
     lease: int  # its number at its node
     worker: Address
     gpus: tuple[int, ...]
-    wanted: bool  # others wait: back with it as soon as it is idle
+    wanted: bool  # others wait: return it as soon as it is idle
     # Its placement group: the id, and whether nested tasks are in it, too.
     group: tuple[str, bool] | None = None
 
 
 class ActorSpec(NamedTuple):
-    """All that it takes to start an actor, again and again."""
+    """All that starting an actor needs, the first time and again."""
 
     id: bytes
     class_name: str
     blob: bytes  # the pickled class
     args: bytes | Inline
     deps: tuple[tuple[Name, Value], ...]
-    place: Shape  # to be placed
+    place: Shape  # for its placement
     hold: Amounts  # while it lives
     name: str | None
     namespace: str
@@ -116,7 +115,7 @@ class ActorSpec(NamedTuple):
     job: Job
     owner: Address | None  # None: detached
     max_pending_calls: int
-    groups: tuple[tuple[str, int], ...] = ()  # of concurrency: how many each
+    groups: tuple[tuple[str, int], ...] = ()  # of concurrency: (name, calls)
 
 
 class Call(NamedTuple):
@@ -127,7 +126,7 @@ class Call(NamedTuple):
 
 
 class GroupSpec(NamedTuple):
-    """A placement group as it was asked for."""
+    """A placement group, as the user asked for it."""
 
     id: str
     name: str
@@ -138,7 +137,7 @@ class GroupSpec(NamedTuple):
 
 
 class Inline(NamedTuple):
-    """A small value that travels itself. Plain `bytes` is its short form."""
+    """A small value, sent as it is. Plain `bytes`: without the other two."""
 
     data: bytes
     buffers: tuple[bytes, ...]
@@ -154,22 +153,22 @@ class Stored(NamedTuple):
 
 
 class OnDisk(NamedTuple):
-    """Where an object is that the memory of its node has no room for."""
+    """The place of an object on disk: its node's memory had no room."""
 
     descriptor: int  # of the node's process: a file without a name
 
 
 class Failed:
-    """There is no value: a pickled exception instead.
+    """A pickled exception, in place of a value.
 
-    In one process all objects that have the same error share this.
+    In one process, all objects with the same error share one instance.
     """
 
     __slots__ = ("error", "seen")
 
     def __init__(self, error: bytes) -> None:
         self.error = error
-        self.seen = False  # nobody has to be told any more
+        self.seen = False  # it need not be reported any more
 
     def __reduce__(self) -> tuple[type[Failed], tuple[bytes]]:
         return Failed, (self.error,)
@@ -177,16 +176,16 @@ class Failed:
 
 Value = bytes | Inline | Stored | Failed
 Place = int | OnDisk  # of an object in the store: where it begins, or a file
-Missed = tuple[Address | None, str]  # who has not got it, or no room, and why
-# How an actor's constructor has ended: well, with a pickled error, or an
-# argument is lost: (number, place).
+Missed = tuple[Address | None, str]  # a node without it, or no room; and why
+# How an actor's constructor ended. None: well; bytes: a pickled error; else
+# (number, place) of an argument that is lost.
 Started = bytes | tuple[int, Address | None] | None
 
 # ---- owner -> worker ----
 
 
 class Granted(Message):
-    """You are leased to me: before the first push of a lease."""
+    """You are leased to me. It comes before the first push of a lease."""
 
     grant: Grant
     hold: Amounts  # what the lease holds
@@ -207,7 +206,7 @@ class Push(Message):
 
 
 class Taken(Message):
-    """So many items of a generator were taken: it may go on."""
+    """This many items of a generator were taken: it may continue."""
 
     id: bytes
     items: int
@@ -218,7 +217,7 @@ class Cancel(Message):
 
     id: bytes
     force: bool  # end the process
-    recursive: bool  # and what it has submitted
+    recursive: bool  # cancel all that it has submitted, too
 
 
 class Become(Question[Started]):
@@ -247,7 +246,7 @@ class Yielded(Message):
 
 
 class Register(Question[None]):
-    """There were references in what I sent: answer when you borrow them."""
+    """I have sent you references: answer when you have borrowed them."""
 
 
 class Returned(Message):
@@ -298,7 +297,7 @@ class Abort(Message):
 
 
 class Demand(Message):
-    """I can use so many workers of a shape, now in all."""
+    """I can use this many workers of a shape, those before included."""
 
     number: int  # their own, of what it is for
     shape: Shape
@@ -337,7 +336,7 @@ class Refused(Message):
 
 
 class Reclaim(Message):
-    """Others wait: give back the leases that are idle."""
+    """Others wait: return idle leases."""
 
     busy: bool  # the others, too, when their tasks are done
 
@@ -364,13 +363,13 @@ class Blocked(Message):
 
 
 class Inspect(Question[list[dict[str, Any]]]):
-    """Give rows: a node of workers or objects, an owner of tasks."""
+    """Return rows: a node of workers or objects, an owner of tasks."""
 
     what: str
 
 
 class FlushPrints(Question[None]):
-    """Answer when all is shown that workers of a job have printed by now."""
+    """Answer when all prints until now of a job's workers are shown."""
 
     job: str
 
@@ -422,7 +421,7 @@ class Seal(Message):
 
 
 class Fetch(Question[Place | Missed]):
-    """Have an object here, and keep it there while I read it."""
+    """Bring an object to your store, and keep it while I read it."""
 
     id: bytes
     size: int
@@ -446,7 +445,7 @@ class Free(Message):
 
 
 class Pull(Question[Any]):
-    """Give a part of an object: its bytes, or None if it is not there."""
+    """Return a part of an object: its bytes, or None if it is not there."""
 
     id: bytes
     begin: int
@@ -483,7 +482,7 @@ class Reserve(Question[bool]):
 
 
 class Unreserve(Message):
-    """End what uses the bundles of a group: they are free."""
+    """Free the bundles of a group, and end what uses them."""
 
     group: str
 
@@ -505,7 +504,7 @@ class StartActor(Message):
 
 
 class PrepareActor(Message):
-    """Your actor starts again: see to its arguments. One may be lost."""
+    """Your actor starts again: provide its arguments. One may be lost."""
 
     id: bytes
     number: int  # of the lost argument; -1: none
@@ -520,7 +519,7 @@ class FindActor(Question[ActorSpec | None]):
 
 
 class Follow(Message):
-    """Tell me the state of an actor, now and when it changes."""
+    """Send me the state of an actor, now and when it changes."""
 
     id: bytes
 
@@ -551,7 +550,7 @@ class Events(Question[None]):
 
 
 class Query(Question[list[Any]]):
-    """Give a table: nodes, actors, groups or events."""
+    """Return a table: nodes, actors, groups or events."""
 
     what: str
 
@@ -563,7 +562,7 @@ class CreateGroup(Question[str | None]):
 
 
 class AwaitGroup(Question[list[Address] | str]):
-    """Where are its bundles? The answer may be why nowhere."""
+    """Where are the bundles of a group? The answer may be why nowhere."""
 
     id: str
 

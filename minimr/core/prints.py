@@ -1,15 +1,15 @@
-"""What tasks print, on its way to the eyes of who runs the program.
+"""What tasks print, on its way to the driver's terminal.
 
     worker: Stream ── pipe ─> node: Lines ─── Print ───> driver: show()
             "\\xfff\\xfehello\\n"     ("f", "hello")      (f pid=7, ...) hello
 
 Rules:
 
-1. A worker says in its output whose the text is that follows (a mark), when
-   that has changed: the node may read it when another task runs.
-2. No mark can be mistaken for text: UTF-8 has no such bytes.
-3. A line is cut where its speaker changes, where it is drawn anew (a
-   progress bar), and where it is longer than `MAX_LINE`; nowhere else.
+1. A worker marks in its output which task or actor the text is of, whenever
+   that changes: the node may read it when another task runs.
+2. A mark cannot be mistaken for text: UTF-8 has no such bytes.
+3. A line is cut where its speaker changes, where it is redrawn (a progress
+   bar), and where it is longer than `MAX_LINE`; nowhere else.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Printed(NamedTuple):
 
 
 def nobody() -> str | None:
-    """Name who speaks: still who spoke before."""
+    """Return the speaker, for a `speaker`: None: the same as before."""
     return None
 
 
@@ -58,7 +58,7 @@ class Stream(io.TextIOWrapper):
         self._name: str | None = None
 
     def write(self, text: str) -> int:
-        """Write a text, and before it whose it is, if that is new."""
+        """Write a text, after a mark if the speaker is new."""
         name = speaker()
         if name is not None and name != self._name:
             self._name = name
@@ -75,7 +75,7 @@ class Stream(io.TextIOWrapper):
 
 
 def flush() -> None:
-    """Send what has no end of a line yet."""
+    """Flush lines that are not complete."""
     while unflushed:
         unflushed.pop().flush()
 
@@ -87,12 +87,12 @@ class Lines:
     """Turns the bytes of one stream into lines, each with its speaker."""
 
     def __init__(self) -> None:
-        self.name = ""  # of who speaks; empty: nobody has said so
+        self.name = ""  # of the speaker; "": not known
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = b""  # a mark that is not complete
         self._begun: list[str] = []  # a line that is not complete
-        self._size = 0  # of that
-        self._continued = False  # its beginning was given before
+        self._size = 0  # of that line
+        self._continued = False  # its beginning was returned before
         self.redrawn = False  # it is a progress bar
 
     def feed(self, data: bytes) -> list[tuple[str, str]]:
@@ -114,7 +114,7 @@ class Lines:
         return lines
 
     def rest(self, final: bool = False) -> list[tuple[str, str]]:
-        """Return what was said of a line that is not complete."""
+        """Return the beginning of a line that is not complete."""
         lines: list[tuple[str, str]] = []
         if final:
             self._text(self._decoder.decode(self._held, True), lines)
@@ -125,7 +125,7 @@ class Lines:
         return lines
 
     def begun(self) -> bool:
-        """Tell whether there is a line that is not complete."""
+        """Return whether there is a line that is not complete."""
         return bool(self._begun)
 
     def _text(self, text: str, lines: list[tuple[str, str]]) -> None:
@@ -144,7 +144,7 @@ class Lines:
         line, continued = "".join(self._begun), self._continued
         self._begun, self._size = [], 0
         self._continued = self.redrawn = False
-        if "\r" in line:  # what a terminal would show of it in the end
+        if "\r" in line:  # keep what a terminal would show in the end
             line = line.rstrip("\r").rpartition("\r")[2]
             continued = True
         if line or not continued:
@@ -152,7 +152,7 @@ class Lines:
 
 
 def _may_go_on(name: bytes) -> bool:
-    """Tell whether this may be the beginning of a speaker's name."""
+    """Return whether this may be the beginning of a speaker's name."""
     return len(name) <= 4 * MAX_NAME and b"\n" not in name
 
 
@@ -160,15 +160,15 @@ def _may_go_on(name: bytes) -> bool:
 
 
 def show(printed: Printed) -> None:
-    """Write lines of a worker."""
+    """Print the lines of a worker."""
     head = f"({printed.name} pid={printed.pid}, node={printed.node[:8]})"
     say("".join(f"{head} {line}\n" for line in printed.lines), printed.error)
 
 
 def say(text: str, error: bool = True) -> None:
-    """Write to standard error, or output, whatever that is.
+    """Write to standard error, or output. It never raises.
 
-    It runs in the midst of other work, which does not fail because of it.
+    It runs in the middle of other work, which must not fail because of it.
     """
     stream: Any = sys.stderr if error else sys.stdout
     try:
@@ -179,4 +179,4 @@ def say(text: str, error: bool = True) -> None:
             stream.write(text.encode(code, "backslashreplace").decode(code))
         stream.flush()
     except (OSError, ValueError, AttributeError):
-        """It is closed, or there is none: nobody wants to read this."""
+        """It is closed, or there is none."""

@@ -1,17 +1,17 @@
-"""Values to bytes and back; references inside of them are noted.
+"""Turns values into bytes and back, and notes the references inside.
 
     value ── pack() ──> Packed(data, buffers, refs) ──> Inline, or the arena
     value <─ unpack() ─ data, buffers
 
 Rules:
 
-1. The fast C pickle first. Only what it cannot carry (functions and classes
-   that the other process cannot import) goes through cloudpickle.
-2. Arrays become buffers of their own, so that a reader can use them where
-   they lie, read-only, as every reader shares them.
-3. `ObjectRef.__reduce__` adds itself to the list of the value under way:
-   who sends a value knows the references that travel in it, and keeps them
-   as long as it keeps the pickle.
+1. The fast C pickle is tried first. Only what it cannot carry (functions and
+   classes that the other process cannot import) goes through cloudpickle.
+2. Arrays become buffers of their own. Readers use them where they lie,
+   read-only, since all readers share them.
+3. `ObjectRef.__reduce__` adds itself to the list of the value that is being
+   pickled. So the sender of a value knows the references in it, and keeps
+   them as long as it keeps the pickle.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ ALIGN = 64
 
 
 class Outgoing(threading.local):
-    """The references that this thread's pickling under way has met."""
+    """The references in the value that this thread is pickling."""
 
-    refs: list[Any] | None = None  # None: it is not ours, but a user's
+    refs: list[Any] | None = None  # None: the program itself pickles
 
 
 outgoing = Outgoing()
 
 
 class Slot(NamedTuple):
-    """Stands in the arguments where a reference was."""
+    """The place of a reference in the arguments."""
 
     number: int
 
@@ -55,25 +55,25 @@ class Packed(NamedTuple):
     refs: list[Any]  # the ObjectRefs inside; they keep what they name alive
 
     def sizes(self) -> list[int]:
-        """Give the bytes of the data and of each buffer."""
+        """Return the sizes of the data and of each buffer, in bytes."""
         return [len(self.data), *[part.nbytes for part in self.buffers]]
 
     def copied(self) -> tuple[bytes, ...]:
-        """Give copies of the buffers, to be sent or kept."""
+        """Return copies of the buffers, to be sent or kept."""
         return tuple(bytes(part) for part in self.buffers)
 
 
 def pack(
     value: Any, roots: Callable[[], Mapping[str, Any]] | None = None
 ) -> Packed:
-    """Pickle a value.
+    """Return a value pickled.
 
     Args:
-        roots: gives what to name the parts of the value in an error.
+        roots: returns {name: part}, the names of parts in an error.
 
     Raises:
-        TypeError, pickle.PicklingError: something in it cannot be pickled;
-            the text says where it is.
+        TypeError, pickle.PicklingError: a part cannot be pickled; the text
+            says where it is.
     """
     refs: list[Any] = []
     before, outgoing.refs = outgoing.refs, refs
@@ -81,7 +81,7 @@ def pack(
     try:
         try:
             data = pickle.dumps(value, 5, buffer_callback=buffers.append)
-            # What lives in the main module is only a name to the fast pickle.
+            # Of what is in `__main__`, the fast pickle takes only the name.
             by_value = b"__main__" in data
         except Exception:  # noqa: BLE001  # whatever a user's class raises
             by_value = True
@@ -96,10 +96,7 @@ def pack(
 
 
 def pack_code(target: Any, name: str) -> tuple[bytes, list[Any]]:
-    """Pickle a function or a class by value, buffers and all.
-
-    Returns: the pickle, and the references that it captures.
-    """
+    """Return a function or class pickled by value, and its references."""
     refs: list[Any] = []
     before, outgoing.refs = outgoing.refs, refs
     try:
@@ -109,7 +106,7 @@ def pack_code(target: Any, name: str) -> tuple[bytes, list[Any]]:
 
 
 def split(result: Any, count: int) -> list[Any]:
-    """Cut a task's result into its `num_returns` objects.
+    """Return a task's result as its `num_returns` objects.
 
     Raises:
         ValueError: there are more or fewer.
@@ -123,12 +120,12 @@ def split(result: Any, count: int) -> list[Any]:
 
 
 def stored_size(packed: Packed) -> int:
-    """Give the bytes that `write` needs."""
+    """Return how many bytes `write` needs."""
     return int(_layout(packed.sizes())[-1].stop)
 
 
 def write(memory: memoryview, packed: Packed) -> None:
-    """Lay a value out: how many parts, their sizes, the parts, aligned."""
+    """Write a value: the number of parts, their sizes, the parts, aligned."""
     sizes = packed.sizes()
     struct.pack_into(f"<{1 + len(sizes)}Q", memory, 0, len(sizes), *sizes)
     parts: list[Any] = [packed.data, *packed.buffers]
@@ -137,7 +134,7 @@ def write(memory: memoryview, packed: Packed) -> None:
 
 
 def read(memory: memoryview) -> Any:
-    """Make a value from what `write` laid out, without copying buffers."""
+    """Return a value that `write` has written, without copying buffers."""
     (count,) = struct.unpack_from("<Q", memory)
     sizes = struct.unpack_from(f"<{count}Q", memory, 8)
     data, *buffers = [memory[place] for place in _layout(sizes)]
@@ -154,7 +151,7 @@ def _layout(sizes: Sequence[int]) -> list[slice]:
 
 
 def load(value: Any) -> Any:
-    """Unpickle a small value, or raise its error."""
+    """Return a small value, unpickled, or raise its error."""
     if type(value) is bytes:
         return pickle.loads(value)
     if isinstance(value, Inline):
@@ -166,13 +163,13 @@ def load(value: Any) -> Any:
 
 
 def fail(error: BaseException) -> Failed:
-    """Pickle an error; what cannot be pickled becomes its text."""
+    """Return an error pickled; one that cannot be pickled becomes its text."""
     try:
         blob = cloudpickle.dumps(error, 5)
-        pickle.loads(blob)  # some exceptions only break on the way back
+        pickle.loads(blob)  # some exceptions break only in unpickling
     except Exception:  # noqa: BLE001  # a user's exception
         cause = error.cause if isinstance(error, RayTaskError) else error
-        # No class that a program has a clause for: it raised another one.
+        # Not as a class that an `except` may name: the task raised another.
         text = RayError(f"{type(cause).__name__}: {cause}")
         if isinstance(error, RayTaskError):
             about = (error.function_name, error.traceback_str)

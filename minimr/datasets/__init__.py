@@ -1,1 +1,1 @@
-"""What there is to count and to learn."""
+"""Texts to count, and digits to learn."""

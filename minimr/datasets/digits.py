@@ -3,7 +3,7 @@
     x (B, 64) ─ w1, b1 ─ relu ─> (B, 32) ─ w2, b2 ─ softmax ─> (B, 10)
 
 The data are the 1,797 images of 8 x 8 that scikit-learn ships (Alpaydin and
-Kaynak, UCI 1998). Everything is float32, and derived by hand.
+Kaynak, UCI 1998). Everything is float32; the gradient is written by hand.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Digits(NamedTuple):
     y: NDArray[np.int64]  # (N,)
 
     def part(self, number: int, of: int) -> Digits:
-        """Give every `of`-th image."""
+        """Return every `of`-th image, from `number` on."""
         return Digits(self.x[number::of], self.y[number::of])
 
 
 def load_digits() -> tuple[Digits, Digits]:
-    """Give those to learn from, and every fifth one to test with.
+    """Return the images to learn from, and those to test with: every fifth.
 
     Raises:
         ModuleNotFoundError: scikit-learn is not installed.
@@ -47,7 +47,7 @@ def load_digits() -> tuple[Digits, Digits]:
 
 
 def new_weights(inputs: int, seed: int) -> Weights:
-    """Draw the weights to begin with (He et al., ICCV 2015)."""
+    """Return random weights to begin with (He et al., ICCV 2015)."""
     rng = np.random.default_rng(seed)
 
     def layer(rows: int, columns: int) -> Array:
@@ -64,7 +64,7 @@ def new_weights(inputs: int, seed: int) -> Weights:
 
 
 def gradient(weights: Weights, digits: Digits) -> Weights:
-    """Give the gradient of the mean cross-entropy."""
+    """Return the gradient of the mean cross-entropy."""
     hidden, probabilities = _forward(weights, digits.x)
     count = np.float32(len(digits.y))
     # d loss / d logits = (softmax - one-hot) / B
@@ -82,7 +82,7 @@ def gradient(weights: Weights, digits: Digits) -> Weights:
 
 
 def loss_and_accuracy(weights: Weights, digits: Digits) -> tuple[float, float]:
-    """Give the mean cross-entropy, and how many are read correctly."""
+    """Return the mean cross-entropy, and the share that is read correctly."""
     _, probabilities = _forward(weights, digits.x)
     right = probabilities[np.arange(len(digits.y)), digits.y]
     loss = -np.log(np.maximum(right, 1e-12)).mean()

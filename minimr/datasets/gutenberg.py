@@ -1,4 +1,4 @@
-"""Download the 98 books: one after the other, gently, and in any weather.
+"""Downloads the 98 books: one after another, slowly, and with retries.
 
     for every book:  pacer ─> fetch ──────> pg<ID>.txt
                        ^        │ transient
@@ -6,13 +6,14 @@
 
 Rules:
 
-1. A book that is here is not asked for again, so the same command goes on
+1. A book that is here is not requested again, so the same command continues
    where it was stopped.
 2. One request at a time, and at most one every two seconds: the wait in the
    example on Project Gutenberg's own page about robots (`wget -w 2`). A
    server that asks for more time (Retry-After) gets it.
 3. A book that fails does not stop the others; the report names it. A folder
-   that fails stops all, and so does a server that nobody can reach.
+   that cannot be written stops all, and after a server that cannot be reached
+   the rest is not tried.
 """
 
 from __future__ import annotations
@@ -44,14 +45,14 @@ MIRROR = f"https://www.gutenberg.org{TEXT_PATH}"
 
 @dataclass(frozen=True)
 class Settings:
-    """How to ask; the last three are replaced in tests."""
+    """How to download; tests replace the last three."""
 
     mirror: str = MIRROR  # with {id} where the number of the book goes
     interval_s: float = 2.0  # between the starts of two requests
-    tries: int = 5  # requests for a book, all told
+    tries: int = 5  # requests per book
     timeout_s: float = 30.0  # for connecting, and without a byte
     backoff_s: float = 1.0  # before the second try; doubles every time
-    max_wait_s: float = 300.0  # who asks for more is not waited for
+    max_wait_s: float = 300.0  # a server that asks for more fails
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
@@ -59,7 +60,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of the books; each is in one list."""
+    """What became of the books. Each is in one list."""
 
     downloaded: list[int] = field(default_factory=list)
     resumed: list[int] = field(default_factory=list)  # from a partial file
@@ -74,11 +75,11 @@ class Progress(NamedTuple):
     """What happened just now, to one book."""
 
     book_id: int
-    number: int  # the place of this book, from 1 ...
-    of: int  # ... of so many
+    number: int  # the place of this book, from 1
+    of: int  # the number of books
     state: State
     bytes_done: int = 0
-    bytes_total: int | None = None  # None: the server has not told
+    bytes_total: int | None = None  # None: the server has not said
     note: str = ""  # why it waits or failed
 
 
@@ -91,16 +92,16 @@ def download(
     settings: Settings = Settings(),
     on_progress: OnProgress = lambda progress: None,
 ) -> Report:
-    """Download books as `pg<ID>.txt` into a folder, made if need be.
+    """Download books as `pg<ID>.txt` into a folder, created if missing.
 
     Runs in: driver.
     Blocks: until every book is here or has failed. Ctrl-C ends it at any
-        moment; the same call then goes on.
+        moment; the same call then continues.
 
     Raises:
-        FolderError: the folder cannot be written, is full, or another
-            download is at work in it.
-        ValueError: the mirror is no address of a web server.
+        FolderError: the folder cannot be written, the disk is full, or
+            another download is writing into it.
+        ValueError: the mirror is not the URL of a web server.
     """
     run = _Run(folder, url_template(settings.mirror), settings, on_progress)
     books = list(dict.fromkeys(book_ids))
@@ -111,10 +112,10 @@ def download(
 
 
 def url_template(mirror: str) -> str:
-    """Complete the address of a mirror to one that has `{id}` in it.
+    """Return the URL of a mirror with `{id}` in it.
 
     Raises:
-        ValueError: it is no address of a web server.
+        ValueError: it is not the URL of a web server.
     """
     parts = urlsplit(mirror)
     if (
@@ -130,36 +131,36 @@ def url_template(mirror: str) -> str:
 
 
 class Pacer:
-    """Keeps requests apart, and away from a server that asked for rest."""
+    """Spaces the requests, and waits as long as the server asks."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._next_request = 0.0  # by settings.clock, like the next
+        self._next_request = 0.0  # by settings.clock
         self._held_until = 0.0
 
     def wait(self) -> None:
         """Block until the next request may start.
 
         Raises:
-            PermanentError: that is too far away.
+            PermanentError: that is more than `max_wait_s` away.
         """
         now = self._settings.clock()
         hold_s = self._held_until - now
         if hold_s > self._settings.max_wait_s:
-            raise PermanentError(f"the server wants {hold_s:.0f} s of rest")
+            raise PermanentError(f"the server asks to wait {hold_s:.0f} s")
         wait_s = max(hold_s, self._next_request - now)
         if wait_s > 0:
             self._settings.sleep(wait_s)
         self._next_request = self._settings.clock() + self._settings.interval_s
 
     def hold(self, seconds: float) -> None:
-        """Let no request start, for any book, before the time is over."""
+        """Start no request, for any book, for this many seconds."""
         until = self._settings.clock() + seconds
         self._held_until = max(self._held_until, until)
 
 
 class _Run:
-    """One book after the other, and what is known from those before."""
+    """One download of all books, and what is known from earlier books."""
 
     def __init__(
         self,
@@ -174,10 +175,10 @@ class _Run:
         self._settings = settings
         self._on_progress = on_progress
         self._pacer = Pacer(settings)
-        self._unreachable: FetchError | None = None  # why, once it is
+        self._unreachable: FetchError | None = None  # the server, and why
 
     def book(self, now: Progress) -> None:
-        """Bring one book here, or note why not."""
+        """Download one book, or note why that failed."""
         path = self._folder / f"pg{now.book_id}.txt"
         state: State = "done"
         try:
@@ -200,7 +201,7 @@ class _Run:
         )
 
     def _fetch(self, path: Path, now: Progress) -> bool:
-        """Try until it is here: True if it grew out of a partial file."""
+        """Fetch a book; return whether a partial file was continued."""
 
         def on_bytes(done: int, total: int | None) -> None:
             self._on_progress(now._replace(bytes_done=done, bytes_total=total))
@@ -226,9 +227,9 @@ class _Run:
 
 
 def _delay_s(attempt: int, settings: Settings) -> float:
-    """Double the wait with every try; up to half of it is left to chance.
+    """Return the wait before the next try: it doubles, and half is random.
 
-    Chance keeps clients apart that failed at the same moment.
+    Randomness separates clients that failed at the same moment.
     """
     longest = settings.backoff_s * 2.0 ** (attempt - 1)
     return min(longest, settings.max_wait_s) * (1 + settings.jitter()) / 2
@@ -236,7 +237,7 @@ def _delay_s(attempt: int, settings: Settings) -> float:
 
 @contextmanager
 def _reserved(folder: Path) -> Iterator[None]:
-    """Make the folder, and keep a second download out of it.
+    """Create the folder, and keep a second download out of it.
 
     Two would append to the same partial files.
     """

@@ -1,7 +1,7 @@
 """The 98 books of Project Gutenberg that are the input of word count.
 
 Mostly English, some German, French and Spanish; short and long, with both
-kinds of line ends: 53 MB of the text that people really count.
+kinds of line ends: 53 MB of real text.
 """
 
 from __future__ import annotations

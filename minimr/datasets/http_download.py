@@ -1,17 +1,17 @@
-"""Fetch one file over HTTP, so that an interruption costs little.
+"""Fetches one file over HTTP, so that an interruption costs little.
 
     this process        │ server
     Range, If-Range    ─┼─>
-    start over         <┼─ 200, the whole file: there was no part of it, the
-                        │  file has changed, or the server knows no ranges
-    go on              <┼─ 206, the rest of the version that we have
+    start over         <┼─ 200, the whole file: we had no part of it, the file
+                        │  has changed, or the server knows no ranges
+    continue           <┼─ 206, the rest of the version that we have
 
 Rules:
 
-1. An error is one of three, by what may follow: the same request again
-   (transient), another file (permanent), nothing (the folder).
-2. What does not prove where it begins and ends is not taken: a rest must be
-   the rest of the same version, and a body must tell its length or its end.
+1. There are three kinds of errors, by what can follow: the same request
+   again (transient), another file (permanent), nothing (the folder).
+2. A response is used only if it says where it begins and ends: a rest must be
+   of the same version, and a body must have a length or a marked end.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TRANSIENT_STATUSES = {408, 416, 425, 429}  # and all from 500
 
 
 class FetchError(Exception):
-    """A file could not be fetched; the text says why."""
+    """A file could not be fetched. The text says why."""
 
 
 class PermanentError(FetchError):
@@ -51,7 +51,7 @@ class TransientError(FetchError):
 
 
 class UnreachableError(TransientError):
-    """There was no connection to the server at all."""
+    """The server could not be reached at all."""
 
 
 OnBytes = Callable[[int, "int | None"], None]  # bytes so far, of how many
@@ -64,7 +64,7 @@ def fetch(url: str, path: Path, timeout_s: float, on_bytes: OnBytes) -> bool:
         url: what to ask for, over http or https.
         path: where the whole file goes; its folder exists.
         timeout_s: for connecting, and for every wait for bytes.
-        on_bytes: called with the bytes so far, and of how many if known.
+        on_bytes: called with the bytes so far, and the total if known.
 
     Returns:
         Whether a partial file was continued.
@@ -74,8 +74,8 @@ def fetch(url: str, path: Path, timeout_s: float, on_bytes: OnBytes) -> bool:
     Raises:
         TransientError: no connection, no bytes, too few bytes, a busy or
             broken server. What has arrived is kept.
-        PermanentError: the server does not have the file, or what it sends
-            is no text.
+        PermanentError: the server does not have the file, or does not send
+            text.
         FolderError: the file cannot be written.
     """
     partial = PartialFile(path)
@@ -116,7 +116,7 @@ def _open(url: str, partial: PartialFile, timeout_s: float) -> HTTPResponse:
 
 
 def _accept(response: HTTPResponse, partial: PartialFile) -> bool:
-    """Make the partial file ready for the body: True to go on with it."""
+    """Prepare the partial file for the body; return whether it continues."""
     kind = response.headers.get_content_type()
     if kind in HTML:
         raise PermanentError(f"the server sent a page ({kind}), not a text")
@@ -137,7 +137,7 @@ def _accept(response: HTTPResponse, partial: PartialFile) -> bool:
 def _new_version(response: HTTPResponse) -> Version | None:
     if response.length is not None:
         return Version(response.length, _validator(response.headers))
-    if response.chunked:  # marks its end, but tells no length beforehand
+    if response.chunked:  # its end is marked, but its length not known yet
         return None
     raise PermanentError("without a length, a cut text would go unnoticed")
 

@@ -1,4 +1,4 @@
-"""The bytes of a file that is still on its way, and of what they are.
+"""The bytes of a file that is still downloading, and of which version.
 
     restart ─> append ─> append ─┬─> finish ─fsync, rename─> pg11.txt
                   ^              │
@@ -6,12 +6,12 @@
 
 Rules:
 
-1. What has the final name is whole. All else is hidden, so that nobody
-   counts the words of half a book.
-2. Bytes of two versions are never joined. What tells versions apart, the
-   length and the ETag or date, is written down before the first byte; a
-   `.part` without it counts for nothing.
-3. The size on the disk is the only record of how far it got.
+1. A file with the final name is complete. All others are hidden, so that
+   nobody counts the words of half a book.
+2. Bytes of two versions are never joined. The length and the ETag or date,
+   which identify a version, are written before the first byte; a `.part`
+   without them is ignored.
+3. The size on the disk is the only record of how far the download got.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from minimr.system.files import put
 
 
 class FolderError(Exception):
-    """Nothing can be written where the files should go."""
+    """The folder for the files cannot be written."""
 
 
 class IncompleteError(Exception):
@@ -33,7 +33,7 @@ class IncompleteError(Exception):
 
 
 class Version(NamedTuple):
-    """What tells the versions of a file on a server apart."""
+    """What identifies a version of a file on a server."""
 
     length: int  # bytes
     validator: str  # a strong ETag, else Last-Modified, else nothing
@@ -54,15 +54,15 @@ class PartialFile:
 
     @property
     def length(self) -> int | None:
-        """How many bytes the whole file has, where that is known."""
+        """How many bytes the whole file has, if that is known."""
         return self.version.length if self.version else None
 
     def is_whole(self) -> bool:
-        """Tell whether nothing but the final name is missing."""
+        """Return whether only the final name is missing."""
         return self.size > 0 and self.size == self.length
 
     def restart(self, version: Version | None) -> None:
-        """Begin an empty file; without a version it cannot be resumed."""
+        """Begin an empty file. Without a version it cannot be resumed."""
         self.discard()
         self.version = version
         if version:
@@ -71,13 +71,13 @@ class PartialFile:
                 self._note.write_text(text, encoding="utf-8")
 
     def append(self, chunk: bytes) -> None:
-        """Add bytes. Once it returns, killing this process loses none."""
+        """Add bytes. They are not lost if this process is killed after it."""
         with folder_errors(self._folder), open(self._part, "ab") as file:
             file.write(chunk)
         self.size += len(chunk)
 
     def finish(self) -> None:
-        """Give the file its final name, if all of it has arrived.
+        """Rename the file to its final name, if all of it has arrived.
 
         Raises:
             IncompleteError: it is empty, too short or too long.
@@ -118,7 +118,7 @@ class PartialFile:
 
 @contextmanager
 def folder_errors(folder: Path) -> Iterator[None]:
-    """Turn what the file system refuses into an error of the folder."""
+    """Turn an error of the file system into a FolderError."""
     try:
         yield
     except OSError as error:

@@ -247,7 +247,7 @@ class Handshake:
             raise HandshakeError(mismatch(kind, self._kinds))
         if place != self._place():
             raise HandshakeError(
-                f"who answers was reached at {place}: somebody passes the "
+                f"the server was reached at {place}: somebody passes the "
                 f"connection on from {self._place()}. If that is on purpose "
                 "(a forwarded port, an address that is translated), dial "
                 "the address where the server listens, or use a VPN"

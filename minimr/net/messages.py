@@ -1,18 +1,18 @@
-"""What a message is: a frozen type with fields, known by its name.
+"""Messages: frozen types with fields, identified by their names.
 
     class Push(Message): ...             peer.post(Push(...))
     class Locate(Question[Value]): ...   endpoint.ask(peer, callback, Locate())
 
     on the wire: ("Push", *fields)
 
-Who handles messages lists them: `Push.to(self._on_push)`. So the types of a
-message, its handler and its answer are checked against each other.
+A part that handles messages lists them: `Push.to(self._on_push)`. So mypy
+checks the types of message, handler and answer against each other.
 
 Rules:
 
-1. A message is a tuple, and travels as a plain one, its name first: that is
-   the fastest way through pickle.
-2. A type is named once in a process; nobody handles what another does.
+1. A message is a tuple, and is sent as a plain tuple, its name first: that is
+   fastest to pickle.
+2. In one process, each type has one handler.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from minimr.net.channel import Address
 
 if TYPE_CHECKING:
     from typing_extensions import Self, dataclass_transform
-else:  # Python has it since 3.11, and only type checkers look at it
+else:  # in Python since 3.11; only type checkers need it
     dataclass_transform = lambda **_: lambda made: made  # noqa: E731
 
 P = TypeVar("P")  # the `Peer` that has sent it
@@ -35,7 +35,7 @@ Reply = Callable[[R], None]
 
 
 class Gone(str):
-    """The answer of a process that gives none."""
+    """The answer for a process that is gone."""
 
 
 GONE = Gone("the other process is gone")
@@ -50,9 +50,9 @@ class Handler(NamedTuple):
 
 @dataclass_transform(frozen_default=True)
 class _Fields(tuple[Any, ...]):
-    """Makes the fields that a class names, as `NamedTuple` does.
+    """Makes the annotated fields of a class, as `NamedTuple` does.
 
-    That has no subclasses, and so no messages and questions.
+    (`NamedTuple` itself cannot be a base of messages and questions.)
     """
 
     __match_args__: ClassVar[tuple[str, ...]]  # the names of the fields
@@ -76,20 +76,20 @@ class _Fields(tuple[Any, ...]):
 
 
 class Message(_Fields):
-    """One process tells another something."""
+    """One process tells another one something."""
 
     @classmethod
     def to(cls, handler: Callable[[P, Self], None]) -> Handler:
-        """Have a function called with (peer, message)."""
+        """Return a handler: the function gets (peer, message)."""
         return Handler(cls, handler)
 
 
 class Question(_Fields, Generic[R]):
-    """One process asks another something; R is the type of the answer."""
+    """One process asks another one something. R: the type of the answer."""
 
     @classmethod
     def to(cls, handler: Callable[[P, Self, Reply[R]], None]) -> Handler:
-        """Have a function called with (peer, question, reply).
+        """Return a handler: the function gets (peer, question, reply).
 
         It calls `reply` with the answer, at once or later.
         """
@@ -97,10 +97,10 @@ class Question(_Fields, Generic[R]):
 
 
 def restored(kind: type[F], fields: Sequence[Any]) -> F:
-    """Return a message that has come.
+    """Return a received message.
 
     Raises:
-        TypeError: it has other fields than its type has here.
+        TypeError: its type has another number of fields here.
     """
     size = len(kind.__match_args__)
     if len(fields) != size:
@@ -113,7 +113,7 @@ def restored(kind: type[F], fields: Sequence[Any]) -> F:
 
 
 class Caller(NamedTuple):
-    """What a process says of itself."""
+    """What a process says about itself."""
 
     kind: str
     process: bytes  # random; prefix of the ids that it makes
@@ -123,27 +123,27 @@ class Caller(NamedTuple):
 
 
 class Hello(Message):
-    """The first one of who has dialled."""
+    """The first message of the process that has dialled."""
 
     caller: Caller
 
 
 class Home(Message):
-    """The answer to that: the node that I belong to."""
+    """The reply to `Hello`: the node that I belong to."""
 
     address: Address
 
 
 class Ask(Message):
-    """A question, as it travels."""
+    """A question, as it is sent."""
 
-    number: int  # of who asks
+    number: int  # given by the sender
     name: str
     fields: tuple[Any, ...]
 
 
 class Answer(Message):
-    """What was asked under that number."""
+    """The answer to the question of that number."""
 
     number: int
     body: Any

@@ -1,1 +1,1 @@
-"""An example for parameter servers: a network that reads digits."""
+"""An example for parameter servers: a small network learns digits."""

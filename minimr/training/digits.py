@@ -3,12 +3,11 @@
     worker w:  until the time is up
                  weights = pull(w)
                  gradient of a batch of its own part of the data, and a
-                 pause: one worker is a slow machine
+                 pause, which makes one worker slow
                  push(w, gradient)
     driver:    pull() now and then, without taking part: the loss over time
 
-The same lines train on every rung; what a mode changes is when `pull`
-returns.
+The same code trains on every rung. A mode changes only when `pull` returns.
 """
 
 from __future__ import annotations
@@ -52,12 +51,12 @@ class Plan:
     bound: int = 4  # of the mode `stale`
     learning_rate: float = 0.1
     batch_size: int = 32
-    pause_s: float = 0.005  # what a round takes besides
-    slow_pause_s: float = 0.05  # and that of the last worker
+    pause_s: float = 0.005  # after each gradient
+    slow_pause_s: float = 0.05  # of the last worker
     seed: int = 0
 
     def consistency(self, mode: str) -> Consistency:
-        """Give the setting of a mode."""
+        """Return the setting of a mode."""
         modes: dict[str, Consistency] = {
             "synchronous": Synchronous(),
             "stale": Stale(self.bound),
@@ -67,7 +66,7 @@ class Plan:
 
 
 class Look(NamedTuple):
-    """What the driver saw once."""
+    """One look of the driver at the weights."""
 
     seconds: float
     loss: float
@@ -85,7 +84,7 @@ class Trained:
     looks: list[Look] = field(default_factory=list)
 
     def seconds_to(self, loss: float) -> float | None:
-        """Tell when the loss was first as low as this."""
+        """Return when the loss was first this low; None: it never was."""
         return next((k.seconds for k in self.looks if k.loss <= loss), None)
 
 
@@ -103,7 +102,7 @@ def train(rung: str, mode: str, plan: Plan, crew: Crew) -> Trained:
         Gradients(plan.learning_rate),
         num_servers=plan.servers,
     ) as servers:
-        # Modules are loaded before the time runs.
+        # Load the modules before the clock starts.
         crew.start(_get_ready, [(servers,)] * plan.workers)
         crew.results()
         crew.start(
@@ -120,7 +119,7 @@ def train(rung: str, mode: str, plan: Plan, crew: Crew) -> Trained:
 def work(
     servers: ParameterServer, worker: int, digits: Digits, plan: Plan
 ) -> int:
-    """Be a worker; give the number of rounds. Runs in: thread to actor."""
+    """Be a worker; return its rounds. Runs in: thread, process or actor."""
     rng = np.random.default_rng((plan.seed, worker))
     slow = worker == plan.workers - 1
     pause_s = plan.slow_pause_s if slow else plan.pause_s
@@ -134,7 +133,7 @@ def work(
         time.sleep(pause_s)
         servers.push(worker, update)
         rounds += 1
-    servers.leave(worker)  # the others need not wait for us any more
+    servers.leave(worker)  # so that the others do not wait for us
     return rounds
 
 

@@ -1,4 +1,4 @@
-"""Loss over time and staleness, a row a rung, drawn to a PNG."""
+"""Draws loss over time and staleness as a PNG, a row per rung."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def draw(path: str, trained: Sequence[Trained], plan: Plan) -> None:
 def _title(plan: Plan) -> str:
     return (
         f"Digits on a parameter server: {plan.workers} workers, the last of "
-        f"them slow ({plan.slow_pause_s * 1e3:g} ms a round, the others "
+        f"them slow ({plan.slow_pause_s * 1e3:g} ms per round, the others "
         f"{plan.pause_s * 1e3:g} ms), {plan.servers} servers"
     )
 
@@ -75,7 +75,7 @@ def _draw_staleness(axes: Any, runs: Sequence[Trained]) -> None:
         found = sorted(run.stats.staleness.items())
         total = sum(count for _, count in found)
         shares = [count / total for _, count in found]
-        # Side by side, not one behind the other.
+        # Side by side, so that none hides another.
         places = [staleness + 0.2 * (place - 1) for staleness, _ in found]
         colour = COLOURS[run.mode]
         axes.vlines(places, 1e-5, shares, color=colour, lw=2)

@@ -1,4 +1,4 @@
-"""N workers of a parameter server, on whatever its rung runs on.
+"""N workers of a parameter server, on its rung's threads, processes, actors.
 
 Crew(engine, n) ── start(function, [arguments of each]) ──> worker 0
               <────────── what each has returned ──────── ...
@@ -22,25 +22,28 @@ from minimr.system.leaving import deaf, ignore_ctrl_c
 
 
 class Crew(ABC):
-    """Workers that are there, and wait for what to do."""
+    """Workers that are started, and wait for what to do."""
 
     @abstractmethod
     def start(
         self, function: Callable[..., Any], arguments: Sequence[Sequence[Any]]
     ) -> None:
-        """Let each worker call the function, with arguments of its own."""
+        """Make each worker call the function, with arguments of its own."""
 
     @abstractmethod
     def done(self, timeout_s: float) -> bool:
-        """Tell whether all have returned. Blocks: at most so long."""
+        """Return whether all have returned. Blocks: at most `timeout_s`."""
 
     @abstractmethod
     def results(self) -> list[Any]:
-        """Give what they returned. Blocks: until all have; raises theirs."""
+        """Return what they returned. Blocks: until all have.
+
+        Raises: what one of them raised.
+        """
 
     @abstractmethod
     def close(self) -> None:
-        """Let them go."""
+        """End the workers."""
 
     def __enter__(self) -> Crew:
         return self
@@ -50,10 +53,10 @@ class Crew(ABC):
 
 
 def open_crew(engine: str, number: int) -> Crew:
-    """Start workers. Blocks: until they are there.
+    """Start workers. Blocks: until they are ready.
 
     Args:
-        engine: of the ladder; its cluster runs, if it has one.
+        engine: its name; its cluster runs already, if it has one.
         number: of workers.
     """
     verbs = LADDER[engine].verbs

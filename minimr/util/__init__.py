@@ -1,4 +1,4 @@
-"""What Ray has in `ray.util`, as far as minimr has it."""
+"""The part of `ray.util` that minimr has."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ __all__ = [
 
 
 def get_node_ip_address() -> str:
-    """Give the address of this node. Ray: the same."""
+    """Return the address of this node. Ray: the same."""
     return own_host()
 
 
 def list_named_actors(all_namespaces: bool = False) -> list[Any]:
-    """Give the names of living actors. Ray: the same."""
+    """Return the names of living actors. Ray: the same."""
     runtime = session()
     rows = runtime.ask_head(Query("actors"))
     named = [row for row in rows if row["name"] and row["state"] != "DEAD"]

@@ -18,14 +18,14 @@ class ActorPool:
     def __init__(self, actors: Iterable[Any]) -> None:
         self._idle = list(actors)
         self._under_way: dict[Any, tuple[int, Any]] = {}  # {ref: (i, actor)}
-        # {index: the reference, or all of a call}, not returned
+        # {index: the reference or references of a call}, not returned yet
         self._refs: dict[int, Any] = {}
         self._submitted = 0
-        self._returned = 0  # the next index of get_next
+        self._returned = 0  # the index that get_next returns next
         self._waiting: list[tuple[Callable[..., Any], Any]] = []
 
     def map(self, fn: Callable[..., Any], values: Any) -> Iterator[Any]:
-        """Give the results in the order of the values."""
+        """Return the results in the order of the values."""
         self._forget()
         for value in values:
             self.submit(fn, value)
@@ -39,7 +39,7 @@ class ActorPool:
     def map_unordered(
         self, fn: Callable[..., Any], values: Any
     ) -> Iterator[Any]:
-        """Give the results as they come."""
+        """Return the results as they come."""
         self._forget()
         for value in values:
             self.submit(fn, value)
@@ -62,17 +62,17 @@ class ActorPool:
         self._submitted += 1
 
     def has_next(self) -> bool:
-        """Tell whether a result is to come."""
+        """Return whether there are results to come."""
         return bool(self._refs)
 
     def get_next(
         self, timeout: float | None = None, ignore_if_timedout: bool = False
     ) -> Any:
-        """Give the next result in the order of submission.
+        """Return the next result in the order of submission.
 
         Raises:
             StopIteration: there is none.
-            TimeoutError: it is not there in time.
+            TimeoutError: it did not come in time.
         """
         if not self.has_next():
             raise StopIteration("No more results to get")
@@ -96,11 +96,11 @@ class ActorPool:
     def get_next_unordered(
         self, timeout: float | None = None, ignore_if_timedout: bool = False
     ) -> Any:
-        """Give whatever result is there first.
+        """Return the result that is there first.
 
         Raises:
             StopIteration: there is none.
-            TimeoutError: none is there in time.
+            TimeoutError: none came in time.
         """
         if not self.has_next():
             raise StopIteration("No more results to get")
@@ -123,23 +123,23 @@ class ActorPool:
             self.submit(*self._waiting.pop(0))
 
     def _forget(self) -> None:
-        # As in Ray: what was submitted before a map is waited for, unseen.
+        # As in Ray: a map waits for earlier calls and drops their results.
         while self.has_next():
             self.get_next_unordered()
 
     def has_free(self) -> bool:
-        """Tell whether an actor is idle."""
+        """Return whether an actor is idle."""
         return bool(self._idle) and not self._waiting
 
     def pop_idle(self) -> Any:
-        """Take an idle actor out of the pool; None if there is none."""
+        """Return an idle actor, removed from the pool; None: there is none."""
         return self._idle.pop() if self.has_free() else None
 
     def push(self, actor: Any) -> None:
         """Add an actor to the pool.
 
         Raises:
-            ValueError: it is in the pool.
+            ValueError: it is in the pool already.
         """
         busy = [other for _, other in self._under_way.values()]
         if actor in self._idle or actor in busy:
@@ -148,5 +148,5 @@ class ActorPool:
 
 
 def _last(refs: Any) -> Any:
-    """Give what stands for a call that has several results."""
+    """Return the reference that stands for a call: its last one."""
     return refs[-1] if isinstance(refs, list) else refs

@@ -4,7 +4,7 @@
         bundle 0 ──> node A: 1 CPU      tasks and actors with a
         bundle 1 ──> node B: 1 CPU      PlacementGroupSchedulingStrategy
 
-How the nodes do it: `minimr/core/control/placement_groups.py`. Ray: the
+How it is done: `minimr/core/control/placement_groups.py`. Ray: the
 same module.
 """
 
@@ -24,7 +24,7 @@ STRATEGIES = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")
 
 
 class PlacementGroup:
-    """A handle to a placement group; it may travel.
+    """A handle to a placement group; it can be passed to tasks.
 
     Attributes:
         id: hexadecimal.
@@ -44,11 +44,11 @@ class PlacementGroup:
 
     @property
     def is_empty(self) -> bool:
-        """False: there is always something in it."""
+        """False: a group has at least one bundle."""
         return False
 
     def ready(self) -> ObjectRef:
-        """Return a reference to this group, there when the group is.
+        """Return a reference to this group, ready when the group is.
 
         Blocks: no. Getting it raises `TaskPlacementGroupRemoved` once the
         group was removed.
@@ -71,16 +71,16 @@ class PlacementGroup:
         return ref
 
     def wait(self, timeout_seconds: float = 30) -> bool:
-        """Wait for the group. Blocks: so long; tells whether it is there."""
+        """Return whether the group is there. Blocks: at most that long."""
         runtime = session()
         ready = [self.ready()]
         return bool(runtime.values.wait(ready, 1, timeout_seconds)[0])
 
     def check(self, index: int, wanted: Mapping[str, float]) -> None:
-        """Refuse what fits into no bundle.
+        """Refuse resources that fit into no bundle.
 
         Raises:
-            ValueError: it says what was asked for, and what there is.
+            ValueError: names what was asked for, and the bundles.
         """
         if not -1 <= index < self.bundle_count:
             raise ValueError(
@@ -119,16 +119,16 @@ def placement_group(
 ) -> PlacementGroup:
     """Ask for bundles of resources, all of them or none.
 
-    Blocks: until the control store has noted it; `ready` tells when the
-    resources are there.
+    Blocks: until the control store has noted it. Wait for the resources with
+    `ready`.
 
     Args:
         strategy: PACK: few nodes; SPREAD: many; STRICT_PACK: one;
-            STRICT_SPREAD: one for each bundle.
-        lifetime: "detached": it outlives the driver that asks for it.
+            STRICT_SPREAD: one per bundle.
+        lifetime: "detached": the group outlives the driver that asks for it.
 
     Raises:
-        ValueError: a bundle, the strategy or the lifetime cannot be; or the
+        ValueError: a bundle, the strategy or the lifetime is invalid, or the
             name is taken.
     """
     _check(bundles, strategy, lifetime)
@@ -181,7 +181,7 @@ def _handle(spec: m.GroupSpec) -> PlacementGroup:
 
 
 def remove_placement_group(placement_group: PlacementGroup) -> None:
-    """Give a group's resources back, and end what runs in it.
+    """Return a group's resources to the nodes, and end what runs in it.
 
     Blocks: until the control store has noted it.
     """
@@ -192,7 +192,7 @@ def get_placement_group(placement_group_name: str) -> PlacementGroup:
     """Return the group of that name in this namespace.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such group.
     """
     runtime = session()
     name, namespace = placement_group_name, runtime.job.namespace
@@ -208,7 +208,7 @@ def get_placement_group(placement_group_name: str) -> PlacementGroup:
 def placement_group_table(
     placement_group: PlacementGroup | None = None,
 ) -> dict[str, Any]:
-    """Describe a group, or all of them by their ids."""
+    """Return the description of a group, or of all: {id: description}."""
     rows = session().ask_head(m.Query("groups"))
     table = {row["placement_group_id"]: row for row in rows}
     if placement_group is None:

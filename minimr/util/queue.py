@@ -39,17 +39,17 @@ class Queue:
         return self.size()
 
     def size(self) -> int:
-        """Count what is in the queue."""
+        """Return the number of items."""
         return int(verbs.get(self.actor.qsize.remote()))
 
     qsize = size
 
     def empty(self) -> bool:
-        """Tell whether nothing is in it."""
+        """Return whether nothing is in it."""
         return bool(verbs.get(self.actor.empty.remote()))
 
     def full(self) -> bool:
-        """Tell whether there is no room."""
+        """Return whether there is no room."""
         return bool(verbs.get(self.actor.full.remote()))
 
     def put(
@@ -79,7 +79,7 @@ class Queue:
             raise Full
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """Take the oldest item.
+        """Return the oldest item, removed from the queue.
 
         Raises:
             Empty: there is none, now or within `timeout` seconds.
@@ -95,7 +95,7 @@ class Queue:
     async def get_async(
         self, block: bool = True, timeout: float | None = None
     ) -> Any:
-        """Take the oldest item, in an async method."""
+        """Return the oldest item, in an async method."""
         _check(timeout)
         method = self.actor.get if block else self.actor.get_nowait
         args = (timeout,) if block else ()
@@ -109,7 +109,7 @@ class Queue:
         self.put(item, block=False)
 
     def get_nowait(self) -> Any:
-        """Take the oldest item, or raise Empty."""
+        """Return the oldest item, or raise Empty."""
         return self.get(block=False)
 
     def put_nowait_batch(self, items: Iterable[Any]) -> None:
@@ -124,7 +124,7 @@ class Queue:
             )
 
     def get_nowait_batch(self, num_items: int) -> list[Any]:
-        """Take so many items, or raise Empty and take none."""
+        """Return this many items, or raise Empty and return none."""
         if not isinstance(num_items, int):
             raise TypeError("Argument 'num_items' must be an int")
         if num_items < 0:

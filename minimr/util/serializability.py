@@ -1,4 +1,4 @@
-"""What in a value cannot travel to another process.
+"""Finds the part of a value that cannot be pickled.
 
 Ray: `ray.util.check_serialize`.
 """
@@ -28,10 +28,10 @@ def inspect_serializability(
     depth: int = 3,
     print_file: Any = None,
 ) -> tuple[bool, set[FailureTuple]]:
-    """Tell whether a value can be pickled, and if not, what cannot.
+    """Return whether a value can be pickled, and the part that cannot.
 
-    Writes what it finds to `print_file`, by default to standard output.
-    Ray: the same; but there is no limit to the depth, and one failure.
+    It writes the same to `print_file`, by default to standard output.
+    Ray: the same; but here the depth has no limit, and one part is returned.
     """
     file = sys.stdout if print_file is None else print_file
     root = name or getattr(base_obj, "__qualname__", None) or "the value"

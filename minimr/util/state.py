@@ -6,13 +6,13 @@
 
 Rules:
 
-1. Nobody keeps a table for this: each row is asked from the process that
-   knows it. A task that waits is known to its owner alone.
-2. A filter is (column, "=" or "!=", value); texts are compared as Ray does,
-   without regard to case.
+1. No process keeps a table for this: each row comes from the process that
+   has it. A task that waits is known to its owner alone.
+2. A filter is (column, "=" or "!=", value); texts are compared ignoring case,
+   as in Ray.
 
-Ray: `ray.util.state`, where every task reports each change of its state, and
-`detail` asks for more columns; here a row has all that there are.
+Ray: `ray.util.state`. There every task reports each change of its state, and
+`detail` asks for more columns; here a row always has all columns.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ Filter = tuple[str, str, Any]
 
 
 class _Columns:
-    """A row can be read as an object or as a dictionary, as in Ray."""
+    """A row: read it as an object or as a dictionary, as in Ray."""
 
     def __getitem__(self, column: str) -> Any:
         return getattr(self, column)
 
     def get(self, column: str, default: Any = None) -> Any:
-        """Return a column, or `default` where there is none."""
+        """Return a column, or `default` if there is no such column."""
         return getattr(self, column, default)
 
     def asdict(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class WorkerState(_Columns):
 
 @dataclass(frozen=True)
 class ActorState(_Columns):
-    """One actor, also for a while after its end."""
+    """One actor; a dead one stays for a while."""
 
     actor_id: str
     class_name: str
@@ -152,7 +152,7 @@ def list_workers(
 def list_objects(
     filters: Sequence[Filter] | None = None, limit: int = LIMIT
 ) -> list[ObjectState]:
-    """Return what lies in the object stores; small values do not.
+    """Return the objects in the stores; small values are not in them.
 
     Blocks: until all nodes answer.
     """
@@ -175,9 +175,9 @@ def list_actors(
 def list_tasks(
     filters: Sequence[Filter] | None = None, limit: int = LIMIT
 ) -> list[TaskState]:
-    """Return tasks that wait or run, and the last some thousand that ended.
+    """Return tasks that wait or run, and the last thousands that ended.
 
-    The first task in the hands of a worker counts as running.
+    The first task that was pushed to a worker counts as running.
     Blocks: until the control store, the nodes and all owners answer.
     """
     runtime = session()
@@ -214,7 +214,7 @@ def get_actor(id: str) -> ActorState | None:
 
 
 def get_task(id: Any) -> TaskState | None:
-    """Return the task with that id, or that makes that object, or None."""
+    """Return the task with that id, or the one that made that object."""
     text = id if isinstance(id, str) else id.task_id().hex()
     return _one(list_tasks, ("task_id", "=", text))
 
@@ -225,12 +225,12 @@ def get_objects(id: str) -> list[ObjectState]:
 
 
 def summarize_tasks() -> dict[str, Any]:
-    """Count tasks by name and state."""
+    """Return the numbers of tasks by name and state."""
     return _summary(list_tasks(limit=2**31), "name")
 
 
 def summarize_actors() -> dict[str, Any]:
-    """Count actors by class and state."""
+    """Return the numbers of actors by class and state."""
     return _summary(list_actors(limit=2**31), "class_name")
 
 
@@ -257,7 +257,7 @@ def _of_nodes(what: str) -> list[dict[str, Any]]:
 
 
 def _asked(addresses: Sequence[Any], what: str) -> list[dict[str, Any]]:
-    """Ask processes at once for rows; one that is gone has none."""
+    """Return the rows of processes, all asked at once; none of dead ones."""
     runtime, answers = session(), []
     with runtime.lock:
         for address in addresses:

@@ -1,4 +1,4 @@
-"""Results as they come: of references, or of a task for each item."""
+"""Results as they come: of references, or of one task per item."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from minimr.core.api import verbs
 
 BATCH = 10  # results that are waited for together
-UNDER_WAY = 100  # tasks, before their results are waited for
+UNDER_WAY = 100  # tasks submitted before their results are waited for
 
 
 def as_completed(
@@ -19,10 +19,10 @@ def as_completed(
     yield_obj_refs: bool = False,
     **options: Any,
 ) -> Iterator[Any]:
-    """Yield results, so many at once, as they come. Ray: the same.
+    """Yield results as they come, in chunks. Ray: the same.
 
     Args:
-        refs: references to them.
+        refs: references to the results.
         chunk_size: how many are waited for at once.
         yield_obj_refs: yield the references, not the results.
         options: for `wait`.
@@ -44,13 +44,13 @@ def map_unordered(
     yield_obj_refs: bool = False,
     **options: Any,
 ) -> Iterator[Any]:
-    """Yield the results of a task for each item. Ray: the same.
+    """Yield the results of one task per item. Ray: the same.
 
     Args:
         fn: a remote function.
         items: its arguments.
-        backpressure_size: no more tasks than these wait; None: any number.
-        chunk_size: see `as_completed`, as for the others.
+        backpressure_size: how many tasks are under way at most; None: all.
+        chunk_size: this and the others: see `as_completed`.
     """
     _check(chunk_size, options)
     most = math.inf if backpressure_size is None else backpressure_size

@@ -74,7 +74,7 @@ def train_with_a_death(
             process.kill()
             lab.heal("n4")
     text = "".join(said)
-    assert "has died: another one takes its place" in text, text
+    assert "has died and is replaced" in text, text
     return code, text
 
 

@@ -42,8 +42,8 @@ def test_nodes_have_names_and_addresses_from_one_on() -> None:
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"name": "a-lab"}, "does not do"),
-        ({"name": "muchtoolong"}, "does not do"),
+        ({"name": "a-lab"}, "is not a small letter"),
+        ({"name": "muchtoolong"}, "is not a small letter"),
         ({"nodes": 0}, "1 to 200"),
         ({"nodes": 3, "hosts": (("a", "b"),)}, "only 1 hosts"),
     ],

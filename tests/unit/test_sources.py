@@ -246,7 +246,7 @@ def test_what_a_pipe_gives_has_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "PIPED_BYTES", 2 * HEAD_BYTES)
-    with pytest.raises(InputError, match="/dev/zero gives more than 16,384"):
+    with pytest.raises(InputError, match="/dev/zero has more than 16,384"):
         look("/dev/zero")
 
 

@@ -1,7 +1,7 @@
-"""What Ray has and minimr leaves out, by name, and what to use instead.
+"""The names of Ray that minimr leaves out, and what to use instead.
 
 minimr.tune ─────────────> AttributeError ┐
-from minimr import tune ─> ImportError    ├ that say why
+from minimr import tune ─> ImportError    ├ with the reason
 import minimr.tune ──────> ImportError    ┘
 """
 
@@ -93,13 +93,13 @@ def _why(name: str) -> str:
 
 
 class Finder:
-    """Says so to who imports it: Python asks if it has found nothing."""
+    """Raises the reason for such an import: Python asks it last."""
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> None:
-        """Find nothing.
+        """Find no module.
 
         Raises:
-            ModuleNotFoundError: the name is one that is left out.
+            ModuleNotFoundError: the name is left out.
         """
         if why := _why(name):
             # With its name, `from minimr import tune` would not show it.

@@ -12,13 +12,13 @@ from minimr.core import messages as m
 from minimr.core.messages import Amounts, Environment, Shape, Wishes
 
 SMALLEST = 1e-4  # part of a resource
-# What a label should be: a value, or one of several; or not.
+# What a label must be: a value, or one of several, or not.
 _VALUE = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 _SELECTOR = re.compile(rf"!?({_VALUE}|in\({_VALUE}(, ?{_VALUE})*\))").fullmatch
 
 
 class NodeAffinitySchedulingStrategy:
-    """Run on this node; with `soft`, elsewhere if it is gone or too small.
+    """Run on this node. If `soft`: elsewhere, if it is gone or too small.
 
     Ray: the same, in `ray.util.scheduling_strategies`.
     """
@@ -32,9 +32,9 @@ class PlacementGroupSchedulingStrategy:
     """Run in a placement group.
 
     Args:
-        placement_group: None: in no group, also where the task that submits
-            it captures its children.
-        placement_group_bundle_index: -1: in any bundle of it.
+        placement_group: None: in no group, even if the parent task captures
+            its children.
+        placement_group_bundle_index: -1: in any of its bundles.
         placement_group_capture_child_tasks: nested tasks and actors run in
             the group as well, unless they have a strategy of their own.
 
@@ -61,7 +61,7 @@ def _is_again(value: Any) -> bool:
     )
 
 
-# What an option may be: its types, a test of the value, what it has to be.
+# What an option may be: types, a test of the value, and that in words.
 Rule = tuple[tuple[type, ...], Callable[[Any], bool], str]
 STREAMS = ("streaming", "dynamic")
 LIVES = ("detached", "non_detached")
@@ -90,7 +90,7 @@ RETURNS: Rule = (
 AHEAD: Rule = (
     (int,),
     lambda n: n != 0,
-    "how many items a generator may be ahead; negative: as many as it likes",
+    "how many items a generator may be ahead; negative: any number",
 )
 AGAIN: Rule = ((bool, list, tuple), _is_again, "a bool or exception classes")
 LIFETIME: Rule = ((str,), lambda text: text in LIVES, f"one of {LIVES}")
@@ -155,11 +155,11 @@ LEFT_OUT = {
 def check(
     options: Mapping[str, Any], allowed: Mapping[str, Rule], what: str
 ) -> None:
-    """Refuse what is unknown, and what is left out, with the reason.
+    """Refuse options that are unknown, wrong, or left out here.
 
     Raises:
         TypeError, ValueError: the option or its value is wrong.
-        NotImplementedError: Ray has the option; it is left out here.
+        NotImplementedError: Ray has the option, and minimr does not.
     """
     for name, value in options.items():
         if name not in allowed:
@@ -216,12 +216,12 @@ def shape(
     env: Environment = (),
     inside: tuple[str, bool] | None = None,
 ) -> Shape:
-    """Return what a worker has to have for these options.
+    """Return the shape of a task or actor: what its worker needs.
 
     Args:
-        cpus: unless the options say how many.
+        cpus: the default.
         env: of the job.
-        inside: the placement group of the task that asks, and whether it
+        inside: the placement group of the parent task, and whether it
             captures its children.
     """
     where = _where(options, cpus, inside)
@@ -271,7 +271,7 @@ def amounts(
 ) -> Amounts:
     """Return the resources that options ask for.
 
-    In a placement group they have names of their own (`node/groups.py`).
+    In a placement group they have names of their own (`node/bundles.py`).
     """
     asked = options.get("num_cpus")
     wanted = {
@@ -294,7 +294,7 @@ def amounts(
 
 
 def signature(function: Any, method: bool = False) -> str | None:
-    """Write down a function's parameters; None if it has none (built in)."""
+    """Return a function's parameters as text; None: unknown (built in)."""
     try:
         known = inspect.signature(function)
     except (TypeError, ValueError):
@@ -311,10 +311,9 @@ def signature(function: Any, method: bool = False) -> str | None:
 
 @lru_cache(1000)
 def stub(parameters: str | None, name: str) -> Callable[..., None]:
-    """Make a function that takes the same arguments, and does nothing.
+    """Return a function that takes the same arguments, and does nothing.
 
-    Arguments that do not fit are refused at the call and not on a worker,
-    by Python itself.
+    So Python itself refuses wrong arguments, at the call and not on a worker.
     """
     names = "(*args, **kwargs)" if parameters is None else parameters
     made: Callable[..., None] = eval(f"lambda {names[1:-1]}: None")

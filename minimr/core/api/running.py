@@ -1,4 +1,4 @@
-"""Which cluster runs here: what `minimr start` notes, and `init` looks up.
+"""The cluster that runs here: `minimr start` notes it, `init` looks it up.
 
     minimr start ── add ────> ~/.minimr/cluster.json <── find ── init()
     minimr stop  ── clear ──>   {"head": HOST:PORT,      minimr status
@@ -6,10 +6,9 @@
 
 Rules:
 
-1. Who changes the file holds a lock, and puts a new one in its place:
-   whoever reads it finds the old one or the new one.
-2. A process is known by its number and by when it was born, for a number
-   is used again.
+1. A process that changes the file holds a lock, and replaces the file by a
+   new one. So a reader finds the old one or the new one.
+2. A process is identified by its id and its start time, since ids are reused.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Started(NamedTuple):
-    """What `minimr start` has begun on this machine."""
+    """What `minimr start` has started on this machine."""
 
     head: str  # HOST:PORT
     nodes: list[dict[str, Any]]  # of this machine: {"pid": .., "born": ..}
@@ -49,15 +48,15 @@ class Started(NamedTuple):
 
 
 def find() -> str | None:
-    """Give the address of the cluster that `init()` joins, if there is one.
+    """Return the address of the cluster that `init()` joins, if any.
 
-    $MINIMR_ADDRESS, else that of `minimr start`. One that has ended is
-    skipped, with a warning.
+    It is $MINIMR_ADDRESS, else that of `minimr start`. A cluster that has
+    ended is skipped, with a warning.
 
     Blocks: until its head has answered.
 
     Raises:
-        ConnectionError: it has another token.
+        ConnectionError: the cluster has another token.
 
     Ray: $RAY_ADDRESS, and the cluster that `ray start` has noted.
     """
@@ -82,10 +81,10 @@ def find() -> str | None:
 
 
 def require() -> str:
-    """Give the address of the cluster that runs.
+    """Return the address of the cluster that runs here.
 
     Raises:
-        ConnectionError: none does.
+        ConnectionError: none runs.
     """
     address = find()
     if address is None:
@@ -97,10 +96,10 @@ def require() -> str:
 
 
 def read() -> Started | None:
-    """Read what was noted, if there is a note.
+    """Return what was noted; None: nothing.
 
     Raises:
-        ConnectionError: it is not what we write.
+        ConnectionError: the file is not one of ours.
     """
     file = cluster_file()
     try:
@@ -136,9 +135,9 @@ def add(pid: int, head: str) -> None:
 
 @contextmanager
 def clear() -> Iterator[list[dict[str, Any]]]:
-    """Give the nodes that still run, and forget them at the end.
+    """Yield the nodes that still run, and forget them at the end.
 
-    Whoever starts a node meanwhile waits.
+    A process that starts a node meanwhile waits.
     """
     with _alone() as file:
         known = read()
@@ -147,7 +146,7 @@ def clear() -> Iterator[list[dict[str, Any]]]:
 
 
 def born(pid: int) -> str | None:
-    """Tell when a process started, if it runs."""
+    """Return when a process started; None: it does not run."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -157,7 +156,7 @@ def born(pid: int) -> str | None:
 
 
 def has_home() -> bool:
-    """Tell whether there can be a file at all."""
+    """Return whether this user has a folder for the file."""
     try:
         home()
     except ConnectionError:
@@ -166,10 +165,10 @@ def has_home() -> bool:
 
 
 def home() -> Path:
-    """Give the folder of these files: $MINIMR_HOME, or ~/.minimr.
+    """Return the folder of these files: $MINIMR_HOME, or ~/.minimr.
 
     Raises:
-        ConnectionError: this user has no home.
+        ConnectionError: this user has no home folder.
     """
     named = os.environ.get(HOME)
     if named:
@@ -183,7 +182,7 @@ def home() -> Path:
 
 
 def cluster_file() -> Path:
-    """Tell where `minimr start` notes what it has started."""
+    """Return the path of the file."""
     return home() / "cluster.json"
 
 

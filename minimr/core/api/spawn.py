@@ -1,4 +1,4 @@
-"""The process of a node: what it has, its start, and its end.
+"""Starts and ends the process of a node, and decides what it has.
 
 init, `minimr start`, Cluster ── spawn_node ──> keeper ──> node
                                  NodeProcess       └ `system/keeper.py`
@@ -29,7 +29,7 @@ class NodeProcess:
     """A node that this process has started, and the keeper above it.
 
     Attributes:
-        pid: of the node; its workers are children of that process.
+        pid: of the node; the node's workers are its children.
     """
 
     pid: int
@@ -42,21 +42,21 @@ class NodeProcess:
                 machine.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End the node at once."""
+        """Kill the node."""
         self.send_signal(signal.SIGKILL)
 
     def poll(self) -> int | None:
-        """Give the exit code when all is gone, before that None."""
+        """Return the exit code; None: not all of it has ended."""
         return self.keeper.poll()
 
     def wait(self, timeout_s: float | None = None) -> int:
-        """Give the exit code; 128 + N after signal N.
+        """Return the exit code; 128 + N after signal N.
 
         Blocks: until the node, its workers and all that these have started
-        are gone.
+        have ended.
 
         Raises:
-            subprocess.TimeoutExpired: they are not, after that time.
+            subprocess.TimeoutExpired: they have not, after `timeout_s`.
         """
         return self.keeper.wait(timeout_s)
 
@@ -68,11 +68,11 @@ def node_options(
     object_store_memory: int | None,
     labels: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Say what a node has; what is not given is measured.
+    """Return what a node has; what is not given is measured.
 
     Raises:
-        ValueError: an amount is negative or not whole, or has a name of its
-            own among the arguments.
+        ValueError: an amount is negative or not whole, or a resource has an
+            argument of its own.
     """
     amounts = dict(resources or {})
     for name in ("CPU", "GPU"):
@@ -112,23 +112,24 @@ def _gpus() -> int:
 def spawn_node(
     options: dict[str, Any], log: IO[bytes] | None = None
 ) -> tuple[NodeProcess, Address]:
-    """Start a node's process.
+    """Start a node's process; return it, and the address of the node.
 
-    Blocks: until it serves, and the head knows of it.
+    Blocks: until it serves, and the head knows it.
 
-    It writes warnings to `log`, or where this process does.
+    Args:
+        log: of its warnings; None: the standard error of this process.
 
     Raises:
         OSError: it cannot listen there, the head is gone, or this system is
             not Linux.
-        RaySystemError: it has not started; its output is in the text.
+        RaySystemError: it did not start; its output is in the text.
     """
     if sys.platform != "linux":
         raise OSError(
             f"minimr's nodes run on Linux only, not on {sys.platform}: use a "
             "container, a virtual machine or WSL; or init(local_mode=True)"
         )
-    load_token()  # or it is refused here, and not in the node
+    load_token()  # a bad token is an error here, not in the node
     program = [
         "minimr.system.keeper",
         "minimr.core.node.main",
@@ -139,15 +140,15 @@ def spawn_node(
     line = keeper.stdout.readline()
     keeper.stdout.close()
     try:
-        said = json.loads(line)
+        answer = json.loads(line)
     except ValueError:
         keeper.terminate()
         code = keeper.wait()
         raise RaySystemError(
             f"the node did not start (exit code {code}): {line!r}"
         ) from None
-    if "error" in said:
+    if "error" in answer:
         keeper.wait()
-        raise OSError(said["error"])
-    host, port, pid = said
+        raise OSError(answer["error"])
+    host, port, pid = answer
     return NodeProcess(pid, keeper), (host, port)

@@ -1,10 +1,10 @@
-"""What ran where and when, as Chrome's trace format has it.
+"""What ran where and when, in Chrome's trace format.
 
     workers, nodes ── events ──> control store ── timeline() ──> here
 
 Each worker has a row (a "thread" of the format), and each node one for its
-object store; rows are grouped by node. Within a task lie its phases. The
-numbers of rows and groups are small integers, with their names in metadata
+object store; rows are grouped by node. The phases of a task are inside of it.
+The ids of rows and groups are small integers, with their names in metadata
 events: Perfetto does not read the texts that Ray writes there.
 """
 
@@ -21,7 +21,7 @@ PHASES = (
 
 
 def chrome_trace(blobs: Sequence[bytes]) -> list[dict[str, Any]]:
-    """Give the events of a trace: complete ones, and the names of rows."""
+    """Return the events of a trace: complete ones, and names of rows."""
     nodes: dict[str, int] = {}  # {node: its number}
     rows: dict[tuple[str, str], int] = {}  # {(node, row): its number}
     trace: list[dict[str, Any]] = []
@@ -40,7 +40,7 @@ def chrome_trace(blobs: Sequence[bytes]) -> list[dict[str, Any]]:
 
 
 def task_rows(blobs: Sequence[bytes]) -> list[dict[str, Any]]:
-    """Give a row for each task that has ended, for `list`."""
+    """Return a row per task that has ended, for `list`."""
     return [
         {
             "task_id": id.hex(),

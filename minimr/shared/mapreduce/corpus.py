@@ -4,20 +4,20 @@
     sizes of files ─> M FileSplits │─> blocks() of bytes, texts()
     list of texts  ─> M lists      │─> texts_of(split)
 
-A file is cut by its size alone, at any byte; whoever reads a range moves
-both its ends to where the next word begins, by the same rule, so that
-neighbours agree without talking to each other. (Hadoop's `TextInputFormat`
-does so at line ends.) What cannot be cut is read whole, by one map task:
-see `minimr/shared/mapreduce/sources.py`.
+A file is cut by its size alone, at any byte. The reader of a range moves both
+its ends to where the next word begins, by the same rule, so that the readers
+of neighbouring ranges agree without communication. (Hadoop's
+`TextInputFormat` does the same at line ends.) What cannot be cut is read
+whole, by one map task: see `minimr/shared/mapreduce/sources.py`.
 
 Rules:
 
 1. A range ends only behind an ASCII white space byte. In UTF-8 such a byte
    is never part of another character, so no word and no character is cut.
 2. Reading takes memory for one block, not for the range: a block grows
-   only when a single word is longer. However long that is, each of its
-   bytes is read a fixed number of times, not once for every range.
-3. A byte-order mark at the head of a file is not text. Bytes that are not
+   only if a single word is longer. However long the word is, each of its
+   bytes is read a fixed number of times, not once per range.
+3. A byte-order mark at the start of a file is not text. Bytes that are not
    UTF-8 become U+FFFD, and the job's counters name the file.
 """
 
@@ -53,7 +53,7 @@ SPLIT_BYTES = 2**25  # the default number of splits keeps them below this
 SPLITS_PER_WORKER = 4  # so that a slow worker does not hold up the rest
 INSTALLED = ("site-packages", "dist-packages")  # not Python's own
 
-LeaveOut = Callable[[str, str], None]  # is told a path, and why
+LeaveOut = Callable[[str, str], None]  # called with a path, and why
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Range:
     end: int
 
     def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
-        """Read the range piece by piece, each cut behind white space.
+        """Yield the range piece by piece, each cut behind white space.
 
         Raises:
             InputError: the file cannot be read any more, or has shrunk.
@@ -76,7 +76,7 @@ class Range:
         with reading(self.path), open(self.path, "rb", buffering=0) as file:
             start = _next_word(file, self.start, self.end)
             if self.start < self.end <= start:
-                return  # it is all within one word
+                return  # all of it is inside one word
             end = _next_word(file, self.end)
             file.seek(start)
             if start == 0 and file.read(3) != BYTE_ORDER_MARK:
@@ -91,12 +91,12 @@ class FileSplit:
     ranges: tuple[Range | Whole, ...]
 
     def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
-        """Read all ranges as bytes, in blocks of whole words."""
+        """Yield all ranges as bytes, in blocks of whole words."""
         for part in self.ranges:
             yield from part.blocks(block_bytes)
 
     def texts(self) -> Iterator[str]:
-        """Read all ranges as text, in blocks of whole words."""
+        """Yield all ranges as text, in blocks of whole words."""
         for part in self.ranges:
             valid = True
             for block in part.blocks():
@@ -113,16 +113,16 @@ Split = str | Sequence[str] | FileSplit
 
 
 def texts_of(split: Split) -> Iterable[str]:
-    """Give the texts of a split, whether it is data or ranges of files."""
+    """Return the texts of a split, be it data or ranges of files."""
     if isinstance(split, FileSplit):
         return split.texts()
     return [split] if isinstance(split, str) else split
 
 
 def split_texts(texts: Sequence[str], num_splits: int) -> list[list[str]]:
-    """Deal texts, or words, into consecutive lists of nearly equal length.
+    """Cut texts, or words, into consecutive lists of nearly equal length.
 
-    Every text is in exactly one list, whatever does not divide evenly.
+    Every text is in exactly one list, even if they do not divide evenly.
     """
     cuts = [len(texts) * i // num_splits for i in range(num_splits + 1)]
     return [list(texts[start:end]) for start, end in pairwise(cuts)]
@@ -134,7 +134,7 @@ def split_files(
     """Cut files into consecutive splits of nearly equal size.
 
     What cannot be cut is in the split that its first byte belongs to.
-    Runs in: driver; of files it reads the first bytes.
+    Runs in: driver; it reads only the first bytes of files.
     """
     sources = [p if isinstance(p, Source) else look(p) for p in paths]
     begins = list(accumulate((s.size for s in sources), initial=0))
@@ -161,26 +161,27 @@ def split_files(
 
 
 def default_num_splits(total_bytes: int, num_workers: int) -> int:
-    """Choose a number of map tasks: some a worker, none too large."""
+    """Return a number of map tasks: a few per worker, none too large."""
     return max(num_workers * SPLITS_PER_WORKER, -(-total_bytes // SPLIT_BYTES))
 
 
 def default_num_reduce_tasks(total_bytes: int, num_workers: int) -> int:
-    """Choose a number of reduce tasks: each gets the words of 64 MiB."""
+    """Return a number of reduce tasks: one per 64 MiB, or per worker."""
     return max(num_workers, -(-total_bytes // (2 * SPLIT_BYTES)))
 
 
 def find_files(
     paths: Iterable[str], leave_out: LeaveOut = lambda path, why: None
 ) -> list[str]:
-    """List the text files that the paths name, folders with all in them.
+    """Return the text files that the paths name, those in folders included.
 
-    In a folder, what is hidden, and what has a NUL character near its head,
-    is left out; a file that is named itself is taken as it is.
+    In a folder, hidden files and files with a NUL byte near their start are
+    left out. A file that is named itself is taken as it is.
 
     Args:
         paths: of files, folders, pipes; "-" is the standard input.
-        leave_out: called with what is left out of a folder, and why.
+        leave_out: called with each path in a folder that is left out, and
+            why.
 
     Raises:
         InputError: a path does not exist or cannot be read, or a folder
@@ -206,7 +207,7 @@ def find_files(
 
 
 def tell_left_out(left_out: Sequence[tuple[str, str]]) -> str:
-    """Say in a line what was left out, by reason, with an example each."""
+    """Return a line that counts what was left out, with an example each."""
     numbers = Counter(why for _, why in left_out)
     examples = dict(reversed([(why, path) for path, why in left_out]))
     parts = [
@@ -217,9 +218,9 @@ def tell_left_out(left_out: Sequence[tuple[str, str]]) -> str:
 
 
 def standard_library() -> list[str]:
-    """List the source files of this Python's own library.
+    """Return the source files of this Python's own library.
 
-    The default input: text of some size that is on every machine.
+    The default input: a large text that is on every machine.
     """
     folder = sysconfig.get_path("stdlib")
     files = _walk(folder, lambda path, why: None, INSTALLED)
@@ -227,9 +228,9 @@ def standard_library() -> list[str]:
 
 
 def _next_word(file: BinaryIO, position: int, limit: int | None = None) -> int:
-    """Give the first place, from `position` on, behind white space.
+    """Return the first place, from `position` on, behind white space.
 
-    At `limit` it stops looking, and gives a place that is not before it.
+    The search stops at `limit`, and returns a place that is not before it.
     """
     if position == 0:
         return 0
@@ -242,7 +243,7 @@ def _next_word(file: BinaryIO, position: int, limit: int | None = None) -> int:
         place += len(block)
         if limit is not None and place >= limit:
             break
-    return max(place, position)  # a file that has shrunk is to be noticed
+    return max(place, position)  # so that a file that has shrunk is noticed
 
 
 def _until(file: BinaryIO, end: int, size: int) -> Iterator[bytes]:
@@ -258,7 +259,7 @@ def _until(file: BinaryIO, end: int, size: int) -> Iterator[bytes]:
 def _inside(
     folder: str, leave_out: LeaveOut
 ) -> tuple[list[str], list[tuple[str, str]]]:
-    """Sort what is in a folder: text files, and what else there is."""
+    """Return the text files in a folder, and all that is left out."""
     found: list[str] = []
     left_out: list[tuple[str, str]] = []
 
@@ -282,7 +283,7 @@ def _inside(
 def _walk(
     folder: str, leave_out: LeaveOut, skipped: Sequence[str] = ()
 ) -> Iterator[str]:
-    """Give the files below a folder, however deep. Its own come first."""
+    """Yield all files below a folder, its own before those of subfolders."""
     folders = [folder]
     while folders:
         below: list[str] = []
@@ -307,7 +308,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _head(path: str) -> bytes:
-    """Give the beginning of a file's text."""
+    """Return the beginning of a file's text."""
     with reading(path), open(path, "rb", buffering=0) as file:
         head = file.read(HEAD_BYTES)
     return Whole(path).head() if why_whole(head) else head

@@ -6,20 +6,17 @@
                               a socket, or Ray
 
 A block is what travels: one partition of one map task's output, grouped by
-key and written by columns, because a column of words joined into one text,
-or of small integers as raw bytes, is smaller and several times quicker to
-read than as many Python objects.
+key and written by columns. A column of words joined into one text, or of
+small integers as raw bytes, is smaller than as many Python objects, and read
+several times faster.
 
 Rules:
 
 1. A key goes to partition `stable_hash(key) % R`: the same in every process
-   and on every run. Python's own `hash` of a text is salted per process.
+   and on every run. Python's own `hash` of a text differs between processes.
 2. Keys that are equal have equal hashes: 1, 1.0 and True are one key.
-3. A column that cannot be packed is pickled as it is; nothing is refused
-   but a key without a stable hash.
-
-This module exists once, for every rung: how outputs become partitions is
-not what tells the rungs apart.
+3. A column that cannot be packed is pickled as it is. Only a key without a
+   stable hash is refused.
 """
 
 from __future__ import annotations
@@ -35,16 +32,16 @@ from zlib import crc32
 
 from minimr.interface.mapreduce import Pairs
 
-SEPARATOR = "\n"  # joins a column of texts, where none of them has it
+SEPARATOR = "\n"  # joins a column of texts, if none of them contains it
 MAX_HASH = 2**64
 
 
 def stable_hash(key: Any) -> int:
-    """Hash a key to the same number in every process and on every run.
+    """Return the same number for a key in every process and on every run.
 
     Raises:
-        TypeError: the key is not a text, bytes, a number but NaN, None, or
-            a tuple or frozenset of such.
+        TypeError: the key is not a text, bytes, a number (but NaN), None,
+            or a tuple or frozenset of these.
     """
     if isinstance(key, str):
         return crc32(key.encode("utf-8", "surrogatepass"))
@@ -67,7 +64,7 @@ def stable_hash(key: Any) -> int:
 
 
 def partition(pairs: Pairs, num_partitions: int) -> list[bytes]:
-    """Group a map task's output by key and cut it into encoded blocks."""
+    """Return a map task's output, grouped by key, a block per partition."""
     grouped = not isinstance(pairs, Mapping)
     output = pairs if isinstance(pairs, Mapping) else _grouped(pairs)
     columns: list[tuple[list[Any], list[Any]]]
@@ -83,7 +80,7 @@ def partition(pairs: Pairs, num_partitions: int) -> list[bytes]:
 
 
 def group(blocks: Iterable[bytes]) -> dict[Any, list[Any]]:
-    """Bring together all the values of each key, over all blocks."""
+    """Return all the values of each key, over all blocks."""
     groups: dict[Any, list[Any]] = {}
     find = groups.get
     for block in blocks:
@@ -96,12 +93,12 @@ def group(blocks: Iterable[bytes]) -> dict[Any, list[Any]]:
                 else:
                     known.append(value)
         else:
-            for key, some in zip(keys, _cut(values, lengths), strict=True):
+            for key, part in zip(keys, _cut(values, lengths), strict=True):
                 known = find(key)
                 if known is None:
-                    groups[key] = list(some)
+                    groups[key] = list(part)
                 else:
-                    known.extend(some)
+                    known.extend(part)
     return groups
 
 
@@ -113,7 +110,7 @@ def _grouped(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
 
 
 def _hashes(keys: Iterable[Any]) -> Iterable[int]:
-    try:  # all texts: a loop without Python's own bytecode
+    try:  # all texts: a loop in C
         return list(map(crc32, map(str.encode, keys)))
     except (TypeError, UnicodeEncodeError):
         return map(stable_hash, keys)
@@ -151,7 +148,7 @@ def _joined(keys: list[Any]) -> str | list[Any]:
 
 
 def _packed(values: list[Any]) -> bytes | array[int] | list[Any]:
-    """Write integers in 1, 4 or 8 bytes each; leave the rest as it is."""
+    """Return integers in 1, 4 or 8 bytes each; other values as they are."""
     if set(map(type, values)) != {int}:  # a bool is to stay a bool
         return values
     low, high = min(values), max(values)

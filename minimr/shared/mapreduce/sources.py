@@ -1,4 +1,4 @@
-"""What a path gives: text that can be cut, or text that is read whole.
+"""The kinds of input: text that can be cut, and text that is read whole.
 
     path ── look ──> Source ─┬─ UTF-8 of some size ──> Range, Range, ...
                              └─ everything else ─────> Whole
@@ -12,9 +12,9 @@ Rules:
 1. What is compressed, or not UTF-8, cannot be cut at any byte: one map task
    reads it from its beginning, block by block.
 2. What can be read only once, or only by this process, is read by the
-   driver and travels with its split, so that its task may run anywhere, and
+   driver and travels with its split, so that its task can run anywhere, and
    again.
-3. Whatever it is, blocks of UTF-8 come out, each cut behind white space.
+3. All of them are read as blocks of UTF-8, each cut behind white space.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from typing import IO, Any, NamedTuple
 
 from minimr.interface.mapreduce import count
 
-BLOCK_BYTES = 2**16  # its words fit into a processor's second cache
+BLOCK_BYTES = 2**16  # its words fit into a processor's L2 cache
 HEAD_BYTES = 8192
-PIPED_BYTES = 2**28  # so much may travel with a split
+PIPED_BYTES = 2**28  # the most that may travel with a split
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 WORD_BYTES = bytes(set(range(256)) - set(b" \t\n\r\v\f"))
-NOT_UTF8 = "not UTF-8: "  # counters with this prefix name a file each
+NOT_UTF8 = "not UTF-8: "  # counters with this prefix name a file
 STANDARD_INPUT = ("-", "/dev/stdin")
-OF_A_PROCESS = ("/dev/fd/", "/proc/")  # another one finds others there
+OF_A_PROCESS = ("/dev/fd/", "/proc/")  # they differ in every process
 
-# {byte-order mark: encoding}; that of UTF-32 begins with that of UTF-16
+# {byte-order mark: encoding}; UTF-32's begins with UTF-16's: first match
 MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32-LE",
     codecs.BOM_UTF32_BE: "UTF-32-BE",
@@ -58,7 +58,7 @@ class InputError(ValueError):
 
 
 class MissingPackageError(InputError):
-    """What would read it is not installed."""
+    """The package that would read it is not installed."""
 
 
 def _zstd(file: IO[bytes]) -> Any:
@@ -73,7 +73,7 @@ def _zstd(file: IO[bytes]) -> Any:
 
 
 class Packing(NamedTuple):
-    """A way to compress: how it begins, and what undoes it."""
+    """A kind of compression: its first bytes, and what unpacks it."""
 
     magic: tuple[bytes, ...]
     open: Callable[[IO[bytes]], Any]
@@ -97,9 +97,9 @@ class Source:
 
     Attributes:
         path: as the user gave it.
-        size: in bytes, as it lies there.
-        whole: why it cannot be cut, in a word; none: it can.
-        content: all of it, where only the driver can read it.
+        size: in bytes, before unpacking.
+        whole: why it cannot be cut, in a word; "": it can.
+        content: all of it, if only the driver can read it.
     """
 
     path: str
@@ -116,7 +116,7 @@ class Whole:
     content: bytes | None = field(default=None, repr=False)
 
     def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
-        """Give it as UTF-8, in blocks of whole words.
+        """Yield it as UTF-8, in blocks of whole words.
 
         Raises:
             InputError: it cannot be read, or is damaged.
@@ -132,14 +132,14 @@ class Whole:
                     yield from self._words(unpacked, block_bytes)
             except MissingPackageError:
                 raise
-            except Exception as error:  # every package has its own
+            except Exception as error:  # every package has its own classes
                 raise InputError(
                     f"cannot read {self.path}: it is damaged, or cut off "
                     f"({name}: {error})"
                 ) from error
 
     def head(self) -> bytes:
-        """Give the beginning of its text."""
+        """Return the beginning of its text."""
         return next(self.blocks(HEAD_BYTES), b"")
 
     def _open(self) -> IO[bytes]:
@@ -158,7 +158,7 @@ class Whole:
     def _encoded(
         self, pieces: Iterator[bytes], encoding: str
     ) -> Iterator[bytes]:
-        """Give UTF-8 instead; what is no text becomes U+FFFD."""
+        """Yield UTF-8 instead; bytes that are no text become U+FFFD."""
         strict = codecs.getincrementaldecoder(encoding)()
         lenient = codecs.getincrementaldecoder(encoding)("replace")
         damaged = False
@@ -177,9 +177,9 @@ class Whole:
 
 
 def look(path: str) -> Source:
-    """Find out what is behind a path.
+    """Return what is behind a path.
 
-    Runs in: driver. Blocks: where it is a pipe, until that ends.
+    Runs in: driver. Blocks: if it is a pipe, until that ends.
 
     Raises:
         InputError: it cannot be read.
@@ -193,22 +193,22 @@ def look(path: str) -> Source:
         content = head + file.read(PIPED_BYTES)
     if len(content) > PIPED_BYTES:
         raise InputError(
-            f"{path} gives more than {PIPED_BYTES:,} bytes: save them in a "
-            "file, and count that"
+            f"{path} has more than {PIPED_BYTES:,} bytes: save them in a "
+            "file and count that"
         )
     why = why_whole(head)
     return Source(path, len(content), f"read once {why}".strip(), content)
 
 
 def why_whole(head: bytes) -> str:
-    """Say why what begins so cannot be cut; nothing: it can."""
+    """Return why a file with this head cannot be cut; "": it can."""
     encoding = _encoding(head)[1]
     return _packing(head) or ("" if encoding == "UTF-8" else encoding)
 
 
 @contextmanager
 def reading(path: str) -> Iterator[None]:
-    """Name the file that the system does not let us read."""
+    """Turn an error of reading into one that names the file."""
     try:
         yield
     except OSError as error:
@@ -218,8 +218,8 @@ def reading(path: str) -> Iterator[None]:
 
 
 def whole_words(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Cut a stream anew, always behind white space."""
-    parts: list[bytes] = []  # the beginning of a word, not yet its end
+    """Yield a stream in other pieces, each cut behind white space."""
+    parts: list[bytes] = []  # the beginning of a word
     for piece in pieces:
         cut = len(piece.rstrip(WORD_BYTES))
         if cut == 0:
@@ -257,7 +257,7 @@ def _encoding(head: bytes) -> tuple[bytes, str]:
 
 
 def _pieces(head: bytes, file: IO[bytes], size: int) -> Iterator[bytes]:
-    """Give the head, the rest, and an empty piece at the end."""
+    """Yield the head, the rest, and an empty piece at the end."""
     if head:
         yield head
     while piece := file.read(size):

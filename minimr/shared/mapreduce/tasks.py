@@ -1,7 +1,7 @@
-"""The two kinds of tasks, as every rung runs them: what a task computes.
+"""What a map task and a reduce task compute, the same on every rung.
 
-Where they run, and how blocks get from one to the other, is what
-`minimr/sockets/mapreduce.py` and `ray_impl/mapreduce.py` show.
+`minimr/sockets/mapreduce.py` and `ray_impl/mapreduce.py` show where they run,
+and how blocks get from one to the other.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from minimr.interface.mapreduce import Job, Stats, task_counters
 from minimr.shared.mapreduce.shuffle import group, partition
 from minimr.system import machine
 
-# A task makes millions of small lists and hardly any cycle: looking for
-# cycles as often as usual doubles the time of a reduce task.
+# A task makes millions of small lists and hardly any cycles: looking for
+# cycles at the usual rate doubles the time of a reduce task.
 RELAXED_GC = (200_000, 10, 10)
 
 
 @dataclass
 class TaskReport:
-    """What one attempt of a task cost. Travels to the driver with it."""
+    """What one attempt of a task cost. Travels with its result."""
 
     pid: int = field(default_factory=lambda: machine.pid())
     started_at: float = field(default_factory=lambda: machine.time())
@@ -40,7 +40,7 @@ class TaskReport:
 def do_map_task(
     job: Job, split: Any, num_reduce_tasks: int
 ) -> tuple[list[bytes], TaskReport]:
-    """Apply the map function to a split; give a block a reduce task."""
+    """Apply the map function to a split; return a block per reduce task."""
     with _measured() as report:
         blocks = partition(job.map_function(split), num_reduce_tasks)
     return blocks, report
@@ -49,7 +49,7 @@ def do_map_task(
 def do_reduce_task(
     job: Job, blocks: Iterable[bytes]
 ) -> tuple[dict[Any, Any], TaskReport]:
-    """Group the blocks of one partition by key and fold each group."""
+    """Group the blocks of a partition by key; return each key's result."""
     with _measured() as report:
         output = {
             key: job.reduce_function(key, values)
@@ -61,7 +61,7 @@ def do_reduce_task(
 def add_reports(
     stats: Stats, maps: Iterable[TaskReport], reduces: Iterable[TaskReport]
 ) -> None:
-    """Add up the attempts that counted, one report a task."""
+    """Add up the attempts that counted, one report per task."""
     maps, reduces = list(maps), list(reduces)
     stats.map_tasks, stats.reduce_tasks = len(maps), len(reduces)
     started = [report.started_at for report in maps]
@@ -75,8 +75,8 @@ def add_reports(
 
 
 def peak_rss_bytes() -> int:
-    """Tell the most memory that this process has had resident."""
-    # Not getrusage on Linux: it hands the parent's peak down to a child.
+    """Return the most memory that this process ever had resident."""
+    # Not getrusage on Linux: there a child inherits its parent's peak.
     try:
         with open("/proc/self/status") as status:
             for line in status:
@@ -111,5 +111,5 @@ def _weighed(blocks: Iterable[bytes], report: TaskReport) -> Iterator[bytes]:
 
 
 def say_nothing(seconds: float) -> None:
-    """Load what tasks need, and keep a worker busy while others do."""
+    """Sleep. A task that loads this module, and keeps its worker busy."""
     machine.sleep(seconds)

@@ -1,6 +1,6 @@
 """The job: how often each word occurs, written twice.
 
-A word is what `text.lower().split()` gives, on text decoded as UTF-8.
+A word is what `text.lower().split()` returns, on text decoded as UTF-8.
 
 `TEXTBOOK` is the paper's (section 2.1): a pair (word, 1) for every word,
 and a reduce function that counts the ones. `COMBINED` counts within the
@@ -18,7 +18,7 @@ from minimr.shared.mapreduce.corpus import FileSplit, Split, texts_of
 
 
 def textbook_map(split: Split) -> Iterator[tuple[str, int]]:
-    """Give (word, 1) for every word."""
+    """Yield (word, 1) for every word."""
     for text in texts_of(split):
         for word in text.lower().split():
             yield word, 1
@@ -47,12 +47,12 @@ JOBS = {job.name: job for job in (TEXTBOOK, COMBINED)}
 
 
 def _count_bytes(split: FileSplit) -> dict[str, int]:
-    """Count raw words first; decode and lower each distinct one after.
+    """Count raw words first; then decode and lower each distinct one.
 
-    Exact, since neither decoding nor lowering looks across ASCII white
-    space, and much less work: a text has far fewer distinct words than
-    words. Letters beyond ASCII may still make one word of two, and white
-    space beyond it (U+00A0, U+2028, U+001C, ...) two of one.
+    It is exact, since neither decoding nor lowering looks across ASCII white
+    space, and much less work: a text has far fewer distinct words than words.
+    Two raw words may still become the same word (letters beyond ASCII), and
+    one may become two (white space beyond it: U+00A0, U+2028, U+001C, ...).
     """
     tokens: Counter[bytes] = Counter()
     for block in split.blocks():
@@ -60,7 +60,7 @@ def _count_bytes(split: FileSplit) -> dict[str, int]:
     joined = _decode(tokens, split).lower()
     words = joined.split("\n")
     counts: defaultdict[str, int] = defaultdict(int)
-    if words == joined.split():  # every token is one word still
+    if words == joined.split():  # every token is still one word
         for word, number in zip(words, tokens.values(), strict=True):
             counts[word] += number
     else:
@@ -75,6 +75,6 @@ def _decode(tokens: Iterable[bytes], split: FileSplit) -> str:
     try:
         return joined.decode()
     except UnicodeDecodeError:
-        for _ in split.texts():  # read again: it counts who is to blame
+        for _ in split.texts():  # read again: it counts the files to blame
             pass
         return joined.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""What a parameter server writes down, to go on from when it is replaced.
+"""The file of a parameter server, from which the one that replaces it starts.
 
     Rounds ── save ──> server-0.rounds.draft ── rename ──> server-0.rounds
                                                              │
@@ -6,12 +6,12 @@
 
 Rules:
 
-1. A file is there whole or not at all: whoever is killed while it writes
-   leaves the one before.
-2. A save that is due is made before its push is answered. With an interval
-   of 0 nothing that was answered can be lost.
-3. A save that fails ends nobody: the server says so, goes on with what it
-   has in memory, and tries again.
+1. A file is written as a whole or not at all: a server that is killed while
+   it writes leaves the file before.
+2. A save that is due is made before its push is answered. So with an
+   interval of 0 nothing that was answered can be lost.
+3. A save that fails does not end the server: it logs a warning, goes on with
+   what it has in memory, and tries again.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Checkpoint:
     """The file of one server.
 
     Args:
-        path: the file; None: nothing is written.
-        interval_s: how much time a replaced server may lose.
+        path: of the file; None: nothing is written.
+        interval_s: how many seconds of work a replaced server may lose.
     """
 
     def __init__(self, path: Path | None, interval_s: float) -> None:
@@ -45,24 +45,24 @@ class Checkpoint:
         self._retry_at: float | None = None  # the last save has failed
 
     def due_in(self) -> float | None:
-        """Tell in how many seconds to save; None: not at all."""
+        """Return in how many seconds to save; None: not at all."""
         if self._path is None or not self._dirty:
             return None
         due_at = max(self._saved_at + self._interval_s, self._retry_at or 0.0)
         return max(0.0, due_at - machine.monotonic())
 
     def changed(self, rounds: Rounds) -> None:
-        """Note that something has changed. Saves, if that is due."""
+        """Note that something has changed, and save if that is due."""
         self._dirty = True
         self.save_if_due(rounds)
 
     def save_if_due(self, rounds: Rounds) -> None:
-        """Save, if that is due."""
+        """Save if that is due."""
         if self.due_in() == 0:
             self.try_to_save(rounds)
 
     def try_to_save(self, rounds: Rounds) -> None:
-        """Save now; if it fails, say so once, and again when it succeeds."""
+        """Save now. Log the first failure, and the first success after it."""
         failed_before = self._retry_at is not None
         try:
             self.save(rounds)
@@ -70,9 +70,9 @@ class Checkpoint:
             self._retry_at = machine.monotonic() + RETRY_S
             if not failed_before:
                 log.warning(
-                    "cannot write the checkpoint %s: %s. This server goes on, "
-                    "and tries again every %g s; until then its death would "
-                    "lose what came since the last one",
+                    "cannot write the checkpoint %s: %s. This server goes on "
+                    "and tries again every %g s; until it succeeds, its death "
+                    "would lose what came since the last checkpoint",
                     self._path,
                     error.strerror,
                     max(RETRY_S, self._interval_s),
@@ -86,7 +86,7 @@ class Checkpoint:
         """Save now. Blocks: until it is on the disk.
 
         Raises:
-            OSError: it cannot be written; the one before is still there.
+            OSError: it cannot be written; the file before is still there.
         """
         if self._path is None:
             return
@@ -101,7 +101,7 @@ class Checkpoint:
 
 
 def checkpoint_files(folder: Path | None, number: int) -> list[Path | None]:
-    """Name the files of so many servers, in a folder that is made.
+    """Return the files of this many servers, in a folder that is made.
 
     Raises:
         OSError: the folder cannot be made.
@@ -113,7 +113,7 @@ def checkpoint_files(folder: Path | None, number: int) -> list[Path | None]:
 
 
 def load(path: Path) -> Rounds:
-    """Read what a server has saved; it begins another life.
+    """Return what a server has saved, with one restart more.
 
     Raises:
         ValueError: the file is no checkpoint.

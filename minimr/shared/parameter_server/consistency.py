@@ -1,11 +1,9 @@
-"""What a parameter server is told: how stale, and what a push means.
+"""The settings of a parameter server: how stale, and what a push means.
 
-    ParameterServer(weights, 4, Synchronous(), Gradients(0.1, momentum=0.9))
-                                │              └─ what a push means
-                                └─ how far ahead of the slowest worker one
-                                   may read: 0 rounds, `bound`, any number
-
-This module knows nobody.
+ParameterServer(weights, 4, Synchronous(), Gradients(0.1, momentum=0.9))
+                            │              └─ what a push means
+                            └─ how many rounds ahead of the slowest a
+                               worker may read: 0, `bound`, any number
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class Synchronous:
-    """All wait for all; a round is one update, made of all its pushes."""
+    """All wait for all. A round is one update, made of all its pushes."""
 
     bound: ClassVar[float] = 0
 
@@ -32,10 +30,10 @@ class Stale:
     bound: float
 
     def __post_init__(self) -> None:
-        if not self.bound >= 0:  # not a number is refused as well
+        if not self.bound >= 0:  # NaN is refused as well
             raise ValueError(
-                f"Stale({self.bound!r}): nobody can be that far ahead; 0 is "
-                "synchronous, and so is Synchronous()"
+                f"Stale({self.bound!r}): nobody can be that far ahead: give 0 "
+                "or more rounds"
             )
 
 
@@ -50,7 +48,7 @@ class Asynchronous:
 class Gradients:
     """A push is a gradient: v = momentum v + g; weights -= learning_rate v.
 
-    A synchronous round takes the mean of its gradients for g.
+    In a synchronous round, g is the mean of its gradients.
     """
 
     learning_rate: float

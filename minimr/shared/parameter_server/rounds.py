@@ -1,4 +1,4 @@
-"""The rules of a parameter server: who may read, and what a push does.
+"""The rules of a parameter server: when a worker may read, what a push does.
 
     push(worker, clock, update)          pull(worker, since)
        │ counted before? ─> nothing         │
@@ -7,21 +7,21 @@
     │   live worker has pushed      │    and the reading they make
     └ else: applied at once ────────┘
 
-A worker's clock is the number of rounds that it has pushed. It counts them
-itself and sends it along, with those of others that its client knows: that
-makes a push that comes twice a duplicate, and lets a server that was
-replaced from an old checkpoint catch up.
+A worker's clock is the number of rounds that it has pushed. The worker counts
+them and sends the clock along, with the clocks of others that its client
+knows. So a server recognises a push that comes twice, and one that was
+replaced from an old checkpoint catches up.
 
 Rules:
 
 1. A worker proceeds while its clock is at most `bound` ahead of that of the
    slowest live worker: 0 is synchronous, infinity asynchronous.
 2. A round is folded in the order of the worker ids.
-3. A published array is never written to again: what is being sent does not
-   change, and an update builds the next one in the memory it came in.
-4. Nothing here blocks or does I/O: who has to wait is told so by `ready`.
+3. A published array is never written to again, so it can be sent meanwhile.
+   An update builds the next array in the memory of the push.
+4. Nothing here blocks or does I/O: `ready` returns whether to wait.
 
-Every rung runs this; what they differ in is how a message gets here.
+Every rung runs this. The rungs differ in how a message gets here.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from minimr.shared.parameter_server.weights import Pulled, Reading, size_of
 
 
 class Push(NamedTuple):
-    """What a worker has pushed, and on which version it is based."""
+    """What a worker has pushed, and the version that it is based on."""
 
     read_at: int
     update: Weights
@@ -59,10 +59,10 @@ class Rounds:
     """The state of one server. Runs in: one thread at a time.
 
     Args:
-        weights: this server's part of them; it takes the arrays over.
+        weights: this server's part of them; the arrays are its own now.
         num_workers: the workers 0 to `num_workers` - 1 are in from the
             beginning.
-        consistency: how far one may be ahead.
+        consistency: how far a worker may be ahead.
         update: what a push means.
     """
 
@@ -89,34 +89,34 @@ class Rounds:
 
     @property
     def reading(self) -> Reading:
-        """Name the state that the weights are in."""
+        """The state that the weights are in."""
         return Reading(self.stats.restarts, self.stats.rounds)
 
     def ready(self, worker: int, clocks: Mapping[int, int]) -> bool:
-        """Tell whether a worker may pull, or push its next round.
+        """Return whether a worker may pull, or push its next round.
 
         Args:
-            worker: who wants to go on.
-            clocks: those that its client knows of, its own among them.
+            worker: the one that wants to go on.
+            clocks: all that its client knows, the worker's own among them.
 
         Raises:
             ParameterServerError: the worker is not in.
         """
         self.clock_of(worker)
         for other, clock in clocks.items():
-            # Further than we know it: it pushed to a server that is gone.
+            # Ahead of what we know: it pushed to a server that is gone.
             if clock > self.clocks.get(other, clock):
                 self._set_clock(other, clock)
         self._fold_if_complete()
         return not self.laggards(clocks[worker])
 
     def laggards(self, clock: int) -> list[int]:
-        """Name those for whom a worker with this clock has to wait."""
+        """Return the workers that a worker with this clock has to wait for."""
         limit = clock - self._consistency.bound
         return [other for other, at in self.clocks.items() if at < limit]
 
     def pull(self, worker: int | None, since: Reading) -> Pulled:
-        """Give what has changed since a reading of these weights."""
+        """Return what has changed since a reading of these weights."""
         if worker is not None:
             lead = self.clocks[worker] - min(self.clocks.values())
             self.stats.lead[lead] += 1
@@ -132,11 +132,11 @@ class Rounds:
         return Pulled(self.reading, changed)
 
     def push(self, worker: int, clock: int, update: Weights) -> bool:
-        """Take the push with which a worker's clock becomes `clock`.
+        """Count the push with which a worker's clock becomes `clock`.
 
-        The arrays of the update are taken over.
+        The arrays of the update are the server's own afterwards.
 
-        Returns: False when it has counted before.
+        Returns: False if it has counted before.
         """
         if self.clocks[worker] >= clock:
             self.stats.duplicates += 1
@@ -153,7 +153,7 @@ class Rounds:
         return True
 
     def clock_of(self, worker: int) -> int:
-        """Tell how many rounds a worker has pushed. Raises: as `ready`."""
+        """Return how many rounds a worker has pushed. Raises: as `ready`."""
         if worker not in self.clocks:
             raise ParameterServerError(
                 f"worker {worker} is not in: it left, its connection ended "
@@ -162,12 +162,12 @@ class Rounds:
         return self.clocks[worker]
 
     def join(self, worker: int, clock: int) -> None:
-        """Let a worker in, at a clock that all servers agree on."""
+        """Add a worker, at a clock that all servers agree on."""
         self._set_clock(worker, clock)
         self._fold_if_complete()
 
     def leave(self, worker: int) -> None:
-        """Wait for a worker no more."""
+        """Remove a worker: nobody waits for it any more."""
         self.clocks.pop(worker, None)
         self._read_at.pop(worker, None)
         self._fold_if_complete()
@@ -196,16 +196,16 @@ class Rounds:
                     old,
                     arrays,
                     self._velocity.get(name),
-                    # One of n workers moves the average by a share alone.
+                    # One of n workers moves the average by its share only.
                     1 if whole else max(1, len(self.clocks)),
                 )
                 self._changed[name] = self.stats.rounds
 
 
 def add_stats(parts: list[ServerStats]) -> ServerStats:
-    """Put together what the servers counted.
+    """Return the counters of all servers as one.
 
-    Every push and pull goes to every server: the first one counts them.
+    Every push and pull goes to every server, so server 0's are counted.
     """
     return replace(
         parts[0],
@@ -218,7 +218,7 @@ def add_stats(parts: list[ServerStats]) -> ServerStats:
 
 
 def too_slow(worker: int, laggards: list[int], timeout_s: float) -> str:
-    """Say for whom a worker has waited in vain."""
+    """Return the error of a worker that has waited for others in vain."""
     names = ", ".join(map(str, laggards))
     return (
         f"worker {worker} has waited {timeout_s:g} s for worker {names}: if "

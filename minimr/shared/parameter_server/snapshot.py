@@ -1,11 +1,11 @@
 """The state of a parameter server as bytes in a file, and back.
 
     Rounds ── write ──> [JSON as an array of bytes] [array 0] [array 1] ...
-    Rounds <── read ──  NumPy's own format, one array behind the other
+    Rounds <── read ──  NumPy's own format, one array after the other
 
-Rule: a file says what there is, never what to do. A pickle could be a
-program, and whoever can put a file in its place would run it here; this
-reads numbers, texts, and the few kinds below.
+Rule: a file is data, never code. A pickle can run code, so whoever can
+replace the file could run theirs here. This reads numbers, texts, and the few
+kinds below.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def write(state: Rounds, file: IO[bytes]) -> None:
 
 
 def read(file: IO[bytes]) -> Rounds:
-    """Read the state from a file.
+    """Return the state that a file holds.
 
     Raises:
         ValueError: it was not written by `write`.
@@ -65,13 +65,13 @@ def _arrays(file: IO[bytes]) -> Iterator[Any]:
 
 
 def _plain(value: Any, arrays: list[Any]) -> Any:
-    """Turn a value into what JSON has; arrays go into the list."""
+    """Return a value as what JSON has; arrays are added to the list."""
     if isinstance(value, (np.ndarray, np.float32)):
         arrays.append(np.asarray(value))
         return {"array": len(arrays)}
     if isinstance(value, dict):
         name = "counter" if isinstance(value, Counter) else "dict"
-        # Pairs: a key of JSON is a text, and ours are numbers, too.
+        # Pairs: in JSON a key is a text, and ours can be numbers.
         items = ((_plain(k, arrays), v) for k, v in value.items())
         return {name: [(key, _plain(item, arrays)) for key, item in items]}
     if type(value) in KINDS.values():
@@ -82,7 +82,7 @@ def _plain(value: Any, arrays: list[Any]) -> Any:
 
 
 def _value(plain: Any, arrays: Iterator[Any]) -> Any:
-    """Turn it back; the arrays come in the order in which they went."""
+    """Return the value again; the arrays come in the order of `_plain`."""
     if not isinstance(plain, dict):
         return plain
     ((name, content),) = plain.items()

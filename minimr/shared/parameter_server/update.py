@@ -6,9 +6,9 @@
 
 Rules:
 
-1. The old weights are not written to: somebody may be sending them.
-2. Each number is computed in the same order of operations on every rung,
-   however the arrays are cut, so the bits are the same everywhere.
+1. The old weights are not written to: they may be on their way to a worker.
+2. Each number is computed by the same operations in the same order on every
+   rung, however the arrays are cut, so the bits are the same everywhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from minimr.shared.parameter_server.consistency import Gradients, Update
 
 Array = NDArray[np.float32]
 
-# 64 Ki numbers of each array: all passes over them find them in the cache.
+# 64 Ki numbers of each array: they stay in the cache for all passes.
 BLOCK = 2**16
 
 
@@ -33,15 +33,15 @@ def apply_update(
     velocity: Array | None,
     share: int = 1,
 ) -> Array:
-    """Give the new weights.
+    """Return the new weights.
 
     Args:
         update: what a push means.
         old: the weights until now.
-        pushes: one or more, in order; the first is taken over if it may be
-            written to, as the memory of the result.
+        pushes: one or more, in order; the memory of the first is that of
+            the result, if it is writable.
         velocity: of momentum; written to.
-        share: move an average by one part of so many.
+        share: move an average 1/`share` of the way.
     """
     new = pushes[0] if pushes[0].flags.writeable else pushes[0].copy()
     rest = [push.reshape(-1) for push in pushes[1:]]  # views, flat
@@ -75,7 +75,7 @@ def _mean(total: Array, others: Sequence[Array]) -> None:
 def _descend(
     gradient: Array, old: Array, velocity: Array | None, update: Gradients
 ) -> None:
-    """Turn a gradient into the weights after one step of SGD."""
+    """Replace a gradient by the weights after one step of SGD."""
     if velocity is not None:
         velocity *= np.float32(update.momentum)
         velocity += gradient

@@ -1,13 +1,13 @@
 """Named float32 arrays: what they must be, and which server has which.
 
-    weights ── check_weights ──> C-contiguous copies of references
+    weights ── check_weights ──> the same arrays, C-contiguous
             └─ deal ───────────> [names of server 0, names of server 1, ...]
 
     Ledger: what one client keeps while it works with K servers
-      push: update ── split ──> one part a server, to be sent to it
-      pull: one reply a server ── merge ──> the weights
+      push: update ── split ──> one part per server, to be sent to it
+      pull: one reply per server ── merge ──> the weights
 
-Both sides of every rung use this; nothing here does I/O.
+Both ends on every rung use this. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Shape = tuple[int, ...]
 
 
 class Reading(NamedTuple):
-    """Which state of a server a client has read."""
+    """The state of a server that a client has read."""
 
-    life: int  # of how many restarts
+    life: int  # the number of restarts
     version: int
 
 
@@ -42,11 +42,11 @@ NOTHING = Reading(-1, -1)  # what a client has read at first
 def check_weights(
     weights: Mapping[str, Any], shapes: Mapping[str, Shape] | None = None
 ) -> Weights:
-    """Give the arrays as they can be sent, and refuse what cannot be.
+    """Return the arrays as they can be sent; refuse what cannot be.
 
     Args:
-        weights: what a user gives.
-        shapes: {name: shape} of what there is; None: anything goes.
+        weights: from the user.
+        shapes: {name: shape} of the weights; None: any.
 
     Raises:
         KeyError: a name that is not in `shapes`.
@@ -63,18 +63,18 @@ def check_weights(
             raise TypeError(f"{name!r}: the name of weights is a string")
         if shapes is not None and name not in shapes:
             raise KeyError(f"no weights have the name {name!r}")
-        # What NumPy computes from arrays of shape () are no arrays.
+        # NumPy computes scalars, not arrays, from arrays of shape ().
         if not isinstance(array, (np.ndarray, np.float32)):
             kind = type(array).__name__
             raise TypeError(f"{name!r} is a {kind}, not a NumPy array")
         if array.dtype != np.float32:
             raise TypeError(
-                f"{name!r} holds {array.dtype}: give it as float32, with "
+                f"{name!r} holds {array.dtype}: convert it to float32, with "
                 ".astype(np.float32)"
             )
         if shapes is not None and array.shape != shapes[name]:
             raise ValueError(
-                f"{name!r} has the shape {array.shape}, and the weights of "
+                f"{name!r} has the shape {array.shape}, but the weights of "
                 f"this name have {shapes[name]}"
             )
         checked[name] = np.asarray(array, order="C")
@@ -82,13 +82,13 @@ def check_weights(
 
 
 def deal(weights: Weights, num_servers: int) -> list[list[str]]:
-    """Deal the names to the servers, so that each has as many bytes.
+    """Return the names of each server, dealt so that the bytes are balanced.
 
-    The largest first, each to the server that has least until now: at most
-    4/3 of the best there is (Graham, 1969).
+    Largest first, each to the least loaded server: at most 4/3 of the optimum
+    (Graham, 1969).
     """
     if num_servers < 1:
-        raise ValueError(f"{num_servers} servers: there must be one at least")
+        raise ValueError(f"{num_servers} servers: there must be at least one")
     hands: list[list[str]] = [[] for _ in range(num_servers)]
     loads = [0] * num_servers
     for name in sorted(weights, key=lambda n: (-weights[n].nbytes, n)):
@@ -99,12 +99,12 @@ def deal(weights: Weights, num_servers: int) -> list[list[str]]:
 
 
 def size_of(weights: Weights) -> int:
-    """Count the bytes of the arrays."""
+    """Return the number of bytes of the arrays."""
     return sum(array.nbytes for array in weights.values())
 
 
 class Ledger:
-    """What a client keeps: who has which name, and how far it has come.
+    """What a client keeps: which server has which names, and the clocks.
 
     Attributes:
         hands: the names of each server.
@@ -122,11 +122,11 @@ class Ledger:
         self._read: dict[int | None, list[Reading]] = {}  # {worker: ...}
 
     def __getstate__(self) -> dict[str, Any]:
-        # A copy of it may work for another worker, and read nothing yet.
+        # A copy may serve another worker, and has read nothing yet.
         return {**self.__dict__, "clocks": {}, "_read": {}}
 
     def split(self, update: Mapping[str, Any]) -> list[Weights]:
-        """Cut an update into one part a server, after checking it."""
+        """Check an update, and return it as one part per server."""
         checked = check_weights(update, self.shapes)
         if self._refuse_nan:
             for name, array in checked.items():
@@ -137,12 +137,12 @@ class Ledger:
         ]
 
     def since(self, worker: int | None, changed_only: bool) -> list[Reading]:
-        """Tell each server what this worker has read of it."""
+        """Return what this worker has read of each server."""
         nothing = [NOTHING] * len(self.hands)
         return self._read.get(worker, nothing) if changed_only else nothing
 
     def merge(self, worker: int | None, replies: list[Pulled]) -> Weights:
-        """Put the replies together, in the order of the names."""
+        """Return the replies as one dict, in the order of the names."""
         self._read[worker] = [reply.reading for reply in replies]
         found: Weights = {}
         for reply in replies:
@@ -155,6 +155,6 @@ def _check_finite(name: str, array: np.ndarray[Any, Any]) -> None:
     if len(bad):
         place = tuple(bad[0].tolist())
         raise ValueError(
-            f"{name!r} holds {array[place]} at {place}, and {len(bad):,} such "
-            "numbers in all: this parameter server refuses them"
+            f"{name!r} holds {array[place]} at {place}; {len(bad):,} of its "
+            "numbers are not finite: this parameter server refuses them"
         )

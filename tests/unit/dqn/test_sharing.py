@@ -117,7 +117,7 @@ def test_a_new_global_net_gets_as_much_as_its_buffer_holds() -> None:
 def test_a_round_whose_experience_is_lost_is_learned_without_it() -> None:
     scene = Scene([verbs.ObjectLostError()])
     assert scene.round(0) == Progress(updates=1)
-    lost = "what an agent lived through is lost with its node"
+    lost = "the transitions of an agent are lost with its node"
     assert scene.take_heard()[-2:] == [lost, "learn []"]
 
 

@@ -269,8 +269,8 @@ def test_who_asks_for_too_much_time_is_left_alone(
     server.script += [status(429, Retry_After=3600)]
     report = download(tmp_path, [11, 12], settings)
     assert report.failed == [
-        (11, "the server wants 3600 s of rest"),
-        (12, "the server wants 3600 s of rest"),
+        (11, "the server asks to wait 3600 s"),
+        (12, "the server asks to wait 3600 s"),
     ]
     assert len(server.requests) == 1
     assert clock.sleeps == []
