@@ -1,127 +1,180 @@
-"""`minimr compare`: two implementations of one thing, side by side.
+"""`minimr compare`: implementations of one thing, side by side.
 
     minimr/sockets/mapreduce.py  │ ray_impl/mapreduce.py
     def run(...)                 │ def run(...)
     # [1] map: ...               │ # [1] map: ...
 
-The files are mirrored: the same definitions in the same order with the same
-numbered steps. These are the anchors; both sides are padded until each
-anchor that they share stands on one line.
+On a terminal in colours and in a pager; in a pipe, plain text.
 """
 
 from __future__ import annotations
 
-import ast
-import re
+import io
+import os
 import shutil
 import sys
-from collections.abc import Iterator
-from difflib import SequenceMatcher
-from itertools import zip_longest
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from minimr.cli.console import say
+from minimr.cli.side_by_side import Piece, side_by_side, steps, width
 
-# {name on the command line: (from scratch, on Ray)}
-PAIRS = {
-    name: (f"minimr/sockets/{file}", f"ray_impl/{file}")
-    for name, file in [
-        ("mapreduce", "mapreduce.py"),
-        ("parameter-server", "parameter_server.py"),
-    ]
+ROOT = Path(__file__).parents[2]
+LOOP, SOCKETS, RAY = "minimr/serial", "minimr/sockets", "ray_impl"
+PAIRS = {  # {name on the command line: name of each file}
+    "mapreduce": "mapreduce.py",
+    "parameter-server": "parameter_server.py",
 }
-STEP = re.compile(r"\s*# (\[\d+\])")
-SIDE_COLUMNS = 79
+LINE_COLUMNS = 79  # of a line of this project
+BETWEEN = " │ "
+LEAST_COLUMNS = 20  # of one side
+
+Draw = Callable[[int, Piece], str]  # the side, and what stands there
 
 
 @click.command()
-@click.argument("pair", type=click.Choice(list(PAIRS)))
-def compare(pair: str) -> None:
+@click.argument("what", nargs=-1, required=True, metavar="PAIR | FILE FILE...")
+@click.option(
+    "--step", type=click.IntRange(min=1), help="Show this step alone."
+)
+@click.option("--serial", is_flag=True, help="Show the for loop as well.")
+@click.option(
+    "--columns",
+    type=click.IntRange(min=1),
+    help="The width of the output: the terminal's; in a pipe, 79 per file.",
+)
+def compare(
+    what: tuple[str, ...], step: int | None, serial: bool, columns: int | None
+) -> None:
     """Show what is from scratch beside the same on Ray.
 
-    On a terminal in your pager, $PAGER.
+    PAIR is mapreduce or parameter-server. Any other files do as well.
     """
-    root = Path(__file__).parents[2]
-    left, right = ((root / name).read_text() for name in PAIRS[pair])
-    columns = SIDE_COLUMNS
-    if sys.stdout.isatty():
-        columns = min(columns, (shutil.get_terminal_size().columns - 3) // 2)
-    lines = side_by_side(left, right, PAIRS[pair], columns)
-    if sys.stdout.isatty():
-        click.echo_via_pager(f"{line}\n" for line in lines)
+    paths = _files(what, serial)
+    sources = [_read(path) for path in paths]
+    if step is not None:
+        _check_step(sources, step)
+    side = _columns_per_side(len(paths), columns)
+    rows = side_by_side(sources, side, step)
+    titles = [str(path).removeprefix(f"{ROOT}/") for path in paths]
+    if not sys.stdout.isatty():
+        for line in _lines(titles, rows, side, _plain):
+            say(line)
         return
-    for line in lines:
-        say(line)
+    plain = bool(os.environ.get("NO_COLOR"))
+    draw = _plain if plain else _in_colours(paths, sources)
+    lines = _lines(titles, rows, side, draw)
+    click.echo_via_pager(f"{line}\n" for line in lines)
 
 
-def side_by_side(
-    left: str, right: str, titles: tuple[str, str], columns: int
-) -> Iterator[str]:
-    """Give the lines of both files beside each other, aligned at anchors."""
-    rule = "─" * columns
-    yield _row(*titles, columns)
-    yield f"{rule}─┼─{rule}"
-    sides = left.splitlines(), right.splitlines()
-    marks = anchors(left), anchors(right)
-    begin = (0, 0)
-    for cut in [*_shared(*marks), (len(sides[0]), len(sides[1]))]:
-        ours, theirs = (
-            side[start:end]
-            for side, start, end in zip(sides, begin, cut, strict=True)
+def _files(what: Sequence[str], serial: bool) -> list[Path]:
+    if len(what) > 1:
+        if serial:
+            raise click.UsageError("--serial goes with a pair, not with files")
+        return [Path(name) for name in what]
+    if what[0] not in PAIRS:
+        raise click.UsageError(
+            f"{what[0]} is no pair: choose {' or '.join(PAIRS)}, or name two "
+            "files"
         )
-        for one, other in zip_longest(ours, theirs, fillvalue=""):
-            yield _row(one, other, columns)
-        begin = cut
+    folders = [LOOP, SOCKETS, RAY] if serial else [SOCKETS, RAY]
+    return [ROOT / folder / PAIRS[what[0]] for folder in folders]
 
 
-def anchors(source: str) -> dict[str, int]:
-    """Find what two mirrored files share: {definition or step: line}.
-
-    A step belongs to the definition that it stands in.
-    """
-    found: dict[str, int] = {}
-    spans: list[tuple[int, int, str]] = []
-    for node, name in _definitions(ast.parse(source), ""):
-        first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-        found[name] = first - 1
-        spans.append((node.lineno, node.end_lineno or node.lineno, name))
-    for number, line in enumerate(source.splitlines(), 1):
-        step = STEP.match(line)
-        inside = [name for low, high, name in spans if low <= number <= high]
-        if step and inside:
-            found[f"{inside[-1]} {step[1]}"] = number - 1
-    return dict(sorted(found.items(), key=lambda item: item[1]))
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{path} is not text in UTF-8") from None
 
 
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+def _check_step(sources: Sequence[str], step: int) -> None:
+    """Refuse a step that no file has."""
+    names = [name for source in sources for _, name in steps(source)]
+    if f"[{step}]" not in names:
+        known = ", ".join(dict.fromkeys(names)) or "none"
+        raise click.UsageError(f"there is no step [{step}]: there is {known}")
 
 
-def _definitions(
-    parent: ast.AST, prefix: str
-) -> Iterator[tuple[Definition, str]]:
-    for node in ast.iter_child_nodes(parent):
-        if isinstance(node, Definition):
-            name = prefix + node.name
-            yield node, name
-            if isinstance(node, ast.ClassDef):
-                yield from _definitions(node, name + ".")
+def _columns_per_side(sides: int, columns: int | None) -> int:
+    if columns is None and sys.stdout.isatty():
+        columns = shutil.get_terminal_size().columns
+    if columns is None:
+        return LINE_COLUMNS
+    side = (columns - len(BETWEEN) * (sides - 1)) // sides
+    if side < LEAST_COLUMNS:
+        raise click.UsageError(
+            f"{columns} columns are too few for {sides} files side by side"
+        )
+    return side
 
 
-def _shared(
-    left: dict[str, int], right: dict[str, int]
-) -> Iterator[tuple[int, int]]:
-    names = list(left), list(right)
-    matcher = SequenceMatcher(None, *names, autojunk=False)
-    for block in matcher.get_matching_blocks():
-        for name in names[0][block.a : block.a + block.size]:
-            yield left[name], right[name]
+def _lines(
+    titles: Sequence[str],
+    rows: Iterator[list[Piece | None]],
+    columns: int,
+    draw: Draw,
+) -> Iterator[str]:
+    """Give each row as a line of text."""
+    heads = [title[-columns:] for title in titles]
+    yield BETWEEN.join(f"{head:<{columns}}" for head in heads).rstrip()
+    yield "─┼─".join(["─" * columns] * len(titles))
+    for row in rows:
+        cells = []
+        for side, piece in enumerate(row):
+            text = "" if piece is None else draw(side, piece)
+            used = 0 if piece is None else width(piece.text)
+            cells.append(text + " " * (columns - used))
+        yield BETWEEN.join(cells).rstrip()
 
 
-def _row(left: str, right: str, columns: int) -> str:
-    cut = [
-        text if len(text) <= columns else text[: columns - 1] + "…"
-        for text in (left, right)
+def _plain(side: int, piece: Piece) -> str:
+    return piece.text
+
+
+def _in_colours(paths: Sequence[Path], sources: Sequence[str]) -> Draw:
+    """Return what draws a piece in colours, if the terminal has any."""
+    from rich.console import Console
+    from rich.text import Text
+
+    screen = Console(file=io.StringIO(), force_terminal=True, width=10**6)
+    sides = [
+        _highlighted(str(path), source.expandtabs())
+        for path, source in zip(paths, sources, strict=True)
     ]
-    return f"{cut[0]:<{columns}} │ {cut[1]}".rstrip()
+
+    def draw(side: int, piece: Piece) -> str:
+        size = len(piece.text) - piece.indent
+        text = Text(piece.text[: piece.indent], "dim")
+        text += sides[side][piece.line][piece.start : piece.start + size]
+        with screen.capture() as drawn:
+            screen.print(text, end="", soft_wrap=True, highlight=False)
+        return drawn.get()
+
+    return draw
+
+
+def _highlighted(path: str, source: str) -> list[Any]:
+    """Return the lines of a file as rich texts, with their styles."""
+    from pygments.token import Comment, Keyword, Literal, Name
+    from rich.style import Style
+    from rich.syntax import ANSISyntaxTheme, Syntax
+
+    theme = ANSISyntaxTheme(  # readable on dark and on light
+        {
+            Comment: Style(color="cyan"),
+            Keyword: Style(color="blue", bold=True),
+            Literal: Style(color="green"),
+            Name.Class: Style(bold=True),
+            Name.Function: Style(bold=True),
+            Name.Decorator: Style(color="magenta"),
+        }
+    )
+    lexer = Syntax.guess_lexer(path, source)
+    text = Syntax("", lexer, theme=theme, background_color="default")
+    whole = text.highlight(source)
+    whole.highlight_regex(r"(?m)^\s*# \[\d+\].*$", "bold yellow")
+    return list(whole.split("\n", allow_blank=True))

@@ -160,7 +160,7 @@ class Result(interface.Result):
 
 
 def _map_task(here: WorkerJob, order: RunMap) -> TaskReport:
-    """Runs in: a worker, which has this of the job."""
+    """Runs in: a worker; `here` is what it has of the job."""
     # [1] map: one block per reduce task, on the disk of this worker
     # vs Ray: each is a return value, in the object store of its node
     split = pickle.loads(order.split)
@@ -190,6 +190,8 @@ def _reduce_task(here: WorkerJob, order: RunReduce) -> TaskReport:
     return report
 
 
-# {what is ordered: what a worker does}
-TASKS: dict[type[Order], Callable[[WorkerJob, Any], TaskReport]]
-TASKS = {RunMap: _map_task, RunReduce: _reduce_task}
+# {what the driver orders: what a worker does}
+TASKS: dict[type[Order], Callable[[WorkerJob, Any], TaskReport]] = {
+    RunMap: _map_task,
+    RunReduce: _reduce_task,
+}

@@ -165,19 +165,6 @@ def test_a_failed_run_leaves_the_old_output(
     assert [path.name for path in tmp_path.iterdir()] == ["counts.tsv"]
 
 
-def test_compare_aligns_both_files_at_the_numbered_steps(
-    minimr: Minimr,
-) -> None:
-    ended = minimr("compare", "mapreduce")
-    assert ended.returncode == 0
-    for anchor in ("# [1] map", "# [2] shuffle", "# [3] reduce", "def run("):
-        assert any(
-            line.count(anchor) == 2 for line in ended.stdout.splitlines()
-        ), anchor
-    for line in ended.stdout.splitlines():
-        assert line[80] in "│┼"
-
-
 def test_an_output_goes_where_a_link_leads(minimr: Minimr, book: Path) -> None:
     folder = book.parent
     for name in ("counts", "result"):
