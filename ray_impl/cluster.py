@@ -130,7 +130,7 @@ def open_cluster(
         num_cpus: of the cluster that is started; None: of this machine.
         address: HOST:PORT of a running cluster to join instead.
 
-    Returns: the module, and whether it was us who connected it.
+    Returns: the module, and whether we have connected it.
 
     Raises:
         ConnectionError: nobody answers at the address.
@@ -146,7 +146,7 @@ def open_cluster(
 
 
 def warm_up(api: Any) -> None:
-    """Let every worker load what tasks need. Blocks: until all have."""
+    """Make every worker load what tasks need. Blocks: until all have."""
     task = api.remote(say_nothing)
     cpus = int(api.cluster_resources().get("CPU", 1))
     api.get([task.remote(WARM_UP_S) for _ in range(2 * cpus)])

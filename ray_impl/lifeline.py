@@ -1,13 +1,13 @@
-"""How an actor learns that a process which calls it has died.
+"""How an actor learns that a process that calls it has died.
 
     client                               │ actor
     hold.remote(me) ─> lifeline ─ watch ─┼─> await lifeline
        no value, until goodbye           │     a value: it let go in order
        its owner is the client's process │     an error: the process is dead
 
-Nothing in Ray tells an actor about its callers. But whoever waits for an
-object is told when the object's owner dies. Mirror: a connection that ends,
-`minimr/sockets/servers/pending_requests.py`.
+Nothing in Ray tells an actor about its callers. But waiting for an object
+ends with an error when the object's owner dies. Mirror: a connection that
+ends, `minimr/sockets/servers/pending_requests.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 
 class Caller(NamedTuple):
-    """Who calls, and how long it can wait."""
+    """The caller of a method, and how long it can wait."""
 
     client: str
     worker: int
@@ -36,7 +36,7 @@ class Lifeline:
         failed: what a call of an actor that is gone may raise.
 
     Attributes:
-        client: a name for whoever holds it.
+        client: the name of its holder.
     """
 
     def __init__(self, servers: list[Any], failed: type[Exception]) -> None:

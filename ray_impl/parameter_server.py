@@ -13,7 +13,7 @@ Rules:
 1. The servers do not know of each other; workers keep their clocks, so all
    servers see the same ones.
 2. Every client holds an object that never gets a value. Its owner is the
-   client's process: when that dies, whoever waits for the object is told.
+   client's process: when that dies, waiting for it ends with an error.
 3. An actor that dies is started again by Ray, and takes its last
    checkpoint; `max_task_retries` sends again what was not answered.
 
@@ -104,7 +104,7 @@ class ParameterServer(interface.ParameterServer):
         api, self._started = open_cluster(api)
         self._api, self.name = api, api.__name__
         files = checkpoint_files(checkpoint, num_servers)
-        # [2] start: actors, and Ray starts again who dies
+        # [2] start: actors, and Ray starts one again that dies
         # vs sockets: processes of our own, which we replace
         times = -1 if checkpoint else 0
         server = api.remote(Server).options(
@@ -172,7 +172,7 @@ class ParameterServer(interface.ParameterServer):
         self._ledger.clocks.pop(worker, None)
 
     def stats(self) -> ServerStats:
-        """Tell what has happened until now."""
+        """Return what has happened until now."""
         return add_stats(self._ask(s.stats.remote() for s in self._servers))
 
     def close(self) -> None:
@@ -237,16 +237,16 @@ class Server(Homes):
         self._checkpoint.save(self._rounds)
 
     async def newest(self) -> int:
-        """Give the largest clock that there ever was."""
+        """Return the largest clock that there ever was."""
         return self._rounds.newest
 
     async def enter(self, client: str, worker: int) -> int:
-        """Tell how far a worker is."""
+        """Return how many rounds a worker has pushed."""
         self._home[worker] = client
         return self._rounds.clock_of(worker)
 
     async def stats(self) -> ServerStats:
-        """Tell what has happened until now."""
+        """Return what has happened until now."""
         return self._rounds.stats
 
     async def join(self, client: str, worker: int, clock: int) -> None:
@@ -260,7 +260,7 @@ class Server(Homes):
         self._checkpoint.try_to_save(self._rounds)
 
     async def pull(self, reader: Caller | None, since: Reading) -> Pulled:
-        """Give the weights, when this worker may read."""
+        """Return the weights, once this worker may read."""
         # [5] wait: the method sleeps, and others run
         # vs sockets: the request stays in a list
         if reader is not None:
@@ -285,6 +285,7 @@ class Server(Homes):
     async def _ready(self, caller: Caller) -> None:
         client, worker, clocks, timeout_s = caller
         self._home[worker] = client
+        # [5] wait: until somebody has pushed, joined or left
         async with self._changed:
             if self._rounds.ready(worker, clocks):
                 return

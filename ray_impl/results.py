@@ -31,7 +31,7 @@ def get_results(api: Any, refs: list[Any]) -> list[Any]:
 def get_as_they_come(
     api: Any, phase: str, refs: list[Any], progress: Progress | None
 ) -> list[Any]:
-    """Return what the tasks of a phase have given, and tell of progress."""
+    """Return what the tasks of a phase have given; report progress."""
     waiting, step = refs, max(1, len(refs) // STEPS)
     while waiting and progress is not None:
         _, waiting = api.wait(waiting, num_returns=min(step, len(waiting)))

@@ -118,7 +118,7 @@ def _lines(
     columns: int,
     draw: Draw,
 ) -> Iterator[str]:
-    """Give each row as a line of text."""
+    """Yield each row as a line of text."""
     heads = [title[-columns:] for title in titles]
     yield BETWEEN.join(f"{head:<{columns}}" for head in heads).rstrip()
     yield "─┼─".join(["─" * columns] * len(titles))
@@ -148,7 +148,7 @@ def _in_colours(paths: Sequence[Path], sources: Sequence[str]) -> Draw:
 
     def draw(side: int, piece: Piece) -> str:
         size = len(piece.text) - piece.indent
-        text = Text(piece.text[: piece.indent], "dim")
+        text = Text().append(piece.text[: piece.indent], "dim")
         text += sides[side][piece.line][piece.start : piece.start + size]
         with screen.capture() as drawn:
             screen.print(text, end="", soft_wrap=True, highlight=False)

@@ -45,7 +45,7 @@ class Piece(NamedTuple):
 def side_by_side(
     sources: Sequence[str], columns: int, step: int | None = None
 ) -> Iterator[list[Piece | None]]:
-    """Give rows with one piece, or nothing, for each source.
+    """Yield rows: one piece, or nothing, for each source.
 
     Args:
         sources: the texts of the files.
@@ -91,7 +91,7 @@ def anchors(source: str) -> dict[str, int]:
 
 
 def align(marks: Sequence[dict[str, int]]) -> Iterator[dict[int, int]]:
-    """Give rows on which anchors of two or more files stand: {side: line}."""
+    """Yield the anchors that two or more files share: {side: line}."""
     rows: list[tuple[str, dict[int, int]]] = []
     for side, lines in enumerate(marks):
         known, new = [name for name, _ in rows], list(lines)

@@ -3,7 +3,7 @@
     for split in splits: map ─> blocks
     for r in range(R):   reduce blocks r of all
 
-Every other rung gives what this one gives: it is the oracle of the tests.
+Every other rung gives the same result: this one is the oracle of the tests.
 """
 
 from __future__ import annotations

@@ -22,8 +22,7 @@ Mirror: `ray_impl/parameter_server.py`.
 from __future__ import annotations
 
 import contextlib
-import sys
-import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ from minimr.interface.parameter_server import (
 from minimr.net.frames import MAX_FRAME_BYTES
 from minimr.net.hub import Hub
 from minimr.net.token import load_token
-from minimr.shared.parameter_server.checkpoint import Checkpoint, load
+from minimr.shared.parameter_server.checkpoint import Checkpoint
 from minimr.shared.parameter_server.consistency import (
     Average,
     Consistency,
@@ -50,11 +49,9 @@ from minimr.shared.parameter_server.weights import (
     size_of,
 )
 from minimr.sockets.servers import messages as m
-from minimr.sockets.servers.client_connections import SILENCE_TIMEOUT_S, Links
-from minimr.sockets.servers.pending_requests import Desk
-from minimr.sockets.servers.server_processes import Processes, ServerOptions
-from minimr.system import machine
-from minimr.system.logs import narrate
+from minimr.sockets.servers.client_connections import Connections
+from minimr.sockets.servers.pending_requests import PendingRequests
+from minimr.sockets.servers.server_processes import ServerProcesses
 
 
 class ParameterServer(interface.ParameterServer):
@@ -99,18 +96,18 @@ class ParameterServer(interface.ParameterServer):
         # [1] shard: each server gets names of about as many bytes
         self._ledger = Ledger(checked, num_servers, refuse_nan)
         self._timeout_s = timeout_s
-        self._frame_bytes = max(MAX_FRAME_BYTES, 2 * size_of(checked))
-        self._local = threading.local()
-        # [2] start: processes of our own, and we replace who dies
+        frame_bytes = max(MAX_FRAME_BYTES, 2 * size_of(checked))
+        # [2] start: processes of our own, and we replace one that dies
         # vs Ray: actors, which Ray starts again
-        self._processes: Processes | None = Processes(
+        self._processes: ServerProcesses | None = ServerProcesses(
             num_servers,
             host,
-            self._frame_bytes,
+            frame_bytes,
             checkpoint,
             checkpoint_interval_s,
         )
         self.addresses = self._processes.addresses
+        self._connections = Connections(self.addresses, frame_bytes)
         try:
             self._ask(
                 m.Start(part, num_workers, consistency, update)
@@ -155,7 +152,7 @@ class ParameterServer(interface.ParameterServer):
         self._ledger.clocks.pop(worker, None)
 
     def stats(self) -> ServerStats:
-        """Tell what has happened until now."""
+        """Return what has happened until now."""
         return add_stats(self._everywhere(m.GetStats()))
 
     def close(self) -> None:
@@ -164,22 +161,15 @@ class ParameterServer(interface.ParameterServer):
             with contextlib.suppress(ParameterServerError):  # it is gone
                 self._everywhere(m.Save())
             self._processes.close()
-        links = getattr(self._local, "links", None)
-        if links is not None:
-            links.close()
+        self._connections.close()
 
     @property
     def pids(self) -> list[int]:
-        """Tell the process ids of the servers, in the driver."""
+        """The process ids of the servers, in the driver."""
         return [] if self._processes is None else self._processes.pids
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {**self.__dict__, "_processes": None}
-        del state["_local"]  # whoever unpickles this dials for itself
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _local=threading.local())
+        return {**self.__dict__, "_processes": None}  # a client
 
     def _clocks(self, worker: int | None) -> dict[int, int]:
         clocks = self._ledger.clocks
@@ -190,19 +180,11 @@ class ParameterServer(interface.ParameterServer):
     def _everywhere(self, request: Any) -> list[Any]:
         return self._ask([request] * len(self.addresses))
 
-    def _ask(self, requests: Any) -> list[Any]:
-        # One set of connections a thread: while one waits for its turn to
-        # read, another may push.
-        links = getattr(self._local, "links", None)
-        if links is None or links.pid != machine.pid():
-            links = Links(self.addresses, self._frame_bytes)
-            self._local.links = links
-        patience_s = self._timeout_s + SILENCE_TIMEOUT_S
-        replies = links.ask(list(requests), patience_s)
-        return [r.answer if isinstance(r, m.Done) else r for r in replies]
+    def _ask(self, requests: Iterable[Any]) -> list[Any]:
+        return self._connections.ask(requests, self._timeout_s)
 
 
-class Server(Desk):
+class Server(PendingRequests):
     """One server. Runs in: a process of its own, one thread.
 
     Args:
@@ -276,26 +258,6 @@ class Server(Desk):
         self._checkpoint.changed(self._rounds)
 
     def too_late(self, message: Any) -> str:
-        """Say for whom a worker has waited in vain."""
+        """Return an error that says for which workers this one has waited."""
         laggards = self._rounds.laggards(message.clocks[message.worker])
         return too_slow(message.worker, laggards, message.timeout_s)
-
-
-def _serve(options: ServerOptions) -> None:
-    """Be a server until the driver is gone."""
-    narrate()
-    driver = machine.watch(options.driver)
-    if machine.parent() != options.driver:
-        return  # it was gone before we looked
-    listener = machine.socket(fileno=options.descriptor)
-    size = options.max_frame_bytes
-    hub = Hub(load_token(), "weights", ("", 0), size, listener)
-    hub.watch_file(driver, lambda: machine.leave(0))
-    path = options.checkpoint
-    rounds = load(path) if path is not None and options.restore else None
-    checkpoint = Checkpoint(path, options.checkpoint_interval_s)
-    Server(hub, checkpoint, rounds).serve()
-
-
-if __name__ == "__main__":
-    _serve(ServerOptions.parse(sys.argv[1:]))

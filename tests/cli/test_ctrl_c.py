@@ -69,7 +69,9 @@ def run(
         start_new_session=True,  # as a terminal gives each command a group
     )
     assert process.stderr is not None
-    assert process.stderr.readline() == "ready\n"
+    # Byte by byte: what a reader has in its buffer is lost to `communicate`.
+    ready = iter(lambda: os.read(process.stderr.fileno(), 1), b"\n")
+    assert b"".join(ready) == b"ready"
     return process
 
 

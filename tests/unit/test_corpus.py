@@ -7,6 +7,7 @@ import io
 import os
 import tracemalloc
 from collections import Counter
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from minimr.shared.mapreduce.corpus import (
     FileSplit,
     InputError,
     Range,
+    default_num_reduce_tasks,
     default_num_splits,
     find_files,
     split_files,
@@ -288,6 +290,13 @@ def test_there_are_some_map_tasks_a_worker_and_none_is_huge() -> None:
     assert default_num_splits(100 * SPLIT_BYTES + 1, 3) == 101
 
 
+def test_there_is_a_reduce_task_per_worker_and_none_is_huge() -> None:
+    assert default_num_reduce_tasks(0, 3) == 3
+    assert default_num_reduce_tasks(6 * SPLIT_BYTES, 3) == 3
+    assert default_num_reduce_tasks(6 * SPLIT_BYTES + 1, 3) == 4
+    assert default_num_reduce_tasks(200 * SPLIT_BYTES, 3) == 100
+
+
 # ---- which files
 
 
@@ -301,6 +310,26 @@ def test_a_folder_gives_its_text_files_in_order(tmp_path: Path) -> None:
     found = find_files([str(tmp_path)])
     assert sorted(found) == [str(tmp_path / name) for name in sorted(wanted)]
     assert found == find_files([str(tmp_path)])
+
+
+def test_the_order_of_files_is_not_that_of_the_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["a", "b", "c/1", "c/2", "d/3"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("one")
+    scandir = os.scandir
+    for reverse in (False, True):
+
+        def shuffled(path: str, reverse: bool = reverse) -> Any:
+            with scandir(path) as entries:
+                in_order = sorted(entries, key=lambda e: e.name)
+            return nullcontext(in_order[:: -1 if reverse else 1])
+
+        monkeypatch.setattr(os, "scandir", shuffled)
+        found = find_files([str(tmp_path)])
+        assert found == [str(tmp_path / name) for name in names]
 
 
 def test_a_file_that_is_named_is_taken_as_it_is(tmp_path: Path) -> None:

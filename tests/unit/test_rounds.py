@@ -137,6 +137,26 @@ def test_the_staleness_of_who_has_left_is_that_of_its_push() -> None:
     assert server.stats.staleness == {0: 7, 1: 1}
 
 
+def test_a_worker_that_comes_back_has_read_nothing_yet() -> None:
+    server = rounds(Asynchronous())
+    for _ in range(3):
+        push(server, 1)
+    server.pull(0, NOTHING)
+    server.leave(0)
+    server.join(0, server.newest)
+    push(server, 0)  # based on the first weights, for all we know
+    assert server.stats.staleness[3] == 1
+
+
+def test_the_newest_clock_is_not_that_of_who_pushed_last() -> None:
+    """A worker that joins begins with the round of the fastest."""
+    server = rounds(Asynchronous())
+    for _ in range(3):
+        push(server, 0)
+    push(server, 1)
+    assert server.newest == 3
+
+
 @pytest.mark.parametrize(
     "rule", [Gradients(0.1), Gradients(0.1, 0.9), Average()]
 )

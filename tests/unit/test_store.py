@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from minimr.sockets.cluster.block_store import Store, StoreError
+from minimr.sockets.cluster.block_store import BlockStore, StoreError
 
 ROOM = 2**16
 
@@ -50,7 +50,7 @@ def _runs(command: list[str | Path]) -> bool:
 
 
 def test_what_is_put_can_be_got() -> None:
-    store = Store()
+    store = BlockStore()
     blocks = {
         (task, partition): random.Random(task).randbytes(1000 * partition)
         for task in range(5)
@@ -63,7 +63,7 @@ def test_what_is_put_can_be_got() -> None:
 
 
 def test_what_was_never_put_is_none() -> None:
-    store = Store()
+    store = BlockStore()
     store.put("a", b"")
     assert store.get("a") == b""
     assert store.get("b") is None
@@ -71,14 +71,14 @@ def test_what_was_never_put_is_none() -> None:
 
 def test_a_large_block_is_kept_whole() -> None:
     block = random.Random(1).randbytes(2**24 + 1)
-    store = Store()
+    store = BlockStore()
     store.put("large", memoryview(block))
     store.put("small", b"small")
     assert store.get("large") == block
 
 
 def test_a_task_that_runs_again_puts_the_same_again() -> None:
-    store = Store()
+    store = BlockStore()
     for _ in range(2):
         store.put("a", b"block a")
         store.put("b", b"block b")
@@ -87,7 +87,7 @@ def test_a_task_that_runs_again_puts_the_same_again() -> None:
 
 
 def test_a_thread_reads_while_another_writes() -> None:
-    store, number, wrong = Store(), 3000, []
+    store, number, wrong = BlockStore(), 3000, []
     written = threading.Semaphore(0)
 
     def read() -> None:
@@ -110,7 +110,7 @@ def test_a_thread_reads_while_another_writes() -> None:
 
 
 def test_the_file_has_no_name(folder: Path) -> None:
-    store = Store()
+    store = BlockStore()
     store.put("a", bytes(10_000))
     assert os.listdir(folder) == []
     assert store.get("a") == bytes(10_000)
@@ -118,7 +118,7 @@ def test_the_file_has_no_name(folder: Path) -> None:
 
 def test_the_file_goes_with_the_last_reference_to_its_store() -> None:
     before = len(os.listdir("/proc/self/fd"))
-    store = Store()
+    store = BlockStore()
     store.put("a", b"block")
     assert len(os.listdir("/proc/self/fd")) == before + 1
     del store
@@ -126,7 +126,7 @@ def test_the_file_goes_with_the_last_reference_to_its_store() -> None:
 
 
 def test_a_full_disk_is_named_and_what_to_do(full_disk: Path) -> None:
-    store = Store()
+    store = BlockStore()
     with pytest.raises(StoreError) as caught:
         store.put("a", bytes(2 * ROOM))
     assert caught.value.errno in (errno.ENOSPC, errno.EFBIG)
@@ -135,7 +135,7 @@ def test_a_full_disk_is_named_and_what_to_do(full_disk: Path) -> None:
 
 
 def test_a_full_disk_costs_nothing_that_was_put(full_disk: Path) -> None:
-    store = Store()
+    store = BlockStore()
     store.put("a", b"block a" * 1000)
     with pytest.raises(StoreError):
         store.put("b", bytes(2 * ROOM))
@@ -150,4 +150,4 @@ def test_a_folder_that_is_gone_is_an_error(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(folder / "gone"))
     with pytest.raises(OSError, match=str(folder / "gone")):
-        Store()
+        BlockStore()

@@ -135,6 +135,14 @@ def test_blocks_and_outputs_die_with_their_worker() -> None:
     assert tracker.reruns == 2
 
 
+def test_the_report_that_counts_is_of_the_attempt_that_was_read() -> None:
+    tracker = Tracker(1, 1, POLICY)
+    do(tracker, ANNA, seconds=1.0)
+    tracker.lose(ANNA)
+    do(tracker, BERT, seconds=2.0)
+    assert tracker.reports() == ([report(2.0)], [])
+
+
 def test_maps_stay_lost_while_no_output_is_missing() -> None:
     tracker = tracker_in_reduce()
     do(tracker, ANNA)

@@ -1,8 +1,8 @@
 """What a worker keeps of a job: its blocks and outputs, on its own disk.
 
 The paper's map worker writes its partitions to local disk (section 3.1):
-memory is for the task at hand. The file has no name from the start, so
-that nothing is left of it however its worker ends, and the system's page
+memory is for the task at hand. The file never has a name, so that
+nothing is left of it however its worker ends, and the system's page
 cache serves it at the speed of memory while there is some.
 
     put ─> [append to the file, remember where] ─> get
@@ -28,7 +28,7 @@ class _Place(NamedTuple):
     size: int
 
 
-class Store:
+class BlockStore:
     """Bytes by key, freed with the last reference to the store.
 
     `put` belongs to one thread, `get` to any: what was put never moves.
@@ -62,7 +62,7 @@ class Store:
         self._end = end
 
     def get(self, key: Hashable) -> bytes | None:
-        """Read, or give None for what was never put."""
+        """Return the bytes; None: nothing was put under this key."""
         place = self._places.get(key)
         if place is None:
             return None

@@ -1,10 +1,10 @@
-"""The driver's side of rung 1: hands out tasks, and notices who is gone.
+"""The driver's side of rung 1: sends orders, and takes in what happens.
 
     driver                               │  workers
     submit(job, splits) ─> Run (tracker) │
     drive(run, until):                   │
-      assign to whoever is idle ─────────┼─> RunMap, RunReduce
-      hub.poll: what happened      <─────┼── Done, TaskFailed, a death
+      assign to idle workers ────────────┼─> RunMap, RunReduce
+      members.poll: what happened  <─────┼── Done, TaskFailed, a death
       what has taken too long?           │   Fetch and Block go from worker
                                          │   to worker, never through here
 
@@ -12,8 +12,8 @@ Rules:
 
 1. No payload passes through here: blocks go between workers, and outputs
    come only when somebody asks.
-2. One thread. It reads when the driver waits for a job; between jobs
-   nobody reads, and what workers send waits in their sockets.
+2. One thread. It reads while the driver waits for a job; between jobs
+   nothing is read, and messages of workers wait in the sockets.
 3. What a death costs is bounded: the time to notice it, at most
    `silence_timeout_s` (or `task_timeout_s` for a task that hangs with no
    idle worker to back it up), and the work to do again.
@@ -135,7 +135,7 @@ class Coordinator:
         num_reduce_tasks: int,
         progress: Progress | None,
     ) -> Run:
-        """Take a job. Nothing runs before `drive`."""
+        """Register a job. Nothing runs before `drive`."""
         run = Run(
             next(self._ids),
             pickling.dumps(job, "the job"),
@@ -189,7 +189,7 @@ class Coordinator:
     # ---- what to do next
 
     def _step(self, run: Run) -> None:
-        """Give tasks to idle workers, then wait for news and take it in."""
+        """Give tasks to idle workers, then wait for news and handle it."""
         self._assign(run)
         self._give_up(run)
         wait = min(
@@ -258,7 +258,7 @@ class Coordinator:
             events = self._members.news()  # somebody may have been refused
 
     def _on_end(self, member: Member, end: m.End) -> None:
-        """Take the answer to an order: its worker is idle again."""
+        """Handle the answer to an order: its worker is idle again."""
         if member.attempt != end.attempt:
             self._members.refuse(member, end)
             return

@@ -18,7 +18,7 @@ from minimr.sockets.cluster.messages import RemoteError
 
 
 def remote_error(error: Exception) -> RemoteError:
-    """Pack an exception. One that cannot be pickled is told in words."""
+    """Pack an exception; one that cannot be pickled becomes its text."""
     import cloudpickle  # only now: most workers never need it
 
     text = "".join(traceback.format_exception(error))
@@ -30,10 +30,10 @@ def remote_error(error: Exception) -> RemoteError:
 
 
 def job_error(what: str, error: RemoteError) -> JobError:
-    """Make the driver's exception; its cause is what the task raised."""
-    told = JobError(f"{what} failed:\n{error.traceback}")
+    """Return the driver's exception; its cause is what the task raised."""
+    failed = JobError(f"{what} failed:\n{error.traceback}")
     try:
-        told.__cause__ = pickle.loads(error.pickled)
-    except Exception as failure:  # noqa: BLE001  it may do anything
-        told.__cause__ = RuntimeError(f"cannot be unpickled: {failure}")
-    return told
+        failed.__cause__ = pickle.loads(error.pickled)
+    except Exception as other:  # noqa: BLE001  it may do anything
+        failed.__cause__ = RuntimeError(f"cannot be unpickled: {other}")
+    return failed

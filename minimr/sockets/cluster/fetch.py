@@ -63,7 +63,7 @@ class Fetcher:
                 raise FetchError(worker, str(error)) from error
 
     def receive(self, sources: Sequence[Source]) -> Iterator[bytes]:
-        """Give the requested blocks. Blocks: until each is here.
+        """Yield the requested blocks. Blocks: until each is here.
 
         Raises:
             FetchError: a source is gone, silent, or does not have them.

@@ -2,11 +2,11 @@
 
     driver ── Popen ──> keeper ─> python -m WORKER HOST:PORT NAME
        ^                  │          │ dials in, proves that it has the token
-       └── post(Ended) ───┘ <────────┘ (a thread a process waits for it)
+       └── post(Ended) ───┘ <────────┘ (one thread per process waits for it)
 
 A worker process leads a session of its own, so that a Ctrl-C in the
 terminal reaches the driver alone. It leaves when its connection to the
-driver ends, however the driver came to its end. Its keeper sees to it that
+driver ends, however the driver came to its end. Its keeper makes sure that
 nothing outlives it, and that it does not outlive the driver, whatever its
 task is doing: see `minimr/system/keeper.py`.
 """
@@ -30,7 +30,7 @@ class Ended(NamedTuple):
     how: str
 
 
-class Processes:
+class LocalWorkers:
     """Local worker processes, by the names that they register with.
 
     Not by process id: workers of other machines have the same ones.
@@ -65,13 +65,13 @@ class Processes:
         ).start()
 
     def kill(self, name: str) -> str:
-        """Make sure that a worker is gone; tell how it ended."""
+        """End a worker. Blocks: until it is gone. Return how it ended."""
         process = self._running.pop(name)
         process.terminate()
         return _how(process)
 
     def kill_all(self) -> None:
-        """Make sure that every worker is gone."""
+        """End every worker. Blocks: until all are gone."""
         for process in self._running.values():
             process.terminate()
         for name in list(self._running):

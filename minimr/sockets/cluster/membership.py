@@ -1,4 +1,4 @@
-"""Who is there: the workers of an engine, from registration to death.
+"""The workers of an engine, from registration to death.
 
     Register ─> Member ─┬─ messages ──────────────────> News
                         ├─ process ends ────┐
@@ -10,12 +10,12 @@
 Rules:
 
 1. A worker is dead when its process ends, where that is one of ours, when
-   its connection ends, or when nothing was heard of it for
+   its connection ends, or when nothing was heard from it for
    `silence_timeout_s`; the coordinator may also give it up. There is no way
    back: if it lives on, it finds its connection closed, and leaves.
 2. A local worker that dies is replaced, so that a machine keeps its
-   workers; what kills them again and again in tasks is stopped by the
-   tracker, and at their start by `MAX_FAILED_STARTS`.
+   workers. The tracker stops a task that kills one after the other;
+   `MAX_FAILED_STARTS` stops a death at the start.
 3. A process of ours is known by the name that it was started with. Its
    process id may be that of another one on another machine.
 
@@ -37,7 +37,7 @@ from minimr.net.channel import Address, reachable
 from minimr.net.events import Left, Posted, Received
 from minimr.net.hub import Hub
 from minimr.net.peer import Peer
-from minimr.sockets.cluster.local_workers import Ended, Processes
+from minimr.sockets.cluster.local_workers import Ended, LocalWorkers
 from minimr.sockets.cluster.messages import (
     FROM_MEMBERS,
     Attempt,
@@ -117,7 +117,7 @@ class Members:
         self._restart = restart
         self._hub = Hub(token, "run", address)
         self.address = (reachable(address[0]), self._hub.address[1])
-        self._processes = Processes(self.address, self._hub.post)
+        self._processes = LocalWorkers(self.address, self._hub.post)
         self._table: dict[int, Member] = {}  # {worker: ...}
         self._ids = count(1)
         self._events: list[Event] = []  # for the next `poll`
@@ -176,7 +176,7 @@ class Members:
         return min(heard, default=now) + self.timing.silence_timeout_s - now
 
     def wake(self) -> list[Event]:
-        """Take in what came while nobody read; the clocks start anew."""
+        """Return the news since the last job; nobody was silent meanwhile."""
         for event in self._hub.poll(0):
             self._handle(event)
         for member in self:
@@ -184,7 +184,7 @@ class Members:
         return self.news()
 
     def news(self) -> list[Event]:
-        """Take what has happened since this was last called."""
+        """Return what has happened since the last call."""
         events, self._events = self._events, []
         return events
 
@@ -202,7 +202,7 @@ class Members:
         self._events.append(Lost(member))
 
     def refuse(self, member: Member, message: Any) -> None:
-        """Lose a worker that sends what makes no sense, and say so."""
+        """Give up a worker that sent a message that makes no sense."""
         if member.id in self._table:  # not lost for the message before it
             why = f"it sent {message!r:.80}"
             log.warning("%s is given up: %s", member, why)
@@ -229,7 +229,7 @@ class Members:
                         event.message,
                     )
                     self._hub.drop(event.peer)
-            elif member is None:  # what it sent before it was lost
+            elif member is None:  # a message from before it was lost
                 pass
             elif isinstance(event.message, FROM_MEMBERS):
                 member.last_heard = machine.monotonic()
@@ -268,7 +268,7 @@ class Members:
         return set(self._processes) - {member.name for member in self}
 
     def _on_ended(self, ended: Ended) -> None:
-        """Note a process that has ended, whoever keeps its sockets open."""
+        """Handle the end of a process; another may hold its sockets open."""
         for member in self:
             if member.name == ended.name:
                 self.lose(member, "its process has ended", died=True)

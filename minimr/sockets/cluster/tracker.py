@@ -16,8 +16,8 @@ Rules:
    they still deliver is dropped.
 4. A task may fail, or take its worker down, `max_attempts` times.
 
-The coordinator tells what happened and when; it is told what to do. So
-tests need no clock. Ray has this in its owner (retries, lineage) and its
+The coordinator passes in what has happened and when, and gets back what to
+do: tests need no clock. Ray has this in its owner (retries, lineage) and its
 raylet (scheduling); it has no backup tasks.
 """
 
@@ -76,7 +76,7 @@ class Task:
 class Tracker:
     """The state of one job.
 
-    Workers are numbers here; `now` is seconds on any clock that goes on.
+    Workers are numbers here; `now` is seconds on any monotonic clock.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Tracker:
         return task
 
     def sources(self) -> dict[int, list[int]]:
-        """Tell which worker holds the blocks of which map tasks."""
+        """Return which worker holds the blocks of which map tasks."""
         sources: dict[int, list[int]] = {}
         for task in self.maps:
             assert task.holder is not None
@@ -134,7 +134,7 @@ class Tracker:
         return sources
 
     def finish(self, worker: int, id_: TaskId, report: TaskReport) -> set[int]:
-        """Take a finished attempt; give the rivals to cancel.
+        """Note that an attempt has finished; return the rivals to cancel.
 
         A late duplicate changes nothing.
         """
@@ -147,7 +147,7 @@ class Tracker:
         return rivals
 
     def fail(self, worker: int, id_: TaskId) -> bool:
-        """Take a failed attempt; tell whether that was one too many."""
+        """Note that an attempt has failed; return if it was the last one."""
         task = self.task(id_)
         if task.attempts.pop(worker, None) is None:
             return False
@@ -155,7 +155,10 @@ class Tracker:
         return task.failures >= self.policy.max_attempts
 
     def fetch_failed(self, worker: int, id_: TaskId, source: int) -> bool:
-        """Take back what `source` does not give; one too many failures?"""
+        """Take back the map tasks whose blocks `source` does not give.
+
+        Returns: whether one of them was tried for the last allowed time.
+        """
         task = self.task(id_)
         if task.attempts.pop(worker, None) is None:
             return False
@@ -193,7 +196,7 @@ class Tracker:
         ]
 
     def next_change(self, now: float) -> float:
-        """Tell in how many seconds time alone may change a decision."""
+        """Return in how many seconds time alone may change a decision."""
         since = [s for task in self._all() for s in task.attempts.values()]
         moments = [s + self.policy.task_timeout_s for s in since]
         phase = self._phase()
@@ -209,7 +212,7 @@ class Tracker:
         return max(0.0, min(moments, default=now + 3600.0) - now)
 
     def task(self, id_: TaskId) -> Task:
-        """Find a task."""
+        """Return the task of that id."""
         return (self.maps if id_.kind == "map" else self.reduces)[id_.number]
 
     def _all(self) -> Iterator[Task]:

@@ -110,16 +110,17 @@ class Worker:
         sys.path += [p for p in reply.sys_path if p not in sys.path]
 
     def run(self, on_end: Callable[[str], None]) -> NoReturn:
-        """Work until the coordinator is gone, then leave the process.
+        """Work until the coordinator is gone, then end the process.
 
-        Runs in: the main thread. `on_end` is told why, in the I/O thread.
+        Runs in: the main thread. `on_end` is called with the reason, in the
+        I/O thread.
         """
         machine.on_signal(signal.SIGUSR1, self._interrupt)
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         if sys.platform == "linux":
             machine.adopt_orphans()
         keeper = os.environ.pop(KEEPER, None)
-        if keeper is not None:  # whoever ends it, ends us
+        if keeper is not None:  # if it is killed, we end too
             gone = machine.watch(int(keeper))
             self._hub.watch_file(gone, lambda: _leave(1))
         machine.thread(
@@ -257,7 +258,7 @@ def _leave(code: int) -> NoReturn:
 
 
 def _end_children() -> None:
-    """End what tasks have started. A keeper, if there is one, does too."""
+    """End the processes that tasks have started; a keeper does so too."""
     if sys.platform == "linux":
         with contextlib.suppress(ChildProcessError):  # a task waits for it
             end_all_children()

@@ -15,7 +15,7 @@ from typing import Any
 
 from minimr.interface.mapreduce import Job
 from minimr.net.frames import MAX_FRAME_BYTES
-from minimr.sockets.cluster.block_store import Store
+from minimr.sockets.cluster.block_store import BlockStore
 from minimr.sockets.cluster.fetch import Fetcher
 
 MAX_PAYLOAD_BYTES = MAX_FRAME_BYTES - 2**16  # the rest of its message
@@ -36,10 +36,12 @@ class WorkerJob:
     worker_id: int
     fetcher: Fetcher
     outputs: dict[int, dict[Any, Any]] = field(default_factory=dict)
-    _blocks: Store = field(default_factory=Store)  # (map task, partition)
+    _blocks: BlockStore = field(
+        default_factory=BlockStore
+    )  # (map task, partition)
 
     def keep(self, map_task: int, partition: int, block: bytes) -> None:
-        """Keep a block for whoever asks.
+        """Keep a block until a reduce task fetches it.
 
         Raises:
             StoreError: the disk is full.
@@ -50,7 +52,7 @@ class WorkerJob:
     def own_blocks(
         self, map_tasks: Sequence[int], partition: int
     ) -> Iterator[bytes]:
-        """Give blocks that this worker has said it has."""
+        """Yield blocks of map tasks that were done here."""
         for map_task in map_tasks:
             block = self.block(map_task, partition)
             assert block is not None, "it has reported that task as done"
@@ -62,7 +64,7 @@ class WorkerJob:
 
 
 def sendable(data: bytes, what: str) -> bytes:
-    """Refuse what no frame can carry, while a task can be blamed for it."""
+    """Refuse data that no frame can carry, as an error of its task."""
     if len(data) > MAX_PAYLOAD_BYTES:
         raise ValueError(
             f"{what} of {len(data):,} bytes cannot be sent (at most "

@@ -1,6 +1,6 @@
-"""What `sockets/parameter_server.py` is made of: messages, links, processes.
+"""What `sockets/parameter_server.py` is made of.
 
-driver or worker            │ server process k
-ParameterServer ─ Links ────┼─> Hub ─> Server ─> Rounds
-                 messages   │   listener: kept open by the driver
+driver or worker                  │ server process k
+ParameterServer ─ Connections ────┼─> Hub ─> Server ─> Rounds
+                     messages     │   its port: kept open by the driver
 """

@@ -1,7 +1,7 @@
-"""The connections of one thread to all servers.
+"""The connections of a client to all servers, a set for each thread.
 
-    ask([request 0, ..., request K-1]) ──> [reply 0, ..., reply K-1]
-         all are sent first, then whoever answers is read
+    ask([request 0, ..., request K-1]) ──> [answer 0, ..., answer K-1]
+         all are sent first, then replies are read as they come
 
 Rules:
 
@@ -9,17 +9,19 @@ Rules:
    sent again: the driver keeps the port of a server that has died, and the
    server that replaces it answers.
 2. All servers are waited for at once: one that was replaced must hear
-   from us again, also while another one lets us wait.
-3. Let go in order, a connection says goodbye; its workers live on. When
-   the process ends it does not, and its workers are dead.
+   from us again, even while another one makes us wait.
+3. A connection that is closed in order says goodbye; its workers live on.
+   When the process ends it says nothing, and its workers are dead.
+4. While one thread waits for its turn to read, another may push.
 """
 
 from __future__ import annotations
 
 import contextlib
 import selectors
+import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,12 +30,53 @@ from minimr.interface.parameter_server import ParameterServerError
 from minimr.net.channel import Address, Channel, connect
 from minimr.net.handshake import HandshakeError
 from minimr.net.token import load_token
-from minimr.sockets.servers.messages import Failed, Goodbye
+from minimr.sockets.servers.messages import Done, Failed, Goodbye
 from minimr.system import machine
 
 HANDSHAKE_TIMEOUT_S = 30.0  # a server that is being replaced takes a while
 SILENCE_TIMEOUT_S = 60.0  # of a server that has something to answer
 MAX_TRIES = 5  # of one request, each with a new connection
+
+
+class Connections:
+    """What a client needs to ask the servers. Runs in: any thread.
+
+    Pickled, it dials for itself where it arrives.
+    """
+
+    def __init__(
+        self, addresses: Sequence[Address], max_frame_bytes: int
+    ) -> None:
+        self.addresses = list(addresses)
+        self._max_frame_bytes = max_frame_bytes
+        self._local = threading.local()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Connections, (self.addresses, self._max_frame_bytes)
+
+    def ask(self, requests: Iterable[Any], timeout_s: float) -> list[Any]:
+        """Send a request to each server; return their answers in order.
+
+        Blocks: until all have answered; a worker may have to wait for
+        others for `timeout_s`.
+
+        Raises:
+            ParameterServerError: a server says no, or is gone.
+            HandshakeError: a server has another token.
+        """
+        links = getattr(self._local, "links", None)
+        if links is None or links.pid != machine.pid():
+            links = Links(self.addresses, self._max_frame_bytes)
+            self._local.links = links
+        patience_s = timeout_s + SILENCE_TIMEOUT_S
+        replies = links.ask(list(requests), patience_s)
+        return [r.answer if isinstance(r, Done) else r for r in replies]
+
+    def close(self) -> None:
+        """Say goodbye, for this thread. May be called twice."""
+        links = getattr(self._local, "links", None)
+        if links is not None:
+            links.close()
 
 
 class Links:
@@ -60,17 +103,11 @@ class Links:
         self._finalize.atexit = False
 
     def ask(self, requests: Sequence[Any], patience_s: float) -> list[Any]:
-        """Send a request to each server; give their replies in order.
-
-        Blocks: until all have answered.
+        """Send a request to each server; return their replies in order.
 
         Args:
             requests: one for each server.
             patience_s: how long a server may be silent.
-
-        Raises:
-            ParameterServerError: a server says no, or is gone.
-            HandshakeError: a server has another token.
         """
         try:
             for number, request in enumerate(requests):
@@ -174,7 +211,7 @@ class Links:
 
 
 def allocate(size: int) -> memoryview:
-    """Give memory for an array that is about to come, not yet written to."""
+    """Return memory for an array that is about to come, not cleared."""
     return np.empty(size, np.uint8).data
 
 

@@ -54,7 +54,7 @@ class Leave(NamedTuple):
 
 
 class Pull(NamedTuple):
-    """Give the weights, when this worker may read. Reply: Pulled."""
+    """Read the weights, once this worker may. Reply: Pulled."""
 
     worker: int | None
     clocks: dict[int, int]  # {worker: ...} that the client knows

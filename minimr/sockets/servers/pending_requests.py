@@ -1,4 +1,4 @@
-"""Where requests wait until they can be answered, in one thread.
+"""Requests that wait until they can be answered, in one thread.
 
 Hub ── Received ──> waiting: [request, request, ...]
          each is tried, in the order they came, until none moves:
@@ -34,34 +34,34 @@ class Request(NamedTuple):
     until: float  # on the monotonic clock
 
 
-class Desk(ABC):
+class PendingRequests(ABC):
     """Answers requests, some of them later. Runs in: one thread."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._waiting: list[Request] = []  # in the order they came
-        self._home: dict[int, Peer] = {}  # {worker: what it used last}
+        self._home: dict[int, Peer] = {}  # {worker: its last connection}
 
     @abstractmethod
     def handle(self, message: Any) -> m.Reply | None:
         """Answer a message. None: it has to wait.
 
         Raises:
-            ParameterServerError, OSError: told to whoever asked.
+            ParameterServerError, OSError: sent to the client as `Failed`.
         """
 
     @abstractmethod
     def too_late(self, message: Any) -> str:
-        """Say why a message could not be answered in its time."""
+        """Return an error: why a message was not answered in time."""
 
     @abstractmethod
     def leave(self, worker: int) -> None:
         """Note that a worker is dead."""
 
     def step(self, timeout_s: float | None) -> None:
-        """Take in what has come, and answer whom we can.
+        """Receive requests, and answer those that can be answered.
 
-        Blocks: until something has come, at most `timeout_s`.
+        Blocks: until something has come, or for `timeout_s`.
         """
         for event in self._hub.poll(self._patience(timeout_s)):
             if isinstance(event, Joined):
@@ -97,7 +97,7 @@ class Desk(ABC):
             reply = self.handle(message)
         except (ParameterServerError, OSError) as error:
             reply = m.Failed(str(error))
-        except Exception as error:  # what somebody has sent
+        except Exception as error:  # of a message that makes no sense
             log.warning("a bad request of %s", peer.name, exc_info=True)
             reply = m.Failed(f"it cannot do that: {error!r}")
         if reply is None and machine.monotonic() >= until:

@@ -1,16 +1,16 @@
-"""The server processes, and who replaces one that dies.
+"""The server processes; one that dies is replaced.
 
     driver ─ listens at K ports, and keeps them open
       │
-      ├── Popen(pass_fds) ──> python -m minimr.sockets.parameter_server ...
+      ├── Popen(pass_fds) ──> python -m minimr.sockets.servers.server_main ...
       │                          │ accepts at the port it was given
-      └── wait (a thread a server, asleep in the system)
+      └── wait (one sleeping thread per server)
              └─ killed? ─> another one, from the checkpoint, same port
 
 Rules:
 
-1. Who dials while a server is being replaced waits in the queue of the
-   port: nobody has to ask for a new address, or to try again.
+1. A client that dials while a server is being replaced waits in the queue
+   of the port: nobody has to ask for a new address, or to try again.
 2. A server watches its driver (pidfd), and ends with it, however the
    driver comes to its end.
 3. A server that cannot go on (it raised, or there is no checkpoint) is not
@@ -57,7 +57,7 @@ class ServerOptions:
     restore: bool  # begin with the checkpoint
 
     def arguments(self) -> list[str]:
-        """Give it as the arguments of a command."""
+        """Return it as the arguments of a command."""
         return [
             str(self.descriptor),
             str(self.driver),
@@ -81,7 +81,7 @@ class ServerOptions:
         )
 
 
-class Processes:
+class ServerProcesses:
     """K server processes on this machine.
 
     Attributes:
@@ -126,12 +126,12 @@ class Processes:
 
     @property
     def pids(self) -> list[int]:
-        """Tell the process ids."""
+        """The process ids of the servers that run now."""
         with self._lock:
             return [process.pid for process in self._running]
 
     def close(self) -> None:
-        """Make sure that all are gone. May be called twice."""
+        """End all of them. Blocks: until they are gone. Idempotent."""
         with self._lock:
             self._closing = True
             for process in self._running:
@@ -154,7 +154,7 @@ class Processes:
             restore,
         )
         return machine.start(
-            ["minimr.sockets.parameter_server", *options.arguments()],
+            ["minimr.sockets.servers.server_main", *options.arguments()],
             {k: v for k, v in KEEP_MEMORY.items() if k not in os.environ},
             descriptors=[descriptor],
         )
