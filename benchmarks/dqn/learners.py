@@ -30,7 +30,7 @@ from dqn.algorithm.environment import make
 from dqn.algorithm.evaluation import Examiner
 from dqn.algorithm.network import use_one_thread
 from dqn.distributed.engines import ENGINES, open_engine
-from dqn.distributed.experience_team import make_team
+from dqn.distributed.experience import make_team
 from dqn.runs.learner import Learner
 from dqn.runs.run import Trains
 from dqn.settings import SHARE, Settings

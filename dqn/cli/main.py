@@ -28,7 +28,7 @@ from dqn.cli.play import play
 from dqn.cli.plot import plot
 from dqn.cli.sweep import sweep
 from dqn.distributed.engines import open_engine
-from dqn.distributed.experience_team import make_team
+from dqn.distributed.experience import make_team
 from dqn.errors import DQNError
 from dqn.runs.checkpoint import CheckpointFile, Latest
 from dqn.runs.learner import Learner

@@ -4,7 +4,7 @@
           end_round   ─> what GlobalNet has done meanwhile
 
 A team has one way to share. `AverageWeights` is here; `GatherExperience`,
-where the agents only play, is in `experience_team.py`.
+where the agents only play, is in `experience.py`.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from typing import Any
 
 from dqn.algorithm.environment import shape_of
 from dqn.distributed.engines import Engine
-from dqn.distributed.experience_team import make_team
+from dqn.distributed.experience import make_team
 from dqn.errors import DQNError
 from dqn.runs.curves import Grid, draw_sweep
 from dqn.runs.history import History, read

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -23,6 +24,19 @@ def say(text: str) -> None:
 def note(text: str) -> None:
     """Print a line about the run, apart from its result."""
     click.echo(text, err=True)
+
+
+def show_columns(rows: Sequence[Sequence[str]], names: int = 1) -> None:
+    """Print cells below each other: names to the left, numbers right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.ljust(width) if number < names else cell.rjust(width)
+            for number, (cell, width) in enumerate(
+                zip(row, widths, strict=True)
+            )
+        ]
+        say("  ".join(cells).rstrip())
 
 
 def number_of(number: int, thing: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from minimr.cli.console import note, say
+from minimr.cli.console import note, show_columns
 from minimr.cli.engines import ADDRESS, FAILURES
 from minimr.interface.parameter_server import ParameterServerError
 from minimr.ladder import ENGINES, LADDER, RENAMED, load, renamed
@@ -174,16 +174,7 @@ def _cluster(rung: str, address: str | None) -> Iterator[None]:
 
 
 def _show(trained: Sequence[Trained]) -> None:
-    rows = [list(HEADS), *(_row(run) for run in trained)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            f"{cell:<{width}}" if number < 2 else f"{cell:>{width}}"
-            for number, (cell, width) in enumerate(
-                zip(row, widths, strict=True)
-            )
-        ]
-        say("  ".join(cells).rstrip())
+    show_columns([HEADS, *(_row(run) for run in trained)], names=2)
 
 
 def _as_json(run: Trained) -> dict[str, Any]:

@@ -7,8 +7,9 @@ import os
 import time
 from dataclasses import asdict, dataclass
 
-from minimr.cli.console import say
+from minimr.cli.console import say, show_columns
 from minimr.interface.mapreduce import Stats
+from minimr.system import machine
 from minimr.system.files import atomic_writer
 
 
@@ -64,14 +65,7 @@ def write_json(path: str, rows: list[Measured]) -> None:
 def table(rows: list[Measured]) -> None:
     """Print the rows side by side."""
     serial = next((r.seconds for r in rows if r.engine == "serial"), None)
-    lines = [_HEAD, *(_cells(row, serial) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        padded = [
-            cell.rjust(width)
-            for cell, width in zip(line[1:], widths[1:], strict=True)
-        ]
-        say("  ".join([line[0].ljust(widths[0]), *padded]))
+    show_columns([_HEAD, *(_cells(row, serial) for row in rows)])
     say("")
 
 
@@ -112,8 +106,7 @@ def _since_process_start(moment: float) -> float:
 def _process_started_at() -> float:
     """Return the `time.time()` at which this process began."""
     try:  # exact to 10 ms; psutil is exact to a second only
-        with open("/proc/self/stat") as file:
-            ticks = int(file.read().rpartition(")")[2].split()[19])
+        ticks = int(machine.stat_of()[machine.BORN])
         now = time.clock_gettime(time.CLOCK_BOOTTIME)
         age = now - ticks / os.sysconf("SC_CLK_TCK")
         return time.time() - age

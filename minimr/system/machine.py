@@ -217,6 +217,19 @@ def how_ended(code: int) -> str:
     return f"killed by {signal.Signals(number).name}{hint}"
 
 
+BORN = 19  # which of these fields says when it began, in ticks since boot
+
+
+def stat_of(process: int | str = "self") -> list[str]:
+    """Return what the system tells of a process, from its state on.
+
+    Raises:
+        OSError: it is not there, or this system has no such file.
+    """
+    with open(f"/proc/{process}/stat") as file:
+        return file.read().rpartition(")")[2].split()
+
+
 def memory_file(size: int) -> int:
     """Return memory that processes can share: a file without a name."""
     descriptor = os.memfd_create("minimr-arena")

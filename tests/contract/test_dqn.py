@@ -16,7 +16,7 @@ import pytest
 
 from dqn.distributed.agent import Agent
 from dqn.distributed.engines import ENGINES, Engine, open_engine
-from dqn.distributed.experience_team import make_team
+from dqn.distributed.experience import make_team
 from dqn.distributed.sharing import AverageWeights
 from dqn.distributed.team import MAX_LOST_ROUNDS, Team
 from dqn.errors import DQNError

@@ -1,13 +1,11 @@
 """What tasks print, each program in a process of its own."""
 
-import os
 import re
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import pytest
+
+from tests.core.printing import run
 
 pytestmark = pytest.mark.timeout(90)
 PROGRAMS = Path(__file__).with_name("printing_programs.py")
@@ -20,26 +18,8 @@ WORDS = (
 @pytest.fixture(scope="module", params=["ray", "minimr"])
 def said(request):
     """Return all that a program has printed, until each word was read."""
-    pytest.importorskip(request.param)
-    command = [sys.executable, str(PROGRAMS), request.param, "speaks"]
-    root = str(PROGRAMS.parents[2])
-    process = subprocess.Popen(
-        command,
-        text=True,
-        env=os.environ | {"PYTHONPATH": root, "RAY_ADDRESS": "local"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    watchdog = threading.Timer(60, process.kill)
-    watchdog.start()
-    text, missing = "", set(WORDS)
-    while missing and (line := process.stdout.readline()):
-        text += line
-        missing -= {word for word in missing if word in line}
-    text += process.communicate()[0]
-    watchdog.cancel()
-    return re.sub(r"\x1b\[\d+m", "", text)  # Ray's colours
+    said = run(request.param, "speaks", until=WORDS)
+    return re.sub(r"\x1b\[\d+m", "", said)  # Ray's colours
 
 
 def line_with(said, words):

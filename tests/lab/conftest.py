@@ -7,10 +7,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchmarks.lab.cli import make_plan
+from benchmarks.lab.lab import Lab
 from benchmarks.lab.namespaces import why_not
 from benchmarks.lab.processes import MARK
 
@@ -25,6 +29,24 @@ QUICK_RAY = {
     "RAY_health_check_failure_threshold": "3",
     "RAY_health_check_initial_delay_ms": "1000",
 }
+
+
+@contextmanager
+def five_nodes(home: str, **plan: Any) -> Iterator[Lab]:
+    """Have a lab of five nodes, with a cluster of each engine."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in QUICK_RAY.items():
+            patch.setenv(name, value)
+        patch.setenv("MINIMR_LAB", str(Path(home).parent))
+        made = make_plan(NAME, engine="both", nodes=5, **plan)
+        assert made.home == home
+        lab = Lab(home)
+        try:
+            assert lab.up(made)
+            yield lab
+        finally:
+            lab.down()
+            assert remains(home) == []
 
 
 def remains(home: str) -> list[str]:

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.lab import engines
-from benchmarks.lab.cli import make_plan
 from benchmarks.lab.lab import Lab
 
-from .conftest import NAME, NEEDS_ROOT, QUICK_RAY, remains
+from .conftest import NEEDS_ROOT, five_nodes
 
 pytestmark = [NEEDS_ROOT, pytest.mark.timeout(180)]
 
@@ -36,17 +35,8 @@ def nothing_is_left_behind() -> None:
 
 @pytest.fixture(scope="module")
 def lab(home: str) -> Iterator[Lab]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in QUICK_RAY.items():
-            patch.setenv(name, value)
-        patch.setenv("MINIMR_LAB", str(Path(home).parent))
-        lab = Lab(home)
-        try:
-            lab.up(make_plan(NAME, engine="both", nodes=5))
-            yield lab
-        finally:
-            lab.down()
-            assert remains(home) == []
+    with five_nodes(home) as lab:
+        yield lab
 
 
 def train_with_a_death(

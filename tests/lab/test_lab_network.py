@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.lab.cli import make_plan
 from benchmarks.lab.ground import Usage
 from benchmarks.lab.lab import Lab
 from benchmarks.lab.plan import LabError
 from benchmarks.lab.team import CLUSTERS, Team
 
-from .conftest import NAME, NEEDS_ROOT, QUICK_RAY, remains
+from .conftest import NEEDS_ROOT, five_nodes
 
 pytestmark = [NEEDS_ROOT, pytest.mark.timeout(180)]
 
@@ -38,21 +37,8 @@ def nothing_is_left_behind() -> None:
 
 @pytest.fixture(scope="module")
 def lab(home: str) -> Iterator[Lab]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in QUICK_RAY.items():
-            patch.setenv(name, value)
-        patch.setenv("MINIMR_LAB", str(Path(home).parent))
-        plan = make_plan(
-            NAME, cpu_share=0.9, bandwidth="1gbit", engine="both", nodes=5
-        )
-        assert plan.home == home
-        lab = Lab(home)
-        try:
-            assert lab.up(plan)
-            yield lab
-        finally:
-            lab.down()
-            assert remains(home) == []
+    with five_nodes(home, cpu_share=0.9, bandwidth="1gbit") as lab:
+        yield lab
 
 
 @pytest.fixture(scope="module")

@@ -121,16 +121,14 @@ def read() -> Started | None:
 
 def add(pid: int, head: str) -> None:
     """Note a node that was started, beside those that still run."""
+    from minimr.system.files import atomic_writer  # `init` needs it not
+
     with _alone() as file:
         known = read()
         others = [] if known is None else known.alive
         nodes = [*others, {"pid": pid, "born": born(pid)}]
-        draft = file.with_name(f".{file.name}.{machine.random_bytes(4).hex()}")
-        try:
-            draft.write_text(json.dumps({"head": head, "nodes": nodes}))
-            draft.replace(file)
-        finally:
-            draft.unlink(missing_ok=True)
+        with atomic_writer(file) as draft:
+            json.dump({"head": head, "nodes": nodes}, draft)
 
 
 @contextmanager
@@ -148,11 +146,10 @@ def clear() -> Iterator[list[dict[str, Any]]]:
 def born(pid: int) -> str | None:
     """Return when a process started; None: it does not run."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        fields = machine.stat_of(pid)
     except OSError:
         return None
-    state, *_ = fields = text.rpartition(")")[2].split()
-    return None if state in "ZX" else fields[19]
+    return None if fields[0] in "ZX" else fields[machine.BORN]
 
 
 def has_home() -> bool:

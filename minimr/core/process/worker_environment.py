@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-from pathlib import Path
 
 from minimr.core.messages import Amounts, base
+from minimr.system import machine
 
 THREADS = "OMP_NUM_THREADS"
 DEVICES = "CUDA_VISIBLE_DEVICES"
@@ -56,8 +56,7 @@ class Title:
     """The command line of this process, as `ps` shows it."""
 
     def __init__(self) -> None:
-        stat = Path("/proc/self/stat").read_text()
-        fields = stat.rpartition(")")[2].split()
+        fields = machine.stat_of()
         begin, end = int(fields[45]), int(fields[46])
         self._room = end - begin  # where its arguments lie; zeros: hidden
         text = (ctypes.c_char * self._room).from_address(begin)

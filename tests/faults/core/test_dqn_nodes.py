@@ -11,7 +11,7 @@ import pytest
 import minimr
 from dqn.distributed.agent import Agent
 from dqn.distributed.engines import Engine, open_engine
-from dqn.distributed.experience_team import GatherExperience, Player
+from dqn.distributed.experience import GatherExperience, Player
 from dqn.distributed.sharing import AverageWeights, Sharing
 from dqn.distributed.team import Team
 from dqn.settings import Settings

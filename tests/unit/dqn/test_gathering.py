@@ -7,7 +7,7 @@ import sys
 
 PROGRAM = """
 import os
-from dqn.distributed.experience_team import Player
+from dqn.distributed.experience import Player
 
 player, before = object.__new__(Player), os.nice(0)
 player.give_way(os.getpid())

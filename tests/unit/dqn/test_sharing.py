@@ -9,7 +9,7 @@ import pytest
 
 from dqn.algorithm.trainer import Progress
 from dqn.distributed import serial_verbs as verbs
-from dqn.distributed.experience_team import GatherExperience
+from dqn.distributed.experience import GatherExperience
 from tests.quick_dqn import QUICK
 
 NUM_AGENTS = 2
