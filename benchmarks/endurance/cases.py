@@ -113,10 +113,12 @@ def run_actors(count: int, tell: Tell) -> list[Check]:
         actor = ray.remote(Member)
         pids = [_one_life(actor)]  # the first one opens what stays open
         settled(lambda: processes.have_ended(pids))
-        before = belongings(node)
+        # another worker takes the place of the first
+        settled(lambda: processes.children(node) >= CPUS)
+        before, tenth = belongings(node), max(1, count // TENTHS)
         for number in range(1, count + 1):
             pids.append(_one_life(actor))
-            if number % max(1, count // TENTHS) == 0:
+            if number % tenth == 0:
                 open_here = processes.descriptors(os.getpid())
                 tell(
                     f"actors {number:,}: {open_here} descriptors of the "

@@ -11,6 +11,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -32,15 +33,23 @@ class Nodes:
         self.processes: list[NodeProcess] = []
         self.ports: list[int] = []
         self.head: Address | None = None
-        for _ in range(number):
-            self.add()
+        self.add()
+        with ThreadPoolExecutor() as pool:
+            starts = [pool.submit(self._spawn) for _ in range(number - 1)]
+        for start in starts:
+            self._note(*start.result())
 
     def add(self) -> None:
         """Start one more node."""
+        self._note(*self._spawn())
+
+    def _spawn(self) -> tuple[NodeProcess, Address]:
         options = node_options(self.cpus, None, None, STORE_BYTES)
         if self.head is not None:
             options["head"] = self.head
-        process, address = spawn_node(options, None)
+        return spawn_node(options, None)
+
+    def _note(self, process: NodeProcess, address: Address) -> None:
         self.head = self.head or address
         self.processes.append(process)
         self.ports.append(address[1])

@@ -22,7 +22,7 @@ NUM_NODES = 3
 SETTINGS = replace(QUICK, num_cpus=1.0)  # an agent a node
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def nodes() -> Iterator[Engine]:
     """Start a head, where the driver is, and two more nodes."""
     nodes = Nodes(1, NUM_NODES)
