@@ -19,12 +19,7 @@ from typing import Any
 import click
 
 from benchmarks.common import tables
-from benchmarks.common.options import (
-    AT_LEAST_ONE,
-    comma_list,
-    output_file,
-    tell,
-)
+from benchmarks.common.options import AT_LEAST_ONE, output_file, some_of, tell
 from benchmarks.common.timing import (
     ContenderError,
     Outcome,
@@ -40,12 +35,7 @@ HEADS = ("engine", "first map s", "min-max", "whole command s", "min-max")
 @click.command()
 @click.option("--rounds", default=5, show_default=True, type=AT_LEAST_ONE)
 @click.option("--workers", default=2, show_default=True, type=AT_LEAST_ONE)
-@click.option(
-    "--engines",
-    default="sockets",
-    show_default=True,
-    callback=comma_list(tuple(ENGINES)),
-)
+@some_of("--engines", ENGINES, default="sockets")
 @click.option("--seed", default=0, show_default=True, help="Of the orders.")
 @output_file("--json", "Write machine and every measurement.")
 @click.pass_context
@@ -117,10 +107,7 @@ def _cells(outcome: Outcome, name: str) -> list[str]:
 
 def _content(outcome: Outcome) -> dict[str, Any]:
     return {
-        "failures": {
-            name: {"reason": str(error), "details": error.details}
-            for name, error in outcome.failures.items()
-        },
+        "failures": outcome.why_failed(),
         "measurements": [
             {
                 "engine": each.contender,

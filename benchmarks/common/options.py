@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -19,10 +19,15 @@ def output_file(name: str, help: str) -> Callable[..., Any]:
     )
 
 
-def comma_list(
-    allowed: tuple[str, ...],
-) -> Callable[[click.Context, click.Parameter, str], tuple[str, ...]]:
-    """Make a check that takes `a,b` apart and knows each part."""
+def some_of(
+    name: str, known: Iterable[str], default: str = "", **about: Any
+) -> Callable[..., Any]:
+    """Make an option that takes `a,b` apart and knows each part.
+
+    Args:
+        default: of the option; "": all that are known.
+    """
+    allowed = tuple(known)
 
     def check(
         context: click.Context, option: click.Parameter, value: str
@@ -35,7 +40,8 @@ def comma_list(
                 )
         return names
 
-    return check
+    about = {"show_default": True, "callback": check, **about}
+    return click.option(name, default=default or ",".join(allowed), **about)
 
 
 def tell(line: str) -> None:

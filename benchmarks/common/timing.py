@@ -77,6 +77,13 @@ class Outcome:
             and measurement.round != WARM_UP
         ]
 
+    def why_failed(self) -> dict[str, dict[str, str]]:
+        """Give the reasons of those that are out, for the JSON."""
+        return {
+            name: {"reason": str(error), "details": error.details}
+            for name, error in self.failures.items()
+        }
+
     def spread(self, contender: str, what: str) -> Spread:
         """Return the spread of a contender's times over its rounds."""
         samples = self.samples(contender)

@@ -13,12 +13,7 @@ from typing import Any, NamedTuple
 import click
 
 from benchmarks.common import tables
-from benchmarks.common.options import (
-    AT_LEAST_ONE,
-    comma_list,
-    output_file,
-    tell,
-)
+from benchmarks.common.options import AT_LEAST_ONE, output_file, some_of, tell
 from benchmarks.endurance import cases as cases
 from benchmarks.endurance.cases import Check
 
@@ -45,12 +40,7 @@ class Result(NamedTuple):
 
 
 @click.command()
-@click.option(
-    "--only",
-    default=",".join(CASES),
-    show_default=True,
-    callback=comma_list(tuple(CASES)),
-)
+@some_of("--only", CASES)
 @click.option(
     "--tasks", default=10**6, show_default=True, type=click.IntRange(min=10)
 )

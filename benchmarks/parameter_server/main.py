@@ -17,12 +17,7 @@ import click
 import numpy as np
 
 from benchmarks.common import tables
-from benchmarks.common.options import (
-    AT_LEAST_ONE,
-    comma_list,
-    output_file,
-    tell,
-)
+from benchmarks.common.options import AT_LEAST_ONE, output_file, some_of, tell
 from benchmarks.common.timing import Outcome, Sample, Spread, interleave
 from benchmarks.parameter_server.cases import (
     BARE,
@@ -52,18 +47,8 @@ ARRAYS, ARRAY_BYTES = 8, 2**19  # the weights of the rounds
 @click.command()
 @click.option("--rounds", default=5, show_default=True, type=AT_LEAST_ONE)
 @click.option("--seconds", default=0.3, show_default=True, help="A sample.")
-@click.option(
-    "--rungs",
-    default=",".join(RUNGS),
-    show_default=True,
-    callback=comma_list(tuple(RUNGS)),
-)
-@click.option(
-    "--sizes",
-    default=",".join(SIZES),
-    show_default=True,
-    callback=comma_list(tuple(SIZES)),
-)
+@some_of("--rungs", RUNGS)
+@some_of("--sizes", SIZES)
 @click.option("--workers", default=4, show_default=True, type=AT_LEAST_ONE)
 @click.option("--shards", default=2, show_default=True, type=AT_LEAST_ONE)
 @click.option("--seed", default=0, show_default=True, help="Of the orders.")

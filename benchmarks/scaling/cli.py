@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from benchmarks.common.generate import write_text
-from benchmarks.common.options import AT_LEAST_ONE, comma_list, tell
+from benchmarks.common.options import AT_LEAST_ONE, some_of, tell
 from benchmarks.lab.cli import make_plan
 from benchmarks.lab.plan import LabError, Plan
 from benchmarks.scaling.run import OutOfTimeError, Run, Wanted, remove_lab
@@ -48,14 +48,11 @@ def numbers(
     help="Folder of the points; those in it are not measured again.",
 )  # fmt: skip
 @click.option("--nodes", default="1-5", show_default=True, callback=numbers)
-@click.option(
-    "--engines", default=",".join(ENGINES), callback=comma_list(ENGINES)
-)
-@click.option(
+@some_of("--engines", ENGINES)
+@some_of(
     "--workloads",
+    WORKLOADS,
     default=",".join(USUAL),
-    show_default=True,
-    callback=comma_list(tuple(WORKLOADS)),
     help=f"Of {', '.join(WORKLOADS)}.",
 )
 @click.option("--rounds", default=5, show_default=True, type=AT_LEAST_ONE)

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from benchmarks.common import tables
-from benchmarks.common.options import comma_list, output_file, tell
+from benchmarks.common.options import output_file, some_of, tell
 from benchmarks.lab.cli import make_plan
 from benchmarks.lab.lab import Lab
 from benchmarks.lab.plan import LabError, Plan
@@ -48,9 +48,7 @@ SERVERS = ("gcs_server", "raylet/raylet", "minimr.core.node.main")
 
 
 @click.command()
-@click.option(
-    "--engines", default=",".join(ENGINES), callback=comma_list(ENGINES)
-)
+@some_of("--engines", ENGINES)
 @click.option("--nodes", default=40, show_default=True, help="Of the check.")
 @click.option("--cpu-share", default=0.05, show_default=True)
 @output_file("--json", "Write the samples, the fit and the check.")

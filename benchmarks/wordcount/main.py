@@ -16,12 +16,7 @@ from click.core import ParameterSource
 
 from benchmarks.common import tables
 from benchmarks.common.drivers import Driver
-from benchmarks.common.options import (
-    AT_LEAST_ONE,
-    comma_list,
-    output_file,
-    tell,
-)
+from benchmarks.common.options import AT_LEAST_ONE, output_file, some_of, tell
 from benchmarks.common.timing import ContenderError, interleave
 from benchmarks.wordcount import comparison
 from benchmarks.wordcount.contenders import (
@@ -70,10 +65,10 @@ NEEDS = {
 )
 @click.option("--map-tasks", type=AT_LEAST_ONE, help="Default: by size.")
 @click.option("--reduce-tasks", type=AT_LEAST_ONE, help="Default: by size.")
-@click.option(
+@some_of(
     "--engines",
-    default=",".join(NAMES),
-    callback=comma_list(NAMES),
+    NAMES,
+    show_default=False,
     help=f"Of {','.join(NAMES)}; default: all that are installed.",
 )
 @click.option("--rounds", default=5, show_default=True, type=AT_LEAST_ONE)

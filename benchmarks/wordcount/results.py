@@ -57,10 +57,7 @@ def as_json(measured: Measured) -> dict[str, Any]:
         "map_tasks": work.map_tasks,
         "reduce_tasks": work.reduce_tasks,
         "summary": [asdict(row) for row in measured.rows],
-        "failures": {
-            name: {"reason": str(error), "details": error.details}
-            for name, error in outcome.failures.items()
-        },
+        "failures": outcome.why_failed(),
         "measurements": [
             {
                 "engine": measurement.contender,
