@@ -13,56 +13,32 @@ import importlib
 
 import click
 
-COMMANDS = {  # name: (module:attribute, help)
-    "wordcount": (
-        "benchmarks.wordcount.main:wordcount",
-        "Time word count on every engine and on its peers.",
-    ),
-    "dqn": (
-        "benchmarks.dqn.main:dqn",
-        "Time how soon learners land, ours and a peer.",
-    ),
-    "memory": (
-        "benchmarks.memory:memory",
-        "Show how the memory of workers depends on the size of a file.",
-    ),
-    "micro": (
-        "benchmarks.micro.main:micro",
-        "Compare Ray's microbenchmark on Ray and on minimr.",
-    ),
-    "compare": (
-        "benchmarks.compare.main:compare",
-        "Compare this tree with a commit: is anything slower?",
-    ),
-    "parameter-server": (
-        "benchmarks.parameter_server.main:parameter_server",
-        "Time pushes, pulls and rounds of parameter servers.",
-    ),
-    "endurance": (
-        "benchmarks.endurance.main:endurance",
-        "Check what still holds after a million tasks and a thousand actors.",
-    ),
-    "startup": (
-        "benchmarks.startup:startup",
-        "Time from a command to its first map task.",
-    ),
-    "lab": (
-        "benchmarks.lab.cli:lab",
-        "Make five nodes on this machine, and pull their plugs.",
-    ),
-    "scaling": (
-        "benchmarks.scaling.cli:scaling",
-        "Measure every engine on one node to five, and with a dying node.",
-    ),
-    "limits": (
-        "benchmarks.scaling.limits:limits",
-        "Measure the cost of the central process, and predict many nodes.",
-    ),
-    "report": (
-        "benchmarks.report.cli:report",
-        "Make one page from the JSON files of any runs.",
-    ),
-}
+COMMANDS = {  # {name: (module:attribute, help)}
+    "wordcount": ("benchmarks.wordcount.main:wordcount",
+        "Time word count on every engine and on its peers."),
+    "dqn": ("benchmarks.dqn.main:dqn",
+        "Time how soon learners land, ours and a peer."),
+    "memory": ("benchmarks.memory:memory",
+        "Show how the memory of workers depends on the size of a file."),
+    "micro": ("benchmarks.micro.main:micro",
+        "Compare Ray's microbenchmark on Ray and on minimr."),
+    "compare": ("benchmarks.compare.main:compare",
+        "Compare this tree with a commit: is anything slower?"),
+    "parameter-server": ("benchmarks.parameter_server.main:parameter_server",
+        "Time pushes, pulls and rounds of parameter servers."),
+    "endurance": ("benchmarks.endurance.main:endurance",
+        "Check what still holds after a million tasks and a thousand actors."),
+    "startup": ("benchmarks.startup:startup",
+        "Time from a command to its first map task."),
+    "lab": ("benchmarks.lab.cli:lab",
+        "Make five nodes on this machine, and pull their plugs."),
+    "scaling": ("benchmarks.scaling.cli:scaling",
+        "Measure every engine on one node to five, and with a dying node."),
+    "limits": ("benchmarks.scaling.limits:limits",
+        "Measure the cost of the central process, and predict many nodes."),
+    "report": ("benchmarks.report.cli:report",
+        "Make one page from the JSON files of any runs."),
+}  # fmt: skip
 
 
 class LazyGroup(click.Group):

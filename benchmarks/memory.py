@@ -25,19 +25,9 @@ from minimr.shared.mapreduce.wordcount import JOBS
 from minimr.sockets.mapreduce import MapReduce
 
 UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
-HEADS = (
-    "job",
-    "file MB",
-    "Mwords",
-    "distinct",
-    "map tasks",
-    "reduce tasks",
-    "split MB",
-    "seconds",
-    "MB/s",
-    "worker peak MB",
-    "of the smallest's",
-)
+HEADS = ("job", "file MB", "Mwords", "distinct", "map tasks", "reduce tasks",
+         "split MB", "seconds", "MB/s", "worker peak MB",
+         "of the smallest's")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,6 @@ Rules:
    the cases of the benchmark are the same for both.
 2. They take turns, round by round, each on a cluster of its own that stays
    up meanwhile; the order changes with each round.
-3. A ratio is of rounds that were neighbours. Shown are the median of the
-   ratios and an interval that covers the true one nineteen times of twenty,
-   drawn again and again from the rounds (the bootstrap; Efron, 1979).
 """
 
 from __future__ import annotations
@@ -20,9 +17,7 @@ from __future__ import annotations
 import io
 import json
 import os
-import random
 import shutil
-import statistics
 import subprocess
 import sys
 import tarfile
@@ -36,13 +31,13 @@ import click
 
 from benchmarks.common import tables
 from benchmarks.common.options import AT_LEAST_ONE, output_file
+from benchmarks.common.ratios import head, row
 from benchmarks.compare.cases import BENCHMARKS
 from benchmarks.wordcount.work import plan
 from minimr.shared.mapreduce.corpus import InputError
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("minimr", "ray_impl", "dqn")
-DRAWS = 2000
 
 
 class Version:
@@ -105,16 +100,6 @@ def environment(commit: str | None) -> Iterator[Path]:
         yield folder
 
 
-def interval(ratios: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """Return where the true median ratio lies, nineteen times of twenty."""
-    dice = random.Random(seed)
-    medians = sorted(
-        statistics.median(dice.choices(ratios, k=len(ratios)))
-        for _ in range(DRAWS)
-    )
-    return medians[DRAWS // 40], medians[-1 - DRAWS // 40]
-
-
 def rounds_of(
     versions: Sequence[Version], rounds: int, *question: Any
 ) -> list[list[float]]:
@@ -135,24 +120,6 @@ def names(versions: Sequence[Version]) -> Iterator[str]:
             return  # what is left, an earlier version cannot do
         (name,) = found
         yield name
-
-
-def row(
-    name: str, before: Sequence[float], now: Sequence[float]
-) -> dict[str, Any]:
-    """Print and return what became of one case; more is better."""
-    ratios = [new / old for old, new in zip(before, now, strict=True)]
-    low, high = interval(ratios)
-    middle = statistics.median(ratios)
-    click.echo(
-        f"{name:46}{statistics.median(before):>12,.1f}"
-        f"{statistics.median(now):>12,.1f}{middle:>8.2f}"
-        f"   {low:.2f}-{high:.2f}"
-    )
-    return {
-        "name": name, "before": before, "now": now,
-        "ratio": middle, "interval": (low, high),
-    }  # fmt: skip
 
 
 @click.command()
@@ -181,12 +148,12 @@ def compare(
             folder = stack.enter_context(environment(version))
             versions.append(stack.enter_context(closing(Version(folder))))
             versions[-1].ask("begin", name, about)
-        click.echo(f"{'':46}{commit[:11]:>12}{'this':>12}{'ratio':>8}")
+        head(commit[:11], "this")
         for case in names(versions):
             if chosen["only"] in case:
                 rounds_of(versions, 1, "run", 0.2)  # warm
                 found = rounds_of(versions, rounds, "run", chosen["seconds"])
-                rows.append(row(case, *found))
+                rows.append(row(case, before=found[0], now=found[1]))
     click.echo(
         f"rates per second; load before {load:.1f}, after "
         f"{os.getloadavg()[0]:.1f}"

@@ -12,20 +12,14 @@ from __future__ import annotations
 
 import importlib
 import os
-import statistics
 from typing import Any
 
 import click
 
 from benchmarks.common import tables
 from benchmarks.common.options import output_file
-from benchmarks.micro.cases import (
-    OPTIONS,
-    Case,
-    cases,
-    rate,
-    start_times,
-)
+from benchmarks.common.ratios import head, row
+from benchmarks.micro.cases import OPTIONS, Case, cases, rate, start_times
 from benchmarks.micro.physical import copy_gigabytes, socket_rates
 
 
@@ -61,7 +55,7 @@ def micro(rounds: int, seconds: float, only: str, json: str | None) -> None:
         ray.init(num_cpus=2, **OPTIONS[name])
         ray.get(ray.remote(lambda: 1).remote())
         idle[name] = resident_bytes() - before
-    click.echo(f"{'':46}{'ray':>12}{'minimr':>12}{'ratio':>8}")
+    head("ray", "minimr")
     both = zip(*(cases(ray) for ray in modules.values()), strict=True)
     rows = [
         compare(pair, rounds, seconds) for pair in both if only in pair[0][0]
@@ -69,8 +63,8 @@ def micro(rounds: int, seconds: float, only: str, json: str | None) -> None:
     for name, value in limits.items():
         click.echo(f"{name:70}{value:>12,.1f}")
     for what in times["ray"]:
-        row = (times["ray"][what], times["minimr"][what])
-        click.echo(f"{what + ', s':46}{row[0]:>12.3f}{row[1]:>12.3f}")
+        one, other = times["ray"][what], times["minimr"][what]
+        click.echo(f"{what + ', s':46}{one:>12.3f}{other:>12.3f}")
     megabytes = [idle[name] / 1e6 for name in modules]
     click.echo(
         f"{'idle cluster, MB':46}{megabytes[0]:>12.1f}{megabytes[1]:>12.1f}"
@@ -93,11 +87,7 @@ def compare(
     for _ in range(rounds):
         for index, case in enumerate(pair):
             rates[index].append(rate(case, seconds))
-    ray, minimr = map(statistics.median, rates)
-    name = pair[0][0]
-    ratio = minimr / ray
-    click.echo(f"{name:46}{ray:>12,.1f}{minimr:>12,.1f}{ratio:>7.1f}x")
-    return {"name": name, "ray": rates[0], "minimr": rates[1], "ratio": ratio}
+    return row(pair[0][0], ray=rates[0], minimr=rates[1])
 
 
 if __name__ == "__main__":

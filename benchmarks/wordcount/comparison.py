@@ -11,21 +11,9 @@ from benchmarks.common.timing import Outcome, Spread
 REFERENCE = "loop"  # all counts are compared with its
 RIVAL = "ray"
 
-HEADS = (
-    "engine",
-    "run s",
-    "min-max",
-    "merged s",
-    "min-max",
-    "run\n/loop",
-    "merged\n/loop",
-    "run\n/ray",
-    "merged\n/ray",
-    "Mwords/s",
-    "MB/s",
-    "peak MB",
-    "identical",
-)
+HEADS = ("engine", "run s", "min-max", "merged s", "min-max", "run\n/loop",
+         "merged\n/loop", "run\n/ray", "merged\n/ray", "Mwords/s", "MB/s",
+         "peak MB", "identical")  # fmt: skip
 
 
 @dataclass(frozen=True)

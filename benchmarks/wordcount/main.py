@@ -36,15 +36,7 @@ from minimr.shared.mapreduce.wordcount import JOBS
 CLASSES: dict[str, type[WordCounter]] = {
     each.name: each for each in (Loop, Plain, Pool, Dask, DaskFutures, Polars)
 }
-NAMES = (
-    "loop",
-    "plain",
-    "pool",
-    *ENGINES,
-    "dask",
-    "dask-futures",
-    "polars",
-)
+NAMES = ("loop", "plain", "pool", *ENGINES, "dask", "dask-futures", "polars")
 NEEDS = {
     "ray": "ray",
     "dask": "distributed",

@@ -13,6 +13,7 @@ import click
 import pytest
 
 import minimr.ladder
+from benchmarks.common import ratios
 from benchmarks.compare import cases
 from benchmarks.compare import main as compare
 
@@ -34,12 +35,12 @@ class Fake(compare.Version):
 
 
 def test_the_interval_is_narrow_where_the_rounds_agree() -> None:
-    low, high = compare.interval([0.99, 1.0, 1.01] * 5)
+    low, high = ratios.interval([0.99, 1.0, 1.01] * 5)
     assert 0.98 < low <= 1.0 <= high < 1.02
 
 
 def test_the_interval_is_wide_where_they_do_not() -> None:
-    low, high = compare.interval([0.5, 1.0, 2.0] * 3)
+    low, high = ratios.interval([0.5, 1.0, 2.0] * 3)
     assert low <= 0.5
     assert high >= 2.0
 
