@@ -3,8 +3,8 @@
     other processes ══ hub ══> step() ──> handler(peer, message)
                                     └───> answers to questions, timers
 
-What a message is says `messages.py`. Each type has one handler here; that
-of a question gets a function as well, which takes the answer.
+Messages are the types of `messages.py`. Each type has one handler here. The
+handler of a question gets a function, too, to be called with the answer.
 
 Rules:
 
@@ -12,9 +12,9 @@ Rules:
    Nothing is sent or received while the lock is held: handlers post, and
    `step` flushes afterwards.
 2. There is one link to an address, dialled at the first use.
-3. A question to somebody who is gone is answered with `GONE`.
-4. A message that cannot be handled costs its sender the link, nobody else
-   anything: it may be of another program, or of another version of this.
+3. A question to a process that is gone is answered with `GONE`.
+4. A message that cannot be handled ends the link to its sender, and nothing
+   else: it may be of another program, or of another version of this one.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Endpoint:
 
     Attributes:
         handlers: {name of a type of message: its handler}.
-        left: called with (peer, why) when one is gone; `peer.data` is the
+        left: called with (peer, why) when a peer is gone; `peer.data` is the
             Caller that it was.
     """
 
@@ -80,7 +80,7 @@ class Endpoint:
         self.process = machine.random_bytes(8)
         self.hub = Hub(token, kind, address)
         host, port = self.hub.address
-        self.address = (reachable(host), port)  # it may listen everywhere
+        self.address = (reachable(host), port)  # not 0.0.0.0
         self.home = self.address  # of the node that this process belongs to
         self.lock = machine.recursive_lock()
         self.handlers: dict[str, Handler] = {}
@@ -113,7 +113,7 @@ class Endpoint:
                 raise ValueError(f"{name} has two handlers: {both}")
 
     def link(self, address: Address) -> Peer:
-        """Give the link to an address, a new one at the first use."""
+        """Return the link to an address, dialled at the first use."""
         peer = self.links.get(address)
         if peer is None or peer.closed:
             peer = self.links[address] = self.hub.dial(address, CLUSTER)
@@ -142,10 +142,10 @@ class Endpoint:
         heapq.heappush(self._timers, (at, next(self._numbers), function))
 
     def soon(self, *calls: Callable[[], None]) -> None:
-        """Make calls at once, but for those that they lead to: after them.
+        """Run callbacks now. Lock held.
 
-        So a chain of events is as long as it likes, and no deeper. The lock
-        is held.
+        Callbacks that they schedule run afterwards, from this loop, so a long
+        chain of events never deepens the stack.
         """
         self._calls += calls
         if self._calling:
@@ -184,14 +184,14 @@ class Endpoint:
         self.hub.flush()
 
     def _refuse(self, peer: Peer) -> None:
-        """Hang up on who has sent what cannot be handled: rule 4."""
+        """Hang up on the sender of a bad message: rule 4."""
         log.warning("a bad message of %s", peer.name, exc_info=True)
         if not peer.closed:
             self.hub.drop(peer)
             self._lose(peer, "it sent a bad message")
 
     def _on_ask(self, peer: Peer, ask: Ask) -> None:
-        # The answer may be given at once or later.
+        # It may be answered at once or later.
         reply = partial(self._answer, peer, ask.number)
         kind, call = self.handlers[ask.name]
         call(peer, restored(kind, ask.fields), reply)
@@ -204,7 +204,7 @@ class Endpoint:
             self._asked.pop(answer.number)[1](answer.body)
 
     def _on_hello(self, peer: Peer, hello: Hello) -> None:
-        # Of two that dialled each other, both links stay; either will do.
+        # If two processes dialled each other, both links stay; either works.
         self.links.setdefault(hello.caller.address, peer)
         peer.data = hello.caller
         peer.post(Home(self.home))
@@ -215,7 +215,7 @@ class Endpoint:
     def drop_node(self, address: Address, why: str) -> None:
         """Hang up on a node that is dead, and on its processes.
 
-        Runs in: the thread that steps. A machine that is cut off says
+        Runs in: the thread that steps. A machine that is cut off sends
         nothing, and TCP would wait for a quarter of an hour.
         """
         for peer in self.hub.peers():

@@ -1,4 +1,4 @@
-"""What a hub tells whoever polls it."""
+"""The events that `Hub.poll` returns."""
 
 from __future__ import annotations
 

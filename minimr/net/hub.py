@@ -1,4 +1,4 @@
-"""Many connections, one thread: whoever waits for more than one thing.
+"""Many connections, one thread, which waits for all of them at once.
 
     listener ──┐                       ┌──> Joined(peer)
     peers    ──┼──> poll(timeout_s) ───┼──> Received(peer, message)
@@ -7,16 +7,16 @@
 
 Rules:
 
-1. The thread that waits is the thread that reads: only `post`, `wake` and
-   a peer's `post` and `flush` may be called from another one.
-2. A peer counts as joined when its handshake is done, and only then is
-   anything that it sends unpickled. Garbage and silence on the port cost
-   a connection, never the hub.
+1. The thread that waits is the thread that reads. Only `post`, `wake`, and a
+   peer's `post` and `flush` may be called from other threads.
+2. A peer has joined when its handshake is done, and nothing that it sends is
+   unpickled before. Garbage or silence on the port costs a connection, and
+   never the hub.
 3. Sending never blocks: what the socket does not take waits in the peer's
    queue, and goes out during `poll`.
 4. `Peer.send` sends one message in one frame. `Peer.post` collects: all
-   that was posted until the next `flush` leaves as one frame that holds a
-   list. A peer is sent to in one way or the other, never in both.
+   messages posted until the next `flush` leave in one frame, as a list. For
+   each peer only one of the two is used.
 
 Ray hides this in its gRPC servers and event loops.
 """
@@ -47,7 +47,7 @@ from minimr.net.spin import SpinningSelector
 from minimr.system import machine
 
 HANDSHAKE_TIMEOUT_S = 5.0
-REST_S = 0.1  # from a connection that we have no room for to the next try
+REST_S = 0.1  # before accepting again, after there was no descriptor left
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 HUNG_UP = "it hung up during the handshake"
 
@@ -65,15 +65,15 @@ class Hub:
         max_frame_bytes: int = MAX_FRAME_BYTES,
         listener: socket.socket | None = None,  # instead of the address
     ) -> None:
-        self.kind = kind  # one of `kinds.py`; who dials is told
+        self.kind = kind  # one of `kinds.py`; clients are told
         self.max_frame_bytes = max_frame_bytes
         self._token = token
         self._listener = listener or listen(address)
         self._listener.setblocking(False)
         self.address: Address = self._listener.getsockname()[:2]
         self._accept_again: float | None = None  # when; None: we accept
-        self._told = False  # that there is no room for connections
-        self._no_socket = machine.socket()  # of who could not be dialled
+        self._told = False  # the log has a warning of no room
+        self._no_socket = machine.socket()  # of peers that cannot be dialled
         self._no_socket.close()
         self._wake_out, self._wake_in = machine.socketpair()
         self._wake_in.setblocking(False)
@@ -97,7 +97,7 @@ class Hub:
         self._ring()
 
     def wake(self) -> None:
-        """Let `poll` return, with no event. Runs in: any thread."""
+        """Make `poll` return, without an event. Runs in: any thread."""
         if not self._wake_asked:
             self._wake_asked = True
             self._ring()
@@ -109,7 +109,7 @@ class Hub:
             self._wake_out.send(b"\0")
 
     def adopt(self, channel: Channel) -> Peer:
-        """Take over a connection that we dialled."""
+        """Return the peer of a connection that we have dialled."""
         channel.sock.setblocking(False)
         address = channel.sock.getpeername()
         peer = self._peer(channel.sock, address, dialled=True)
@@ -120,9 +120,9 @@ class Hub:
         return peer
 
     def dial(self, address: Address, wanted: Sequence[str]) -> Peer:
-        """Call another hub. Blocks: no; `Joined` or `Left` comes later.
+        """Dial another hub; return the peer. `Joined` or `Left` comes later.
 
-        What is posted to the peer waits until the handshake is done.
+        Blocks: no. Messages that are posted wait for the handshake.
         """
         try:
             sock = machine.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -150,7 +150,7 @@ class Hub:
         return Peer(sock, address, dialled, self.dirty, self._watch, limit)
 
     def flush(self) -> None:
-        """Send what was posted to any peer. Runs in: any thread."""
+        """Send what was posted to all peers. Runs in: any thread."""
         while self.dirty:
             try:
                 peer = self.dirty.pop()
@@ -159,7 +159,7 @@ class Hub:
             peer.flush()
 
     def poll(self, timeout_s: float | None) -> list[Event]:
-        """Wait for events. Blocks: until one is there or time is up."""
+        """Return events. Blocks: until there is one, or time is up."""
         until = None if timeout_s is None else machine.monotonic() + timeout_s
         self._woken = False
         while not self._events and not self._woken:
@@ -190,7 +190,7 @@ class Hub:
         self.selector.register(descriptor, selectors.EVENT_READ, call)
 
     def unwatch_file(self, descriptor: int) -> None:
-        """Watch a file no more; to be called before it is closed."""
+        """Stop watching a file. To be called before it is closed."""
         if self._files.pop(descriptor, None) is not None:
             self.selector.unregister(descriptor)
 
@@ -201,7 +201,7 @@ class Hub:
             call()
 
     def peers(self) -> list[Peer]:
-        """List the connections, also those still shaking hands."""
+        """Return the connections, those still shaking hands included."""
         return [*self._peers, *self._strangers]
 
     def drop(self, peer: Peer) -> None:
@@ -223,7 +223,7 @@ class Hub:
             sock.close()
 
     def abandon(self) -> None:
-        """Close all descriptors; nobody notices. Runs in: a fork.
+        """Close all descriptors, unnoticed by others. Runs in: a fork.
 
         The parent's connections stay, and its selector as it is.
         """
@@ -279,7 +279,7 @@ class Hub:
         self.selector.register(connection, selectors.EVENT_READ, peer)
 
     def _rest(self, why: str) -> None:
-        """Let connections wait: the selector would call at once again."""
+        """Stop accepting for a moment: the selector would not wait."""
         if not self._told:
             self._told = True
             log.warning(
@@ -333,13 +333,13 @@ class Hub:
         if peer in self._peers or peer.dialled:
             self._events.append(Left(peer, why))
         else:
-            # Who dials and dies in the same moment is no reason for alarm.
+            # A process that dials and dies at once is no reason for alarm.
             level = logging.INFO if why == HUNG_UP else logging.WARNING
             log.log(level, "refused a connection of %s: %s", peer.name, why)
         self.drop(peer)
 
     def _keep_time(self) -> None:
-        """Refuse who is late. What was waiting in its socket is read."""
+        """Refuse handshakes that are late, once their sockets were read."""
         now = machine.monotonic()
         for peer in [p for p in self._strangers if p.deadline <= now]:
             self._lose(peer, "no handshake in time")

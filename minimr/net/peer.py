@@ -5,8 +5,8 @@
     send() ──────────────────────┘ one frame, one message
     (the polling thread)
 
-Rule: sending never blocks. What the socket does not take stays in the
-queue, and the hub flushes it when the socket can be written to again.
+Rule: sending never blocks. What the socket does not take stays in the queue,
+and the hub flushes it when the socket can be written to again.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from minimr.net.messages import Message
 from minimr.net.seal import Seal
 from minimr.system import machine
 
-MAX_BATCH = 256  # messages posted that leave in one frame
+MAX_BATCH = 256  # posted messages per frame
 
 
 class Peer:
     """The other end of one connection of a hub.
 
     Args:
-        dirty: gets this peer when something was posted: it is to be flushed.
-        watch: is told whether something waits for the socket to take it.
+        dirty: gets this peer when a message is posted, to be flushed.
+        watch: called with whether something waits for the socket.
 
     Attributes:
         name: HOST:PORT, for messages.
-        data: whatever the hub's user keeps of this peer.
-        dialled: we called them, so a failure to connect is told as `Left`.
-        seal, reader: of what goes out and comes in, when the handshake is
-            done. A stranger costs no more than the handshake.
+        data: whatever the hub's user keeps about this peer.
+        dialled: we have dialled, so a failure to connect is a `Left` event.
+        seal, reader: of what goes out and comes in, once the handshake is
+            done. Before, a peer costs no more than the handshake.
     """
 
     seal: Seal | None
@@ -66,12 +66,12 @@ class Peer:
         self._max_frame_bytes = max_frame_bytes
         self._outbox: list[Any] = []  # posted, not yet encoded
         self._queue: list[memoryview] = []  # not yet taken by the socket
-        self._sending = machine.lock()  # who holds it empties the queue
+        self._sending = machine.lock()  # its holder empties the queue
 
     def send(self, message: Any) -> None:
         """Send a message, now or in the next `poll`. Blocks: no.
 
-        To a peer that has left, nothing is sent; its `Left` event comes.
+        To a peer that has left nothing is sent; its `Left` event comes.
 
         Raises:
             FrameError: the message is larger than a frame may be.
@@ -85,7 +85,7 @@ class Peer:
         self._dirty.add(self)
 
     def posted(self) -> int:
-        """Give the number of messages that wait for `flush`."""
+        """Return the number of messages that wait for `flush`."""
         return len(self._outbox)
 
     def send_raw(self, data: bytes) -> None:
@@ -94,9 +94,9 @@ class Peer:
         self.flush()
 
     def flush(self) -> None:
-        """Hand all to the socket as far as it takes it. Blocks: no.
+        """Pass all to the socket, as far as it takes it. Blocks: no.
 
-        Runs in: any thread. Of two that come at once, one sends for both.
+        Runs in: any thread. Of two threads at once, one sends for both.
         """
         while self._sending.acquire(blocking=False):
             try:
@@ -120,7 +120,7 @@ class Peer:
                     self._queue = remaining(self._queue, sent)
         except BlockingIOError:
             pass
-        except OSError:  # the reading side will tell that it is gone
+        except OSError:  # reading will show that it is gone
             self._queue = []
         self._watch(self, bool(self._queue))
         return bool(self._queue)

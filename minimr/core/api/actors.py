@@ -1,4 +1,4 @@
-"""Actors as a program has them: what Ray has in `ray.actor`.
+"""Actor classes, handles and methods: what Ray has in `ray.actor`.
 
 A.remote(x)            ActorClass ─> ActorSpec ─> Actors, control store
 a.method.remote(x)     ActorHandle ─> ActorMethod ─> Task ─> Actors
@@ -39,7 +39,7 @@ class ActorMethod(RemoteCall):
         parameters: str | None,
         options: dict[str, Any],
     ) -> None:
-        # Not the handle itself, which keeps this method: no cycles.
+        # Not the handle, which has this method: that would be a cycle.
         self._spec: ActorSpec = handle._spec
         self._runtime: Runtime = handle._runtime
         self._anchor: ObjectRef | None = handle._anchor
@@ -61,7 +61,7 @@ class ActorMethod(RemoteCall):
         self._held = [self._anchor] if self._anchor is not None else []
 
     def options(self, **options: Any) -> ActorMethod:
-        """Give the same method with other options."""
+        """Return the same method with other options."""
         opts.check(options, opts.METHOD, "actor methods")
         merged = {**self._options, **options}
         return ActorMethod(self, self._method, self._parameters, merged)
@@ -72,10 +72,10 @@ class ActorMethod(RemoteCall):
         return ActorMethod, (handle, *about)
 
     def remote(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Call the method. Blocks: no; gives references to its results.
+        """Call the method; return references to its results. Blocks: no.
 
         Raises:
-            PendingCallsLimitExceeded: so many calls wait already.
+            PendingCallsLimitExceeded: the limit of waiting calls is reached.
         """
         if self._runtime is not current():
             raise RuntimeError("the actor is of an earlier init()")
@@ -89,10 +89,10 @@ class ActorMethod(RemoteCall):
 
 
 class ActorHandle:
-    """An actor, as somebody who can call it has it.
+    """A handle to an actor, through which it is called.
 
-    A counted handle has a reference to the actor's anchor; one that was
-    found by name does not count, as in Ray.
+    The actor ends with its last counted handle. Such a handle has a reference
+    to the actor's anchor. One that was found by name has none, as in Ray.
     """
 
     def __init__(self, spec: ActorSpec, anchor: ObjectRef | None) -> None:
@@ -114,7 +114,7 @@ class ActorHandle:
         return method
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What it takes to start the actor stays with the control store.
+        # The control store has what starting the actor needs.
         spec = self._spec._replace(blob=b"", args=b"", deps=())
         return ActorHandle, (spec, self._anchor)
 
@@ -156,7 +156,7 @@ class ActorClass:
         return getattr(self._cls, name)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Refuse: it is `remote` that calls."""
+        """Refuse: `remote` is the way to call."""
         raise refuse(self.__name__)
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
@@ -169,13 +169,13 @@ class ActorClass:
         return ActorClass, (self._cls, self._options)
 
     def options(self, **options: Any) -> ActorClass:
-        """Give the same class with other options."""
+        """Return the same class with other options."""
         other = ActorClass(self._cls, {**self._options, **options})
         other._blob, other._captured = self._blob, self._captured
         return other
 
     def remote(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Start an actor. Blocks: no, but for a name until it is known.
+        """Start an actor; return a handle. Blocks: only to register a name.
 
         Raises:
             ValueError: the name is taken.
@@ -213,7 +213,7 @@ class ActorClass:
     def _remote(
         self, args: Any = None, kwargs: Any = None, **options: Any
     ) -> Any:
-        """Start an actor with these options. Ray: the same."""
+        """Start an actor with these options, and return it. Ray: the same."""
         return self.options(**options).remote(*args or (), **kwargs or {})
 
     def _spec(
@@ -226,7 +226,7 @@ class ActorClass:
             inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f)
             for _, f in inspect.getmembers(self._cls, inspect.isfunction)
         )
-        # As in Ray: one that asks for nothing holds nothing while it lives.
+        # As in Ray: an actor that asks for nothing holds nothing.
         asks = ("num_cpus", "num_gpus", "resources", "memory")
         held = int(any(options.get(name) is not None for name in asks))
         detached = options.get("lifetime") == "detached"
@@ -274,7 +274,7 @@ def _methods(cls: type) -> dict[str, tuple[str | None, dict[str, Any]]]:
     methods = {}
     for name, function in inspect.getmembers(cls, callable):
         own = inspect.isfunction(function) or inspect.ismethod(function)
-        if name.startswith("__") and not own:  # what every class has
+        if name.startswith("__") and not own:  # of every class
             continue
         options = dict(getattr(function, "__minimr_method__", {}))
         if is_generator(function):
@@ -288,13 +288,13 @@ def _methods(cls: type) -> dict[str, tuple[str | None, dict[str, Any]]]:
 def find_actor(
     runtime: Runtime, name: str, namespace: str
 ) -> ActorHandle | None:
-    """Look for an actor. Blocks: until the control store answers."""
+    """Return an actor, if any. Blocks: until the control store answers."""
     spec = runtime.ask_head(FindActor(name, namespace))
     return ActorHandle(spec, None) if isinstance(spec, ActorSpec) else None
 
 
 def method(**options: Any) -> Any:
-    """Give a method of an actor class its own options.
+    """Return a decorator that sets options of a method of an actor class.
 
     Ray: `ray.method`.
     """

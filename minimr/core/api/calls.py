@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 def pack_arguments(
     args: Any, kwargs: Any, runtime: Runtime
 ) -> tuple[bytes | Inline, list[ObjectRef], list[ObjectRef]]:
-    """Pickle arguments; references among them are taken out.
+    """Return pickled arguments, the references among them, and those inside.
 
-    Returns: the pickle, the top-level references, and those inside.
+    Each reference among the arguments is replaced by a `Slot`.
     """
     if not args and not kwargs:
         return b"", [], []
@@ -55,12 +55,12 @@ def pack_arguments(
 
 
 def pickle_code(target: Any, name: str) -> tuple[bytes, list[ObjectRef]]:
-    """Pickle a function or a class; warn if it takes much along.
+    """Return a function or class pickled, and the references it captures.
 
-    Returns: the pickle, and the references that it captures.
+    It warns of large captured values.
 
     Raises:
-        ValueError: it takes too much along.
+        ValueError: they are too large.
     """
     blob, captured = serialization.pack_code(target, name)
     if len(blob) > MAX_BYTES:
@@ -76,14 +76,14 @@ def pickle_code(target: Any, name: str) -> tuple[bytes, list[ObjectRef]]:
 
 
 def is_generator(function: Any) -> bool:
-    """Tell whether calls of a function yield."""
+    """Return whether calls of a function yield."""
     return inspect.isgeneratorfunction(function) or (
         inspect.isasyncgenfunction(function)
     )
 
 
 def refuse(name: str) -> TypeError:
-    """Say that it is `remote` that calls."""
+    """Return the error of a call without `.remote`."""
     return TypeError(
         f"What is remote cannot be called directly. Instead of '{name}()', "
         f"try '{name}.remote()'."
@@ -120,7 +120,7 @@ class RemoteCall:
         self._held: list[ObjectRef] = []  # by each of its tasks
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Refuse: it is `remote` that calls."""
+        """Refuse: `remote` is the way to call."""
         raise refuse(self._name)
 
     def options(self, **options: Any) -> RemoteCall:
@@ -128,7 +128,7 @@ class RemoteCall:
         raise NotImplementedError
 
     def remote(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Call it."""
+        """Call it; return references to its results."""
         raise NotImplementedError
 
     def _remote(
@@ -166,7 +166,7 @@ class RemoteCall:
 
 
 def _outcome(runtime: Runtime, task: Task, collects: bool) -> Any:
-    """Make the references to a task's results. Lock held."""
+    """Return new references to a task's results. Lock held."""
     if task.returns < 0 and not collects:
         return ObjectRefGenerator(runtime, task)
     if collects:

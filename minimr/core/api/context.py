@@ -25,11 +25,11 @@ class RuntimeContext:
     """
 
     def get_job_id(self) -> str:
-        """Give the id of the driver's job."""
+        """Return the id of the driver's job."""
         return str(session().job.id)
 
     def get_node_id(self) -> str:
-        """Give the id of the node that this process is on."""
+        """Return the id of the node that this process is on."""
         return str(session().welcome.node)
 
     def get_node_labels(self) -> dict[str, str]:
@@ -44,21 +44,21 @@ class RuntimeContext:
         return str(group[0]) if group else None
 
     def get_worker_id(self) -> str:
-        """Give the id of this process."""
+        """Return the id of this process."""
         return str(session().process.hex())
 
     def get_task_id(self) -> str | None:
-        """Give the id of the running task; None in a driver."""
+        """Return the id of the running task; None in a driver."""
         now = running.get()
         return now.task.hex() if now and now.task else None
 
     def get_task_name(self) -> str | None:
-        """Give the name of the running task."""
+        """Return the name of the running task."""
         now = running.get()
         return now.name if now else None
 
     def get_attempt_number(self) -> int:
-        """Count the runs of this task before this one: 0 in the first.
+        """Return how many runs of this task there were before this one.
 
         Ray: no public name.
         """
@@ -66,49 +66,49 @@ class RuntimeContext:
         return now.attempt if now else 0
 
     def is_canceled(self) -> bool:
-        """Tell whether somebody has cancelled the running method."""
+        """Return whether the running method was cancelled."""
         now = running.get()
         return now is not None and now.task in _duty().cancelled
 
     def get_actor_id(self) -> str | None:
-        """Give the id of the actor that this is; None elsewhere."""
+        """Return the id of this actor; None: it is none."""
         spec = _duty().spec
         return spec.id.hex() if spec else None
 
     def get_actor_name(self) -> str | None:
-        """Give the name of the actor that this is."""
+        """Return the name of this actor."""
         spec = _duty().spec
         return (spec.name or "") if spec else None
 
     @property
     def namespace(self) -> str:
-        """Give the namespace of the job."""
+        """The namespace of the job."""
         return str(session().job.namespace)
 
     @property
     def gcs_address(self) -> str:
-        """Give the address of the head."""
+        """The address of the head."""
         return "{}:{}".format(*session().welcome.head)
 
     @property
     def was_current_actor_reconstructed(self) -> bool:
-        """Tell whether this actor was restarted."""
+        """Whether this actor was restarted."""
         return _duty().restarts > 0
 
     @property
     def current_actor(self) -> Any:
-        """Give a handle to the actor that this is."""
+        """A handle to this actor."""
         spec = _duty().spec
         if spec is None:
             raise RuntimeError("This method is only available in an actor.")
         return ActorHandle(spec, None)
 
     def get_assigned_resources(self) -> dict[str, float]:
-        """Give what this task or actor holds."""
+        """Return the resources that this task or actor holds."""
         return dict(_duty().hold)
 
     def get_accelerator_ids(self) -> dict[str, list[str]]:
-        """Give the GPUs that this task or actor may use."""
+        """Return the GPUs that this task or actor may use."""
         return {"GPU": [str(gpu) for gpu in _duty().gpus]}
 
     def __getattr__(self, name: str) -> Any:
@@ -116,10 +116,10 @@ class RuntimeContext:
 
 
 def get_runtime_context() -> RuntimeContext:
-    """Tell where this code runs. Ray: the same."""
+    """Return where this code runs. Ray: the same."""
     return RuntimeContext()
 
 
 def get_gpu_ids() -> list[int | str]:
-    """Give the GPUs that this task or actor may use. Ray: the same."""
+    """Return the GPUs that this task or actor may use. Ray: the same."""
     return list(_duty().gpus)

@@ -1,13 +1,13 @@
-"""References to what a generator task yields, as it yields it.
+"""References to the items of a generator task, as they are yielded.
 
     worker: yield ─> yielded(number) ──> arrived(): the entry of that number
             return ─> done ──> result 0: how many; the next entry is the end
 
 Rules:
 
-1. The entry of the next item is there before the item is, so that `wait`
-   and `next` wait for it as for any other object.
-2. An item is a result of its task, and is made again with it.
+1. The entry of the next item exists before the item, so that `wait` and
+   `next` wait for it as for any other object.
+2. An item is a result of its task, and is recomputed by running that again.
 3. With num_returns="dynamic", result 0 is a list of references instead.
 """
 
@@ -50,7 +50,7 @@ class ObjectRefGenerator:
         return self
 
     def __next__(self) -> ObjectRef:
-        """Give the next reference. Blocks: until there is one."""
+        """Return the next reference. Blocks: until there is one."""
         return self._next_sync()
 
     def __aiter__(self) -> ObjectRefGenerator:
@@ -59,7 +59,7 @@ class ObjectRefGenerator:
     async def __anext__(self) -> ObjectRef:
         import asyncio  # only now: it takes long
 
-        # Who stops waiting has taken nothing.
+        # A caller that stops waiting has taken nothing.
         arrival = self.runtime.values.arrival(self.entry)
         await asyncio.wrap_future(arrival)
         ref = self._take()
@@ -74,15 +74,15 @@ class ObjectRefGenerator:
         )
 
     def completed(self) -> ObjectRef:
-        """Give a reference that is ready when the generator has ended."""
+        """Return a reference that is ready when the generator has ended."""
         return self._end
 
     def next_ready(self) -> bool:
-        """Tell whether the next item is there. Blocks: no."""
+        """Return whether the next item is there. Blocks: no."""
         return self.entry.value is not None and not self.is_finished()
 
     def is_finished(self) -> bool:
-        """Tell whether the last item was taken, and is known to be it."""
+        """Return whether the last item was taken and is known to be last."""
         return self.entry.value == END
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class ObjectRefGenerator:
 
     @property
     def taken(self) -> int:
-        """How many items were taken; of a task that is run again: all."""
+        """How many items were taken; all, if the task is run again."""
         return ALL if self.task is None else self._number - 1
 
     def arrived(self, number: int) -> None:
@@ -139,7 +139,7 @@ class ObjectRefGenerator:
         return ref
 
     def _take(self) -> ObjectRef | None:
-        """Take the next item, which is there; None: it has ended."""
+        """Return the next item, which is there; None: there are no more."""
         entry, task = self.entry, self.task
         if entry.value == END:
             return None
@@ -156,7 +156,7 @@ class ObjectRefGenerator:
 
 
 class DynamicObjectRefGenerator:
-    """The references to all that a task has yielded; they are taken once.
+    """The references to all items of a task. It can be iterated once.
 
     Ray: the same.
     """
@@ -173,7 +173,7 @@ class DynamicObjectRefGenerator:
 
 
 class Collector:
-    """Keeps the references to what a task yields, until it has ended."""
+    """Keeps the references to the items of a task until it has ended."""
 
     taken = ALL
 
@@ -189,7 +189,7 @@ class Collector:
             self.refs.append(self.objects.new(id, self.task))
 
     def ended(self, end: Any) -> Any:
-        """The generator has returned or raised; give its result."""
+        """The generator has returned or raised; return its result."""
         if self.task is None or (isinstance(end, m.Failed) and not self.refs):
             return end
         if isinstance(end, m.Failed):  # behind the items before it
@@ -202,6 +202,6 @@ class Collector:
 
 
 def collect(runtime: Runtime, task: Task) -> None:
-    """Make the references to what a task yields its result."""
+    """Make the references to a task's items its result."""
     collector = Collector(runtime, task)
     task.stream = lambda: collector

@@ -20,7 +20,7 @@ from minimr.system import machine
 
 
 class LocalRuntime:
-    """Takes the place of the runtime after `init(local_mode=True)`."""
+    """Replaces the runtime after `init(local_mode=True)`."""
 
     address = ("127.0.0.1", 0)
     process = b"local"
@@ -37,24 +37,24 @@ class LocalRuntime:
         self._names: dict[str, LocalActor] = {}
 
     def put(self, value: Any) -> ObjectRef:
-        """Keep a value, pickled as everywhere."""
+        """Store a value, pickled like everywhere; return its reference."""
         packed = serialization.pack(value)
         ref = self._ref(m.Inline(packed.data, packed.copied(), ()))
         ref.entry.contained = packed.refs
         return ref
 
     def get(self, refs: Sequence[ObjectRef], timeout_s: Any) -> list[Any]:
-        """Give the values, or raise."""
+        """Return the values, or raise."""
         return [self._load(ref) for ref in refs]
 
     def wait(
         self, refs: list[ObjectRef], num_returns: int, timeout_s: Any
     ) -> tuple[list[ObjectRef], list[ObjectRef]]:
-        """Everything is ready."""
+        """Return as many as wanted: everything is ready."""
         return refs[:num_returns], refs[num_returns:]
 
     def run(self, function: Any, args: Any, kwargs: Any, returns: int) -> Any:
-        """Run a task now."""
+        """Run a task now; return references to its results."""
         try:
             result = self._call(function, args, kwargs)
             if returns == 1:
@@ -72,7 +72,7 @@ class LocalRuntime:
             return refs[0] if len(refs) == 1 else refs
 
     def actor(self, cls: type, args: Any, kwargs: Any, options: Any) -> Any:
-        """Make an actor: an object."""
+        """Return a new actor: an object of this process."""
         name = options.get("name")
         if name in self._names:
             if options.get("get_if_exists"):
@@ -84,11 +84,11 @@ class LocalRuntime:
         return actor
 
     def events(self) -> list[Any]:
-        """Return what has run: nothing is noted."""
+        """Return no events: nothing is noted."""
         return []
 
     def ask_head(self, query: m.Query) -> list[Any]:
-        """Give the rows of a table of the cluster, of which this is all."""
+        """Return the rows of a table of the cluster: this process."""
         if query.what == "actors":
             return [
                 {"name": name, "state": "ALIVE", "ray_namespace": "local"}
@@ -102,11 +102,11 @@ class LocalRuntime:
         """Go on. Runs in: a fork, which has all of this for itself."""
 
     def find(self, name: str) -> Any:
-        """Give the actor of that name, or None."""
+        """Return the actor of that name, or None."""
         return self._names.get(name)
 
     def kill(self, actor: LocalActor) -> None:
-        """Forget an actor; the calls of who still has it fail."""
+        """Forget an actor; later calls of its handles fail."""
         actor._target = _Dead()
         for name in [n for n, other in self._names.items() if other is actor]:
             del self._names[name]
@@ -128,7 +128,7 @@ class LocalRuntime:
 
 
 class _Dead:
-    """Takes the place of an actor that was killed, and of its methods."""
+    """Replaces an actor that was killed, and its methods."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         raise ActorDiedError("the actor has died: it was ended by kill()")
@@ -147,7 +147,7 @@ class LocalActor:
         return LocalActor(self._runtime, target)
 
     def remote(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Call it now."""
+        """Call it now; return references to its results."""
         marked = getattr(self._target, "__minimr_method__", {})
         returns = marked.get("num_returns", 1)
         return self._runtime.run(self._target, args, kwargs, returns)

@@ -51,14 +51,14 @@ class RemoteFunction(RemoteCall):
         return RemoteFunction, (self._target, self._options)
 
     def options(self, **options: Any) -> RemoteFunction:
-        """Give the same function with other options."""
+        """Return the same function with other options."""
         other = RemoteFunction(self._target, {**self._options, **options})
         other._function, other._blob = self._function, self._blob
         other._held = self._held
         return other
 
     def remote(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Submit a task. Blocks: no; gives references to its results.
+        """Submit a task; return references to its results. Blocks: no.
 
         Ray: the same.
         """
@@ -80,7 +80,7 @@ class RemoteFunction(RemoteCall):
 
 
 def remote(*args: Any, **options: Any) -> Any:
-    """Turn a function into tasks, or a class into actors.
+    """Return a function whose calls are tasks, or an actor class.
 
     Ray: `ray.remote`, with and without arguments.
     """

@@ -31,7 +31,7 @@ QUERY_TIMEOUT_S = 10.0
 
 
 def session() -> Any:
-    """Give the runtime of this process; start one at the first use.
+    """Return the runtime of this process, started at the first use.
 
     Raises:
         LocalRayletDiedError: its node, or the head, is gone.
@@ -45,7 +45,7 @@ def session() -> Any:
 
 
 def is_initialized() -> bool:
-    """Tell whether `init` was called, and `shutdown` not since.
+    """Return whether `init` was called, and `shutdown` not since.
 
     Ray: the same.
     """
@@ -53,7 +53,7 @@ def is_initialized() -> bool:
 
 
 def own_host() -> str:
-    """Tell at which address other processes of the cluster reach us."""
+    """Return the address at which other processes reach this one."""
     return str(session().address[0])
 
 
@@ -97,8 +97,8 @@ def init(
 ) -> RayContext:
     """Join a cluster, or start one of one node.
 
-    The one at `address`; without one, that which runs here (by
-    $MINIMR_ADDRESS or `minimr start`), and a new one where none does.
+    It joins the cluster at `address`; without an address the one that runs
+    here (by $MINIMR_ADDRESS or `minimr start`); if none runs, it starts one.
     "local" always starts one, "auto" never does.
 
     Runs in: driver. Blocks: until the node answers.
@@ -164,7 +164,7 @@ def _place(
             'them out, or start another one with address="local"'
         )
     where = parse_address(str(address).removeprefix("ray://"))
-    # Once by hand, for an error that says what is wrong there.
+    # Dial once here, for an error that says what is wrong.
     channel = connect(where, load_token(), ["head", "node"])
     there, here = channel.sock.getpeername(), channel.sock.getsockname()
     channel.close()
@@ -200,10 +200,10 @@ def _connect(
 
 
 def _own_node(runtime: Runtime, where: Address) -> Address:
-    """Give the node of this machine: it is in its memory that we read.
+    """Return the node of this machine, whose shared memory we read.
 
     Raises:
-        ConnectionError: the cluster has none here.
+        ConnectionError: the cluster has no node here.
     """
     host = runtime.address[0]
     if where[0] == host or host.startswith("127."):

@@ -1,6 +1,6 @@
 """The verbs: what a program calls, under Ray's names.
 
-Each checks its arguments as Ray does and leaves the work to the runtime.
+Each checks its arguments, as Ray does, and leaves the work to the runtime.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from minimr.system.files import atomic_writer
 
 
 def get(refs: Any, *, timeout: float | None = None) -> Any:
-    """Give the value of a reference, or of each in a list.
+    """Return the value of a reference, or the values of a list of them.
 
     Blocks: until they are there.
 
@@ -49,7 +49,7 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
 
 
 def put(value: Any) -> ObjectRef:
-    """Store a value; a task can have the reference instead.
+    """Store a value; return a reference, to be passed to tasks.
 
     Blocks: a large value, until the node has made room.
 
@@ -69,11 +69,11 @@ def wait(
     timeout: float | None = None,
     fetch_local: bool = True,
 ) -> tuple[list[Any], list[Any]]:
-    """Split references into ready ones and others, in their order.
+    """Return the references that are ready, and the others, in their order.
 
     Blocks: until `num_returns` are ready, or `timeout` seconds have passed.
-    Ray: the same; but `fetch_local` fetches nothing: a value is ready when
-    it exists, and `get` brings it.
+    Ray: the same; but `fetch_local` has no effect: a value is ready when it
+    exists, and `get` fetches it.
     """
     global _checked
     if timeout is not None and timeout < 0:
@@ -90,8 +90,8 @@ def wait(
 
 
 # The list that `wait` returned last, by its id and length. A program that
-# waits for one after the other passes it again, and need not have all its
-# references looked at each time.
+# waits for one reference at a time passes it again: no need to check all of
+# its references each time.
 _checked = (0, 0)
 
 
@@ -107,8 +107,8 @@ def _check_refs(refs: Any) -> None:
 def cancel(ref: Any, *, force: bool = False, recursive: bool = True) -> None:
     """Stop a task: its result is a `TaskCancelledError`. Blocks: no.
 
-    A task that runs gets a KeyboardInterrupt; with `force`, its process
-    ends. One that has ended stays as it is.
+    A running task gets a KeyboardInterrupt; with `force`, its process ends. A
+    task that has ended stays as it is.
     Ray: the same.
     """
     if isinstance(ref, ObjectRefGenerator):
@@ -135,10 +135,10 @@ def cancel(ref: Any, *, force: bool = False, recursive: bool = True) -> None:
 
 
 def get_actor(name: str, namespace: str | None = None) -> Any:
-    """Find an actor by its name. Blocks: until the control store answers.
+    """Return an actor by its name. Blocks: until the control store answers.
 
     Raises:
-        ValueError: there is none that lives.
+        ValueError: no living actor has it.
     Ray: the same.
     """
     if not name:
@@ -178,7 +178,7 @@ def kill(actor: Any, *, no_restart: bool = True) -> None:
 
 
 def nodes() -> list[dict[str, Any]]:
-    """Describe the nodes. Blocks: until the control store answers.
+    """Return a row per node. Blocks: until the control store answers.
 
     Ray: the same, with fewer fields.
     """
@@ -198,12 +198,12 @@ def nodes() -> list[dict[str, Any]]:
 
 
 def cluster_resources() -> dict[str, float]:
-    """Add up what all nodes have. Ray: the same."""
+    """Return what all nodes have together. Ray: the same."""
     return _sum("total")
 
 
 def available_resources() -> dict[str, float]:
-    """Add up what nobody uses at the moment. Ray: the same."""
+    """Return what is not in use on all nodes together. Ray: the same."""
     return _sum("available")
 
 
@@ -216,7 +216,7 @@ def _sum(what: str) -> dict[str, float]:
 
 
 def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
-    """Give what ran where and when, as a Chrome trace; or write it.
+    """Return what ran where and when, as a Chrome trace, or write it.
 
     Ray: the same. Open the file in Perfetto or chrome://tracing.
     """
