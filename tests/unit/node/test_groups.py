@@ -265,3 +265,11 @@ def test_bundles_that_share_a_gpu_have_a_whole_one_together() -> None:
     assert reserve(bundles, half, half) is True
     assert pool.take_gpus((("GPU_group_g", 1.0),)) == (0,)
     assert pool.take_gpus((("GPU_group_g", 0.5),)) == ()
+
+
+def test_a_bundle_has_the_part_of_a_gpu_that_it_asked_for() -> None:
+    pool = Pool({"GPU": 1.0})
+    bundles = Bundles(pool, lambda *end: None, lambda: None)
+    assert reserve(bundles, (("GPU", 0.5),)) is True
+    inside = (("GPU_group_g", 0.5),)
+    assert [pool.take_gpus(inside) for _ in range(2)] == [(0,), ()]
