@@ -353,7 +353,16 @@ class Actors:
             actor.followers.pop(peer, None)
             if actor.spec.owner == peer.data.address:
                 self._kill(actor, "its owner is gone", no_restart=True)
+            elif actor.maker is peer and actor.phase is P.PREPARING:
+                self._maker_left(actor)
         self.node_died(peer.data.address, why)
+
+    def _maker_left(self, actor: Actor) -> None:
+        """Go on without the maker: a detached actor outlives it."""
+        if actor.restarts:  # its arguments may still be there
+            self._place(actor)
+        else:
+            self._die(actor, "its maker died before its arguments were there")
 
     def node_died(self, node: Address, why: str) -> None:
         """A node is gone: find another place for its actors."""
