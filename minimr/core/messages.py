@@ -158,6 +158,18 @@ class OnDisk(NamedTuple):
     descriptor: int  # of the node's process: a file without a name
 
 
+class Missing(NamedTuple):
+    """An object is not where it was looked for."""
+
+    place: Address
+
+
+class StoreFull(NamedTuple):
+    """A node has no room for an object, in memory or on disk."""
+
+    why: str
+
+
 class Failed:
     """A pickled exception, in place of a value.
 
@@ -176,7 +188,6 @@ class Failed:
 
 Value = bytes | Inline | Stored | Failed
 Place = int | OnDisk  # of an object in the store: where it begins, or a file
-Missed = tuple[Address | None, str]  # a node without it, or no room; and why
 # How an actor's constructor ended. None: well; bytes: a pickled error; else
 # (number, place) of an argument that is lost.
 Started = bytes | tuple[int, Address | None] | None
@@ -406,8 +417,8 @@ class NodeEnds(Message):
 # ---- process -> node: the object store ----
 
 
-class Create(Question[Place | str]):
-    """Make room for an object; the answer may be why there is none."""
+class Create(Question[Place | StoreFull]):
+    """Make room for an object."""
 
     id: bytes
     size: int
@@ -420,7 +431,7 @@ class Seal(Message):
     id: bytes
 
 
-class Fetch(Question[Place | Missed]):
+class Fetch(Question[Place | Missing | StoreFull]):
     """Bring an object to your store, and keep it while I read it."""
 
     id: bytes

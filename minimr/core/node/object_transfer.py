@@ -38,6 +38,8 @@ PART_BYTES = 5 * 2**20
 UNDER_WAY = 4
 ROOM_WAIT_S = 2.0  # before an object goes to disk, or is refused
 
+Fetched = m.Place | m.Missing | m.StoreFull  # the answer to `Fetch`
+
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ class Coming:
     size: int
     place: Address
     owner: Address
-    readers: list[tuple[Peer, Reply[m.Place | m.Missed]]]
+    readers: list[tuple[Peer, Reply[Fetched]]]
     next: int = 0  # first byte that was not asked for
     here: int = 0  # bytes that have come
     begin: float = field(default_factory=lambda: machine.time())
@@ -103,7 +105,7 @@ class Transfers:
         self,
         peer: Peer,
         create: m.Create,
-        reply: Reply[m.Place | str],
+        reply: Reply[m.Place | m.StoreFull],
         until: float | None = None,
     ) -> None:
         if peer.closed:
@@ -118,7 +120,7 @@ class Transfers:
             )
         except StoreFullError as full:
             if last:
-                reply(str(full))
+                reply(m.StoreFull(str(full)))
             else:
                 again = partial(self._on_create, peer, create, reply)
                 self._wait_for_room(again, until)
@@ -185,7 +187,7 @@ class Transfers:
         self,
         peer: Peer,
         fetch: m.Fetch,
-        reply: Reply[m.Place | m.Missed],
+        reply: Reply[Fetched],
         until: float | None = None,
     ) -> None:
         again = partial(self._on_fetch, peer, fetch, reply)
@@ -204,20 +206,20 @@ class Transfers:
         self,
         peer: Peer,
         fetch: m.Fetch,
-        reply: Reply[m.Place | m.Missed],
+        reply: Reply[Fetched],
         until: float | None,
     ) -> None:
         id, size, owner = fetch.id, fetch.size, fetch.owner
         others = [place for place in fetch.places if place != self._here]
         if not others:
-            reply((self._here, "it is not here"))
+            reply(m.Missing(self._here))
             return
         last = self._is_last_try(size, until)
         try:
             self.store.create(id, size, owner, primary=False, on_disk=last)
         except StoreFullError as full:
             if last:
-                reply((None, str(full)))
+                reply(m.StoreFull(str(full)))
             else:
                 again = partial(self._on_fetch, peer, fetch, reply)
                 self._wait_for_room(again, until)
@@ -267,8 +269,8 @@ class Transfers:
             self.store.note("fetch", id, coming.size, coming.begin)
             owner = self._link(coming.owner)
             owner.post(m.Copied(id, self._here))
-        missed = (coming.place, "that node has it no more")
+        missing = m.Missing(coming.place)
         for peer, reply in coming.readers:
             if not peer.closed:
                 found = None if failed else self.store.pin(id, peer)
-                reply(missed if found is None else found)
+                reply(missing if found is None else found)

@@ -143,8 +143,8 @@ class Values:
         size, node = serialization.stored_size(packed), self._node()
         self.drain()  # what we have let go of makes room
         place = self._call(node, m.Create(id, size, owner))
-        if isinstance(place, str):
-            raise ObjectStoreFullError(place)
+        if isinstance(place, m.StoreFull):
+            raise ObjectStoreFullError(place.why)
         arena, offset = self._find(place, size)
         with memoryview(arena)[offset : offset + size] as memory:
             serialization.write(memory, packed)
@@ -318,15 +318,17 @@ class Values:
         done: Callable[[Block], None],
         lost: Lost | None,
     ) -> None:
-        def answered(answer: m.Place | m.Missed | Gone) -> None:
+        def answered(
+            answer: m.Place | m.Missing | m.StoreFull | Gone,
+        ) -> None:
             match answer:
                 case int() | m.OnDisk():
                     done(self._pin(entry.id, answer, value.size))
                 case Gone():
                     done(serialization.fail(self._error()))
-                case (None, why):
+                case m.StoreFull(why):
                     done(serialization.fail(ObjectStoreFullError(why)))
-                case (place, _):
+                case m.Missing(place):
                     self._miss(entry, place, done, lost)
 
         self.unpin()  # what we have let go of makes room

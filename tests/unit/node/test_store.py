@@ -280,4 +280,4 @@ def test_who_waits_for_what_a_dead_process_had_begun_is_told(
     transfers._on_fetch(reader, fetch, answers.append)
     assert answers == []  # it is not complete
     transfers.process_left(maker, here)
-    assert answers == [(here, "it is not here")]
+    assert answers == [m.Missing(here)]

@@ -158,7 +158,7 @@ def test_an_owner_that_dies_meanwhile_ends_no_transfer(
     transfers.process_left(owner, OWNER)
     assert transfers.store.arena.used == SIZE  # a part is on its way
     endpoint.asked.pop()(bytes(SIZE))
-    assert reader.answers == [(THERE, "that node has it no more")]
+    assert reader.answers == [m.Missing(THERE)]
     assert transfers.store.arena.used == 0
 
 
@@ -217,7 +217,7 @@ def test_an_object_that_should_be_here_and_is_not_is_missed(
 ) -> None:
     reader = Reader(transfers)
     reader.fetch(HERE)
-    assert reader.answers == [(HERE, "it is not here")]
+    assert reader.answers == [m.Missing(HERE)]
     assert endpoint.asked == []
 
 
@@ -227,7 +227,7 @@ def test_a_place_without_the_object_is_named_and_nothing_stays(
     reader = Reader(transfers)
     reader.fetch()
     endpoint.asked.pop()(None)
-    assert reader.answers == [(THERE, "that node has it no more")]
+    assert reader.answers == [m.Missing(THERE)]
     assert endpoint.posted == []
     assert transfers.store.arena.used == 0
 
@@ -332,12 +332,11 @@ def test_what_is_larger_than_the_memory_does_not_wait_for_room(
     reader = Reader(transfers)
     if asks == "create":
         reader.create(b"id", 2 * SIZE)
-        (why,) = reader.answers
     else:
         reader.fetch(size=2 * SIZE)
-        ((place, why),) = reader.answers
-        assert place is None
-    assert "no room" in why
+    (answer,) = reader.answers
+    assert isinstance(answer, m.StoreFull)
+    assert "no room" in answer.why
 
 
 def test_the_owner_of_an_object_is_linked_so_that_its_death_is_known(
