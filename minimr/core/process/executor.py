@@ -186,19 +186,24 @@ class Executor:
         self.results.tell(lambda _: reply(None))
 
     def _on_stop(self, peer: Peer, stop: m.Stop) -> None:
-        self._end_with(0)
-        knock(signal.SIGINT)
+        if self._ends_with(0):
+            knock(signal.SIGINT)
 
     def end(self, code: int) -> NoReturn:
         """End this process: its main thread will. Runs in: any thread."""
-        self._end_with(code)
-        if not in_main_thread():
+        if self._ends_with(code) and not in_main_thread():
             knock(signal.SIGINT)
         raise SystemExit(code)
 
-    def _end_with(self, code: int) -> None:
-        if self.code is None:
+    def _ends_with(self, code: int) -> bool:
+        """Return whether that is new: who was interrupted once, is not again.
+
+        A second time would end the `finally` that the first has led to.
+        """
+        new = self.code is None
+        if new:
             self.code = code
+        return new
 
     def _interrupted(self, *event: Any) -> None:
         """Runs in: main thread, between two steps of user code."""
