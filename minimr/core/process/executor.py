@@ -22,7 +22,7 @@ import mmap
 import pickle
 import signal
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -57,6 +57,61 @@ if TYPE_CHECKING:
 FLUSH_S = 0.001
 
 log = logging.getLogger(__name__)
+
+
+class Attempt:
+    """One run of a task: what it raises is sent to the owner.
+
+    Attributes:
+        now: what the thread, or the coroutine, is running.
+        times: when it began, and when each phase has ended.
+    """
+
+    __slots__ = ("_token", "executor", "now", "peer", "push", "times")
+
+    def __init__(self, executor: Executor, peer: Peer, push: m.Push) -> None:
+        self.executor, self.peer, self.push = executor, peer, push
+        self.now = Running(push.id, push.name, push.attempt)
+        self.times = [machine.time()]
+
+    def failure(self, error: BaseException) -> m.Failed:
+        """Return the answer when it has raised."""
+        spec, actor = self.executor.duty.spec, self.executor.actor
+        return self.executor.results.failure(
+            spec, self.push.name, error, actor
+        )
+
+    def __enter__(self) -> Attempt:
+        self._token = running.set(self.now)
+        return self
+
+    def __exit__(
+        self, kind: Any, error: BaseException | None, traceback: Any
+    ) -> bool:
+        executor, id = self.executor, self.push.id
+        if error is not None and executor.runtime.forked:
+            return False  # the end of a child that the task has forked
+        if executor.now is self.now:
+            executor.now = None
+        if isinstance(error, ArgumentLost):
+            self.peer.post(m.Unready(id, error.number, error.place))
+        elif error is not None:
+            self.peer.post(m.Done(id, self.failure(error)))
+        executor.duty.cancelled.discard(id)
+        running.reset(self._token)
+        if not isinstance(error, ArgumentLost):
+            name, succeeded = self.push.name, error is None
+            executor.results.record(id, name, self.times, succeeded)
+        return True
+
+
+def finished(coroutine: Coroutine[Any, Any, int]) -> int:
+    """Return the result of a coroutine that has nothing to await."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return int(end.value)
+    raise RuntimeError("it awaits something without a loop")
 
 
 class Executor:
@@ -126,7 +181,7 @@ class Executor:
             self.loop.call_soon_threadsafe(self._spawn, peer, push)
         elif self.threads:
             threads = self.threads[self._group(push.function)]
-            threads.submit(self._run_here, peer, push)
+            threads.submit(self.run_in_pool, peer, push)
         else:
             self.queue.append((peer, push))
             if self.now is not None and self.now is self._stuck:
@@ -237,7 +292,7 @@ class Executor:
             except IndexError:  # the background thread gave it back
                 continue
             if type(push) is m.Push:
-                self._run_here(peer, push)
+                self.run_in_main_thread(peer, push)
             else:
                 become, reply = push
                 self._become(become.spec, become.restarts, reply)
@@ -295,74 +350,72 @@ class Executor:
 
     # ---- one task ----
 
-    def _run_here(self, peer: Peer, push: m.Push) -> None:
-        for _ in self._run(peer, push).__await__():
-            raise RuntimeError("it awaits something without a loop")
+    def run_in_main_thread(self, peer: Peer, push: m.Push) -> None:
+        """Run a task, or a method of an actor that runs one at a time."""
+        with Attempt(self, peer, push) as attempt:
+            self._begin(attempt.now)
+            self.now = attempt.now
+            result = self._call(attempt)
+            if push.returns < 0:
+                result = finished(self.yields.all(peer, push, result))
+            self._answer(attempt, result)
+
+    def run_in_pool(self, peer: Peer, push: m.Push) -> None:
+        """Run a method beside others. Runs in: a thread of its group."""
+        with Attempt(self, peer, push) as attempt:
+            self._begin(attempt.now)
+            result = self._call(attempt)
+            if push.returns < 0:
+                result = finished(self.yields.all(peer, push, result))
+            self._answer(attempt, result)
+        self.runtime.hub.flush()
+
+    async def run_in_loop(self, peer: Peer, push: m.Push) -> None:
+        """Run a method that may be asynchronous, when there is room."""
+        with Attempt(self, peer, push) as attempt:
+            async with self.room[self._group(push.function)]:
+                attempt.times[:] = [machine.time()]
+                self._begin(attempt.now)
+                result = self._call(attempt)
+                if inspect.isawaitable(result):
+                    result = await result
+                if push.returns < 0:
+                    result = await self.yields.all(peer, push, result)
+                self._answer(attempt, result)
+        self.coroutines.pop(push.id, None)
+        self.loop.call_soon(self.runtime.hub.flush)
 
     def _spawn(self, peer: Peer, push: m.Push) -> None:
-        self.coroutines[push[0]] = self.loop.create_task(self._run(peer, push))
+        run = self.run_in_loop(peer, push)
+        self.coroutines[push.id] = self.loop.create_task(run)
 
     def _stop(self, id: bytes) -> None:
         if id in self.coroutines:
             self.coroutines[id].cancel()
 
-    async def _run(self, peer: Peer, push: m.Push) -> None:
-        """Run a task and answer. Awaits something only in a loop."""
-        id, function, _, args, deps, returns, name, attempt = push
-        turn, now, times = False, Running(id, name, attempt), [machine.time()]
-        token = running.set(now)
+    def _call(self, attempt: Attempt) -> Any:
+        """Call what a task is to call; return what that returns."""
+        push = attempt.push
+        call = self.results.function(push.function, self.actor)
+        method = self.duty.spec is not None  # it gives nothing back
+        args, named = self.results.arguments(push.args, push.deps, method)
+        attempt.times.append(machine.time())
+        return call(*args, **named)
 
-        def failure(error: BaseException) -> m.Failed:
-            return self.results.failure(
-                self.duty.spec, name, error, self.actor
-            )
-
-        try:
-            if self.loop is not None:
-                room = self.room[self._group(function)]
-                turn = await room.acquire()
-                times = [machine.time()]
-            self._begin(now)
-            call = self.results.function(function, self.actor)
-            method = self.duty.spec is not None  # it gives nothing back
-            positional, named = self.results.arguments(args, deps, method)
-            times.append(machine.time())
-            result = call(*positional, **named)
-            if self.loop is not None and inspect.isawaitable(result):
-                result = await result
-            if returns < 0:
-                result, returns = await self.yields.all(peer, push, result), 1
-            times.append(machine.time())
-            if self.duty.spec is not None and id in self.duty.cancelled:
-                raise KeyboardInterrupt
-            if prints.unflushed:
-                prints.flush()
-            if self.leaving:
-                raise ActorExit
-            self.results.reply(peer, id, returns, result, failure)
-            succeeded = True
-        except ArgumentLost as lost:
-            self.now = None
-            peer.post(m.Unready(id, lost.number, lost.place))
-            running.reset(token)
-            return
-        except BaseException as error:  # sent to the owner
-            if self.runtime.forked:
-                raise  # the end of a child that the task has forked
-            self.now = None
-            peer.post(m.Done(id, failure(error)))
-            succeeded = False
-        self.now = None
-        self.duty.cancelled.discard(id)
-        self.coroutines.pop(id, None)
-        running.reset(token)
-        self.results.record(id, name, times, succeeded)
-        if turn:
-            room.release()
-        if self.loop is not None:
-            self.loop.call_soon(self.runtime.hub.flush)
-        elif self.threads:
-            self.runtime.hub.flush()
+    def _answer(self, attempt: Attempt, result: Any) -> None:
+        peer, push, duty = attempt.peer, attempt.push, self.duty
+        attempt.times.append(machine.time())
+        if duty.spec is not None and push.id in duty.cancelled:
+            raise KeyboardInterrupt
+        if prints.unflushed:
+            prints.flush()
+        if self.leaving:
+            raise ActorExit
+        returns = 1 if push.returns < 0 else push.returns
+        failure = attempt.failure
+        self.results.reply(peer, push.id, returns, result, failure)
+        if self.now is attempt.now:
+            self.now = None  # interrupted no more
 
     def _speaker(self) -> str | None:
         """Name who prints. Runs in: any thread."""
@@ -378,8 +431,6 @@ class Executor:
         name = now.name.encode()
         self.title.show(name)
         m.PROGRESS.pack_into(self.progress, 0, self.lease, self.begun, name)
-        if not self.threads and self.loop is None:
-            self.now = now
 
     def _become(self, spec: m.ActorSpec, restarts: int, reply: Any) -> None:
         self.duty.spec, self.duty.restarts, error = spec, restarts, None

@@ -54,10 +54,13 @@ class Window:
     def answered(self, took_s: float) -> bool:
         """Adapt to an answer; return whether it was slow."""
         if took_s < QUICK_S:
-            self._resize(min(2 * self._size, MAX_WINDOW))
-        elif took_s > SLOW_S:
+            if self._size < MAX_WINDOW:
+                self._resize(2 * self._size)
+            return False
+        slow = took_s > SLOW_S
+        if slow:
             self.shrink()
-        return took_s > SLOW_S
+        return slow
 
     def shrink(self) -> None:
         """Have one task at a time under way."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,11 +9,13 @@ import pytest
 from minimr.core import messages as m
 from minimr.core.process.ownership import Objects
 from minimr.core.process.records import FIRST, Entry, ObjectRef, Task
-from minimr.core.serialization import load
+from minimr.core.serialization import fail, load
 from minimr.exceptions import (
     ObjectLostError,
     ObjectReconstructionFailedError,
+    OwnerDiedError,
 )
+from minimr.net.messages import GONE
 from tests.unit.core.owner import FAR, HERE, NODE, Net
 
 OWNER = ("127.0.0.1", 1)
@@ -145,6 +146,14 @@ def test_a_task_that_is_not_run_again_keeps_no_inputs(
     assert not last.inputs
 
 
+def test_who_waits_sees_that_there_is_one_more_error(
+    objects: Objects,
+) -> None:
+    ref, seen = objects.new(b"result", None), objects.failures
+    objects.made(ref.entry.id, fail(ValueError()))
+    assert objects.failures == seen + 1
+
+
 # ---- what is freed ----
 
 
@@ -173,21 +182,44 @@ def test_what_was_made_for_nobody_is_freed(
     assert freed(owner) == [(NODE, [b"gone"])]
 
 
+@pytest.mark.parametrize("first", [0, 1])
 def test_a_borrower_that_dies_borrows_no_more(
-    owner: Owner, objects: Objects
+    first: int, owner: Owner, objects: Objects
 ) -> None:
-    borrower: Any = SimpleNamespace(data=SimpleNamespace(process=b"one"))
-    other: Any = SimpleNamespace(data=SimpleNamespace(process=b"two"))
+    peers = [owner.link(("127.0.0.1", port)) for port in (10, 11)]
     ref = objects.new(b"put", None)
     ref.entry.value = stored(NODE)
-    for peer in (borrower, other):
+    for peer in peers:
         objects._on_borrow(peer, m.Borrow([b"put"]), lambda answer: None)
     del ref
     objects.drain()
-    objects.left(borrower, "killed")
+    objects.left(peers[first], "killed")
     assert freed(owner) == []
-    objects.left(other, "killed")
+    objects.left(peers[1 - first], "killed")
     assert freed(owner) == [(NODE, [b"put"])]
+
+
+def test_an_owner_is_asked_once_for_all_who_wait(
+    owner: Owner, objects: Objects
+) -> None:
+    ref, told = objects.ref(b"lent", OWNER), list[Entry]()
+    for _ in range(2):
+        objects.watch(ref.entry, told.append)
+    owner.answer(m.Locate, stored(NODE))
+    assert told == [ref.entry, ref.entry]
+    assert owner.asked == []
+    objects.missing(ref.entry, NODE)  # and once more, where else it is
+    owner.answer(m.Locate, stored(FAR))
+    assert ref.entry.value == stored(FAR)
+
+
+def test_what_an_owner_takes_with_it_is_an_error(
+    owner: Owner, objects: Objects
+) -> None:
+    ref = objects.ref(b"lent", OWNER)
+    objects.want(ref.entry)
+    owner.answer(m.Locate, GONE)
+    assert isinstance(error_of(ref), OwnerDiedError)
 
 
 def test_a_borrower_says_that_it_has_let_go(

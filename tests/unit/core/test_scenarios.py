@@ -166,7 +166,8 @@ class Player:
         """A node tells that a worker has died, which had begun tasks."""
         begun = next(int(x[6:]) for x in how if x.startswith("begun "))
         died = m.Died(int(worker[1:]), "killed", begun)
-        self.owner.leases._on_died(self.owner.node, died)
+        node = self.owner.link(self.owner.link((worker, 0)).data.home)
+        self.owner.leases._on_died(node, died)
 
     def hangs(self, who: str, *how: str) -> None:
         """A link has closed: `hangs up: WHO`."""
@@ -290,8 +291,10 @@ def show(message: Any) -> str:
     match message:
         case m.Push(id=id) | m.Cancel(id=id):
             return f"{kind} {chr(id[0])}"
-        case m.Demand(workers=workers, hops=hops):
-            return f"{kind} {workers}" + (", chosen" if hops else "")
+        case m.Demand(workers=workers, hops=hops, answers=answers):
+            chosen = ", chosen" if hops else ""
+            after = f", answers {answers}" if answers else ""
+            return f"{kind} {workers}{chosen}{after}"
         case m.Release(lease=lease, why=why):
             return f"{kind} w{lease}" + (f", {why}" if why else "")
         case m.Taken(items=items):
