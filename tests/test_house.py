@@ -49,6 +49,7 @@ KNOWS = {
     "minimr.ladder": ("minimr.interface", "minimr.net"),
     "minimr.datasets": ("minimr.interface", "minimr.system"),
     "minimr.training": (*THINGS, "minimr.datasets", "minimr.ladder"),
+    "minimr.simulation": (*THINGS, "minimr.net", "minimr.sockets"),
     "minimr.cli": ("minimr",),
     "ray_impl": (*THINGS, "ray"),
     "dqn": (*THINGS, "minimr.ladder"),
@@ -63,7 +64,7 @@ WITH_NUMPY = (
     "minimr.shared.parameter_server", "minimr.serial.parameter_server",
     "minimr.datasets.digits", "minimr.training", "minimr.cli.parameter_server",
     "minimr.actor", "minimr.runtime_context", "minimr.cluster_utils",
-    "minimr.util",
+    "minimr.util", "minimr.simulation",
 )  # fmt: skip
 HEAVY = ("ray", "torch", "numpy", "matplotlib", "rich", "click", "gymnasium")
 
@@ -170,6 +171,7 @@ OF_THE_MACHINE = {
     "signal": "signal setitimer alarm",
     "socket": "socket socketpair create_connection create_server",
     "subprocess": "Popen run call check_call check_output",
+    "queue": "Queue SimpleQueue",
     "threading": "Thread Timer Lock RLock Condition Event Semaphore Barrier "
     "get_ident",
 }

@@ -27,7 +27,7 @@ from benchmarks.wordcount.work import Work
 from minimr.interface.mapreduce import Job, Result, Stats
 from minimr.ladder import Options, open_engine
 from minimr.shared.mapreduce.corpus import FileSplit
-from minimr.shared.mapreduce.tasks import peak_rss_bytes
+from minimr.system.machine import peak_rss_bytes
 
 
 class WordCounter(Contender):

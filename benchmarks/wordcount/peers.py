@@ -13,11 +13,8 @@ from typing import Any
 from benchmarks.wordcount.contenders import WordCounter, read_text
 from minimr.interface.mapreduce import Job
 from minimr.shared.mapreduce.corpus import FileSplit
-from minimr.shared.mapreduce.tasks import (
-    do_map_task,
-    do_reduce_task,
-    peak_rss_bytes,
-)
+from minimr.shared.mapreduce.tasks import do_map_task, do_reduce_task
+from minimr.system.machine import peak_rss_bytes
 
 # What `str.split()` splits at: Unicode's white space, and these.
 WHITE_SPACE = r"[\s\x1c-\x1f]+"

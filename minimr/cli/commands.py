@@ -5,6 +5,7 @@
     minimr worker      join a run as one more worker
     minimr compare     two implementations side by side
     minimr tour        a walk through the code, from a for loop to Ray
+    minimr simulate    a whole cluster in one thread, from seeds
     minimr corpus      fetch text to count
     minimr start       start a node of a cluster; also stop, status
     minimr list        nodes, workers, actors, tasks, objects; also timeline
@@ -36,6 +37,7 @@ COMMANDS = {
     "worker": "minimr.cli.worker:worker",
     "compare": "minimr.cli.compare:compare",
     "tour": "minimr.cli.tour:tour",
+    "simulate": "minimr.cli.simulate:simulate",
     "corpus": "minimr.cli.corpus:corpus",
     "start": "minimr.cli.cluster:start",
     "stop": "minimr.cli.cluster:stop",

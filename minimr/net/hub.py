@@ -81,15 +81,15 @@ class Hub:
         self.selector = SpinningSelector()
         self.selector.register(self._listener, selectors.EVENT_READ)
         self.selector.register(self._wake_in, selectors.EVENT_READ)
-        self._strangers: set[Peer] = set()  # handshake not done
-        self._peers: set[Peer] = set()
+        self._strangers: dict[Peer, None] = {}  # handshake not done
+        self._peers: dict[Peer, None] = {}
         self._posted: deque[Any] = deque()  # appended by other threads
         self._events: list[Event] = []
         self._wake_asked = False  # set by any thread, cleared by the poller
         self._woken = False
         self._watched: dict[int, Peer] = {}  # {fd: peer with a full socket}
         self._files: dict[int, Callable[[], None]] = {}
-        self.dirty: set[Peer] = set()  # they have posted messages
+        self.dirty: dict[Peer, None] = {}  # they have posted messages
 
     def post(self, message: Any) -> None:
         """Hand a message to the polling thread. Runs in: any thread."""
@@ -114,7 +114,7 @@ class Hub:
         address = channel.sock.getpeername()
         peer = self._peer(channel.sock, address, dialled=True)
         peer.seal, peer.reader = channel.seal, channel.reader
-        self._peers.add(peer)
+        self._peers[peer] = None
         self.selector.register(peer.sock, selectors.EVENT_READ, peer)
         self._take(peer, channel.waiting)
         return peer
@@ -138,7 +138,7 @@ class Hub:
         peer = self._peer(sock, address, dialled=True)
         peer.handshake = Handshake(self._token, "client", wanted, sock)
         peer.deadline = machine.monotonic() + HANDSHAKE_TIMEOUT_S
-        self._strangers.add(peer)
+        self._strangers[peer] = None
         self.selector.register(sock, selectors.EVENT_READ, peer)
         peer.send_raw(peer.handshake.start())
         return peer
@@ -153,7 +153,7 @@ class Hub:
         """Send what was posted to all peers. Runs in: any thread."""
         while self.dirty:
             try:
-                peer = self.dirty.pop()
+                peer, _ = self.dirty.popitem()
             except KeyError:  # another thread took the last one
                 return
             peer.flush()
@@ -210,8 +210,8 @@ class Hub:
             peer.closed = True
             self._watched.pop(peer.sock.fileno(), None)
             self.selector.unregister(peer.sock)
-            self._peers.discard(peer)
-            self._strangers.discard(peer)
+            self._peers.pop(peer, None)
+            self._strangers.pop(peer, None)
             peer.sock.close()
 
     def close(self) -> None:
@@ -275,7 +275,7 @@ class Hub:
             self._token, "server", [self.kind], connection
         )
         peer.deadline = machine.monotonic() + HANDSHAKE_TIMEOUT_S
-        self._strangers.add(peer)
+        self._strangers[peer] = None
         self.selector.register(connection, selectors.EVENT_READ, peer)
 
     def _rest(self, why: str) -> None:
@@ -315,8 +315,8 @@ class Hub:
             peer.seal = done.sealing()
             peer.reader = FrameReader(done.checking(), self.max_frame_bytes)
             peer.handshake = None  # last: now other threads may seal
-            self._strangers.discard(peer)
-            self._peers.add(peer)
+            self._strangers.pop(peer, None)
+            self._peers[peer] = None
             self._events.append(Joined(peer))
             peer.flush()
             self._take(peer, peer.reader.feed(done.rest))

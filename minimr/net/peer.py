@@ -49,7 +49,7 @@ class Peer:
         sock: socket.socket,
         address: Address,
         dialled: bool,
-        dirty: set[Peer],
+        dirty: dict[Peer, None],
         watch: Callable[[Peer, bool], None],
         max_frame_bytes: int,
     ) -> None:
@@ -82,7 +82,7 @@ class Peer:
     def post(self, message: Message) -> None:
         """Add a message to the next batch. Runs in: any thread."""
         self._outbox.append((type(message).__name__, *message))
-        self._dirty.add(self)
+        self._dirty[self] = None
 
     def posted(self) -> int:
         """Return the number of messages that wait for `flush`."""

@@ -8,10 +8,10 @@ dropped, and so would the interrupt be.
 from __future__ import annotations
 
 import _weakrefset
-import signal
-import threading
 import weakref
 from types import FrameType
+
+from minimr.system import machine
 
 AGAIN_S = 0.02
 # Imports, and the callbacks of weak references.
@@ -20,14 +20,12 @@ CLOSED = ("<frozen importlib", weakref.__file__, _weakrefset.__file__)
 
 def knock(signum: int) -> None:
     """Send a signal to the main thread. Runs in: any thread."""
-    main = threading.main_thread().ident
-    assert main is not None
-    signal.pthread_kill(main, signum)
+    machine.knock(signum)
 
 
 def in_main_thread() -> bool:
     """Return whether this is the thread that gets signals."""
-    return threading.current_thread() is threading.main_thread()
+    return machine.in_main_thread()
 
 
 def may_interrupt(signum: int, frame: FrameType | None) -> bool:
@@ -37,9 +35,12 @@ def may_interrupt(signum: int, frame: FrameType | None) -> bool:
     """
     if not is_closed(frame):
         return True
-    again = threading.Timer(AGAIN_S, knock, (signum,))
-    again.daemon = True
-    again.start()
+
+    def again() -> None:
+        machine.sleep(AGAIN_S)
+        machine.knock(signum)
+
+    machine.thread(target=again, daemon=True).start()
     return False
 
 

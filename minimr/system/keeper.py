@@ -30,20 +30,12 @@ import runpy
 import select
 import signal
 import sys
-from collections.abc import Container, Iterator
-from pathlib import Path
+from collections.abc import Container
 
 from minimr.system import machine
 
 KEEPER = "MINIMR_KEEPER"  # process id
 WITH_PARENT = "--with-parent"
-
-
-def children(pid: int) -> Iterator[int]:
-    """Yield the children of a process, of all its threads."""
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # it has just ended
-            yield from map(int, file.read_text().split())
 
 
 def end_children(spare: Container[int] = ()) -> list[int]:
@@ -52,7 +44,8 @@ def end_children(spare: Container[int] = ()) -> list[int]:
     Blocks: no. Returns: the children. They are still to be reaped, and
     orphans of theirs may become our children.
     """
-    ours = [pid for pid in children(os.getpid()) if pid not in spare]
+    below = machine.children(machine.pid())
+    ours = [pid for pid in below if pid not in spare]
     for pid in ours:
         kill_tree(pid)
     return ours
@@ -65,14 +58,14 @@ def end_all_children(spare: Container[int] = ()) -> None:
     """
     while ours := end_children(spare):
         for pid in ours:
-            os.waitpid(pid, 0)
+            machine.exit_code(pid)
 
 
 def kill_tree(pid: int) -> None:
     """Kill a process and all below it."""
-    below = list(children(pid))
+    below = list(machine.children(pid))
     with contextlib.suppress(OSError):  # it has ended, or is not ours to end
-        os.kill(pid, signal.SIGKILL)
+        machine.kill(pid, signal.SIGKILL)
     for child in below:
         kill_tree(child)
 

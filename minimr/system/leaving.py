@@ -41,10 +41,11 @@ def leave_at_ctrl_c(name: str) -> None:
     signal.signal(signal.SIGINT, _leave)
     # Registered first, it runs last: the result is out, a success stays one.
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
-    from minimr.system.keeper import children, kill_tree
+    from minimr.system import machine
+    from minimr.system.keeper import kill_tree
 
     def end_all() -> None:
-        for pid in children(os.getpid()):
+        for pid in machine.children(os.getpid()):
             kill_tree(pid)
 
     _end_all = end_all

@@ -19,6 +19,8 @@ import contextlib
 import ctypes
 import mmap
 import os
+import queue as _queue
+import resource
 import select as _select
 import selectors
 import signal
@@ -27,8 +29,9 @@ import subprocess
 import sys
 import threading
 import time as _time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any, NamedTuple
 
 ROOT = str(Path(__file__).parents[2])
@@ -65,6 +68,8 @@ lock = threading.Lock
 recursive_lock = threading.RLock
 condition = threading.Condition
 event = threading.Event
+queue = _queue.SimpleQueue
+local = threading.local
 
 # Signals: in the main thread. `alarm(seconds)` sends SIGALRM.
 on_signal = signal.signal
@@ -80,6 +85,18 @@ def name() -> str:
         return f"{BOOT.read_text().strip()} {os.stat(NETWORK).st_ino}"
     except OSError:
         return ""
+
+
+def knock(signum: int) -> None:
+    """Send a signal to the main thread of this process."""
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signum)
+
+
+def in_main_thread() -> bool:
+    """Return whether this is the thread that gets signals."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def alarm(seconds: float) -> None:
@@ -200,6 +217,13 @@ def reap(child: int) -> None:
         os.waitpid(child, os.WNOHANG)
 
 
+def children(process: int) -> Iterator[int]:
+    """Yield the children of a process, of all its threads."""
+    for file in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # it has just ended
+            yield from map(int, file.read_text().split())
+
+
 def adopt_orphans() -> None:
     """Become the parent of all descendants whose own parent ends."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -230,6 +254,20 @@ def stat_of(process: int | str = "self") -> list[str]:
         return file.read().rpartition(")")[2].split()
 
 
+def peak_rss_bytes() -> int:
+    """Return the most memory that this process has had resident."""
+    # Not getrusage on Linux: it hands the parent's peak down to a child.
+    try:
+        with open("/proc/self/status") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
 def memory_file(size: int) -> int:
     """Return memory that processes can share: a file without a name."""
     descriptor = os.memfd_create("minimr-arena")
@@ -256,13 +294,17 @@ _SEAM = frozenset(
 )
 
 
-def install(implementation: Any) -> None:
+def install(implementation: Any) -> SimpleNamespace:
     """Replace the operating system by another implementation.
 
     Args:
         implementation: has attributes with the names above; a name that it
             lacks stays as it is.
+
+    Returns: what was there, to be installed again.
     """
+    before = {name: globals()[name] for name in _SEAM}
     for name in _SEAM:
         if hasattr(implementation, name):
             globals()[name] = getattr(implementation, name)
+    return SimpleNamespace(**before)

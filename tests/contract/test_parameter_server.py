@@ -91,6 +91,20 @@ def test_a_round_is_the_mean_of_its_gradients(rung: Rung) -> None:
     assert server.stats().rounds == 1
 
 
+def test_one_array_may_be_pushed_under_many_names(rung: Rung) -> None:
+    weights = {name: array(0) for name in "abcd"}
+    server = rung.begin(weights, 2, update=Gradients(1))
+    for worker in range(2):
+        server.pull(worker)
+    gradient = array(-6)
+    with ThreadPoolExecutor(2) as pool:
+        update = dict.fromkeys(weights, gradient)
+        pushed = [pool.submit(server.push, w, update) for w in range(2)]
+        for future in pushed:
+            result(future)
+    assert same(server.pull(), {name: array(6) for name in weights})
+
+
 def test_momentum_is_kept_on_the_server(rung: Rung) -> None:
     server = rung.begin(ZERO, 1, update=Gradients(1.0, momentum=0.5))
     for _ in range(3):

@@ -21,9 +21,9 @@ from minimr.shared.mapreduce.tasks import (
     add_reports,
     do_map_task,
     do_reduce_task,
-    peak_rss_bytes,
 )
 from minimr.shared.mapreduce.wordcount import COMBINED, TEXTBOOK
+from minimr.system.machine import peak_rss_bytes
 
 
 class BrokenError(Exception):

@@ -7,8 +7,6 @@ and how blocks get from one to the other.
 from __future__ import annotations
 
 import gc
-import resource
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -74,20 +72,6 @@ def add_reports(
         )
 
 
-def peak_rss_bytes() -> int:
-    """Return the most memory that this process ever had resident."""
-    # Not getrusage on Linux: there a child inherits its parent's peak.
-    try:
-        with open("/proc/self/status") as status:
-            for line in status:
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
 @contextmanager
 def _measured() -> Iterator[TaskReport]:
     report = TaskReport()
@@ -101,7 +85,7 @@ def _measured() -> Iterator[TaskReport]:
         task_counters.reset(token)
         gc.set_threshold(*usual)
         report.seconds = machine.monotonic() - start
-        report.peak_rss_bytes = peak_rss_bytes()
+        report.peak_rss_bytes = machine.peak_rss_bytes()
 
 
 def _weighed(blocks: Iterable[bytes], report: TaskReport) -> Iterator[bytes]:

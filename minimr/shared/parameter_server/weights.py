@@ -77,7 +77,9 @@ def check_weights(
                 f"{name!r} has the shape {array.shape}, but the weights of "
                 f"this name have {shapes[name]}"
             )
-        checked[name] = np.asarray(array, order="C")
+        # A view of its own: one array under two names would be pickled
+        # once, and the server computes in the memory of each.
+        checked[name] = np.asarray(array, order="C").view()
     return checked
 
 

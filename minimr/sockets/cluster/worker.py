@@ -61,7 +61,7 @@ from minimr.sockets.cluster.messages import (
 from minimr.sockets.cluster.worker_job import WorkerJob, sendable
 from minimr.sockets.mapreduce import TASKS
 from minimr.system import machine
-from minimr.system.interrupt import knock, may_interrupt
+from minimr.system.interrupt import may_interrupt
 from minimr.system.keeper import KEEPER, end_all_children
 from minimr.system.logs import narrate
 
@@ -102,7 +102,7 @@ class Worker:
         self._coordinator = self._hub.adopt(channel)
         self._unloaded: dict[int, NewJob] = {}  # {job_id: ...}
         self._jobs: dict[int, WorkerJob] = {}  # {job_id: ...}
-        self._orders: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Any] = machine.queue()
         # The attempt that the main thread runs, and the last one cancelled:
         # a signal that comes late, in another attempt, does no harm.
         self._running: Attempt | None = None
@@ -237,7 +237,7 @@ class Worker:
             self._fetcher.lose(message.worker_id)
         elif isinstance(message, Cancel):
             self._cancelled = message.attempt
-            knock(signal.SIGUSR1)
+            machine.knock(signal.SIGUSR1)
         else:
             self._orders.put(message)
 
@@ -266,11 +266,11 @@ def _end_children() -> None:
 
 def main(address: str, name: str = "") -> None:
     """Run a worker that a driver has started on its own machine."""
-    narrate()
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     worker = Worker(parse_address(address), load_token(), name)
     worker.run(lambda why: None)
 
 
 if __name__ == "__main__":
+    narrate()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     main(*sys.argv[1:])

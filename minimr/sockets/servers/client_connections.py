@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-import threading
 import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -49,7 +48,7 @@ class Connections:
     ) -> None:
         self.addresses = list(addresses)
         self._max_frame_bytes = max_frame_bytes
-        self._local = threading.local()
+        self._local = machine.local()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Connections, (self.addresses, self._max_frame_bytes)
@@ -184,11 +183,13 @@ class Links:
                     HANDSHAKE_TIMEOUT_S,
                     self._max_frame_bytes,
                 )
-            except HandshakeError:  # also when it dies in the middle of it
-                if attempt + 1 == MAX_TRIES:
-                    raise
             except ConnectionError as error:
-                raise self._gone(number, str(error)) from error
+                refused = isinstance(error, HandshakeError)
+                broken = isinstance(error.__cause__, ConnectionResetError)
+                if not refused and not broken:
+                    raise self._gone(number, str(error)) from error
+                if attempt + 1 == MAX_TRIES:  # else it died in the middle
+                    raise
             else:
                 channel.reader.allocate = allocate
                 self._channels[number] = channel

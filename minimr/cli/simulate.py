@@ -1,0 +1,175 @@
+"""`minimr simulate`: a program on simulated machines, a seed a run.
+
+seeds ─> play each ─> exact, the documented error, or a finding
+  a finding ─> the fewest strikes that still make it ─> how to see it again
+  --seed K  ─> one run, told step by step
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from minimr.cli.console import ProgressDisplay, note, say
+from minimr.ladder import EngineError, load
+from minimr.system.files import atomic_writer, check_writable
+
+COUNT = click.IntRange(min=0)
+PROGRAMS = ("wordcount", "parameter-server")
+SHOWN = 5  # findings
+
+
+@click.command()
+@click.argument("program", type=click.Choice(PROGRAMS))
+@click.option("--seeds", default=100, show_default=True, type=COUNT)
+@click.option("--first", default=0, type=COUNT, help="The first of the seeds.")
+@click.option("--seed", type=COUNT, help="Play this one alone, and tell it.")
+@click.option("--kill", default=0, type=COUNT, help="Processes killed a run.")
+@click.option(
+    "--cut", default=0, type=COUNT, help="Machines cut off, or broken links."
+)
+@click.option(
+    "--slow",
+    default=0,
+    type=COUNT,
+    help="Slow machines, or stopped processes.",
+)
+@click.option(
+    "--during",
+    "during_s",
+    default=2.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="All that goes wrong begins within so many virtual seconds.",
+)
+@click.option("--without", default="", help="Strikes of --seed to leave out.")
+@click.option("--trace", metavar="FILE", help="Write the trace of --seed.")
+def simulate(
+    program: str,
+    seeds: int,
+    first: int,
+    seed: int | None,
+    kill: int,
+    cut: int,
+    slow: int,
+    during_s: float,
+    without: str,
+    trace: str | None,
+) -> int:
+    """Run a whole cluster in one thread, from seeds, and judge each run.
+
+    Who runs next, how long a message takes, who dies and when is drawn from
+    the seed. A run has to end with the undisturbed result, or with the
+    error that the program documents, and leave nothing behind.
+    """
+    simulation = load("simulation", "minimr.simulation.runs")
+    faults = load("simulation", "minimr.simulation.faults").Faults(
+        kill, cut, slow, during_s
+    )
+    known = load("simulation", "minimr.simulation.programs").PROGRAMS
+    if seed is not None:
+        left_out = _numbers(without)
+        if trace is not None:
+            check_writable(trace)
+        return _tell(simulation, known[program], seed, faults, left_out, trace)
+    if trace is not None or without:
+        raise click.UsageError("--trace and --without go with --seed")
+    display = ProgressDisplay(program)
+
+    def report(outcome: Any) -> None:
+        display.update("runs", outcome.seed - first + 1, seeds)
+        if outcome.verdict == "finding":
+            note(f"seed {outcome.seed}: {outcome.why.strip()}")
+
+    try:
+        summary = simulation.simulate(
+            known[program], range(first, first + seeds), faults, report
+        )
+    finally:
+        display.close()
+    say(
+        f"{summary.runs:,} runs with {summary.strikes:,} strikes: "
+        f"{summary.exact:,} exact, {summary.errors:,} ended with the "
+        f"documented error, {len(summary.findings):,} findings"
+    )
+    note(
+        f"{summary.virtual_s:,.0f} virtual seconds in {summary.wall_s:,.1f}: "
+        f"{summary.runs / max(summary.wall_s, 1e-9):,.1f} runs a second"
+    )
+    for outcome in summary.findings[:SHOWN]:
+        _explain(simulation, known[program], outcome, faults)
+    return 1 if summary.findings else 0
+
+
+def _tell(
+    simulation: Any,
+    program: Any,
+    seed: int,
+    faults: Any,
+    without: Sequence[int],
+    trace: str | None,
+) -> int:
+    with simulation.prepared():
+        expected = simulation.undisturbed(program)
+        outcome = simulation.judged(
+            simulation.play(program, seed, faults, without, read=True),
+            expected,
+        )
+    for entry in outcome.trace:
+        line = _line(entry)
+        if line:
+            say(line)
+    if trace is not None:
+        with atomic_writer(trace) as file:
+            for entry in outcome.trace:
+                file.write(json.dumps(entry) + "\n")
+    say(f"{outcome.verdict}: {outcome.why or 'the undisturbed result'}")
+    say(f"trace {outcome.digest}, {outcome.seconds:.3f} virtual seconds")
+    return 1 if outcome.verdict == "finding" else 0
+
+
+def _explain(simulation: Any, program: Any, finding: Any, faults: Any) -> None:
+    with simulation.prepared():
+        expected = simulation.undisturbed(program)
+        small = simulation.shrink(program, finding, faults, expected)
+    numbers = {strike.number for strike in small.strikes}
+    left_out = [
+        str(strike.number)
+        for strike in finding.strikes
+        if strike.number not in numbers
+    ]
+    say(f"\nseed {finding.seed}: {small.why.strip()}")
+    for strike in small.strikes:
+        say(f"  {strike.at:.3f} s: {strike.kind}")
+    command = f"minimr simulate {program.name} --seed {finding.seed}"
+    for name in ("kill", "cut", "slow"):
+        number = getattr(faults, name)
+        command += f" --{name} {number}" if number else ""
+    command += f" --during {faults.during_s:g}" if faults.number else ""
+    command += f" --without {','.join(left_out)}" if left_out else ""
+    say(f"  see it again: {command}")
+
+
+def _line(entry: dict[str, Any]) -> str:
+    """Say an entry of a trace; "": it is of no interest alone."""
+    facts = dict(entry)
+    at, what = facts.pop("at"), facts.pop("what")
+    if what == "bytes":
+        names = ", ".join(entry.get("says", ()))
+        if not names:
+            return ""
+        return f"{at:9.4f}  {entry['source']} -> {entry['target']}: {names}"
+    told = ", ".join(f"{name} {value}" for name, value in facts.items())
+    return f"{at:9.4f}  {what}: {told}"
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part]
+    except ValueError:
+        raise EngineError(
+            f"--without {text}: give numbers of strikes, as in 0,2"
+        ) from None

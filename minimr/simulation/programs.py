@@ -1,0 +1,185 @@
+"""What is simulated: the programs, where they run, and how they may end.
+
+    wordcount          4 texts, 3 workers of the driver's machine and one on
+                       each of two others, on `minimr.sockets`
+    parameter-server   2 servers, 3 workers that push and pull, a mode each
+
+A program runs as the driver of its cluster. Its words, weights and times are
+such that an exact result has no rounding in it.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from minimr.interface.mapreduce import Job, JobError
+from minimr.interface.parameter_server import ParameterServerError
+from minimr.simulation.machine import Machine
+from minimr.system import machine
+
+DRIVER = "10.0.0.1"
+WORKERS = 3
+IN_MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
+TEXTS = [
+    "to be or not to be",
+    "that is the question",
+    "whether it is nobler in the mind to suffer",
+    "the slings and arrows of outrageous fortune",
+    "or to take arms against a sea of troubles",
+    "and by opposing end them",
+    "to die to sleep no more",
+    "and by a sleep to say we end the heart ache",
+]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What runs in the driver, and what it may end with.
+
+    Attributes:
+        main: gets the simulated machine; what it returns is judged.
+        errors: that it may raise when something goes wrong.
+        ready_s: what goes wrong does so after this.
+    """
+
+    name: str
+    main: Callable[[Machine], Any]
+    errors: tuple[type[Exception], ...] = ()
+    ready_s: float = 0.0
+
+
+def words_of(split: tuple[str, float]) -> Iterator[tuple[str, int]]:
+    """Give each word of a text, slowly."""
+    text, seconds = split
+    for word in text.split():
+        machine.sleep(seconds)
+        yield word, 1
+
+
+def total(word: str, ones: list[int]) -> int:
+    """Add up."""
+    return sum(ones)
+
+
+def wordcount(simulated: Machine, local: int = 3, others: int = 2) -> Any:
+    """Count words on rung 1, and look at the result in two ways."""
+    from minimr.sockets.cluster import worker
+    from minimr.sockets.mapreduce import MapReduce
+
+    splits = [(text, 0.01 * (1 + n % 3)) for n, text in enumerate(TEXTS)]
+    with MapReduce(local, (DRIVER, 0)) as engine:
+        address = "{}:{}".format(*engine.address)
+        for number in range(others):
+            simulated.processes.make(
+                "joined", partial(worker.main, address), f"10.0.0.{number + 2}"
+            )
+        job = Job("words", words_of, total)
+        result = engine.run(job, splits, 3)
+        machine.sleep(0.2)  # whoever dies now has outputs
+        return sorted(result.merged().items()), result.top(5)
+
+
+def train(client: bytes, worker: int, rounds: int, told: list[str]) -> None:
+    """Pull and push: a worker, in a process of its own."""
+    import numpy as np
+
+    weights = pickle.loads(client)
+    try:
+        for number in range(rounds):
+            weights.pull(worker)
+            machine.sleep(0.02 * (worker + 1))
+            gradient = np.zeros(WORKERS, np.float32)
+            gradient[worker] = -6 * (number + 1)  # 6: for a mean of 1, 2 or 3
+            weights.push(worker, dict.fromkeys("abc", gradient))
+        weights.close()
+    except ParameterServerError as error:
+        told.append(f"worker {worker}: {error}")
+
+
+def parameter_server(simulated: Machine, rounds: int = 12) -> None:
+    """Train in a mode; what each worker has pushed has counted once."""
+    import numpy as np
+
+    from minimr.shared.parameter_server.consistency import (
+        Asynchronous,
+        Gradients,
+        Stale,
+        Synchronous,
+    )
+    from minimr.sockets.parameter_server import ParameterServer
+
+    modes = (Synchronous(), Stale(1), Asynchronous())
+    mode = simulated.world.random.choice(modes)
+    lived: list[int] = []
+    told: list[str] = []
+
+    def look_after(worker: int, process: int) -> None:
+        if machine.exit_code(process) == 0:
+            lived.append(worker)
+        else:
+            server.leave(worker)
+
+    with (
+        tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder,
+        ParameterServer(
+            {name: np.zeros(WORKERS, np.float32) for name in "abc"},
+            WORKERS,
+            mode,
+            Gradients(1.0),
+            num_servers=2,
+            checkpoint=Path(folder),
+            checkpoint_interval_s=0.0,
+            timeout_s=1e6,  # to wait for who is dead is a hang
+        ) as server,
+    ):
+        client, watchers = pickle.dumps(server), []
+        for worker in range(WORKERS):
+            born = machine.fork(partial(train, client, worker, rounds, told))
+            watcher = machine.thread(
+                target=look_after, args=(worker, born.pid)
+            )
+            watcher.start()
+            watchers.append(watcher)
+        for watcher in watchers:
+            watcher.join()
+        if told:
+            raise ParameterServerError("; ".join(told))
+        weights = server.pull()
+    _check(weights, mode, lived, rounds)
+
+
+def _check(weights: Any, mode: Any, lived: list[int], rounds: int) -> None:
+    """Refuse weights that no pushes of which each counts once can make."""
+    from minimr.shared.parameter_server.consistency import Synchronous
+
+    possible = [3.0 * n * (n + 1) for n in range(rounds + 1)]
+    synchronous = isinstance(mode, Synchronous)
+    if synchronous and len(lived) < WORKERS:
+        return  # the mean of how many is not known
+    for name, array in weights.items():
+        for worker, value in enumerate(array.tolist()):
+            value *= WORKERS if synchronous else 1
+            fits = possible[-1:] if worker in lived else possible
+            if value not in fits:
+                raise AssertionError(
+                    f"{mode}: {name} has {value} of worker {worker}, which "
+                    f"can be {fits}"
+                )
+
+
+PROGRAMS = {
+    "wordcount": Program("wordcount", wordcount, (JobError,)),
+    "parameter-server": Program(
+        "parameter-server",
+        parameter_server,
+        (ParameterServerError,),
+        ready_s=0.5,  # a server has no checkpoint before that
+    ),
+}

@@ -1,0 +1,316 @@
+"""Runs of one program: a seed each, a verdict each.
+
+    play(program, seed, faults) ──> Outcome: exact, error or FINDING
+    simulate(program, seeds, faults) ── each is judged by the undisturbed run
+    shrink(...) ──> the fewest strikes that still make that finding
+
+Rules:
+
+1. A run is exact, or ends with an error that the program may have when
+   something goes wrong. All else is a finding: another result, another
+   error, a thread that raised, a hang, and whatever is left when the driver
+   has ended.
+2. A finding is its seed: the same seed is the same run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from minimr.net.token import VARIABLE
+from minimr.simulation.faults import Faults, Strike, schedule
+from minimr.simulation.machine import Machine
+from minimr.simulation.programs import DRIVER, Program
+from minimr.simulation.story import Reader
+from minimr.simulation.world import Hang, World
+from minimr.system import machine
+
+LIMIT_S = 2000.0  # of virtual time; a task may take 600
+LEAVE_S = 60.0  # for all others to end when the driver has
+COLLECT_EVERY = 50  # runs
+
+EXACT, ERROR, FINDING = "exact", "error", "finding"
+QUIET = Faults()
+
+
+@dataclass
+class Outcome:
+    """What has become of one run.
+
+    Attributes:
+        verdict: exact, error or finding.
+        why: of an error or a finding.
+        digest: of its trace.
+        seconds: of virtual time.
+        strikes: what has gone wrong on purpose.
+    """
+
+    seed: int
+    verdict: str = EXACT
+    why: str = ""
+    result: Any = None
+    digest: str = ""
+    seconds: float = 0.0
+    trace: list[dict[str, Any]] = field(default_factory=list)
+    strikes: list[Strike] = field(default_factory=list)
+
+
+@dataclass
+class Summary:
+    """What has become of many runs."""
+
+    runs: int = 0
+    exact: int = 0
+    errors: int = 0
+    strikes: int = 0
+    virtual_s: float = 0.0
+    wall_s: float = 0.0
+    findings: list[Outcome] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count a run."""
+        self.runs += 1
+        self.exact += outcome.verdict == EXACT
+        self.errors += outcome.verdict == ERROR
+        self.strikes += len(outcome.strikes)
+        self.virtual_s += outcome.seconds
+        if outcome.verdict == FINDING:
+            self.findings.append(outcome)
+
+
+def simulate(
+    program: Program,
+    seeds: Iterable[int],
+    faults: Faults = QUIET,
+    report: Callable[[Outcome], object] = lambda outcome: None,
+) -> Summary:
+    """Run a program once for each seed, and judge every run.
+
+    Blocks: until all are done. `report` is told of each.
+    """
+    summary = Summary()
+    begin = time.perf_counter()
+    with prepared():
+        expected = undisturbed(program)
+        for seed in seeds:
+            outcome = judged(play(program, seed, faults), expected)
+            summary.add(outcome)
+            report(outcome)
+            if summary.runs % COLLECT_EVERY == 0:
+                gc.collect()
+    summary.wall_s = time.perf_counter() - begin
+    return summary
+
+
+def undisturbed(program: Program) -> Any:
+    """Return the result of a run in which nothing goes wrong.
+
+    Raises:
+        RuntimeError: even that is a finding.
+    """
+    outcome = play(program, 0, QUIET)
+    if outcome.verdict != EXACT:
+        raise RuntimeError(
+            f"{program.name} fails where nothing goes wrong: {outcome.why}"
+        )
+    return outcome.result
+
+
+def judged(outcome: Outcome, expected: Any) -> Outcome:
+    """Compare a run that has ended well with the undisturbed one."""
+    if outcome.verdict == EXACT and outcome.result != expected:
+        outcome.verdict = FINDING
+        outcome.why = (
+            f"a wrong result: {outcome.result!r:.300}, not {expected!r:.300}"
+        )
+    return outcome
+
+
+def shrink(
+    program: Program, finding: Outcome, faults: Faults, expected: Any
+) -> Outcome:
+    """Leave out strikes, one by one, as long as the seed is a finding."""
+    left_out: set[int] = set()
+    best, smaller = finding, True
+    while smaller:
+        smaller = False
+        for strike in reversed(best.strikes):
+            fewer = left_out | {strike.number}
+            attempt = play(program, finding.seed, faults, fewer)
+            if judged(attempt, expected).verdict == FINDING:
+                left_out, best, smaller = fewer, attempt, True
+    return best
+
+
+def play(
+    program: Program,
+    seed: int,
+    faults: Faults = QUIET,
+    without: Iterable[int] = (),
+    read: bool = False,
+) -> Outcome:
+    """Run a program from a seed.
+
+    Args:
+        without: numbers of strikes that are left out.
+        read: let the trace name the messages, not only count their bytes.
+    """
+    world = World(seed, LIMIT_S)
+    simulated = Machine(world)
+    if read:
+        simulated.network.tap = Reader()
+    left_out = set(without)
+    outcome = Outcome(seed)
+    outcome.strikes = [
+        strike
+        for strike in faults.strikes(seed, program.ready_s)
+        if strike.number not in left_out
+    ]
+    ends: list[Any] = []
+    raised: list[Exception] = []
+
+    def drive() -> None:
+        try:
+            ends.append(program.main(simulated))
+        except Exception as error:  # noqa: BLE001  it is judged
+            raised.append(error)
+
+    with installed(simulated), told(world, read):
+        driver = simulated.processes.make("driver", drive, DRIVER)
+        schedule(outcome.strikes, (), simulated, driver)
+        try:
+            world.run(lambda: driver.ended)
+            world.limit_s = world.now + LEAVE_S
+            world.run(lambda: not simulated.processes.running)
+        except Hang as hang:
+            outcome.verdict, outcome.why = FINDING, _hang(simulated, hang)
+        _unwind(simulated)
+    outcome.seconds, outcome.digest = world.now, world.digest
+    outcome.trace = world.trace
+    if outcome.verdict == FINDING:
+        return outcome
+    if world.crashes:
+        outcome.verdict, outcome.why = FINDING, world.crashes[0]
+    elif raised:
+        documented = isinstance(raised[0], program.errors)
+        fair = documented and bool(outcome.strikes)
+        outcome.verdict = ERROR if fair else FINDING
+        outcome.why = f"{type(raised[0]).__name__}: {raised[0]}"
+    else:
+        outcome.result = ends[0]
+    return outcome
+
+
+def _hang(simulated: Machine, hang: Hang) -> str:
+    left = sorted(p.name for p in simulated.processes.running.values())
+    return f"{hang}; still there: {', '.join(left)}"
+
+
+def _unwind(simulated: Machine) -> None:
+    """End all that is left, so that its files are closed."""
+    for process in list(simulated.processes.running.values()):
+        simulated.processes.end(process, -9)
+    simulated.world.finish()
+
+
+@contextlib.contextmanager
+def installed(simulated: Machine) -> Iterator[None]:
+    """Let a simulated machine answer, also for `time` of user code."""
+    before = machine.install(simulated)
+    real = {name: getattr(time, name) for name in CLOCKS}
+    for name, clock in CLOCKS.items():
+        setattr(time, name, getattr(simulated, clock))
+    try:
+        yield
+    finally:
+        for name in CLOCKS:
+            setattr(time, name, real[name])
+        machine.install(before)
+
+
+class Log(logging.Handler):
+    """Puts into the trace what processes log; an error is a crash.
+
+    Runs in: whichever fiber logs. What a dead process logs is dropped.
+    """
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a line."""
+        world, fiber = self._world, self._world.current
+        if fiber is None or fiber.process.ended:
+            return
+        who, text = fiber.process.name, record.getMessage()
+        if record.levelno < logging.WARNING:  # only where somebody reads
+            at = round(world.now, 6)
+            world.trace.append({"at": at, "what": "log", who: text})
+            return
+        world.note("log", process=who, text=text)
+        if record.levelno >= logging.ERROR:
+            world.crashes.append(f"{who}: {self.format(record)}")
+
+
+@contextlib.contextmanager
+def told(world: World, all_: bool) -> Iterator[None]:
+    """Let a world hear what its processes log: all, or warnings."""
+    log = logging.getLogger("minimr")
+    log.handlers, log.propagate = [Log(world)], False
+    log.setLevel(logging.DEBUG if all_ else logging.WARNING)
+    yield
+
+
+# {what user code calls: what answers}
+CLOCKS = {
+    "time": "time",
+    "sleep": "sleep",
+    "monotonic": "monotonic",
+    "perf_counter": "monotonic",
+}
+
+
+@contextlib.contextmanager
+def prepared() -> Iterator[None]:
+    """Keep this process as it is, whatever the simulated ones set in it.
+
+    The token is one of our own: one that was drawn from a seed must not
+    become the user's.
+    """
+    log = logging.getLogger("minimr")
+    kept = log.level, log.handlers, log.propagate
+    switch, threshold = sys.getswitchinterval(), gc.get_threshold()
+    named = os.environ.get(VARIABLE)
+    path = list(sys.path)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    with tempfile.TemporaryDirectory() as folder:
+        token = Path(folder) / "token"
+        token.touch(0o600)
+        token.write_text("00" * 32)
+        os.environ[VARIABLE] = str(token)
+        try:
+            yield
+        finally:
+            gc.collect()
+            gc.enable()
+            gc.unfreeze()
+            gc.set_threshold(*threshold)
+            sys.setswitchinterval(switch)
+            sys.path[:] = path
+            log.level, log.handlers, log.propagate = kept
+            os.environ.pop(VARIABLE)
+            if named is not None:
+                os.environ[VARIABLE] = named

@@ -1,0 +1,260 @@
+"""Threads of one simulated process, and what they meet at.
+
+    lock, recursive_lock, condition, event, queue, local, Thread
+
+Each does what the one of `threading` or `queue` does that has its name. To
+take a lock is a moment at which another thread may come first: the seed
+draws whether one does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minimr.simulation.world import Fiber, Gathering, World
+
+OVERTAKEN = 0.1  # how often another thread runs before a lock is taken
+
+
+class Lock:
+    """`threading.Lock`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._owner: Fiber | None = None
+        self._depth = 0
+        self._freed = Gathering()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take it. Blocks: until it is free, or time is up."""
+        world = self._world
+        until = None if timeout < 0 else world.now + timeout
+        if blocking and world.random.random() < OVERTAKEN:
+            world.pause()
+        while not self._is_free():
+            if not blocking or (until is not None and world.now >= until):
+                return False
+            world.wait(self._freed, until=until)
+        self._owner = world.current
+        self._depth += 1
+        return True
+
+    def release(self) -> None:
+        """Give it up."""
+        if self._depth == 0:
+            raise RuntimeError("release unlocked lock")
+        self._depth -= 1
+        if self._depth == 0:
+            self._owner = None
+            self._world.wake(self._freed)
+
+    def locked(self) -> bool:
+        """Return whether somebody has it."""
+        return self._depth > 0
+
+    def let_go(self) -> int:
+        """Give it up altogether; return how often it was held."""
+        depth, self._depth = self._depth, 1
+        self.release()
+        return depth
+
+    def take_back(self, depth: int) -> None:
+        """Hold it as often as before."""
+        self.acquire()
+        self._depth = depth
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.release()
+
+    def _is_free(self) -> bool:
+        return self._depth == 0
+
+
+class RecursiveLock(Lock):
+    """`threading.RLock`."""
+
+    def _is_free(self) -> bool:
+        return self._depth == 0 or self._owner is self._world.current
+
+
+class Condition:
+    """`threading.Condition`."""
+
+    def __init__(self, world: World, lock: Lock | None = None) -> None:
+        self._world = world
+        self._lock = lock or RecursiveLock(world)
+        self.acquire, self.release = self._lock.acquire, self._lock.release
+        self._told: deque[list[bool]] = deque()  # one of each who waits
+        self._news = Gathering()
+
+    def __enter__(self) -> bool:
+        return self._lock.acquire()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._lock.release()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until told, or time is up; tell which."""
+        until = None if timeout is None else self._world.now + timeout
+        told = [False]
+        self._told.append(told)
+        depth = self._lock.let_go()
+        try:
+            while not told[0]:
+                if until is not None and self._world.now >= until:
+                    self._told.remove(told)
+                    break
+                self._world.wait(self._news, until=until)
+        finally:
+            self._lock.take_back(depth)
+        return told[0]
+
+    def wait_for(
+        self, predicate: Callable[[], Any], timeout: float | None = None
+    ) -> Any:
+        """Block until the predicate is true, or time is up."""
+        until = None if timeout is None else self._world.now + timeout
+        while not (found := predicate()):
+            left = None if until is None else until - self._world.now
+            if left is not None and left <= 0:
+                break
+            self.wait(left)
+        return found
+
+    def notify(self, n: int = 1) -> None:
+        """Tell some who wait."""
+        for _ in range(min(n, len(self._told))):
+            self._told.popleft()[0] = True
+        self._world.wake(self._news)
+
+    def notify_all(self) -> None:
+        """Tell all who wait."""
+        self.notify(len(self._told))
+
+
+class Event:
+    """`threading.Event`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._is_set = False
+        self._changed = Gathering()
+
+    def is_set(self) -> bool:
+        """Return whether it is set."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Let all go on that wait."""
+        self._is_set = True
+        self._world.wake(self._changed)
+
+    def clear(self) -> None:
+        """Let those wait that come from now on."""
+        self._is_set = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until it is set, or time is up; tell which."""
+        until = None if timeout is None else self._world.now + timeout
+        while not self._is_set:
+            if until is not None and self._world.now >= until:
+                break
+            self._world.wait(self._changed, until=until)
+        return self._is_set
+
+
+class Queue:
+    """`queue.SimpleQueue`, as far as it blocks without a deadline."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._items: deque[Any] = deque()
+        self._changed = Gathering()
+
+    def put(self, item: Any) -> None:
+        """Add an item. Blocks: no."""
+        self._items.append(item)
+        self._world.wake(self._changed)
+
+    def get(self) -> Any:
+        """Take the oldest item. Blocks: until there is one."""
+        while not self._items:
+            self._world.wait(self._changed)
+        return self._items.popleft()
+
+
+class Local:
+    """`threading.local`."""
+
+    def __init__(self, world: World) -> None:
+        self.__dict__["_world"] = world
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._mine()[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._mine()[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        del self._mine()[name]
+
+    def _mine(self) -> dict[str, Any]:
+        fiber = self.__dict__["_world"].current
+        held = {} if fiber is None else fiber.locals
+        return held.setdefault(self, {})  # type: ignore[no-any-return]
+
+
+class Thread:
+    """`threading.Thread`."""
+
+    def __init__(
+        self,
+        world: World,
+        target: Callable[..., Any],
+        name: str | None = None,
+        args: Sequence[Any] = (),
+        daemon: bool | None = None,
+    ) -> None:
+        fiber = world.current
+        assert fiber is not None
+        self.name = name or f"thread-{next(world.numbers)}"
+        self.daemon = bool(daemon)
+        self._world = world
+        self._process = fiber.process
+        self._target = target
+        self._args = args
+        self._fiber: Fiber | None = None
+
+    @property
+    def ident(self) -> int | None:
+        """Return its number, once it has started."""
+        return None if self._fiber is None else self._fiber.number
+
+    def start(self) -> None:
+        """Let it run."""
+        target, args = self._target, self._args
+        self._fiber = self._process.begin(self.name, lambda: target(*args))
+        if not self.daemon:
+            self._process.waits_for.append(self._fiber)
+
+    def is_alive(self) -> bool:
+        """Return whether it runs."""
+        return self._fiber is not None and not self._fiber.ended
+
+    def join(self, timeout: float | None = None) -> None:
+        """Block until it has ended, or time is up."""
+        fiber = self._fiber
+        assert fiber is not None
+        until = None if timeout is None else self._world.now + timeout
+        while not fiber.ended:
+            if until is not None and self._world.now >= until:
+                return
+            self._world.wait(fiber.end, until=until)

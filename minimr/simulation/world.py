@@ -1,0 +1,244 @@
+"""One thread that is many: who runs, what time it is, and what happened.
+
+    ready   [fiber, ...]    one, drawn from the seed ──> runs until it waits
+    timers  [(when, call)]  nobody is ready ──> the clock is at the next one
+    trace   [entry, ...]    and a hash of all of them
+
+Rules:
+
+1. A fiber runs alone until it waits: what it does between two calls of its
+   machine takes no time.
+2. All chance is `random`, and nothing depends on the order of a set or on
+   an id: a seed is a run, in any interpreter.
+3. Every wait may end for nothing. Who waits looks again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import itertools
+import random
+import traceback
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from greenlet import getcurrent, greenlet
+
+if TYPE_CHECKING:
+    from minimr.simulation.processes import Process
+
+# Of processes and descriptors: none that the system may have given out, so
+# that one that gets there by mistake does no harm.
+FIRST = 10**7
+A_CALL_S = 1e-6  # what a look at the files costs that finds nothing
+MAX_LOOKS = 100_000  # at the clock, by who never waits
+MAX_STEPS = 50_000  # of a run; an ordinary one takes a few thousand
+
+
+class Killed(BaseException):
+    """Unwinds what a process was doing when it ended."""
+
+
+class Hang(Exception):  # noqa: N818  a verdict more than an error
+    """Nobody can go on, or time is up."""
+
+
+class Gathering(list["Fiber"]):
+    """The fibers that wait for one thing."""
+
+
+class Fiber:
+    """A thread of a simulated process.
+
+    Attributes:
+        ended: its function has returned.
+        end: who waits for that.
+        locals: what `machine.local()` objects hold for this thread.
+    """
+
+    def __init__(
+        self, world: World, process: Process, name: str, run: Callable[[], Any]
+    ) -> None:
+        self.process = process
+        self.name = name
+        self.number = next(world.numbers)
+        self.ended = False
+        self.end = Gathering()
+        self.locals: dict[Any, dict[str, Any]] = {}
+        self.asleep = False
+        self.waits = 0  # so far; a timer of an earlier one says nothing
+        self.world = world
+        self._run = run
+        self.greenlet = greenlet(self._live, parent=world.scheduler)
+
+    def _live(self) -> None:
+        try:
+            if not self.process.ended:
+                self._run()
+        except (Killed, SystemExit):
+            pass
+        except Exception as error:  # noqa: BLE001  the end of a thread
+            self.world.crash(self, error)
+        finally:
+            self.ended = True
+            self.locals.clear()
+            self.process.fibers.remove(self)
+            self.world.wake(self.end)
+
+
+class World:
+    """The clock, the chance and the scheduler of one run.
+
+    Args:
+        seed: of the run.
+        limit_s: when a run that still goes on counts as one that hangs.
+
+    Attributes:
+        now: virtual seconds since the beginning.
+        current: the fiber that runs; None: the scheduler.
+        trace: what has happened, in order.
+        crashes: what threads have raised and nobody caught.
+    """
+
+    def __init__(self, seed: int, limit_s: float) -> None:
+        self.now = 0.0
+        self.limit_s = limit_s
+        self.random = random.Random(seed)
+        self.numbers = itertools.count(FIRST)
+        self.scheduler = getcurrent()
+        self.current: Fiber | None = None
+        self.trace: list[dict[str, Any]] = []
+        self.crashes: list[str] = []
+        self._hash = hashlib.sha256()
+        self._ready: list[Fiber] = []
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._looks = 0
+
+    @property
+    def digest(self) -> str:
+        """Return the hash of the trace: of equal runs it is equal."""
+        return self._hash.hexdigest()
+
+    def note(self, what: str, **facts: Any) -> dict[str, Any]:
+        """Write what has happened into the trace; return the entry."""
+        entry = {"at": round(self.now, 6), "what": what, **facts}
+        self._hash.update(repr(entry).encode())
+        self.trace.append(entry)
+        return entry
+
+    def at(self, when: float, call: Callable[[], None]) -> None:
+        """Have a function called by the scheduler, at that time."""
+        heapq.heappush(self._timers, (when, next(self.numbers), call))
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Have a function called by the scheduler, after so long."""
+        self.at(self.now + seconds, call)
+
+    def start(self, fiber: Fiber) -> None:
+        """Let a fiber run as one of those that are ready."""
+        self._ready.append(fiber)
+
+    def wait(self, *places: Gathering, until: float | None = None) -> None:
+        """Let others run. Runs in: a fiber.
+
+        Blocks: until one of the places is woken, that time is there, or a
+        signal has come; who waits looks which.
+        """
+        fiber = self.current
+        if fiber is None or fiber.process.ended:
+            raise Killed
+        self._looks = 0
+        fiber.waits += 1
+        fiber.asleep = True
+        for place in places:
+            place.append(fiber)
+        if until is not None:
+            self.at(until, partial(self._time_up, fiber, fiber.waits))
+        self.scheduler.switch()
+        for place in places:
+            place.remove(fiber)
+        if fiber.process.ended:
+            raise Killed
+        if fiber is fiber.process.main:
+            fiber.process.handle_signals()
+
+    def pause(self) -> None:
+        """Let others run who are ready, if any, and perhaps some time pass."""
+        self.wait(until=self.now + A_CALL_S)
+
+    def look(self) -> float:
+        """Return the time to a process.
+
+        Raises:
+            Hang: it looks again and again, and never waits.
+        """
+        self._looks += 1
+        if self._looks > MAX_LOOKS:
+            self._looks = 0
+            raise Hang("somebody looks at the clock and never waits")
+        return self.now
+
+    def wake(self, place: Gathering) -> None:
+        """Let all go on that wait there."""
+        for fiber in place:
+            self.rouse(fiber)
+
+    def rouse(self, fiber: Fiber) -> None:
+        """Let a fiber look again for what it waits for."""
+        if fiber.asleep:
+            fiber.asleep = False
+            self._ready.append(fiber)
+
+    def run(self, until: Callable[[], bool]) -> None:
+        """Run all fibers, and the clock. Blocks: until `until()` is true.
+
+        Raises:
+            Hang: it never will be.
+        """
+        for steps in itertools.count():
+            if until():
+                return
+            if steps > MAX_STEPS:
+                raise Hang("somebody looks for news again and again")
+            if self._ready:
+                self._step()
+            elif not self._timers:
+                raise Hang("everybody waits, and nothing is under way")
+            else:
+                when, _, call = heapq.heappop(self._timers)
+                if when > self.limit_s:
+                    raise Hang(f"it goes on after {self.limit_s:g} s")
+                self.now = max(self.now, when)
+                call()
+
+    def finish(self) -> None:
+        """Let those that are ready run, and nobody else. No time passes."""
+        while self._ready:
+            self._step()
+
+    def crash(self, fiber: Fiber, error: Exception) -> None:
+        """Note what a thread has raised."""
+        text = "".join(traceback.format_exception(error))
+        where = f"{fiber.process.name}, {fiber.name}"
+        self.note("crash", where=where, error=repr(error))
+        self.crashes.append(f"{where}:\n{text}")
+
+    def _step(self) -> None:
+        number = len(self._ready)
+        chosen = self.random.randrange(number) if number > 1 else 0
+        fiber = self._ready.pop(chosen)
+        paused = fiber.process.paused
+        if paused is not None and not fiber.process.ended:
+            paused.append(fiber)
+            return
+        self.current = fiber
+        try:
+            fiber.greenlet.switch()
+        finally:
+            self.current = None
+
+    def _time_up(self, fiber: Fiber, wait: int) -> None:
+        if fiber.waits == wait:
+            self.rouse(fiber)

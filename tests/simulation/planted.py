@@ -1,0 +1,144 @@
+"""Bugs to be planted, one at a time: what simulation has to find.
+
+Each is a mistake that somebody could make, in the words of who makes it,
+and the program and faults that bring it to light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from minimr.net.hub import Hub
+from minimr.shared.mapreduce.tasks import TaskReport
+from minimr.shared.parameter_server.checkpoint import Checkpoint
+from minimr.shared.parameter_server.rounds import Rounds
+from minimr.sockets.cluster.coordinator import Coordinator
+from minimr.sockets.cluster.fetch import Fetcher
+from minimr.sockets.cluster.messages import TaskId
+from minimr.sockets.cluster.tracker import Task, Tracker
+from minimr.sockets.parameter_server import Server
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+# {what somebody has forgotten: (program, how to plant it)}
+PLANTED: dict[str, tuple[str, Plant]] = {}
+
+
+def bug(name: str, program: str = "wordcount") -> Callable[[Plant], Plant]:
+    def remember(plant: Plant) -> Plant:
+        PLANTED[name] = program, plant
+        return plant
+
+    return remember
+
+
+@bug("a dead worker's finished map tasks are not run again")
+def finished_maps(patch: pytest.MonkeyPatch) -> None:
+    def lose(self: Tracker, worker: int) -> list[Task]:
+        for task in self._all():
+            if task.holder == worker and task.id.kind == "reduce":
+                task.holder = None
+            task.attempts.pop(worker, None)
+        return []
+
+    # Nor by the way of a fetch that fails: it only tries again.
+    def fetch_failed(
+        self: Tracker, worker: int, id_: TaskId, source: int
+    ) -> bool:
+        self.task(id_).attempts.pop(worker, None)
+        return False
+
+    patch.setattr(Tracker, "lose", lose)
+    patch.setattr(Tracker, "fetch_failed", fetch_failed)
+
+
+@bug("a dead worker's outputs are not made again")
+def outputs(patch: pytest.MonkeyPatch) -> None:
+    def lose(self: Tracker, worker: int) -> list[Task]:
+        for task in self._all():
+            if task.holder == worker and task.id.kind == "map":
+                task.holder = None
+            task.attempts.pop(worker, None)
+        return []
+
+    patch.setattr(Tracker, "lose", lose)
+
+
+@bug("what a dead worker was running is not run again")
+def running(patch: pytest.MonkeyPatch) -> None:
+    def lose(self: Tracker, worker: int) -> list[Task]:
+        for task in self._all():
+            if task.holder == worker:
+                task.holder = None
+        return []
+
+    patch.setattr(Tracker, "lose", lose)
+
+
+@bug("the coordinator waits for the answer of a dead worker")
+def answers(patch: pytest.MonkeyPatch) -> None:
+    def on_lost(self: Coordinator, member: Any) -> None:
+        for run in self._runs.values():
+            run.tracker.lose(member.id)
+
+    patch.setattr(Coordinator, "_on_lost", on_lost)
+
+
+@bug("a task that has ended twice belongs to the last one")
+def twice(patch: pytest.MonkeyPatch) -> None:
+    def finish(
+        self: Tracker, worker: int, id_: TaskId, report: TaskReport
+    ) -> set[int]:
+        task = self.task(id_)
+        task.holder, task.report = worker + 1, report
+        task.attempts.clear()
+        return set()
+
+    patch.setattr(Tracker, "finish", finish)
+
+
+@bug("blocks of the task before are taken for those of this one")
+def unread(patch: pytest.MonkeyPatch) -> None:
+    request = Fetcher.request
+
+    def keep(self: Fetcher, *args: Any) -> None:
+        self._unread.clear()
+        request(self, *args)
+
+    def close(self: Fetcher, worker: int) -> None:
+        """Keep the connection, with what is still under way."""
+
+    patch.setattr(Fetcher, "request", keep)
+    patch.setattr(Fetcher, "_close", close)
+
+
+@bug("a message of another thread wakes nobody")
+def no_wake(patch: pytest.MonkeyPatch) -> None:
+    def post(self: Hub, message: Any) -> None:
+        self._posted.append(message)
+
+    patch.setattr(Hub, "post", post)
+
+
+@bug("a push that comes again counts again", "parameter-server")
+def push_twice(patch: pytest.MonkeyPatch) -> None:
+    push = Rounds.push
+
+    def again(self: Rounds, worker: int, clock: int, update: Any) -> bool:
+        self.clocks[worker] = min(self.clocks[worker], clock - 1)
+        return push(self, worker, clock, update)
+
+    patch.setattr(Rounds, "push", again)
+
+
+@bug("a push is answered before it is in the checkpoint", "parameter-server")
+def checkpoint(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Checkpoint, "changed", lambda self, rounds: None)
+
+
+@bug("a worker that is dead is waited for", "parameter-server")
+def dead_worker(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Server, "leave", lambda self, worker: None)

@@ -1,0 +1,117 @@
+"""Whole clusters of rung 1 from seeds: exact, or the documented error."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minimr.interface.mapreduce import Job
+from minimr.serial.mapreduce import MapReduce
+from minimr.simulation import PROGRAMS, Faults, play, simulate
+from minimr.simulation.programs import TEXTS, total, words_of
+from minimr.simulation.runs import judged, prepared, shrink, undisturbed
+from tests.simulation.planted import PLANTED
+
+ROOT = Path(__file__).parents[2]
+MANY = Faults(kill=4, cut=1, slow=1)
+WITHIN = 150  # seeds
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    "faults", [Faults(), Faults(kill=4), MANY], ids=["quiet", "kill", "many"]
+)
+def test_every_run_is_exact_or_ends_as_documented(
+    program: str, faults: Faults
+) -> None:
+    summary = simulate(PROGRAMS[program], range(12), faults)
+    assert [(f.seed, f.why) for f in summary.findings] == []
+    assert summary.exact >= 6
+    if not faults.number:
+        assert summary.exact == summary.runs
+
+
+def test_a_simulated_job_counts_what_the_for_loop_counts() -> None:
+    splits = [(text, 0.0) for text in TEXTS]
+    with MapReduce() as engine:
+        result = engine.run(Job("words", words_of, total), splits, 3)
+        loop = sorted(result.merged().items()), result.top(5)
+    with prepared():
+        assert undisturbed(PROGRAMS["wordcount"]) == loop
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_seed_is_a_run_in_any_interpreter(program: str) -> None:
+    digests = set()
+    for hash_seed in ("0", "1", "random"):
+        done = subprocess.run(
+            [sys.executable, "-c", DIGESTS, program],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        digests.add(done.stdout)
+    assert len(digests) == 1
+    assert len(set(digests.pop().split())) == 3  # each seed is another run
+
+
+DIGESTS = """
+import sys
+from minimr.simulation import PROGRAMS, Faults, play
+from minimr.simulation.runs import prepared
+
+with prepared():
+    for seed in range(3):
+        faults = Faults(kill=4, cut=1, slow=1)
+        print(play(PROGRAMS[sys.argv[1]], seed, faults).digest)
+"""
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_bug_is_found(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, plant = PLANTED[name]
+    with prepared():
+        expected = undisturbed(PROGRAMS[program])
+        plant(monkeypatch)
+        for seed in range(WITHIN):
+            outcome = play(PROGRAMS[program], seed, MANY)
+            if judged(outcome, expected).verdict == "finding":
+                break
+        else:
+            pytest.fail(f"not found within {WITHIN} seeds")
+
+
+def test_a_finding_is_shrunk_to_the_strikes_that_make_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = PROGRAMS["wordcount"]
+    with prepared():
+        expected = undisturbed(program)
+        PLANTED["a dead worker's outputs are not made again"][1](monkeypatch)
+        runs = (judged(play(program, s, MANY), expected) for s in range(99))
+        finding = next(run for run in runs if run.verdict == "finding")
+        small = shrink(program, finding, MANY, expected)
+        left_out = set(range(6)) - {strike.number for strike in small.strikes}
+        again = judged(play(program, small.seed, MANY, left_out), expected)
+    assert len(finding.strikes) == 6
+    assert 1 <= len(small.strikes) <= 3
+    assert again.digest == small.digest
+    assert again.verdict == "finding"
+
+
+def test_to_tell_a_run_does_not_change_it() -> None:
+    with prepared():
+        quiet = play(PROGRAMS["wordcount"], 3, MANY)
+        told = play(PROGRAMS["wordcount"], 3, MANY, read=True)
+    assert quiet.digest == told.digest
+    said = {name for e in told.trace for name in e.get("says", ())}
+    assert {"Register", "RunMap", "Done", "Fetch", "Block"} <= said
