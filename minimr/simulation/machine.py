@@ -227,7 +227,7 @@ class Machine:
         fiber = self.world.current
         if fiber is None:
             raise Killed  # a finaliser of an earlier run
-        return fiber.process
+        return self.processes.known[fiber.process.pid]
 
     def _process(self, pid: int) -> Process:
         process = self.processes.known.get(pid)

@@ -24,14 +24,10 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING
 from zlib import crc32
 
 from minimr.net.channel import Address
-from minimr.simulation.world import Gathering, World
-
-if TYPE_CHECKING:
-    from minimr.simulation.processes import Process
+from minimr.simulation.world import Gathering, Home, World
 
 ROOM_BITS = (8, 18)  # of bytes under way on a connection, one way
 NEAR_S = (20e-6, 200e-6)  # within a machine
@@ -77,7 +73,7 @@ class Stream(File):
     """
 
     def __init__(
-        self, network: Network, process: Process, other_host: str
+        self, network: Network, process: Home, other_host: str
     ) -> None:
         super().__init__(network.world)
         self.network = network
@@ -274,7 +270,7 @@ class Listener(File):
     """A port where connections come in."""
 
     def __init__(
-        self, network: Network, address: Address, process: Process
+        self, network: Network, address: Address, process: Home
     ) -> None:
         super().__init__(network.world)
         self.network, self.address = network, address
@@ -319,7 +315,7 @@ class Network:
         """Return a port that nobody has had yet."""
         return next(self._numbers)
 
-    def listen(self, process: Process, address: Address) -> Listener:
+    def listen(self, process: Home, address: Address) -> Listener:
         """Listen at a port of a machine.
 
         Raises:
@@ -332,7 +328,7 @@ class Network:
         self.ports[process.host, address[1]] = listener
         return listener
 
-    def dial(self, process: Process, address: Address) -> Stream:
+    def dial(self, process: Home, address: Address) -> Stream:
         """Begin to connect; the stream changes when there is an answer."""
         place = address[0]
         local = place == "localhost" or place.startswith("127.")

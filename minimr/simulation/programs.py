@@ -56,7 +56,7 @@ class Program:
 
 
 def words_of(split: tuple[str, float]) -> Iterator[tuple[str, int]]:
-    """Give each word of a text, slowly."""
+    """Yield each word of a text, slowly."""
     text, seconds = split
     for word in text.split():
         machine.sleep(seconds)

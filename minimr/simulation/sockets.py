@@ -14,14 +14,12 @@ import os
 import selectors
 import socket
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minimr.net.channel import Address
 from minimr.simulation.network import File, Listener, Network, Pair, Stream
+from minimr.simulation.processes import Process
 from minimr.simulation.world import Gathering
-
-if TYPE_CHECKING:
-    from minimr.simulation.processes import Process
 
 CONNECT_S = 127.0  # after that Linux gives up to dial
 

@@ -42,7 +42,7 @@ class Lock:
         return True
 
     def release(self) -> None:
-        """Give it up."""
+        """Release it."""
         if self._depth == 0:
             raise RuntimeError("release unlocked lock")
         self._depth -= 1
@@ -55,7 +55,7 @@ class Lock:
         return self._depth > 0
 
     def let_go(self) -> int:
-        """Give it up altogether; return how often it was held."""
+        """Release it altogether; return how often it was held."""
         depth, self._depth = self._depth, 1
         self.release()
         return depth
@@ -127,13 +127,13 @@ class Condition:
         return found
 
     def notify(self, n: int = 1) -> None:
-        """Tell some who wait."""
+        """Wake some who wait."""
         for _ in range(min(n, len(self._told))):
             self._told.popleft()[0] = True
         self._world.wake(self._news)
 
     def notify_all(self) -> None:
-        """Tell all who wait."""
+        """Wake all who wait."""
         self.notify(len(self._told))
 
 

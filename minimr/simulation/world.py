@@ -22,12 +22,9 @@ import random
 import traceback
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from greenlet import getcurrent, greenlet
-
-if TYPE_CHECKING:
-    from minimr.simulation.processes import Process
 
 # Of processes and descriptors: none that the system may have given out, so
 # that one that gets there by mistake does no harm.
@@ -49,6 +46,28 @@ class Gathering(list["Fiber"]):
     """The fibers that wait for one thing."""
 
 
+class Home(Protocol):
+    """A process, as far as its threads and connections know it."""
+
+    pid: int
+    name: str
+    host: str
+    waits_for: list[Fiber]
+    fibers: list[Fiber]
+    main: Fiber | None
+    paused: list[Fiber] | None
+
+    @property
+    def ended(self) -> bool:
+        """Return whether it has ended."""
+
+    def begin(self, name: str, run: Callable[[], Any]) -> Fiber:
+        """Start a thread."""
+
+    def handle_signals(self) -> None:
+        """Call the handlers of the signals that have come."""
+
+
 class Fiber:
     """A thread of a simulated process.
 
@@ -59,7 +78,7 @@ class Fiber:
     """
 
     def __init__(
-        self, world: World, process: Process, name: str, run: Callable[[], Any]
+        self, world: World, process: Home, name: str, run: Callable[[], Any]
     ) -> None:
         self.process = process
         self.name = name

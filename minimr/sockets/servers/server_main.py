@@ -16,9 +16,9 @@ from minimr.system import machine
 from minimr.system.logs import narrate
 
 
-def serve(options: ServerOptions) -> None:
+def main(*arguments: str) -> None:
     """Be a server until the driver is gone."""
-    narrate()
+    options = ServerOptions.parse(list(arguments))
     driver = machine.watch(options.driver)
     if machine.parent() != options.driver:
         return  # it was gone before we looked
@@ -33,4 +33,5 @@ def serve(options: ServerOptions) -> None:
 
 
 if __name__ == "__main__":
-    serve(ServerOptions.parse(sys.argv[1:]))
+    narrate()
+    main(*sys.argv[1:])
