@@ -78,7 +78,7 @@ class Outcome:
         ]
 
     def why_failed(self) -> dict[str, dict[str, str]]:
-        """Give the reasons of those that are out, for the JSON."""
+        """Return why contenders have failed, for the JSON."""
         return {
             name: {"reason": str(error), "details": error.details}
             for name, error in self.failures.items()

@@ -49,9 +49,9 @@ Draw = Callable[[int, Piece], str]  # the side, and what stands there
 def compare(
     what: tuple[str, ...], step: int | None, serial: bool, columns: int | None
 ) -> None:
-    """Show what is from scratch beside the same on Ray.
+    """Show an implementation from scratch beside the same on Ray.
 
-    PAIR is mapreduce or parameter-server. Any other files do as well.
+    PAIR is mapreduce or parameter-server. Other files can be named instead.
     """
     paths = _files(what, serial)
     sources = [_read(path) for path in paths]

@@ -76,7 +76,7 @@ def side_by_side(
 
 
 def anchors(source: str) -> dict[str, int]:
-    """Find what mirrored files share: {definition or step: line}.
+    """Return the anchors of a file: {definition or step: line}.
 
     A step may be there twice: in the driver, and in a worker.
     """
@@ -109,14 +109,14 @@ def align(marks: Sequence[dict[str, int]]) -> Iterator[dict[int, int]]:
 
 
 def steps(source: str) -> Iterator[tuple[int, str]]:
-    """Find the numbered steps of a file: (line, "[1]")."""
+    """Yield the numbered steps of a file: (line, "[1]")."""
     for line, text in enumerate(source.splitlines()):
         if match := STEP.match(text):
             yield line, match[1]
 
 
 def lines_of(source: str, step: int) -> dict[int, int]:
-    """Choose the lines of one step, below the head of its definition.
+    """Return the lines of one step, below the head of its definition.
 
     Returns: {line: how many characters to leave out on its left}.
     """
@@ -153,7 +153,7 @@ def parse(source: str) -> ast.Module:
 def definitions(
     parent: ast.AST, prefix: str = ""
 ) -> Iterator[tuple[Definition, str]]:
-    """Find the classes, functions and methods, by their full names."""
+    """Yield the classes, functions and methods, with their full names."""
     for node in ast.iter_child_nodes(parent):
         if isinstance(node, Definition):
             name = prefix + node.name
