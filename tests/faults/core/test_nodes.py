@@ -115,7 +115,7 @@ def test_workers_die_while_they_write_large_results(
     deaths: list[int] = []
 
     def die() -> None:
-        while not stop.wait(dice.uniform(0.05, 0.15)):
+        while len(deaths) < 12 and not stop.wait(dice.uniform(0.05, 0.15)):
             node = psutil.Process(dice.choice(nodes.processes).pid)
             for worker in node.children()[:1]:
                 with suppress(psutil.NoSuchProcess):  # it has ended
@@ -125,7 +125,7 @@ def test_workers_die_while_they_write_large_results(
     thread = threading.Thread(target=die)
     thread.start()
     try:
-        while len(deaths) < 12:
+        while thread.is_alive():
             arrays = ray.get([large.remote(n) for n in range(6)], timeout=T)
             assert [int(array[-1]) for array in arrays] == list(range(6))
     finally:
