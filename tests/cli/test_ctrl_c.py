@@ -46,7 +46,7 @@ COMMANDS = {
         "book.txt",
         "--engine",
         "minimr",
-    ): 180,
+    ): 150,
     ("minimr.cli.main", "parameter-server", "--seconds", "0"): 300,
     ("minimr.cli.main", "compare", "mapreduce"): 100,
     ("minimr.cli.main", "status"): 100,
