@@ -27,7 +27,7 @@ NAMED = re.compile(
     r"`((?:minimr|ray_impl|dqn|benchmarks|tests|docs)/[\w/.]*)(?:: ([\w.]+))?`"
 )
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
-FENCE = re.compile(r"^```\n(.*?)^```", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 QUESTIONS = {
     "Where is it decided which node runs a task?": "minimr/core/scheduler.py",
     "What happens when a map worker dies?": "cluster/tracker.py: Tracker.lose",
@@ -99,8 +99,7 @@ def test_every_file_and_name_of_a_page_exists(page: Path) -> None:
 
 
 def links(page: Path) -> list[str]:
-    programs = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
-    return LINK.findall(programs.sub("", page.read_text("utf-8")))
+    return LINK.findall(FENCE.sub("", page.read_text("utf-8")))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -160,7 +159,7 @@ def commands() -> list[str]:
         line
         for page in PAGES
         for fence in FENCE.findall(page.read_text("utf-8"))
-        for line in fence.splitlines()
+        for line in fence.replace("\\\n", " ").splitlines()
     ] + re.findall(r"`([^`]+)`", README)
     begin = re.compile(r"(\w+=\w+ )?(minimr|python -m (dqn|benchmarks)) [a-z]")
     return sorted({line for line in lines if begin.match(line)})
