@@ -18,7 +18,9 @@ import pytest
 
 from minimr.core import messages as m
 from minimr.core.process import leases
+from minimr.core.process.actor_calls import RAISED
 from minimr.core.process.records import FIRST, ObjectRef, Task
+from minimr.core.process.unhandled_errors import CONSTRUCTOR
 from minimr.core.process.window import ALL
 from minimr.core.serialization import fail
 from minimr.exceptions import ActorDiedError, RayTaskError
@@ -135,8 +137,9 @@ class Player:
         """A worker has run tasks."""
         for name in names.split():
             worker, value = self._worker(name), b"N."
-            if "large far" in how:
-                value = m.Stored(1 << 24, [FAR], ())
+            for place in ("far", "node"):
+                if f"large {place}" in how:
+                    value = m.Stored(1 << 24, [PLACES[place]], ())
             self.owner.leases._on_done(worker, m.Done(self._id(name), value))
 
     def raises(self, name: str, *how: str) -> None:
@@ -209,7 +212,8 @@ class Player:
         """The control store tells of the actor."""
         why = next((x for x in how if x not in ("w1", "w2")), "")
         worker = next(((x, 0) for x in how if x in ("w1", "w2")), None)
-        error = fail(ActorDiedError(why)).error if state == "DEAD" else None
+        text = CONSTRUCTOR if why == RAISED else why
+        error = fail(ActorDiedError(text)).error if state == "DEAD" else None
         if worker is not None:
             self.owner.link(worker).data.home = NODE
         told = m.ActorState(b"A" * 14, state, worker, why, error)
