@@ -33,6 +33,7 @@ GROWTH = 1.1  # of the driver's memory: up to this it counts as bounded
 RECORD_MB = 64  # that the node may keep about what has run
 COPY_MB = 1  # of a reader's own memory, far less than an array
 STORE_ROOM = 2**26  # beside the array
+LOOKS = 30  # in a row that see the same: at rest
 PATIENCE_S = 10.0
 
 Tell = Callable[[str], None]
@@ -115,7 +116,7 @@ def run_actors(count: int, tell: Tell) -> list[Check]:
         settled(lambda: processes.have_ended(pids))
         # another worker takes the place of the first
         settled(lambda: processes.children(node) >= CPUS)
-        before, tenth = belongings(node), max(1, count // TENTHS)
+        before, tenth = at_rest(node), max(1, count // TENTHS)
         for number in range(1, count + 1):
             pids.append(_one_life(actor))
             if number % tenth == 0:
@@ -138,6 +139,22 @@ def run_actors(count: int, tell: Tell) -> list[Check]:
 
 def _one_life(actor: Any) -> int:
     return int(ray.get(actor.remote().pid.remote()))
+
+
+def at_rest(node: int) -> dict[str, int]:
+    """Return what is open, once it has stayed the same for a while.
+
+    A worker that takes another's place opens its files one after the other.
+    """
+    looks = [belongings(node)]
+
+    def is_same() -> bool:
+        looks.append(belongings(node))
+        last = looks[-LOOKS:]
+        return len(last) == LOOKS and all(look == last[0] for look in last)
+
+    settled(is_same)
+    return looks[-1]
 
 
 def belongings(node: int) -> dict[str, int]:
