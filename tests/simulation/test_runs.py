@@ -35,6 +35,18 @@ def test_every_run_is_exact_or_ends_as_documented(
         assert summary.exact == summary.runs
 
 
+@pytest.mark.parametrize("seed", [63, 165, 244])
+def test_a_client_whose_connection_breaks_in_the_handshake_dials_again(
+    seed: int,
+) -> None:
+    """It was an error, where one that breaks a moment later is none."""
+    with prepared():
+        outcome = play(
+            PROGRAMS["parameter-server"], seed, Faults(kill=2, cut=4)
+        )
+    assert "no handshake" not in outcome.why
+
+
 def test_a_simulated_job_counts_what_the_for_loop_counts() -> None:
     splits = [(text, 0.0) for text in TEXTS]
     with MapReduce() as engine:
