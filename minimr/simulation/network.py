@@ -370,12 +370,12 @@ class Network:
         near = stream.host == stream.other_host
         chance = self.world.random
         usual = chance.uniform(*(NEAR_S if near else FAR_S))
-        if chance.random() < BUSY:
-            usual += chance.uniform(*BUSY_S)
-        return usual * max(
+        busy = chance.uniform(*BUSY_S) if chance.random() < BUSY else 0.0
+        slower = max(
             self.slow.get(stream.host, 1.0),
             self.slow.get(stream.other_host, 1.0),
         )
+        return usual * slower + busy
 
     def is_cut(self, host: str, other: str) -> bool:
         """Return whether nothing gets from one machine to another."""

@@ -123,8 +123,11 @@ def parameter_server(simulated: Machine, rounds: int = 12) -> None:
     def look_after(worker: int, process: int) -> None:
         if machine.exit_code(process) == 0:
             lived.append(worker)
-        else:
+            return
+        try:
             server.leave(worker)
+        except ParameterServerError as error:
+            told.append(f"worker {worker} is dead: {error}")
 
     with (
         tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder,
