@@ -236,26 +236,26 @@ class ActorClass:
             if about.get("concurrency_group") is not None:
                 _check_group(about["concurrency_group"], groups, name)
         place = opts.shape(options, 1, job.env, runtime.duty.group)
+        at_once = ASYNC_CONCURRENCY if is_async else 1
         return ActorSpec(
-            runtime.new_id(),
-            self.__name__,
-            self._blob,
-            args,
-            (),
-            place,
-            opts.amounts(options, held, place.strategy),
-            options.get("name"),
-            namespace,
-            options.get("max_restarts") or 0,
-            options.get("max_task_retries") or 0,
-            options.get("max_concurrency")
-            or (ASYNC_CONCURRENCY if is_async else 1),
-            is_async,
-            methods,
-            job,
-            None if detached else runtime.address,
-            options.get("max_pending_calls") or -1,
-            groups,
+            id=runtime.new_id(),
+            class_name=self.__name__,
+            blob=self._blob,
+            args=args,
+            deps=(),
+            place=place,
+            hold=opts.amounts(options, held, place.strategy),
+            name=options.get("name"),
+            namespace=namespace,
+            max_restarts=options.get("max_restarts") or 0,
+            max_task_retries=options.get("max_task_retries") or 0,
+            concurrency=options.get("max_concurrency") or at_once,
+            is_async=is_async,
+            methods=methods,
+            job=job,
+            owner=None if detached else runtime.address,
+            max_pending_calls=options.get("max_pending_calls") or -1,
+            groups=groups,
         )
 
 
