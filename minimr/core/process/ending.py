@@ -24,13 +24,11 @@ import io
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from minimr.core import messages as m
+from minimr.core.process.executor import Executor
 from minimr.system import machine
-
-if TYPE_CHECKING:
-    from minimr.core.process.executor import Executor
 
 FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 

@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minimr.core import messages as m
+from minimr.core.process.runtime import Runtime
+from minimr.core.process.task_io import Results
 from minimr.net.peer import Peer
-
-if TYPE_CHECKING:
-    from minimr.core.process.runtime import Runtime
-    from minimr.core.process.task_io import Results
 
 GRACE_S = 0.002  # a shorter wait does not give a CPU back
 
