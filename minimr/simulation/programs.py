@@ -101,6 +101,7 @@ def train(client: bytes, worker: int, rounds: int, told: list[str]) -> None:
         weights.close()
     except ParameterServerError as error:
         told.append(f"worker {worker}: {error}")
+        machine.leave(1)  # the driver lets it go
 
 
 def parameter_server(simulated: Machine, rounds: int = 12) -> None:
