@@ -25,10 +25,11 @@ def run(module, *program, until=(), **environment):
     )
     watchdog = threading.Timer(60, process.kill)
     watchdog.start()
-    said, missing = "", set(until)
+    said, missing = "", list(until)
     while missing and (line := process.stdout.readline()):
         said += line
-        missing -= {words for words in missing if words in line}
+        for words in {words for words in missing if words in line}:
+            missing.remove(words)  # once: what is asked twice is said twice
     said += process.communicate()[0]
     watchdog.cancel()
     return said

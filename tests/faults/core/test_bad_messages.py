@@ -61,7 +61,7 @@ def test_a_bad_message_costs_its_sender_the_link(
         sender.left.append(lambda peer, why: left.append(why))
         link = sender.link(place[kind])
         link._outbox.append(BAD[bad])
-        sender.hub.dirty.add(link)
+        sender.hub.dirty[link] = None
         until = time.monotonic() + DEADLINE_S
         while not left:
             assert time.monotonic() < until, "it has kept the link"
