@@ -165,7 +165,7 @@ class Node(Endpoint):
         self.later(REPORT_S, self._tick)
 
     def _tell(self, told: Reply[Any]) -> None:
-        """Tell the control store what the object store has done by now."""
+        """Report what the object store has done to the control store."""
         if self.store.events:
             row = (self.id, "object store", [*self.store.events])
             self.store.events.clear()
@@ -192,7 +192,7 @@ class Node(Endpoint):
         self._tell(told)
 
     def report(self) -> None:
-        """Tell the control store what we have, if that has changed."""
+        """Report what we have to the control store, if it has changed."""
         info = self.info()
         if self._reported != info:
             self._reported = info
@@ -256,7 +256,7 @@ class Node(Endpoint):
         self.ending = self.ending or why  # it may be told once more
 
     def farewell(self, why: str) -> None:
-        """Tell drivers why they end with this node; workers end first."""
+        """Say to drivers why they end with this node; workers end first."""
         for peer in self.links.values():
             ours = self.address in (self.head, peer.data.home)
             if ours and peer.data.kind == "driver":

@@ -48,7 +48,7 @@ class Pool:
         self.give((name, -need) for name, need in amounts)
 
     def give(self, amounts: Iterable[tuple[str, float]]) -> None:
-        """Give resources back, but for those of a removed placement group."""
+        """Release resources, but for those of a removed placement group."""
         for name, need in amounts:
             if name in self.total:
                 have = self.available.get(name, 0.0) + need
@@ -64,7 +64,7 @@ class Pool:
         return tuple(free[:count])
 
     def give_gpus(self, ids: Sequence[int], amounts: Amounts) -> None:
-        """Give chosen GPUs back."""
+        """Release chosen GPUs."""
         source, amount = _gpus_of(amounts)
         self._count_gpus(source, ids, min(amount, 1.0))
 
@@ -95,7 +95,7 @@ class Pool:
     def unreserve(
         self, group: str, bundles: Iterable[tuple[Amounts, tuple[int, ...]]]
     ) -> None:
-        """Give back the resources of the bundles of a group."""
+        """Release the resources of the bundles of a group."""
         self._gpus.pop(in_group("GPU", group), None)
         for name in [n for n in self.total if n.endswith(f"_{group}")]:
             del self.total[name], self.available[name]

@@ -328,7 +328,7 @@ class Executor:
 
     @contextmanager
     def _blocked(self, gives_cpu: bool) -> Iterator[None]:
-        """Give what is queued behind a task back, and its CPU, or not."""
+        """Return to the owner what is queued behind a task, and its CPU."""
         if self.duty.spec is not None or not in_main_thread():
             yield
             return

@@ -157,7 +157,7 @@ class Values:
     def get(
         self, refs: Sequence[ObjectRef], timeout_s: float | None
     ) -> list[Any]:
-        """Give the values. Blocks: until they are here."""
+        """Return the values. Blocks: until they are here."""
         entries = [ref.entry for ref in refs]
         until = None if timeout_s is None else machine.monotonic() + timeout_s
         waiting = [entry for entry in entries if entry.value is None]
@@ -210,7 +210,7 @@ class Values:
         return serialization.load(entry.value if block is None else block)
 
     def future(self, ref: ObjectRef) -> Future[Any]:
-        """Give a future of a value; it is set by the pumping thread.
+        """Return a future of a value; it is set by the pumping thread.
 
         Who cancels it waits no longer; the task goes on.
         """
@@ -230,7 +230,7 @@ class Values:
         return future
 
     def arrival(self, entry: Entry) -> Future[None]:
-        """Give a future that is set when a value is there, or its error."""
+        """Return a future that is set when a value is there, or its error."""
         future: Future[None] = Future()
 
         def arrived(_: Entry) -> None:
@@ -250,7 +250,7 @@ class Values:
         timeout_s: float | None,
         lost: Lost | None = None,
     ) -> list[Any]:
-        """Give values that are there. Blocks: until large ones are here.
+        """Return values that are there. Blocks: until large ones are here.
 
         Args:
             lost: gets what has no copy, and then nothing is given; without
@@ -356,7 +356,7 @@ class Values:
         return memoryview(array).toreadonly().cast("B")
 
     def unpin(self) -> None:
-        """Tell the node what nobody here reads any more. Lock held."""
+        """Unpin at the node what no array here uses any more. Lock held."""
         unpinned = self.unpinned
         if unpinned:
             ids = [unpinned.popleft() for _ in range(len(unpinned))]

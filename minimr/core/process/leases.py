@@ -146,7 +146,7 @@ class Leases:
         self._ask(self._head(), answered, m.AwaitGroup(where[0]))
 
     def _nearest(self, task: Task) -> Address:
-        """Give the node that has most of a task's large inputs."""
+        """Return the node that has most of a task's large inputs."""
         here: Address = self._home()
         if not task.refs:
             return here
@@ -366,7 +366,7 @@ class Leases:
     # ---- the end of a lease ----
 
     def _return_if_idle(self, lease: Lease) -> None:
-        """Give a lease back that has no task, if it may not get one soon."""
+        """Return an idle lease, unless it is likely to be used again soon."""
         is_mine = self.by_peer.get(lease.peer) is lease
         if lease.inflight or lease.node is None or not is_mine:
             return

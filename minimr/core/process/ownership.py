@@ -302,7 +302,7 @@ class Objects:
     # ---- the borrower's side ----
 
     def register(self) -> None:
-        """Tell the owners of references that we received."""
+        """Register received references with their owners."""
         while self.to_borrow:
             owner, ids = self.to_borrow.popitem()
             number = next(self._numbers)

@@ -87,7 +87,7 @@ class Entry:
     asked: bool = False  # the owner was asked for the value
 
     def is_unique(self) -> bool:
-        """Tell whether it is ours, in a store, and never made again."""
+        """Return whether it is ours, in a store, and never made again."""
         is_ours = self.owner is None and isinstance(self.value, m.Stored)
         return is_ours and (self.task is None or self.task.retries == 0)
 
@@ -134,7 +134,7 @@ class ObjectRef:
         return self.as_future().__await__()
 
     def binary(self) -> bytes:
-        """Give the id."""
+        """Return the id."""
         return self.entry.id
 
     def task_id(self) -> bytes:
@@ -142,7 +142,7 @@ class ObjectRef:
         return self.entry.id[:-4]
 
     def hex(self) -> str:
-        """Give the id in hexadecimal digits."""
+        """Return the id in hexadecimal digits."""
         return self.entry.id.hex()
 
     def is_nil(self) -> bool:
@@ -157,7 +157,7 @@ class ObjectRef:
         raise AttributeError(text, name=name, obj=self)
 
     def future(self) -> Any:
-        """Give a `concurrent.futures.Future` of the value."""
+        """Return a `concurrent.futures.Future` of the value."""
         return current().values.future(self)
 
     def as_future(self) -> Any:
@@ -226,11 +226,11 @@ class Task:
         self.refs = [ref for ref in again if ref.entry.is_unique()]
 
     def is_impatient(self) -> bool:
-        """Tell whether a call does not wait for the restart of its actor."""
+        """Return whether a call does not wait for the restart of its actor."""
         return self.ready and self.retries == 0 and self.attempt == 0
 
     def wants_retry(self, failed: m.Failed) -> bool:
-        """Tell whether this error of the user's code is worth a retry."""
+        """Return whether this error of the user's code is worth a retry."""
         if not self.retry_exceptions or self.retries == 0 or self.cancelled:
             return False
         if isinstance(self.retry_exceptions, bool):

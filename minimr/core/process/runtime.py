@@ -196,7 +196,7 @@ class Runtime(Endpoint):
             os.chdir(own or job.directory)
 
     def head(self) -> Peer:
-        """Give the link to the control store. Lock held."""
+        """Return the link to the control store. Lock held."""
         return self.link(self.welcome.head)
 
     def _step(self, timeout_s: float | None) -> None:
@@ -383,7 +383,7 @@ class Runtime(Endpoint):
         return self.ask_head(m.Query("events"))
 
     def say(self, text: str) -> None:
-        """Tell the user, as the prints of tasks are told."""
+        """Write a line for the user, as the prints of tasks are written."""
         if self.job.driver is not None:
             prints.say(f"minimr: {text}\n")
 

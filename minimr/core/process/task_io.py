@@ -92,7 +92,7 @@ class Results:
         self._events: list[m.Event] = []
 
     def function(self, key: bytes | str | m.Call, actor: Any) -> Any:
-        """Give what a task calls; a function is unpickled at its first use."""
+        """Return what a task calls. A function is unpickled once, when used."""
         known = self.functions.get(key)
         if known is None:
             name = key.method if isinstance(key, m.Call) else str(key)
@@ -206,7 +206,7 @@ class Results:
         error: BaseException,
         actor: Any = None,
     ) -> m.Failed:
-        """Give the answer when a task has raised.
+        """Return the answer when a task has raised.
 
         Raises:
             SystemExit: there is none, and this process ends.
@@ -240,7 +240,7 @@ class Results:
         self.tell(lambda _: None)
 
     def tell(self, told: Reply[Any]) -> None:
-        """Tell the control store what has run by now. Lock held."""
+        """Send the control store what has run by now. Lock held."""
         events, self._events = self._events, []
         if events:
             node, row = self.runtime.welcome.node, f"worker {machine.pid()}"

@@ -189,7 +189,7 @@ class Coordinator:
     # ---- what to do next
 
     def _step(self, run: Run) -> None:
-        """Give tasks to idle workers, then wait for news and handle it."""
+        """Assign tasks to idle workers, then wait for news and handle it."""
         self._assign(run)
         self._give_up(run)
         wait = min(

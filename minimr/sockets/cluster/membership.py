@@ -189,7 +189,7 @@ class Members:
         return events
 
     def lose(self, member: Member, why: str, died: bool = False) -> None:
-        """Give a worker up. A `Lost` is among the next news."""
+        """Abandon a worker. A `Lost` is among the next news."""
         del self._table[member.id]
         self._hub.drop(member.peer)
         if member.name is not None:
@@ -202,7 +202,7 @@ class Members:
         self._events.append(Lost(member))
 
     def refuse(self, member: Member, message: Any) -> None:
-        """Give up a worker that sent a message that makes no sense."""
+        """Abandon a worker that sent a message that makes no sense."""
         if member.id in self._table:  # not lost for the message before it
             why = f"it sent {message!r:.80}"
             log.warning("%s is given up: %s", member, why)
