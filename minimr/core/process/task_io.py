@@ -92,7 +92,7 @@ class Results:
         self._events: list[m.Event] = []
 
     def function(self, key: bytes | str | m.Call, actor: Any) -> Any:
-        """Return what a task calls. A function is unpickled once, when used."""
+        """Return what a task calls. A function is unpickled once, at first."""
         known = self.functions.get(key)
         if known is None:
             name = key.method if isinstance(key, m.Call) else str(key)
