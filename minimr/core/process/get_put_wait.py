@@ -257,10 +257,10 @@ class Values:
                 it, what is lost is waited for.
         """
         small = (bytes, m.Inline)
-        large = (e for e in entries if type(e.value) not in small)
-        coming = list(dict.fromkeys(large))  # each once
-        if not coming:
+        large = [e for e in entries if type(e.value) not in small]
+        if not large:
             return [serialization.load(entry.value) for entry in entries]
+        coming = dict.fromkeys(large)  # each once, in their order
         blocks: dict[Entry, Block] = {}
         with self._lock:
             for entry in coming:
