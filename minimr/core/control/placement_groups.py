@@ -144,10 +144,10 @@ class Groups:
         link: Link,
         ask: AskFunction,
     ) -> None:
-        self.table: dict[str, Group] = {}
+        self.table: dict[str, Group] = {}  # those that are not removed
         self._nodes = nodes
         self._link, self._ask = link, ask
-        self._removed: deque[str] = deque()  # still listed, the oldest first
+        self._removed: deque[Group] = deque(maxlen=MAX_REMOVED)  # still listed
 
     def handlers(self) -> list[Handler]:
         """Return what it is asked."""
@@ -173,8 +173,7 @@ class Groups:
     def _named(self, name: str, namespace: str) -> Group | None:
         for group in self.table.values():
             spec = group.spec
-            same = (spec.name, spec.namespace) == (name, namespace)
-            if same and group.state is not S.REMOVED:
+            if (spec.name, spec.namespace) == (name, namespace):
                 return group
         return None
 
@@ -194,7 +193,7 @@ class Groups:
     ) -> None:
         """Call with the places of the bundles, or why there are none."""
         group = self.table.get(id)
-        if group is None or group.state is S.REMOVED:
+        if group is None:
             removed("The placement group has been removed.")
         elif group.state is S.CREATED:
             created([self._nodes[id].address for id in group.nodes if id])
@@ -270,12 +269,10 @@ class Groups:
         reply(None)
 
     def _remove(self, group: Group) -> None:
-        if group.state is not S.REMOVED:
-            self._tell(group, S.REMOVED)
-            self._removed.append(group.spec.id)
-            if len(self._removed) > MAX_REMOVED:
-                del self.table[self._removed.popleft()]
-            self._give_back(group)  # and what is being reserved later
+        del self.table[group.spec.id]
+        self._removed.append(group)
+        self._tell(group, S.REMOVED)
+        self._give_back(group)  # and what is being reserved later
 
     def left(self, peer: Peer) -> None:
         """A process is gone, and so are the groups that it has made."""
@@ -286,7 +283,7 @@ class Groups:
     def node_lost(self, id: str) -> None:
         """A node is dead, and so are its bundles: find others."""
         for group in self.table.values():
-            if id in group.nodes and group.state is not S.REMOVED:
+            if id in group.nodes:
                 group.nodes = [None if n == id else n for n in group.nodes]
                 group.move(S.RESCHEDULING)
                 self._reserve(group)
@@ -308,5 +305,5 @@ class Groups:
                     i: id or "" for i, id in enumerate(group.nodes)
                 },
             }
-            for group in self.table.values()
+            for group in (*self._removed, *self.table.values())
         ]

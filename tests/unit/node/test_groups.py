@@ -192,7 +192,7 @@ def test_groups_that_are_removed_are_forgotten_in_the_end() -> None:
         create, remove = m.CreateGroup(spec), m.RemoveGroup(spec.id)
         cluster.groups._on_create_group(peer, create, lambda _: None)
         cluster.groups._on_remove_group(peer, remove, lambda _: None)
-    assert len(cluster.groups.table) == MAX_REMOVED
+    assert len(cluster.groups.rows()) == MAX_REMOVED
 
 
 def test_the_bundles_of_a_dead_node_move_and_the_others_stay() -> None:
