@@ -17,8 +17,21 @@ from benchmarks.compare.cases import BENCHMARKS
 from benchmarks.micro.cases import rate
 
 
+def forget_the_installed() -> None:
+    """Find no module of this project but where the version is.
+
+    An editable installation would find those that the version lacks.
+    """
+    sys.meta_path[:] = [
+        finder
+        for finder in sys.meta_path
+        if not getattr(finder, "__module__", "").startswith("__editable__")
+    ]
+
+
 def serve() -> None:
     """Do what this tree's process asks for. Runs in: a child."""
+    forget_the_installed()
     own, sys.stdout = sys.stdout, sys.stderr
     coming: Iterator[Any] = iter(())
     case: Any = None
