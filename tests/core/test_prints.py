@@ -55,4 +55,5 @@ def test_an_actor_that_writes_itself_prints_under_that(said):
 
 
 def test_the_error_of_an_actor_that_writes_itself_has_that(said):
-    assert "repr=Ranked(rank=3)" in line_with(said, "error:")
+    lines = [line for line in said.split("\n") if "error:" in line]
+    assert any("repr=Ranked(rank=3)" in line for line in lines), lines
