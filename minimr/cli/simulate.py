@@ -154,7 +154,7 @@ def _explain(simulation: Any, program: Any, finding: Any, faults: Any) -> None:
 
 
 def _line(entry: dict[str, Any]) -> str:
-    """Say an entry of a trace; "": it is of no interest alone."""
+    """Return an entry of a trace as a line, or "" if it says nothing."""
     facts = dict(entry)
     at, what = facts.pop("at"), facts.pop("what")
     if what == "bytes":

@@ -35,7 +35,7 @@ class Arena:
         return None
 
     def free(self, begin: int, size: int) -> None:
-        """Take a range back, and join it with free neighbours."""
+        """Free a range, and join it with free neighbours."""
         size = rounded(size)
         end = begin + size
         self.used -= size

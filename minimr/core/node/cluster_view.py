@@ -42,7 +42,7 @@ class ClusterView:
                     node.available[name] = node.available.get(name, 0.0) - need
 
     def update(self, nodes: list[m.NodeInfo]) -> list[Address]:
-        """Take a new view; return the addresses of nodes that died since."""
+        """Replace the view; return the addresses of nodes that died since."""
         before, was = self._reported, self._expected
         self._reported = {node.id: node for node in nodes if node.alive}
         self._expected = {

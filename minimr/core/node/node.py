@@ -256,7 +256,7 @@ class Node(Endpoint):
         self.ending = self.ending or why  # it may be told once more
 
     def farewell(self, why: str) -> None:
-        """Say to drivers why they end with this node; workers end first."""
+        """Send drivers the reason of this end, and end the workers."""
         for peer in self.links.values():
             ours = self.address in (self.head, peer.data.home)
             if ours and peer.data.kind == "driver":

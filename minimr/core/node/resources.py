@@ -44,7 +44,7 @@ class Pool:
         return int(self.total.get("CPU", 0))
 
     def take(self, amounts: Iterable[tuple[str, float]]) -> None:
-        """Take resources from what is left."""
+        """Subtract resources from what is left."""
         self.give((name, -need) for name, need in amounts)
 
     def give(self, amounts: Iterable[tuple[str, float]]) -> None:

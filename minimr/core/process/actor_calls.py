@@ -26,17 +26,10 @@ from typing import Any
 
 from minimr.core import messages as m
 from minimr.core.process.leases import Leases
-from minimr.core.process.records import (
-    FIRST,
-    Ask,
-    Lease,
-    Link,
-    ObjectRef,
-    Queue,
-    Task,
-)
+from minimr.core.process.records import FIRST, Lease, ObjectRef, Queue, Task
 from minimr.core.process.tasks import Tasks, restarting
 from minimr.core.process.window import ALL, Window
+from minimr.net.endpoint import AskFunction, Link
 from minimr.net.messages import Handler
 from minimr.net.peer import Peer
 
@@ -59,7 +52,7 @@ class Actors:
         leases: Leases,
         *,
         link: Link,
-        ask: Ask,
+        ask: AskFunction,
         head: Callable[[], Peer],
         hurry: Callable[[], None],
         say: Callable[[str], None],

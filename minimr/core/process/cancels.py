@@ -14,8 +14,9 @@ from functools import partial
 
 from minimr.core import messages as m
 from minimr.core.process.leases import Leases
-from minimr.core.process.records import Lease, Link, Task
+from minimr.core.process.records import Lease, Task
 from minimr.core.process.tasks import Tasks, cancelled
+from minimr.net.endpoint import Link
 from minimr.net.messages import Handler
 from minimr.net.peer import Peer
 

@@ -30,7 +30,7 @@ def missing(entries: Sequence[Entry]) -> str:
 
 
 def reason(entry: Entry) -> str:
-    """Say what an object waits for. The process's lock is held."""
+    """Return what an object waits for. The process's lock is held."""
     told = ""
     for _ in range(MAX_STEPS):
         task = entry.task

@@ -29,10 +29,11 @@ from minimr.core import messages as m
 from minimr.core import serialization
 from minimr.core.process.explain import missing as what_is_missing
 from minimr.core.process.ownership import Objects
-from minimr.core.process.records import FIRST, Ask, Entry, ObjectRef
+from minimr.core.process.records import FIRST, Entry, ObjectRef
 from minimr.core.process.unhandled_errors import look
 from minimr.exceptions import GetTimeoutError, ObjectStoreFullError
 from minimr.net.channel import Address
+from minimr.net.endpoint import AskFunction
 from minimr.net.messages import Gone, Question
 from minimr.net.peer import Peer
 from minimr.system import machine
@@ -78,7 +79,7 @@ class Values:
         *,
         lock: AbstractContextManager[Any],
         node: Callable[[], Peer],
-        ask: Ask,
+        ask: AskFunction,
         call: Callable[[Peer, Question[Any]], Any],
         wait_for: Callable[..., bool],
         flush: Callable[[], None],

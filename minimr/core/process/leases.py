@@ -28,12 +28,13 @@ from functools import partial
 from typing import Any
 
 from minimr.core import messages as m
-from minimr.core.process.records import Ask, Lease, Link, Queue, Task
+from minimr.core.process.records import Lease, Queue, Task
 from minimr.core.process.tasks import Tasks, cancelled
 from minimr.core.process.window import ALL
 from minimr.core.serialization import fail
 from minimr.exceptions import TaskPlacementGroupRemoved, TaskUnschedulableError
 from minimr.net.channel import Address
+from minimr.net.endpoint import AskFunction, Link
 from minimr.net.messages import Handler
 from minimr.net.peer import Peer
 from minimr.system import machine
@@ -67,7 +68,7 @@ class Leases:
         tasks: Tasks,
         *,
         link: Link,
-        ask: Ask,
+        ask: AskFunction,
         later: Callable[[float, Callable[[], None]], None],
         head: Callable[[], Peer],
         home: Callable[[], Address],

@@ -27,14 +27,7 @@ from functools import partial
 from typing import Any
 
 from minimr.core import messages as m
-from minimr.core.process.records import (
-    Ask,
-    Entry,
-    Link,
-    ObjectRef,
-    References,
-    Task,
-)
+from minimr.core.process.records import Entry, ObjectRef, References, Task
 from minimr.core.process.unhandled_errors import Unhandled, look
 from minimr.core.serialization import fail
 from minimr.exceptions import (
@@ -43,7 +36,7 @@ from minimr.exceptions import (
     OwnerDiedError,
 )
 from minimr.net.channel import Address
-from minimr.net.endpoint import NOBODY
+from minimr.net.endpoint import NOBODY, AskFunction, Link
 from minimr.net.messages import GONE, Handler, Reply
 from minimr.net.peer import Peer
 
@@ -67,7 +60,7 @@ class Objects:
         *,
         links: Mapping[Address, Peer],
         link: Link,
-        ask: Ask,
+        ask: AskFunction,
         soon: Callable[..., None],
         resubmit: Callable[[Task], None],
         unneeded: Callable[[Task], None],

@@ -14,7 +14,7 @@ import pickle
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from minimr.core import messages as m
 from minimr.core.process.current import current, revive
@@ -22,20 +22,7 @@ from minimr.core.process.window import Window
 from minimr.core.serialization import outgoing
 from minimr.exceptions import RayTaskError
 from minimr.net.channel import Address
-from minimr.net.messages import Gone, Question, R, Reply
 from minimr.net.peer import Peer
-
-Link = Callable[[Address], Peer]  # `Endpoint.link`
-
-
-class Ask(Protocol):
-    """How a part asks another process: `Endpoint.ask`."""
-
-    def __call__(
-        self, peer: Peer, callback: Reply[R | Gone], question: Question[R]
-    ) -> None:
-        """Have the callback called with the answer, or `GONE`."""
-
 
 FIRST = (0).to_bytes(4, "big")  # of the object that a task returns
 
