@@ -15,10 +15,12 @@ def run(module, *program, until=(), **environment):
     """Return what a program says until these words, and when it ends."""
     pytest.importorskip(module)
     root = {"PYTHONPATH": str(PROGRAMS.parents[2]), "RAY_ADDRESS": "local"}
+    inherited = os.environ.copy()
+    inherited.pop("RAY_IGNORE_UNHANDLED_ERRORS", None)  # our own runs set it
     process = subprocess.Popen(
         [sys.executable, str(PROGRAMS), module, *program],
         text=True,
-        env=os.environ | root | environment,
+        env=inherited | root | environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from minimr.core import messages as m
-from minimr.core.process import leases
+from minimr.core.process import leases, unhandled_errors
 from minimr.core.process.actor_calls import RAISED
 from minimr.core.process.records import FIRST, ObjectRef, Task
 from minimr.core.process.unhandled_errors import CONSTRUCTOR
@@ -326,6 +326,7 @@ def test_scenario(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     player = Player()
     clock = SimpleNamespace(monotonic=lambda: player.owner.now)
     monkeypatch.setattr(leases, "machine", clock)
+    monkeypatch.delenv(unhandled_errors.IGNORE, raising=False)
     played = []
     for line in lines:
         if not line.startswith("  > "):
