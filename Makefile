@@ -13,6 +13,7 @@ test: $(VENV)/ready
 	$(BIN)/python -m pytest --ignore tests/faults/core
 	$(BIN)/python -m pytest tests/core -k minimr
 	$(BIN)/python -m pytest tests/faults/core
+	$(BIN)/python -m pytest tests/examples
 
 # The judge of the suite of the core: the same tests on Ray itself.
 test-ray: $(VENV)/ready

@@ -100,9 +100,15 @@ def join_cluster(api: Any, where: str) -> None:
         ) from error
 
 
-def start_cluster(api: Any, num_cpus: int | None = None) -> None:
-    """Start a private cluster, even if another one runs here."""
-    options: dict[str, Any] = {"num_cpus": num_cpus, **quiet(api)}
+def start_cluster(api: Any, num_cpus: int | None = None, **more: Any) -> None:
+    """Start a private cluster, even if another one runs here.
+
+    Args:
+        api: the module that has the verbs.
+        num_cpus: its CPUs; None: those of this machine.
+        more: further options of `init`.
+    """
+    options: dict[str, Any] = {"num_cpus": num_cpus, **quiet(api), **more}
     if is_ray(api):
         options["_node_ip_address"] = "127.0.0.1"  # or it looks for another
     api.init(address="local", **options)

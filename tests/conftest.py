@@ -23,7 +23,14 @@ from hypothesis import settings
 from minimr.net.token import VARIABLE
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("minimr", "ray_impl", "dqn", "benchmarks", "demos", "tests")
+PACKAGES = (
+    "minimr",
+    "ray_impl",
+    "dqn",
+    "benchmarks",
+    "examples",
+    "tests",
+)
 PATIENCE_S = 5.0  # for what is on its way out when a test ends
 
 # Shared machines stall at times: the deadline is the test's, not an

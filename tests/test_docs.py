@@ -19,12 +19,17 @@ import pytest
 from minimr.ladder import LADDER
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "examples/README.md",
+]
 README = PAGES[0].read_text("utf-8")
 
 # `minimr/core/scheduler.py: decide`, a file and perhaps what is in it
 NAMED = re.compile(
-    r"`((?:minimr|ray_impl|dqn|benchmarks|tests|docs)/[\w/.]*)(?:: ([\w.]+))?`"
+    r"`((?:minimr|ray_impl|dqn|benchmarks|examples|tests|docs)/[\w/.]*)"
+    r"(?:: ([\w.]+))?`"
 )
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 FENCE = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -161,7 +166,9 @@ def commands() -> list[str]:
         for fence in FENCE.findall(page.read_text("utf-8"))
         for line in fence.replace("\\\n", " ").splitlines()
     ] + re.findall(r"`([^`]+)`", README)
-    begin = re.compile(r"(\w+=\w+ )?(minimr|python -m (dqn|benchmarks)) [a-z]")
+    begin = re.compile(
+        r"(\w+=\w+ )?(minimr|python -m (dqn|benchmarks|examples)) [a-z]"
+    )
     return sorted({line for line in lines if begin.match(line)})
 
 
@@ -169,12 +176,14 @@ def commands() -> list[str]:
 def test_a_command_of_the_pages_is_one(line: str) -> None:
     from benchmarks.cli import main as benchmarks
     from dqn.cli.main import cli as dqn
+    from examples.command import main as examples
     from minimr.cli.commands import cli as minimr
 
     words = [x for x in shlex.split(line, comments=True) if "=" not in x]
     command: click.Command = minimr
     if words[0] == "python":
-        command = {"dqn": dqn, "benchmarks": benchmarks}[words[2]]
+        groups = {"dqn": dqn, "benchmarks": benchmarks, "examples": examples}
+        command = groups[words[2]]
     for word in words[1 if words[0] == "minimr" else 3 :]:
         if isinstance(command, click.Group):
             found = command.get_command(click.Context(command), word)
@@ -183,7 +192,8 @@ def test_a_command_of_the_pages_is_one(line: str) -> None:
         elif word == "--":  # what follows is another program's
             break
         elif word.startswith("--"):
-            known = [option for p in command.params for option in p.opts]
+            params = command.get_params(click.Context(command))
+            known = [option for p in params for option in p.opts]
             assert word in known, f"{word} is no option"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("minimr", "ray_impl", "dqn", "benchmarks", "demos")
+PACKAGES = ("minimr", "ray_impl", "dqn", "benchmarks", "examples")
 MODULES = sorted(
     str(path.relative_to(ROOT))
     for package in PACKAGES
@@ -55,8 +55,11 @@ KNOWS = {
     "dqn": (*THINGS, "minimr.ladder"),
     "dqn.cli": ("dqn", "minimr.cli", *THINGS),
     "benchmarks": ("minimr", "ray_impl", "dqn", "ray"),
+    "examples": (),  # they are handed the engine
+    "examples.command": ("examples", "minimr", "ray_impl"),
+    "examples.__main__": ("examples", "minimr.system"),
 }
-OURS = ("minimr", "ray_impl", "dqn", "benchmarks", "demos", "tests", "ray")
+OURS = (*PACKAGES, "tests", "ray")
 
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 WITH_NUMPY = (
@@ -148,6 +151,8 @@ def test_nobody_knows_whom_it_should_not() -> None:
         ("dqn/distributed/agent.py", "import ray", False),
         ("dqn/distributed/agent.py", "def f():\n import ray_impl.x", False),
         ("dqn/distributed/agent.py", "import minimr.cli", False),
+        ("examples/actors/counter.py", "import minimr", False),
+        ("examples/actors/counter.py", "import ray", False),
     ],
 )
 def test_the_rule_of_who_knows_whom_can_be_broken(

@@ -1,0 +1,1 @@
+"""First steps: tasks, objects and references."""

@@ -1,0 +1,1 @@
+"""Parameter servers of 2017, with the verbs alone."""

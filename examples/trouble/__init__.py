@@ -1,0 +1,1 @@
+"""Trouble: what goes wrong, beside its cure."""

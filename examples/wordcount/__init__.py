@@ -1,0 +1,1 @@
+"""Word count, as a student writes it."""

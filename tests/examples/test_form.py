@@ -1,0 +1,65 @@
+"""What every program says of itself, what it may use, and the table."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+
+import pytest
+
+from examples.listing import FOLDER, README, programs, table, title
+
+MAX_LINES = 160  # to be read in one go
+NAMES = list(programs())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_head_says_what_to_watch_and_what_to_do_next(name: str) -> None:
+    program = programs()[name]
+    assert program.idea
+    assert all(program.field(word) for word in ("Watch", "From", "Next"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_handed_its_engine(name: str) -> None:
+    main = programs()[name].main
+    assert main is not None
+    arguments = [argument.arg for argument in main.args.args]
+    assert arguments == ["ray", "full"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_uses_no_private_name_and_asks_for_no_engine(name: str) -> None:
+    private = [
+        f"{node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(programs()[name].tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not (isinstance(node.value, ast.Name) and node.value.id == "self")
+        and node.attr not in SPECIAL
+    ]
+    assert private == []
+
+
+# Of Python's own; and `handle.__ray_call__` of Ray's documentation.
+SPECIAL = ("__init__", "__ray_call__", "__file__")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_short(name: str) -> None:
+    lines = programs()[name].path.read_text("utf-8").splitlines()
+    assert len(lines) <= MAX_LINES
+
+
+def test_a_name_stands_for_one_program() -> None:
+    names = Counter(path.stem for path in FOLDER.glob("*/*.py"))
+    assert [name for name in NAMES if names[name] > 1] == []
+
+
+def test_every_folder_has_a_title() -> None:
+    assert all(title(program.folder) for program in programs().values())
+
+
+def test_the_table_of_the_page_is_that_of_the_files() -> None:
+    """`python -m examples --table` writes it."""
+    assert "\n".join(table()) in README.read_text("utf-8")
