@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-ray lint setup clean
+.PHONY: demo test test-ray notebooks lint setup clean
 
 demo: $(VENV)/ready
 	$(BIN)/minimr wordcount
@@ -18,6 +18,10 @@ test: $(VENV)/ready
 # The judge of the suite of the core: the same tests on Ray itself.
 test-ray: $(VENV)/ready
 	$(BIN)/python -m pytest tests/core -k ray
+
+# The assignment, for students and with solutions, in the folder notebooks.
+notebooks: $(VENV)/ready
+	$(BIN)/python -m lecture.notebooks.build notebooks
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

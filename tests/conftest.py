@@ -29,6 +29,7 @@ PACKAGES = (
     "dqn",
     "benchmarks",
     "examples",
+    "lecture",
     "tests",
 )
 PATIENCE_S = 5.0  # for what is on its way out when a test ends

@@ -28,7 +28,7 @@ README = PAGES[0].read_text("utf-8")
 
 # `minimr/core/scheduler.py: decide`, a file and perhaps what is in it
 NAMED = re.compile(
-    r"`((?:minimr|ray_impl|dqn|benchmarks|examples|tests|docs)/[\w/.]*)"
+    r"`((?:minimr|ray_impl|dqn|benchmarks|examples|lecture|tests|docs)/[\w/.]*)"
     r"(?:: ([\w.]+))?`"
 )
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")

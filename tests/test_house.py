@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("minimr", "ray_impl", "dqn", "benchmarks", "examples")
+PACKAGES = (
+    "minimr",
+    "ray_impl",
+    "dqn",
+    "benchmarks",
+    "examples",
+    "lecture",
+)
 MODULES = sorted(
     str(path.relative_to(ROOT))
     for package in PACKAGES
@@ -58,6 +65,7 @@ KNOWS = {
     "examples": (),  # they are handed the engine
     "examples.command": ("examples", "minimr", "ray_impl"),
     "examples.__main__": ("examples", "minimr.system"),
+    "lecture": (*THINGS, "dqn"),
 }
 OURS = (*PACKAGES, "tests", "ray")
 

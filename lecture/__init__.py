@@ -1,0 +1,1 @@
+"""What a lecturer and a course need: notebooks, and what checks them."""

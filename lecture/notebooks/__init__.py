@@ -1,0 +1,1 @@
+"""The assignment as notebooks, in a form that diffs well."""
