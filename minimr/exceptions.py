@@ -194,3 +194,14 @@ def task_error(
     here = "".join(lines).rstrip()
     head = f"{name}() (pid={pid}{f', repr={actor}' if actor else ''})"
     return RayTaskError(name, f"{head}\n{here}" if not text else here, cause)
+
+
+def as_raised(error: BaseException) -> BaseException:
+    """Return what a task raised itself; the remote traceback is its cause.
+
+    An error of the system is returned as it is.
+    """
+    if not isinstance(error, RayTaskError):
+        return error
+    error.cause.__cause__ = error
+    return error.cause

@@ -19,6 +19,16 @@ from minimr.util.placement_group import (
 from minimr.util.serializability import inspect_serializability
 from minimr.util.unordered import as_completed, map_unordered
 
+# Loaded when they are asked for.
+MODULES = (
+    "executor",
+    "joblib",
+    "multiprocessing",
+    "queue",
+    "scheduling_strategies",
+    "state",
+)
+
 __all__ = [
     "ActorPool",
     "as_completed",
@@ -54,6 +64,6 @@ def list_named_actors(all_namespaces: bool = False) -> list[Any]:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("queue", "scheduling_strategies", "state"):
+    if name in MODULES:
         return import_module(f"minimr.util.{name}")
     raise missing(__name__, name)

@@ -85,7 +85,7 @@ def new_gate(tmp_path):
             # Not only close(): a forked child may have the file open too.
             fcntl.flock(file, fcntl.LOCK_UN)
 
-        return SimpleNamespace(wait=wait, open=release)
+        return SimpleNamespace(wait=wait, open=release, path=path)
 
     yield new
     for file in files:

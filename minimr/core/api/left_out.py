@@ -66,9 +66,7 @@ LEFT_OUT = {
     "util.enable_periodic_logging": LOGGING,
     "util.log_once": LOGGING,
     "util.iter": "use generators and actors",
-    "util.joblib": "use tasks",
     "util.metrics": "see util.state and `minimr timeline`",
-    "util.multiprocessing": "use tasks, or util.ActorPool",
     **dict.fromkeys(("util.pdb", "util.ray_debugpy", "util.rpdb"), DEBUGGER),
     "util.register_serializer": PICKLE,
 }
