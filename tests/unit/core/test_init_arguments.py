@@ -52,5 +52,5 @@ def test_a_with_block_of_init_ends_with_shutdown(
 def test_modules_of_util_need_no_import_of_their_own() -> None:
     strategies = ray.util.scheduling_strategies
     assert strategies.NodeAffinitySchedulingStrategy is not None
-    with pytest.raises(AttributeError, match=r"util\.joblib out"):
-        ray.util.joblib  # noqa: B018
+    with pytest.raises(AttributeError, match=r"util\.collective out"):
+        ray.util.collective  # noqa: B018
