@@ -31,7 +31,7 @@ def current() -> Any:
         RaySystemError: `init` was not called.
         LocalRayletDiedError: its node, or the head, is gone.
     """
-    runtime = find()
+    runtime = _runtime
     if runtime is None:
         raise RaySystemError("minimr is not initialised: call init() first")
     if runtime.lost:

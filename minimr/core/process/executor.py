@@ -88,21 +88,25 @@ class Attempt:
     def __exit__(
         self, kind: Any, error: BaseException | None, traceback: Any
     ) -> bool:
-        executor, id = self.executor, self.push.id
+        executor, id, ran = self.executor, self.push.id, True
         if error is not None and executor.runtime.forked:
             return False  # the end of a child that the task has forked
         if executor.now is self.now:
             executor.now = None
-        if isinstance(error, ArgumentLost):
-            self.peer.post(m.Unready(id, error.number, error.place))
-        elif error is not None:
-            self.peer.post(m.Done(id, self.failure(error)))
+        if error is not None:
+            ran = not isinstance(error, ArgumentLost)
+            self.peer.post(self._told(error))
         executor.duty.cancelled.discard(id)
         running.reset(self._token)
-        if not isinstance(error, ArgumentLost):
+        if ran:
             name, succeeded = self.push.name, error is None
             executor.results.record(id, name, self.times, succeeded)
         return True
+
+    def _told(self, error: BaseException) -> m.Unready | m.Done:
+        if isinstance(error, ArgumentLost):
+            return m.Unready(self.push.id, error.number, error.place)
+        return m.Done(self.push.id, self.failure(error))
 
 
 def finished(coroutine: Coroutine[Any, Any, int]) -> int:
@@ -141,6 +145,8 @@ class Executor:
         self.room: dict[str, asyncio.Semaphore] = {}
         self.loop: Any = None  # asyncio's, of an actor with async methods
         self.coroutines: dict[bytes, asyncio.Task[Any]] = {}
+        self._arrived: deque[tuple[Peer, m.Push]] = deque()  # for the loop
+        self._flush_comes = False  # in the loop
         self.code: int | None = None  # this process ends, with this code
         self.results = Results(runtime, self.end)
         self.yields = Yields(runtime, self.results)
@@ -178,7 +184,9 @@ class Executor:
         if push.blob is not None:
             self.results.functions[push.function] = push.blob
         if self.loop is not None:
-            self.loop.call_soon_threadsafe(self._spawn, peer, push)
+            self._arrived.append((peer, push))
+            if len(self._arrived) == 1:  # it wakes the loop: once for many
+                self.loop.call_soon_threadsafe(self._spawn)
         elif self.threads:
             threads = self.threads[self._group(push.function)]
             threads.submit(self.run_in_pool, peer, push)
@@ -383,11 +391,19 @@ class Executor:
                     result = await self.yields.all(peer, push, result)
                 self._answer(attempt, result)
         self.coroutines.pop(push.id, None)
-        self.loop.call_soon(self.runtime.hub.flush)
+        if not self._flush_comes:  # behind the others that end now
+            self._flush_comes = True
+            self.loop.call_soon(self._flush)
 
-    def _spawn(self, peer: Peer, push: m.Push) -> None:
-        run = self.run_in_loop(peer, push)
-        self.coroutines[push.id] = self.loop.create_task(run)
+    def _flush(self) -> None:
+        self._flush_comes = False
+        self.runtime.hub.flush()
+
+    def _spawn(self) -> None:
+        while self._arrived:
+            peer, push = self._arrived.popleft()
+            run = self.run_in_loop(peer, push)
+            self.coroutines[push.id] = self.loop.create_task(run)
 
     def _stop(self, id: bytes) -> None:
         if id in self.coroutines:

@@ -76,6 +76,7 @@ class Leases:
         hurry: Callable[[], None],
     ) -> None:
         self._tasks = tasks
+        tasks.enqueue = self.enqueue
         self._inputs = tasks.objects.inputs
         self._link = link
         self._ask = ask

@@ -129,7 +129,6 @@ class Runtime(Endpoint):
         self.tasks = Tasks(
             self.objects,
             links=self.links,
-            enqueue=lambda task: self.leases.enqueue(task),
             say=self.say,
         )
         self.leases = Leases(

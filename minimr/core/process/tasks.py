@@ -39,21 +39,23 @@ class Tasks:
 
     Args:
         links: {address: the link to it}, of who is there.
-        enqueue: gets a task that has all its inputs; a worker is found.
         say: tells the user.
+
+    Attributes:
+        enqueue: gets a task that has all its inputs; set by `Leases`.
     """
+
+    enqueue: Callable[[Task], None]
 
     def __init__(
         self,
         objects: Objects,
         *,
         links: Mapping[Address, Peer],
-        enqueue: Callable[[Task], None],
         say: Callable[[str], None],
     ) -> None:
         self.objects = objects
         self._links = links
-        self._enqueue = enqueue
         self._say = say
         self._narrates = log.isEnabledFor(logging.DEBUG)
         self.live: dict[bytes, Task] = {}  # submitted, and without results
@@ -64,7 +66,7 @@ class Tasks:
         queue = task.queue if task.shape is None else None
         if queue is not None and queue.ordered:  # a call: it has its place
             queue.tasks.append(task)
-        self.when_ready(task, self._enqueue)
+        self.when_ready(task, self.enqueue)
 
     def when_ready(self, task: Task, run: Callable[[Task], None]) -> None:
         """Call `run` when the task's inputs are there.
@@ -98,7 +100,7 @@ class Tasks:
         """
         task.ready = False
         self.objects.missing(task.refs[number].entry, place)
-        self.when_ready(task, self._enqueue)
+        self.when_ready(task, self.enqueue)
 
     def finish(self, task: Task, results: Any) -> None:
         """Hand a task's results to its objects: one each, or one for all."""

@@ -38,18 +38,15 @@ class Window:
 
     Attributes:
         room: how many tasks may be under way at the moment.
+        is_fixed: answers leave it as it is.
     """
 
-    __slots__ = ("_size", "room", "state")
+    __slots__ = ("_size", "is_fixed", "room", "state")
 
     def __init__(self, size: int = 1) -> None:
         self.state = State.OPEN
+        self.is_fixed = size == ALL
         self._size = self.room = size
-
-    @property
-    def is_fixed(self) -> bool:
-        """Whether answers leave it as it is."""
-        return self._size == ALL
 
     def answered(self, took_s: float) -> bool:
         """Adapt to an answer; return whether it was slow."""

@@ -126,7 +126,6 @@ class Owner(Net):
         self.tasks = Tasks(
             self.table,
             links=self.links,
-            enqueue=lambda task: self.leases.enqueue(task),
             say=self.said.append,
         )
         self.leases = Leases(
