@@ -43,13 +43,13 @@ from minimr.net.frames import (
 )
 from minimr.net.handshake import Handshake, HandshakeError
 from minimr.net.peer import Peer
+from minimr.net.seal import SealError
 from minimr.net.spin import SpinningSelector
 from minimr.system import machine
 
 HANDSHAKE_TIMEOUT_S = 5.0
 REST_S = 0.1  # before accepting again, after there was no descriptor left
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-HUNG_UP = "it hung up during the handshake"
 
 log = logging.getLogger(__name__)
 
@@ -268,7 +268,7 @@ class Hub:
             set_up(connection, address)
             peer = self._peer(connection, address, dialled=False)
         except OSError as error:  # reset while it waited to be accepted
-            log.warning("a connection was refused: %s", error.strerror)
+            log.info("a connection was refused: %s", error.strerror)
             connection.close()
             return
         peer.handshake = Handshake(
@@ -302,13 +302,15 @@ class Hub:
             self._take(peer, peer.reader.advance(size))
         except BlockingIOError:
             pass
-        except OSError as error:  # ours, too: of handshake, frame and seal
+        except (HandshakeError, FrameError, SealError) as error:
+            self._lose(peer, str(error), logging.WARNING)
+        except OSError as error:
             self._lose(peer, error.strerror or str(error))
 
     def _shake_hands(self, peer: Peer, data: bytes) -> None:
         assert peer.handshake is not None
         if not data:
-            raise HandshakeError(HUNG_UP)
+            raise ConnectionResetError("it hung up during the handshake")
         peer.send_raw(peer.handshake.receive(data))
         if peer.handshake.done:
             done = peer.handshake
@@ -329,12 +331,10 @@ class Hub:
                 raise FrameError(f"it sent no message: {error}") from error
             self._events.append(Received(peer, message))
 
-    def _lose(self, peer: Peer, why: str) -> None:
+    def _lose(self, peer: Peer, why: str, level: int = logging.INFO) -> None:
         if peer in self._peers or peer.dialled:
             self._events.append(Left(peer, why))
-        else:
-            # A process that dials and dies at once is no reason for alarm.
-            level = logging.INFO if why == HUNG_UP else logging.WARNING
+        else:  # who dials and dies at once is no reason for alarm
             log.log(level, "refused a connection of %s: %s", peer.name, why)
         self.drop(peer)
 
@@ -342,7 +342,7 @@ class Hub:
         """Refuse handshakes that are late, once their sockets were read."""
         now = machine.monotonic()
         for peer in [p for p in self._strangers if p.deadline <= now]:
-            self._lose(peer, "no handshake in time")
+            self._lose(peer, "no handshake in time", logging.WARNING)
         if self._accept_again is not None and self._accept_again <= now:
             self._accept_again = None
             self.selector.register(self._listener, selectors.EVENT_READ)
