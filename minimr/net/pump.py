@@ -77,7 +77,7 @@ class Pump:
                     if rest <= 0:
                         return False
                 if self._baton.acquire(blocking=False):
-                    self._step_once(rest)
+                    self._step_once(ready, rest)
                 else:
                     self._sleep(ready, rest)
             return True
@@ -88,10 +88,13 @@ class Pump:
             elif not self._idle.is_set():
                 self._idle.set()
 
-    def _step_once(self, timeout_s: float | None) -> None:
+    def _step_once(
+        self, ready: Callable[[], object], timeout_s: float | None
+    ) -> None:
         try:
             self._stepping = machine.this_thread()
-            self._step(timeout_s)
+            if not ready():  # who had the baton may have read it meanwhile
+                self._step(timeout_s)
         finally:
             self._stepping = 0
             self._baton.release()

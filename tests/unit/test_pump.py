@@ -64,6 +64,14 @@ def test_who_waits_takes_over_from_the_background(wire: Wire) -> None:
     assert wire.readers == [me]
 
 
+def test_what_comes_before_it_has_the_baton_ends_the_wait(
+    wire: Wire,
+) -> None:
+    looks = iter([False])  # and then, in another thread, it comes
+    assert wire.pump.wait(lambda: next(looks, True))
+    assert wire.readers == []
+
+
 def test_what_another_thread_waits_for_reaches_it(wire: Wire) -> None:
     got = []
 
