@@ -1,0 +1,1 @@
+"""A maze is learned: reinforcement learning without a network."""

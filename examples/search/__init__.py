@@ -1,0 +1,1 @@
+"""Hyperparameters are searched: many trials of one network."""
