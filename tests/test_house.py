@@ -66,6 +66,8 @@ KNOWS = {
     "examples.command": ("examples", "minimr", "ray_impl"),
     "examples.__main__": ("examples", "minimr.system"),
     "lecture": (*THINGS, "dqn"),
+    "lecture.check": ("minimr.system",),
+    "lecture.check.cli": ("lecture.check", "minimr.cli", "minimr.system"),
 }
 OURS = (*PACKAGES, "tests", "ray")
 

@@ -78,11 +78,11 @@ print(f"{len(words):,} words in {len(files)} files of {BOOKS}")
 `map_function` says what is counted: it yields a pair `(word, 1)` for every
 word, **in lower case**.
 
-`do_map_task` is a task of the cluster. It returns R buckets, lists of such
-pairs. All pairs of a word have to go to the same bucket, in every map task:
-so the number of the bucket must be the same in every process. (Is `hash` of a
-string? Try it in two terminals.) It does not add anything up: that is the
-work of reduce.
+`do_map_task` is a task of the cluster. It returns a list of R buckets, which
+are lists of such pairs. All pairs of a word have to go to the same bucket, in
+every map task: so the number of the bucket must be the same in every process.
+(Is `hash` of a string? Try it in two terminals.) It does not add anything up:
+that is the work of reduce.
 """
 
 
@@ -96,12 +96,12 @@ def map_function(words):
 
 
 @ray.remote
-def do_map_task(words, R):
-    """Return R buckets, lists of the pairs of these words."""
+def do_map_task(map_function, words, num_buckets):
+    """Return the pairs of some words, in a list for each bucket."""
     ### BEGIN SOLUTION
-    buckets = [[] for _ in range(R)]
+    buckets = [[] for _ in range(num_buckets)]
     for word, one in map_function(words):
-        buckets[crc32(word.encode()) % R].append((word, one))
+        buckets[crc32(word.encode()) % num_buckets].append((word, one))
     return buckets
     ### END SOLUTION
 
@@ -112,27 +112,28 @@ def do_map_task(words, R):
 
 `do_reduce_task` is given one bucket of every map task. It first groups the
 ones in a table, `{"whale": [1, 1, 1]}`, and then calls `reduce_function` once
-for each word. It returns `{word: count}`.
+for each word, which returns the pair `("whale", 3)`. It returns a dictionary,
+`{word: count}`.
 """
 
 
 # %%
 def reduce_function(word, ones):
-    """Return how often there is the word, from the list of its ones."""
+    """Return a word and how often it is there, from the list of its ones."""
     ### BEGIN SOLUTION
-    return sum(ones)
+    return word, sum(ones)
     ### END SOLUTION
 
 
 @ray.remote
-def do_reduce_task(*buckets):
+def do_reduce_task(reduce_function, *buckets):
     """Return {word: count} of all pairs in these buckets."""
     ### BEGIN SOLUTION
     table = {}
     for bucket in buckets:
         for word, one in bucket:
             table.setdefault(word, []).append(one)
-    return {word: reduce_function(word, ones) for word, ones in table.items()}
+    return dict(reduce_function(word, ones) for word, ones in table.items())
     ### END SOLUTION
 
 
@@ -167,9 +168,11 @@ def count_words(words, M, R):
     cuts = [len(words) * m // M for m in range(M + 1)]
     pieces = [words[cuts[m] : cuts[m + 1]] for m in range(M)]
     map_task = do_map_task.options(num_returns=R)
-    rows = [map_task.remote(piece, R) for piece in pieces]
+    rows = [map_task.remote(map_function, piece, R) for piece in pieces]
     columns = [[row[r] for row in rows] for r in range(R)]
-    outputs = [do_reduce_task.remote(*column) for column in columns]
+    outputs = [
+        do_reduce_task.remote(reduce_function, *column) for column in columns
+    ]
     counts = {}
     for output in as_they_come(outputs):
         counts.update(output)

@@ -7,6 +7,7 @@
     minimr tour        a walk through the code, from a for loop to Ray
     minimr simulate    a whole cluster in one thread, from seeds
     minimr corpus      fetch text to count
+    minimr check       what is wrong in a student's notebook
     minimr start       start a node of a cluster; also stop, status
     minimr list        nodes, workers, actors, tasks, objects; also timeline
 
@@ -39,6 +40,7 @@ COMMANDS = {
     "tour": "minimr.cli.tour:tour",
     "simulate": "minimr.cli.simulate:simulate",
     "corpus": "minimr.cli.corpus:corpus",
+    "check": "lecture.check.cli:check",
     "start": "minimr.cli.cluster:start",
     "stop": "minimr.cli.cluster:stop",
     "status": "minimr.cli.cluster:status",

@@ -1,0 +1,65 @@
+"""`python -m lecture.check.child PART NOTEBOOK ENGINE ADDRESS OUT`.
+
+It runs the checks, in the process that is watched. Every check is a line of
+JSON in OUT when it begins, and another one with what it has found: so what was
+found is kept when the process is ended.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from lecture.check.findings import Finding, findings
+from lecture.check.recorder import Recorder
+from lecture.check.source import SourceError, cells_of
+
+NUM_CPUS = 4  # of a cluster that is started: the same on every machine
+
+
+def main(part: str, path: str, engine: str, address: str, out: str) -> None:
+    """Write what is found into a file."""
+    module = import_module(f"lecture.check.{part}")
+    verbs = _verbs(engine)
+
+    def start() -> None:
+        cluster = import_module("ray_impl.cluster")
+        options = {**cluster.quiet(verbs), "log_to_driver": True}
+        if address:
+            verbs.init(address=address, **options)
+        else:
+            verbs.init(address="local", num_cpus=NUM_CPUS, **options)
+
+    with open(out, "a", encoding="utf-8", buffering=1) as file:
+
+        def write(line: dict[str, Any]) -> None:
+            file.write(json.dumps(line) + "\n")
+
+        try:
+            cells = cells_of(Path(path))
+            student = module.Student(
+                cells, Path(path).absolute(), Recorder(verbs), start
+            )
+            for found in findings(
+                module.CHECKS, student, lambda title: write({"begins": title})
+            ):
+                write(asdict(found))
+        except SourceError as error:
+            write(asdict(Finding("the notebook can be read", str(error))))
+        finally:
+            verbs.shutdown()
+        write({"done": True})
+
+
+def _verbs(engine: str) -> Any:
+    if engine == "ray":  # sets what Ray reads when it is imported
+        return import_module("ray_impl.cluster").load_ray()
+    return import_module(engine)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,79 @@
+"""`python -m tests.lecture.gradings`: grades all answers, many times.
+
+    python -m tests.lecture.gradings --engine minimr --times 30 --load 2
+
+It prints a line for each answer that was not judged as it should be, and how
+many were graded. `--load` keeps so many processes busy beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from lecture.check.findings import Finding
+from lecture.check.grade import grade
+from tests.lecture.answers import ANSWERS, Answer
+
+
+def misjudged(answer: Answer, found: list[Finding]) -> str:
+    """Return what is wrong with the findings; nothing if they are right."""
+    first = next((each.wrong for each in found if each.wrong), "")
+    if answer.words in first and bool(answer.words) == bool(first):
+        return ""
+    return f"{answer.part}, {answer.name}: {first or 'all is right'}"
+
+
+def graded(answer: Answer, engine: str, folder: Path, address: str) -> str:
+    """Grade an answer; return how it is misjudged."""
+    path = folder / "answer.py"
+    path.write_text(answer.text)
+    return misjudged(answer, grade(answer.part, path, engine, address))
+
+
+@contextlib.contextmanager
+def busy(number: int) -> Iterator[None]:
+    """Keep processes busy."""
+    loops = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        for _ in range(number)
+    ]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+@click.command()
+@click.option("--engine", default="minimr")
+@click.option("--address", default="")
+@click.option("--times", default=1)
+@click.option("--load", default=0)
+@click.option("--only", default="")
+def main(engine: str, address: str, times: int, load: int, only: str) -> None:
+    """Grade all answers."""
+    number, bad, begin = 0, 0, time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, busy(load):
+        for _ in range(times):
+            for answer in ANSWERS:
+                if only not in f"{answer.part}, {answer.name}":
+                    continue
+                line = graded(answer, engine, Path(folder), address)
+                number, bad = number + 1, bad + bool(line)
+                if line:
+                    click.echo(line)
+            seconds = time.monotonic() - begin
+            click.echo(f"{number} graded, {bad} misjudged, {seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
