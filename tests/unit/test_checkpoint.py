@@ -49,6 +49,21 @@ def test_a_save_that_fails_is_said_once_and_tried_again(
     assert kept.due_in() is None
 
 
+def test_who_has_left_is_saved_at_once(tmp_path: Path) -> None:
+    """Or the next server waits for somebody who never comes."""
+    path = tmp_path / "server-0.rounds"
+    kept = Checkpoint(path, 3600.0)
+    weights = {"w": np.zeros(2, np.float32)}
+    rounds = Rounds(weights, 2, Synchronous(), Average())
+    kept.save(rounds)
+    rounds.push(1, 1, {"w": np.ones(2, np.float32)})
+    kept.changed(rounds)
+    assert load(path).clocks == {0: 0, 1: 0}  # that may be lost
+    rounds.leave(0)
+    kept.changed(rounds)
+    assert load(path).clocks == {1: 1}
+
+
 def test_a_draft_that_is_a_link_is_not_written_through(tmp_path: Path) -> None:
     (tmp_path / "theirs").write_text("theirs")
     path = tmp_path / "server-0.rounds"

@@ -10,7 +10,9 @@ Rules:
    it writes leaves the file before.
 2. A save that is due is made before its push is answered. So with an
    interval of 0 nothing that was answered can be lost.
-3. A save that fails does not end the server: it logs a warning, goes on with
+3. Who has come or left is saved at once: of a worker that is dead nobody
+   tells the next server, which would wait for it.
+4. A save that fails does not end the server: it logs a warning, goes on with
    what it has in memory, and tries again.
 """
 
@@ -41,6 +43,7 @@ class Checkpoint:
         self._path = path
         self._interval_s = interval_s
         self._saved_at = 0.0
+        self._saved_workers: set[int] = set()
         self._dirty = False
         self._retry_at: float | None = None  # the last save has failed
 
@@ -54,7 +57,11 @@ class Checkpoint:
     def changed(self, rounds: Rounds) -> None:
         """Note that something has changed, and save if that is due."""
         self._dirty = True
-        self.save_if_due(rounds)
+        others = rounds.clocks.keys() != self._saved_workers
+        if others and self._retry_at is None:
+            self.try_to_save(rounds)
+        else:
+            self.save_if_due(rounds)
 
     def save_if_due(self, rounds: Rounds) -> None:
         """Save if that is due."""
@@ -98,6 +105,7 @@ class Checkpoint:
         finally:
             draft.discard()
         self._saved_at, self._dirty = machine.monotonic(), False
+        self._saved_workers = set(rounds.clocks)
 
 
 def checkpoint_files(folder: Path | None, number: int) -> list[Path | None]:
