@@ -57,6 +57,12 @@ KNOWS = {
     "minimr.datasets": ("minimr.interface", "minimr.system"),
     "minimr.training": (*THINGS, "minimr.datasets", "minimr.ladder"),
     "minimr.simulation": (*THINGS, "minimr.net", "minimr.sockets"),
+    "minimr.simulation.exhaust": (
+        *BELOW,
+        "minimr.sockets",
+        "minimr.core",
+        "minimr.simulation",
+    ),
     "minimr.cli": ("minimr",),
     "ray_impl": (*THINGS, "ray"),
     "dqn": (*THINGS, "minimr.ladder"),

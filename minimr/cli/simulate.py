@@ -3,6 +3,7 @@
 seeds ─> play each ─> exact, the documented error, or a finding
   a finding ─> the fewest strikes that still make it ─> how to see it again
   --seed K  ─> one run, told step by step
+--exhaust PART ─> all that can happen to a part, up to a depth
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from minimr.system.files import atomic_writer, check_writable
 
 COUNT = click.IntRange(min=0)
 PROGRAMS = ("wordcount", "parameter-server")
+PARTS = ("tracker", "rounds", "references", "lease", "scheduler")
 SHOWN = 5  # findings
 
 
 @click.command()
-@click.argument("program", type=click.Choice(PROGRAMS))
+@click.argument("program", required=False, type=click.Choice(PROGRAMS))
 @click.option("--seeds", default=100, show_default=True, type=COUNT)
 @click.option("--first", default=0, type=COUNT, help="The first of the seeds.")
 @click.option("--seed", type=COUNT, help="Play this one alone, and tell it.")
@@ -47,8 +49,28 @@ SHOWN = 5  # findings
 )
 @click.option("--without", default="", help="Strikes of --seed to leave out.")
 @click.option("--trace", metavar="FILE", help="Write the trace of --seed.")
+@click.option(
+    "--exhaust",
+    "part",
+    type=click.Choice(PARTS),
+    help="Instead of a program: try all that can happen to a part.",
+)
+@click.option(
+    "--depth",
+    default=20,
+    show_default=True,
+    type=COUNT,
+    help="Of --exhaust: no longer paths.",
+)
+@click.option(
+    "--states",
+    default=1_000_000,
+    show_default=True,
+    type=COUNT,
+    help="Of --exhaust: no longer paths after so many.",
+)
 def simulate(
-    program: str,
+    program: str | None,
     seeds: int,
     first: int,
     seed: int | None,
@@ -58,6 +80,9 @@ def simulate(
     during_s: float,
     without: str,
     trace: str | None,
+    part: str | None,
+    depth: int,
+    states: int,
 ) -> int:
     """Run a whole cluster in one thread, from seeds, and judge each run.
 
@@ -65,6 +90,11 @@ def simulate(
     the seed. A run has to end with the undisturbed result, or with the
     error that the program documents, and leave nothing behind.
     """
+    if (program is None) == (part is None):
+        raise click.UsageError("give a program, or a part with --exhaust")
+    if part is not None:
+        return _exhaust(part, depth, states)
+    assert program is not None
     simulation = load("simulation", "minimr.simulation.runs")
     faults = load("simulation", "minimr.simulation.faults").Faults(
         kill, cut, slow, during_s
@@ -102,6 +132,26 @@ def simulate(
     for outcome in summary.findings[:SHOWN]:
         _explain(simulation, known[program], outcome, faults)
     return 1 if summary.findings else 0
+
+
+def _exhaust(part: str, depth: int, states: int) -> int:
+    models = load("simulation", "minimr.simulation.exhaust.models").MODELS
+    search = load("simulation", "minimr.simulation.exhaust.search").search
+
+    def report(so_far: Any) -> None:
+        note(
+            f"{so_far.depth} steps: {so_far.states:,} states, "
+            f"{so_far.steps:,} steps played, {so_far.wall_s:,.1f} s"
+        )
+
+    result = search(models[part], depth, states, report)
+    say(
+        f"{part}: {result.states:,} states, "
+        + ("all there are, " if result.complete else "")
+        + f"up to {result.depth} steps from the beginning: "
+        + ("no rule breaks" if result.found is None else str(result.found))
+    )
+    return 0 if result.found is None else 1
 
 
 def _tell(
