@@ -74,7 +74,7 @@ def speaks(ray):
     try:
         ray.get(ranked.fail.remote())
     except ValueError as error:
-        print("error:", str(error).splitlines()[0], flush=True)
+        print("it has raised:", str(error).splitlines()[0], flush=True)
     until_read()
 
 

@@ -11,7 +11,8 @@ pytestmark = pytest.mark.timeout(90)
 PROGRAMS = Path(__file__).with_name("printing_programs.py")
 WORDS = (
     "no newline at all", "step 3 of 3", "文\n", "training has begun",
-    "words of a constructor", "words of a method", "words of rank 3", "error:",
+    "words of a constructor", "words of a method", "words of rank 3",
+    "it has raised:",
 )  # fmt: skip
 
 
@@ -55,5 +56,4 @@ def test_an_actor_that_writes_itself_prints_under_that(said):
 
 
 def test_the_error_of_an_actor_that_writes_itself_has_that(said):
-    lines = [line for line in said.split("\n") if "error:" in line]
-    assert any("repr=Ranked(rank=3)" in line for line in lines), lines
+    assert "repr=Ranked(rank=3)" in line_with(said, "it has raised:")
