@@ -1,7 +1,6 @@
 """What an owner does when this happens: the files in `scenarios`.
 
-what happens
-  > who is sent what, and which tasks have a result then
+What follows is who is sent what, and which tasks have a result then.
 """
 
 from __future__ import annotations
@@ -10,21 +9,21 @@ import pickle
 import re
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from minimr.core import messages as m
-from minimr.core.process import leases, unhandled_errors
+from minimr.core.process import unhandled_errors
 from minimr.core.process.actor_calls import RAISED
 from minimr.core.process.records import FIRST, ObjectRef, Task
 from minimr.core.process.unhandled_errors import CONSTRUCTOR
 from minimr.core.process.window import ALL
 from minimr.core.serialization import fail
 from minimr.exceptions import ActorDiedError, RayTaskError
+from minimr.system import machine
 from tests.unit.core.owner import FAR, HEAD, NODE, Owner
+from tests.unit.scenario import replay, scenarios
 
 PLACES = {"node": NODE, "far": FAR, "head": HEAD}
 NAMES = {place: name for name, place in PLACES.items()}
@@ -247,8 +246,8 @@ class Player:
                 return lease.peer
         raise AssertionError(f"no worker has {name}")
 
-    def play(self, line: str) -> list[str]:
-        """Let it happen; say what that led to."""
+    def happens(self, line: str) -> list[str]:
+        """Make a line happen; return what follows."""
         self.owner.log.clear()
         self.owner.said.clear()
         words, _, rest = line.partition(": ")
@@ -310,25 +309,16 @@ def show(message: Any) -> str:
     return kind
 
 
-def scenarios() -> Iterator[Any]:
-    """Read the files: blocks of lines, each with its sentence above."""
-    for path in sorted((Path(__file__).parent / "scenarios").glob("*.txt")):
-        for block in path.read_text("utf-8").split("\n\n"):
-            head = [x[2:] for x in block.split("\n") if x.startswith("# ")]
-            lines = [x for x in block.split("\n") if x and x[0] != "#"]
-            if lines:
-                sentence = " ".join(head).rstrip(".").replace(" ", "_")
-                yield pytest.param(lines, id=f"{path.stem}-{sentence}")
-
-
-@pytest.mark.parametrize("lines", [*scenarios()])
-def test_scenario(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        each
+        for file in ("actors", "leases", "tasks")
+        for each in scenarios(f"core/scenarios/{file}.txt")
+    ],
+)
+def test_scenario(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
     player = Player()
-    clock = SimpleNamespace(monotonic=lambda: player.owner.now)
-    monkeypatch.setattr(leases, "machine", clock)
+    monkeypatch.setattr(machine, "monotonic", lambda: player.owner.now)
     monkeypatch.delenv(unhandled_errors.IGNORE, raising=False)
-    played = []
-    for line in lines:
-        if not line.startswith("  > "):
-            played += [line, *(f"  > {x}" for x in player.play(line))]
-    assert "\n".join(played) == "\n".join(lines)
+    assert replay(scenario, player) == scenario

@@ -12,7 +12,7 @@ from minimr.core import messages as m
 from minimr.core.control.actors import Actors
 from minimr.net.channel import Address
 from minimr.net.messages import GONE
-from tests.unit.node.scenario import World, replay, scenarios
+from tests.unit.scenario import World, replay, scenarios
 
 CPU = (("CPU", 1.0),)
 LARGE = (((b"x", ("driver", 1)), m.Stored(10**6, [("far", 1)], ())),)
@@ -218,6 +218,6 @@ class Head(World):
     }
 
 
-@pytest.mark.parametrize("scenario", scenarios("actors.txt"))
+@pytest.mark.parametrize("scenario", scenarios("node/scenarios/actors.txt"))
 def test_actors(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert replay(scenario, Head(monkeypatch)) == scenario

@@ -15,7 +15,7 @@ from minimr.core.node.leasing import Leasing
 from minimr.core.node.resources import Pool
 from minimr.core.node.worker_pool import Worker, WorkerPool
 from minimr.system import machine
-from tests.unit.node.scenario import World, replay, scenarios
+from tests.unit.scenario import World, replay, scenarios
 
 
 class Workers(WorkerPool):
@@ -210,6 +210,6 @@ class Node(World):
     }
 
 
-@pytest.mark.parametrize("scenario", scenarios("leasing.txt"))
+@pytest.mark.parametrize("scenario", scenarios("node/scenarios/leasing.txt"))
 def test_leasing(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert replay(scenario, Node(monkeypatch)) == scenario

@@ -8,7 +8,7 @@ import pytest
 
 from minimr.core import messages as m
 from minimr.core.control.nodes import Nodes
-from tests.unit.node.scenario import World, replay, scenarios
+from tests.unit.scenario import World, replay, scenarios
 
 
 class Head(World):
@@ -57,6 +57,6 @@ class Head(World):
     }
 
 
-@pytest.mark.parametrize("scenario", scenarios("nodes.txt"))
+@pytest.mark.parametrize("scenario", scenarios("node/scenarios/nodes.txt"))
 def test_nodes(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert replay(scenario, Head(monkeypatch)) == scenario

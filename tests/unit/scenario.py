@@ -11,19 +11,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 from minimr.system import machine
 
-FOLDER = Path(__file__).parent / "scenarios"
+FOLDER = Path(__file__).parent
 ARROW = "    -> "
 
 
 def scenarios(file: str) -> list[Any]:
     """Return the scenarios of a file as parameters, named by their titles."""
-    _, *texts = re.split(r"^# ", (FOLDER / file).read_text(), flags=re.M)
+    text = (FOLDER / file).read_text("utf-8")
+    _, *texts = re.split(r"^# ", text, flags=re.M)
     return [
         pytest.param(text.rstrip(), id=text.partition("\n")[0].strip())
         for text in texts
@@ -99,7 +100,13 @@ class Peer:
         self._world.follows(f"{self.name}: {self._world.say(message)}")
 
 
-def replay(scenario: str, world: World) -> str:
+class Happens(Protocol):
+    """Makes a line of a scenario happen; returns what follows."""
+
+    def happens(self, line: str, /) -> list[str]: ...
+
+
+def replay(scenario: str, world: Happens) -> str:
     """Return a scenario with what really follows each of its lines."""
     title, *lines = scenario.split("\n")
     told = [title]
