@@ -155,8 +155,7 @@ class Tasks:
 
     def _end_stream(self, task: Task, end: Any) -> Any:
         """End a generator that has returned or raised; return its result."""
-        if task.attempt:
-            self._end_lost_items(task, end)
+        self._end_lost_items(task, end)
         stream = task.stream()
         return end if stream is None else stream.ended(end)
 

@@ -16,7 +16,12 @@ import pytest
 from minimr.core import messages as m
 from minimr.core.process import unhandled_errors
 from minimr.core.process.actor_calls import RAISED
-from minimr.core.process.records import FIRST, ObjectRef, Task
+from minimr.core.process.records import (
+    FIRST,
+    ObjectRef,
+    Task,
+    object_id,
+)
 from minimr.core.process.unhandled_errors import CONSTRUCTOR
 from minimr.core.process.window import ALL
 from minimr.core.serialization import fail
@@ -31,6 +36,7 @@ SHAPE = m.Shape((("CPU", 1.0),), None, ())
 STRATEGIES = {
     "spread": ("SPREAD",),
     "in a group": ("group", "g", -1, False),
+    "in its second bundle": ("group", "g", 1, False),
 }
 
 
@@ -70,7 +76,7 @@ class Player:
                 id=name.encode() * 14,
                 name=name,
                 function=b"f",
-                blob=b"",
+                blob=b"code" if "with code" in how else b"",
                 args=b"",
                 refs=refs,
                 held=[],
@@ -78,6 +84,9 @@ class Player:
                 shape=SHAPE._replace(strategy=strategy),
                 retries=int("retry" in how),
                 retry_exceptions="retry" in how,
+                parent=next(
+                    (x[-1:].encode() for x in how if x[:5] == "child"), None
+                ),
             )
             if task.returns < 0:
                 self.streams[name] = Stream()
@@ -123,9 +132,11 @@ class Player:
 
     def group(self, where: str) -> None:
         """The control store tells where the bundles of a group are."""
-        place = PLACES.get(where)
-        answer = "it was removed" if place is None else [place]
-        self.owner.answer(m.AwaitGroup, answer)
+        removed = where == "removed"
+        places = [] if removed else [PLACES[name] for name in where.split()]
+        self.owner.answer(
+            m.AwaitGroup, "it was removed" if removed else places
+        )
 
     def reclaim(self, _: str, *how: str) -> None:
         """Our node, or another one, has others who wait."""
@@ -135,11 +146,14 @@ class Player:
     def done(self, names: str, *how: str) -> None:
         """A worker has run tasks."""
         for name in names.split():
-            worker, value = self._worker(name), b"N."
-            for place in ("far", "node"):
-                if f"large {place}" in how:
-                    value = m.Stored(1 << 24, [PLACES[place]], ())
-            self.owner.leases._on_done(worker, m.Done(self._id(name), value))
+            done = m.Done(self._id(name), self._value(how))
+            self.owner.leases._on_done(self._worker(name), done)
+
+    def _value(self, how: Any) -> m.Value:
+        for place in ("far", "node"):
+            if f"large {place}" in how:
+                return m.Stored(1 << 24, [PLACES[place]], ())
+        return b"N."
 
     def raises(self, name: str, *how: str) -> None:
         """A task has raised."""
@@ -160,8 +174,12 @@ class Player:
         self.owner.leases._on_unready(self._worker(name), unready)
 
     def yielded(self, name: str, *how: str) -> None:
-        """A generator has yielded its first item."""
-        yielded = m.Yielded(self._id(name), 1, b"N.")
+        """A generator has yielded an item: the first, or a later one."""
+        number = next((int(x[5:]) for x in how if x[:4] == "item"), 1)
+        if f"{name}{number}" not in self.refs:
+            id, task = object_id(self._id(name), number), self._task(name)
+            self.refs[f"{name}{number}"] = self.owner.table.new(id, task)
+        yielded = m.Yielded(self._id(name), number, self._value(how))
         self.owner.tasks._on_yielded(self._worker(name), yielded)
 
     def died(self, worker: str, *how: str) -> None:
@@ -184,9 +202,11 @@ class Player:
 
     def cancel(self, name: str, *how: str) -> None:
         """The program cancels a task."""
-        task = self.refs[name].entry.task
-        assert task is not None
-        self.owner.cancels.cancel(task, "force" in how, recursive=True)
+        self.owner.cancels.cancel(self._task(name), "force" in how, True)
+
+    def children(self, parent: str, *how: str) -> None:
+        """A task of this worker is cancelled, with what it has submitted."""
+        self.owner.cancels.cancel_children(parent.encode(), False)
 
     def drop(self, names: str, *how: str) -> None:
         """The program has no reference to a result any more."""
@@ -221,6 +241,8 @@ class Player:
     def create(self, class_name: str, *how: str) -> None:
         """The program makes the actor."""
         spec: Any = actor_spec(class_name)
+        if "detached" in how:
+            spec = spec._replace(owner=None)
         refs = [self.refs[x[6:]] for x in how if x.startswith("after ")]
         create = self.owner.actors.create
         self.anchor = create(spec, refs, [], lambda answer: None)
@@ -239,6 +261,11 @@ class Player:
 
     def _id(self, name: str) -> bytes:
         return name.encode() * 14
+
+    def _task(self, name: str) -> Task:
+        task = self.refs[name].entry.task
+        assert task is not None
+        return task
 
     def _worker(self, name: str) -> Any:
         for lease in self.owner.leases.by_peer.values():
@@ -292,7 +319,9 @@ def show(message: Any) -> str:
     """Write a message as a scenario does."""
     kind = type(message).__name__
     match message:
-        case m.Push(id=id) | m.Cancel(id=id):
+        case m.Push(id=id, blob=blob):
+            return f"{kind} {chr(id[0])}" + (" and its code" if blob else "")
+        case m.Cancel(id=id):
             return f"{kind} {chr(id[0])}"
         case m.Demand(workers=workers, hops=hops, answers=answers):
             chosen = ", chosen" if hops else ""
