@@ -162,7 +162,7 @@ def load(value: Any) -> Any:
     raise error
 
 
-def fail(error: BaseException) -> Failed:
+def as_failed(error: BaseException) -> Failed:
     """Return an error pickled; one that cannot be pickled becomes its text."""
     try:
         blob = cloudpickle.dumps(error, 5)
@@ -173,6 +173,6 @@ def fail(error: BaseException) -> Failed:
         text = RayError(f"{type(cause).__name__}: {cause}")
         if isinstance(error, RayTaskError):
             about = (error.function_name, error.traceback_str)
-            return fail(RayTaskError(*about, text))
-        return fail(text)
+            return as_failed(RayTaskError(*about, text))
+        return as_failed(text)
     return Failed(blob)

@@ -141,7 +141,7 @@ class Endpoint:
             self.hub.wake()
         heapq.heappush(self._timers, (at, next(self._numbers), function))
 
-    def soon(self, *calls: Callable[[], None]) -> None:
+    def in_turn(self, *calls: Callable[[], None]) -> None:
         """Run callbacks now. Lock held.
 
         Callbacks that they schedule run afterwards, from this loop, so a long

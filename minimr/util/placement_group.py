@@ -61,7 +61,7 @@ class PlacementGroup:
             def answered(answer: Any) -> None:
                 value: Any = serialization.pack(self).data
                 if isinstance(answer, str):
-                    value = serialization.fail(
+                    value = serialization.as_failed(
                         TaskPlacementGroupRemoved(answer)
                     )
                 runtime.objects.fulfil(ref.entry, value)

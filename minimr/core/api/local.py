@@ -66,7 +66,7 @@ class LocalRuntime:
             name = getattr(function, "__name__", "task")
             if not isinstance(error, ActorDiedError):
                 error = task_error(name, error, 0)
-            failed = serialization.fail(error)
+            failed = serialization.as_failed(error)
             count = returns if returns >= 0 else 1
             refs = [self._ref(failed) for _ in range(count)]
             return refs[0] if len(refs) == 1 else refs

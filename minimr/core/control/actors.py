@@ -38,7 +38,7 @@ from typing import Any
 
 from minimr.core import messages as m
 from minimr.core.scheduler import fits
-from minimr.core.serialization import fail
+from minimr.core.serialization import as_failed
 from minimr.exceptions import (
     ActorDiedError,
     ActorPlacementGroupRemoved,
@@ -433,7 +433,7 @@ class Actors:
             text = f"the actor {actor.spec.class_name} has died: {why}"
             error = ActorDiedError(text)
         if error is not None:
-            actor.error = fail(error).error
+            actor.error = as_failed(error).error
         self._end_process(actor, why, at_once=at_once)
         actor.move(P.DEAD)
         self._tell_followers(actor)
@@ -475,7 +475,9 @@ class Actors:
             later = partial(self._on_follow, peer, follow, False)
             self._later(FOLLOW_S, later)
         else:
-            error = fail(ActorDiedError("the actor has died, long ago")).error
+            error = as_failed(
+                ActorDiedError("the actor has died, long ago")
+            ).error
             peer.post(m.ActorState(follow.id, "DEAD", None, "", error))
 
     def _on_find_actor(

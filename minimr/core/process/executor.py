@@ -43,7 +43,7 @@ from minimr.core.process.task_io import (
 )
 from minimr.core.process.unhandled_errors import CONSTRUCTOR
 from minimr.core.process.worker_environment import IDLE, Share, Title
-from minimr.core.serialization import fail
+from minimr.core.serialization import as_failed
 from minimr.exceptions import ActorDiedError, TaskCancelledError
 from minimr.net.messages import Reply
 from minimr.net.peer import Peer
@@ -216,7 +216,7 @@ class Executor:
             if queued[1][0] == id:
                 self.queue.remove(queued)
                 error = TaskCancelledError("it was cancelled in the queue")
-                peer.post(m.Done(id, fail(error)))
+                peer.post(m.Done(id, as_failed(error)))
                 return
         if cancel.recursive:
             self.runtime.cancels.cancel_children(id, cancel.force)
@@ -467,7 +467,7 @@ class Executor:
             failed = self.results.failure(spec, name, raised)
             raised = pickle.loads(failed.error)
             died = ActorDiedError(f"{CONSTRUCTOR}: {raised}")
-            error = fail(died).error
+            error = as_failed(died).error
         finally:
             running.reset(token)
             prints.flush()

@@ -326,9 +326,9 @@ class Values:
                 case int() | m.OnDisk():
                     done(self._pin(entry.id, answer, value.size))
                 case Gone():
-                    done(serialization.fail(self._error()))
+                    done(serialization.as_failed(self._error()))
                 case m.StoreFull(why):
-                    done(serialization.fail(ObjectStoreFullError(why)))
+                    done(serialization.as_failed(ObjectStoreFullError(why)))
                 case m.Missing(place):
                     self._miss(entry, place, done, lost)
 

@@ -31,7 +31,7 @@ from minimr.core import messages as m
 from minimr.core.process.records import Lease, Queue, Task
 from minimr.core.process.tasks import Tasks, cancelled
 from minimr.core.process.window import ALL
-from minimr.core.serialization import fail
+from minimr.core.serialization import as_failed
 from minimr.exceptions import TaskPlacementGroupRemoved, TaskUnschedulableError
 from minimr.net.channel import Address
 from minimr.net.endpoint import AskFunction, Link
@@ -139,7 +139,7 @@ class Leases:
             queue.held = False
             if isinstance(answer, str):  # it was removed
                 error = TaskPlacementGroupRemoved(answer)
-                self.fail_all(queue, fail(error))
+                self.fail_all(queue, as_failed(error))
             else:
                 queue.home = answer[max(where[1], 0)]
                 self.dispatch(queue)
@@ -290,7 +290,7 @@ class Leases:
                 self._later(MOVES_S, partial(self._await_group, queue))
             else:
                 error = TaskUnschedulableError(refused.why)
-                self.fail_all(queue, fail(error))
+                self.fail_all(queue, as_failed(error))
 
     def fail_all(self, queue: Queue, error: m.Failed) -> None:
         """Let the tasks fail that wait now; later ones may not."""

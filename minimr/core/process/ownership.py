@@ -29,7 +29,7 @@ from typing import Any
 from minimr.core import messages as m
 from minimr.core.process.records import Entry, ObjectRef, References, Task
 from minimr.core.process.unhandled_errors import Unhandled, look
-from minimr.core.serialization import fail
+from minimr.core.serialization import as_failed
 from minimr.exceptions import (
     ObjectLostError,
     ObjectReconstructionFailedError,
@@ -48,7 +48,7 @@ class Objects:
 
     Args:
         links: {address: the link to it}; `link` makes one.
-        soon: makes calls, and those that they lead to after them.
+        in_turn: makes calls, and those that they lead to after them.
         resubmit: runs a task again.
         unneeded: is told when nobody has a result of a task any more.
     """
@@ -61,7 +61,7 @@ class Objects:
         links: Mapping[Address, Peer],
         link: Link,
         ask: AskFunction,
-        soon: Callable[..., None],
+        in_turn: Callable[..., None],
         resubmit: Callable[[Task], None],
         unneeded: Callable[[Task], None],
     ) -> None:
@@ -70,7 +70,7 @@ class Objects:
         self._links = links
         self._link = link
         self._ask = ask
-        self._soon = soon
+        self._in_turn = in_turn
         self._resubmit = resubmit
         self._unneeded = unneeded
         self.table: dict[bytes, Entry] = {}
@@ -94,7 +94,7 @@ class Objects:
             if owner == self.references.address:
                 entry.owner = None
                 lost = ObjectLostError(f"object {id.hex()} was freed")
-                entry.value = fail(lost)  # its last reference came too late
+                entry.value = as_failed(lost)  # the reference came too late
             else:
                 self.to_borrow[owner].append(id)
         return ObjectRef(entry)
@@ -126,7 +126,7 @@ class Objects:
             self._note(entry, value)
         if entry.waiters:
             waiters, entry.waiters = entry.waiters, None
-            self._soon(*(partial(waiter, entry) for waiter in waiters))
+            self._in_turn(*(partial(waiter, entry) for waiter in waiters))
 
     def _note(self, entry: Entry, value: m.Value) -> None:
         """Count what a value contains, or an error that somebody has."""
@@ -166,7 +166,7 @@ class Objects:
             entry.asked = False
             if value == GONE:
                 text = f"the owner of object {entry.id.hex()} has died"
-                value = fail(OwnerDiedError(text))
+                value = as_failed(OwnerDiedError(text))
             self.fulfil(entry, value)
 
         entry.asked = True
@@ -212,9 +212,9 @@ class Objects:
         else:
             if not task.waits:
                 task.waits = True
-                self._soon(partial(self._rerun, task))
+                self._in_turn(partial(self._rerun, task))
             return
-        self.fulfil(entry, fail(error))
+        self.fulfil(entry, as_failed(error))
 
     def _rerun(self, task: Task) -> None:
         task.count_retry()
@@ -247,7 +247,7 @@ class Objects:
         entry = self.table.get(locate.id)
         if entry is None:
             text = f"object {locate.id.hex()} was freed by its owner"
-            reply(fail(ObjectLostError(text)))
+            reply(as_failed(ObjectLostError(text)))
             return
         if isinstance(entry.value, m.Stored):
             self.missing(entry, locate.place)
@@ -363,7 +363,10 @@ class Objects:
         self.references.close()
         text = "the reference is of an earlier init(): its object is gone"
         for entry in self.table.values():
-            entry.value, entry.owner = fail(ValueError(text)), NOBODY.address
+            entry.value, entry.owner = (
+                as_failed(ValueError(text)),
+                NOBODY.address,
+            )
         self.table.clear()
 
     def free(self, id: bytes, places: Sequence[Address]) -> None:

@@ -39,7 +39,7 @@ from minimr.core.process.ownership import Objects
 from minimr.core.process.records import Entry, References, Task
 from minimr.core.process.tasks import Tasks
 from minimr.core.process.unhandled_errors import Unhandled
-from minimr.core.serialization import fail
+from minimr.core.serialization import as_failed
 from minimr.exceptions import LocalRayletDiedError, RayError, RaySystemError
 from minimr.net.channel import Address
 from minimr.net.endpoint import Endpoint
@@ -122,7 +122,7 @@ class Runtime(Endpoint):
             links=self.links,
             link=link,
             ask=ask,
-            soon=self.soon,
+            in_turn=self.in_turn,
             resubmit=lambda task: self.tasks.submit(task),
             unneeded=self._unneeded,
         )
@@ -243,7 +243,7 @@ class Runtime(Endpoint):
             "objects of this program are lost. Call shutdown(), then init() "
             "again"
         )
-        failed = fail(self.error())
+        failed = as_failed(self.error())
         for task in [*self.tasks.live.values()]:
             self.tasks.finish(task, failed)
         for entry in [*self.objects.table.values()]:

@@ -23,7 +23,7 @@ from minimr.core import messages as m
 from minimr.core import prints, serialization
 from minimr.core.process.records import FIRST, Entry, object_id
 from minimr.core.process.runtime import Runtime
-from minimr.core.serialization import Slot, fail
+from minimr.core.serialization import Slot, as_failed
 from minimr.exceptions import (
     AsyncioActorExit,
     TaskCancelledError,
@@ -222,8 +222,10 @@ class Results:
             code = error.code
             self.end(code if isinstance(code, int) else code is not None)
         if isinstance(error, KeyboardInterrupt) or _is_cancelled(error):
-            return fail(TaskCancelledError(f"{name}() was cancelled"))
-        return fail(task_error(name, error, machine.pid(), own_repr(actor)))
+            return as_failed(TaskCancelledError(f"{name}() was cancelled"))
+        return as_failed(
+            task_error(name, error, machine.pid(), own_repr(actor))
+        )
 
     def record(
         self, id: bytes, name: str, times: list[float], succeeded: bool

@@ -20,7 +20,7 @@ from typing import Any
 from minimr.core import messages as m
 from minimr.core.process.ownership import Objects
 from minimr.core.process.records import Entry, Lease, Task, object_id
-from minimr.core.serialization import fail
+from minimr.core.serialization import as_failed
 from minimr.exceptions import (
     ActorUnavailableError,
     ObjectLostError,
@@ -164,7 +164,7 @@ class Tasks:
         failed = end
         if not isinstance(end, m.Failed):
             lost = f"{task.name}() has not made this item again"
-            failed = fail(ObjectLostError(lost))
+            failed = as_failed(ObjectLostError(lost))
         for number in range(1, task.yielded + 1):
             entry = self.objects.table.get(object_id(task.id, number))
             if entry is not None and entry.value is None:
@@ -196,7 +196,7 @@ class Tasks:
 
 def cancelled(task: Task) -> m.Failed:
     """Return what `get` raises after `cancel`."""
-    return fail(TaskCancelledError(f"{task.name}() was cancelled"))
+    return as_failed(TaskCancelledError(f"{task.name}() was cancelled"))
 
 
 def _left(task: Task) -> str:
@@ -208,7 +208,7 @@ def _left(task: Task) -> str:
 
 def restarting(why: str) -> m.Failed:
     """Return the error of calls that are made while their actor restarts."""
-    return fail(
+    return as_failed(
         ActorUnavailableError(
             f"the actor is being restarted ({why}), so the call was not "
             "sent: call again later, or give it max_task_retries to wait"
@@ -219,8 +219,8 @@ def restarting(why: str) -> m.Failed:
 def _crash(task: Task, why: str) -> m.Failed:
     if task.shape is not None:
         text = f"the worker died while it ran {task.name}(): {why}"
-        return fail(WorkerCrashedError(text))
-    return fail(
+        return as_failed(WorkerCrashedError(text))
+    return as_failed(
         ActorUnavailableError(
             f"{task.name}() did not come back: the actor's process is "
             f"gone and it is being restarted ({why})"

@@ -87,7 +87,7 @@ class Net:
     def later(self, seconds: float, function: Callable[[], None]) -> None:
         self.timers.append((self.now + seconds, function))
 
-    def soon(self, *calls: Callable[[], None]) -> None:
+    def in_turn(self, *calls: Callable[[], None]) -> None:
         for call in calls:
             call()
 
@@ -109,7 +109,7 @@ class Net:
             links=self.links,
             link=self.link,
             ask=self.ask,
-            soon=self.soon,
+            in_turn=self.in_turn,
             resubmit=resubmit,
             unneeded=unneeded,
         )

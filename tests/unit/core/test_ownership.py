@@ -9,7 +9,7 @@ import pytest
 from minimr.core import messages as m
 from minimr.core.process.ownership import Objects
 from minimr.core.process.records import FIRST, Entry, ObjectRef, Task
-from minimr.core.serialization import fail, load
+from minimr.core.serialization import as_failed, load
 from minimr.exceptions import (
     ObjectLostError,
     ObjectReconstructionFailedError,
@@ -150,7 +150,7 @@ def test_who_waits_sees_that_there_is_one_more_error(
     objects: Objects,
 ) -> None:
     ref, seen = objects.new(b"result", None), objects.failures
-    objects.made(ref.entry.id, fail(ValueError()))
+    objects.made(ref.entry.id, as_failed(ValueError()))
     assert objects.failures == seen + 1
 
 

@@ -24,7 +24,7 @@ from minimr.core.process.records import (
 )
 from minimr.core.process.unhandled_errors import CONSTRUCTOR
 from minimr.core.process.window import ALL
-from minimr.core.serialization import fail
+from minimr.core.serialization import as_failed
 from minimr.exceptions import ActorDiedError, RayTaskError
 from minimr.system import machine
 from tests.unit.core.owner import FAR, HEAD, NODE, Owner
@@ -157,7 +157,7 @@ class Player:
 
     def raises(self, name: str, *how: str) -> None:
         """A task has raised."""
-        error = fail(RayTaskError(name, "Traceback", ValueError()))
+        error = as_failed(RayTaskError(name, "Traceback", ValueError()))
         done = m.Done(self._id(name), error)
         self.owner.leases._on_done(self._worker(name), done)
 
@@ -232,7 +232,9 @@ class Player:
         why = next((x for x in how if x not in ("w1", "w2")), "")
         worker = next(((x, 0) for x in how if x in ("w1", "w2")), None)
         text = CONSTRUCTOR if why == RAISED else why
-        error = fail(ActorDiedError(text)).error if state == "DEAD" else None
+        error = (
+            as_failed(ActorDiedError(text)).error if state == "DEAD" else None
+        )
         if worker is not None:
             self.owner.link(worker).data.home = NODE
         told = m.ActorState(b"A" * 14, state, worker, why, error)

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from minimr.core.serialization import fail, pack, read, stored_size, write
+from minimr.core.serialization import as_failed, pack, read, stored_size, write
 from minimr.exceptions import RayTaskError
 
 
@@ -35,6 +35,6 @@ def test_an_error_that_cannot_be_pickled_keeps_its_text() -> None:
             raise TypeError("never")
 
     cause = OddError("broken")
-    error = pickle.loads(fail(RayTaskError("f", "trace", cause)).error)
+    error = pickle.loads(as_failed(RayTaskError("f", "trace", cause)).error)
     assert isinstance(error, RayTaskError)
     assert "broken" in str(error.cause)
