@@ -73,7 +73,7 @@ class Process:
             links=self.links,
             link=self.links.__getitem__,
             ask=self.ask,
-            soon=_now,
+            in_turn=_now,
             resubmit=nothing,
             unneeded=nothing,
         )
