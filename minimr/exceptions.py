@@ -10,11 +10,17 @@ Rules:
 
 from __future__ import annotations
 
+import linecache
+import re
 import traceback
 from contextlib import suppress
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
+FRAME_WITHOUT_LINE = re.compile(
+    r'^  File "(?P<file>[^"\n]+)", line (?P<line>\d+), in .*\n(?!    )',
+    re.MULTILINE,
+)
 MEMBERS = (MemberDescriptorType, GetSetDescriptorType)
 
 
@@ -194,6 +200,19 @@ def task_error(
     here = "".join(lines).rstrip()
     head = f"{name}() (pid={pid}{f', repr={actor}' if actor else ''})"
     return RayTaskError(name, f"{head}\n{here}" if not text else here, cause)
+
+
+def with_lines(text: str) -> str:
+    """Return a traceback with the lines of source that it lacks.
+
+    A worker does not know those of a notebook; whoever has its cells does.
+    """
+
+    def frame(found: re.Match[str]) -> str:
+        line = linecache.getline(found["file"], int(found["line"])).strip()
+        return f"{found[0]}    {line}\n" if line else found[0]
+
+    return FRAME_WITHOUT_LINE.sub(frame, text)
 
 
 def as_raised(error: BaseException) -> BaseException:

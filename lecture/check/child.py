@@ -24,7 +24,7 @@ NUM_CPUS = 4  # of a cluster that is started: the same on every machine
 def main(part: str, path: str, engine: str, address: str, out: str) -> None:
     """Write what is found into a file."""
     module = import_module(f"lecture.check.{part}")
-    verbs = _verbs(engine)
+    verbs = _verbs(engine, joining=bool(address))
 
     def start() -> None:
         cluster = import_module("ray_impl.cluster")
@@ -55,9 +55,9 @@ def main(part: str, path: str, engine: str, address: str, out: str) -> None:
         write({"done": True})
 
 
-def _verbs(engine: str) -> Any:
+def _verbs(engine: str, joining: bool) -> Any:
     if engine == "ray":  # sets what Ray reads when it is imported
-        return import_module("ray_impl.cluster").load_ray()
+        return import_module("ray_impl.cluster").load_ray(joining)
     return import_module(engine)
 
 

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import cloudpickle
 
 from minimr.core.messages import Failed, Inline
-from minimr.exceptions import RayError, RayTaskError
+from minimr.exceptions import RayError, RayTaskError, with_lines
 from minimr.system import pickling
 
 INLINE_BYTES = 100 * 1024  # larger values go to the object store
@@ -158,6 +158,7 @@ def load(value: Any) -> Any:
         return pickle.loads(value.data, buffers=value.buffers)
     error = pickle.loads(value.error)
     if isinstance(error, RayTaskError):
+        error.traceback_str = with_lines(error.traceback_str)
         error = error.as_instanceof_cause()
     raise error
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from minimr.core import messages as m
-from minimr.core.api import running
+from minimr.core.api import notebook, running
 from minimr.core.api.local import LocalRuntime
 from minimr.core.api.options import shape
 from minimr.core.api.spawn import NodeProcess, node_options, spawn_node
@@ -113,7 +113,10 @@ def init(
     if is_initialized():
         if ignore_reinit_error:
             return RayContext()
-        raise RuntimeError("init() was called twice; shutdown() comes first")
+        raise RuntimeError(
+            "init() was called twice: call shutdown() first, or pass "
+            "ignore_reinit_error=True to go on with the cluster that is there"
+        )
     if not isinstance(namespace, str | None):
         raise TypeError(f"namespace must be None or a string: {namespace!r}")
     if namespace == "":
@@ -196,6 +199,7 @@ def _connect(
         runtime.at_end()
         raise
     runtime.pump.start()
+    notebook.follow()
     atexit.register(shutdown)
 
 
