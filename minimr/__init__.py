@@ -38,7 +38,10 @@ _VERBS = {
     "timeline": "minimr.core.api.verbs",
     "wait": "minimr.core.api.verbs",
 }
-_MODULES = {"actor", "cluster_utils", "exceptions", "runtime_context", "util"}
+_MODULES = {
+    *("actor", "cluster_utils", "dag", "exceptions", "runtime_context"),
+    "util",
+}
 
 
 def __getattr__(name: str) -> Any:

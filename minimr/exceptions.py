@@ -48,7 +48,11 @@ class RayTaskError(RayError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         args = (self.function_name, self.traceback_str, self.cause)
-        return (RayTaskError, args)
+        return (RayTaskError, args, _in_slots(self.cause) or None)
+
+    def __setstate__(self, slots: Any) -> None:
+        for name, value in slots.items():
+            setattr(self.cause, name, value)
 
     def as_instanceof_cause(self) -> RayTaskError:
         """Return this error as an instance of the cause's class as well."""
@@ -85,6 +89,20 @@ def _copy_of(self: Any, error: RayTaskError) -> None:
             if isinstance(member, MEMBERS) and not name.startswith("__"):
                 with suppress(AttributeError, TypeError):  # unset, or fixed
                     setattr(self, name, getattr(error.cause, name))
+
+
+def _in_slots(error: BaseException) -> dict[str, Any]:
+    """Return what an error has in `__slots__`: its own pickle drops that."""
+    kind = type(error)
+    if kind.__reduce__ is not BaseException.__reduce__:
+        return {}  # it knows better
+    return {
+        name: getattr(error, name)
+        for cls in kind.__mro__
+        if "__slots__" in vars(cls)
+        for name, member in vars(cls).items()
+        if isinstance(member, MemberDescriptorType) and hasattr(error, name)
+    }
 
 
 class WorkerCrashedError(RayError):
@@ -125,6 +143,14 @@ class ActorDiedError(RayActorError):
 
 class ActorUnavailableError(RayActorError):
     """The actor is restarting; a later call may succeed."""
+
+
+class ActorAlreadyExistsError(ValueError, RayError):
+    """Another actor has the name."""
+
+
+class ActorHandleNotFoundError(ValueError, RayError):
+    """The handle is of an earlier `init`."""
 
 
 class GetTimeoutError(RayError, TimeoutError):
@@ -185,6 +211,57 @@ class RuntimeEnvSetupError(RayError):
 
 class AsyncioActorExit(RayError):  # noqa: N818  # Ray's name
     """Raised in an async method to end its actor."""
+
+
+# Never raised here. Kept, as CrossLanguageError is, for `except` clauses.
+
+
+class AuthenticationError(RayError):
+    """A token is missing or wrong. Here that is a ConnectionError."""
+
+
+class ObjectRefStreamEndOfStreamError(RayError):
+    """A generator has no more items. Here that is StopIteration."""
+
+
+class OufOfBandObjectRefSerializationException(RayError):  # noqa: N818
+    """A program pickles a reference itself. Here it may."""
+
+
+class PlasmaObjectNotAvailable(RayError):  # noqa: N818  # Ray's name
+    """An object did not come in time. Here that is a GetTimeoutError."""
+
+
+class RpcError(RayError):
+    """A question between processes failed. Here that is a RayError."""
+
+
+class StreamingGeneratorReplayInconsistentError(RaySystemError):
+    """A generator gave other items again. Here items are ObjectLostErrors."""
+
+
+class UnserializableException(RayError):  # noqa: N818  # Ray's name
+    """An error cannot be read back. Here that is a RayTaskError."""
+
+
+class RayCgraphCapacityExceeded(RaySystemError):  # noqa: N818  # Ray's name
+    """A compiled graph has too much under way. Here there are none."""
+
+
+class RayChannelError(RaySystemError):
+    """A channel of a compiled graph failed. Here there are none."""
+
+
+class RayChannelTimeoutError(RayChannelError, TimeoutError):
+    """Such a channel took too long."""
+
+
+class RayDirectTransportError(RaySystemError):
+    """Accelerators could not exchange an object. Here sockets carry all."""
+
+
+class UserCodeException(RayError):  # noqa: N818  # Ray's name
+    """The code of a user raised. Here that is a RayTaskError."""
 
 
 def task_error(

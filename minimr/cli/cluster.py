@@ -54,6 +54,8 @@ GIB = 2**30
 @click.option("--resources", default="{}", help="JSON: '{\"disk\": 1}'.")
 @click.option("--labels", default="", help="KEY=VALUE,KEY=VALUE")
 @click.option("--object-store-memory", type=int, help="Bytes.")
+@click.option("--plasma-directory", help="For the object store.")
+@click.option("--object-spilling-directory", help="For what it has no room.")
 @click.option("--block", is_flag=True, help="Stay until the node ends.")
 def start(
     head: bool,
@@ -65,6 +67,8 @@ def start(
     resources: str,
     labels: str,
     object_store_memory: int | None,
+    plasma_directory: str | None,
+    object_spilling_directory: str | None,
     block: bool,
 ) -> None:
     """Start a node: a new cluster's head, or one more."""
@@ -91,6 +95,8 @@ def start(
         custom,
         object_store_memory,
         {key.strip(): value.strip() for key, _, value in pairs},
+        plasma_directory,
+        object_spilling_directory,
     )
     options |= {"host": host or LOOPBACK, "port": port}
     if address is not None:

@@ -27,6 +27,7 @@ import signal
 import socket as _socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time as _time
 from collections.abc import Callable, Iterator, Sequence
@@ -268,9 +269,23 @@ def peak_rss_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def memory_file(size: int) -> int:
-    """Return memory that processes can share: a file without a name."""
-    descriptor = os.memfd_create("minimr-arena")
+def memory_file(size: int, directory: str | None = None) -> int:
+    """Return memory that processes can share: a file without a name.
+
+    Args:
+        directory: where it lies, such as a mounted hugetlbfs, whose pages
+            are huge. None: it is no file system's.
+
+    Raises:
+        OSError: there is no room for it.
+    """
+    if directory is None:
+        descriptor = os.memfd_create("minimr-arena")
+    else:
+        descriptor, path = tempfile.mkstemp(dir=directory)
+        os.unlink(path)
+        page = os.fstatvfs(descriptor).f_bsize
+        size = -(-size // page) * page  # whole pages
     os.ftruncate(descriptor, size)
     return descriptor
 

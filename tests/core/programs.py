@@ -82,7 +82,17 @@ def lifecycle(ray, folder):
     with open(os.path.join(folder, "data.txt"), "w") as file:
         file.write("from a file")
     env = {"working_dir": folder, "env_vars": {"COURSE": "systems"}}
-    start(ray, num_cpus=1, runtime_env=env, namespace="second")
+    start(
+        ray,
+        num_cpus=1,
+        runtime_env=env,
+        namespace="second",
+        object_store_memory=80 * MEGABYTE,
+        _plasma_directory=folder,
+        object_spilling_directory=folder,
+    )
+    arrays = [ray.put(np.full(2 * MEGABYTE, n)) for n in range(8)]
+    seen["beyond the store"] = [int(ray.get(ref)[-1]) for ref in arrays]
 
     @ray.remote
     def surroundings():
@@ -96,6 +106,8 @@ def lifecycle(ray, folder):
     seen["old argument"] = name_of_error(
         lambda: ray.get(task.remote(old), timeout=T)
     )
+    seen["kill of old"] = name_of_error(ray.kill, actor)
+    seen["call of old"] = name_of_error(lambda: actor.greet.remote("you"))
     seen["cpus"] = ray.cluster_resources()["CPU"]
     seen["namespace"] = ray.get_runtime_context().namespace
     ray.shutdown()

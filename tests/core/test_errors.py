@@ -2,10 +2,13 @@
 
 import builtins
 import errno
+import importlib
 import sys
 import threading
 
 import pytest
+
+from tests.core.slotted import SlottedError, raise_it
 
 pytestmark = pytest.mark.timeout(60)
 T = 30
@@ -289,3 +292,21 @@ def test_an_error_keeps_what_is_in_none_of_its_arguments(api):
     error = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "odd")
     odd = caught(api, failing(api, error).remote())
     assert (odd.object, odd.start, odd.reason) == (b"\xff", 0, "odd")
+
+
+def test_what_an_error_has_in_slots_arrives(api):
+    with pytest.raises(SlottedError, match="why") as raised:
+        api.get(api.remote(raise_it).remote(), timeout=T)
+    if api.__name__ == "minimr":  # Ray drops them
+        assert raised.value.cause.code == raised.value.code == 7
+        assert raised.value.secret() == 8
+
+
+def test_every_error_of_ray_has_a_name(api):
+    ours = api.exceptions
+    for name in dir(importlib.import_module("ray.exceptions")):
+        theirs = getattr(importlib.import_module("ray.exceptions"), name)
+        if name.endswith(("Error", "Exception")) and name != "RayException":
+            assert issubclass(getattr(ours, name), Exception), name
+            bases = {base.__name__ for base in getattr(ours, name).__mro__}
+            assert bases >= {base.__name__ for base in theirs.__mro__}, name

@@ -75,6 +75,15 @@ def test_is_initialized_follows_init_and_shutdown(lifecycle):
     assert [lifecycle[key] for key in asked] == [False, True, False]
 
 
+def test_a_handle_of_before_a_shutdown_is_refused(lifecycle):
+    assert lifecycle["kill of old"][0] == "ActorHandleNotFoundError"
+    assert lifecycle["call of old"]
+
+
+def test_the_store_and_what_it_spills_lie_where_one_says(lifecycle):
+    assert lifecycle["beyond the store"] == [*range(8)]
+
+
 def test_shutdown_may_be_called_when_nothing_runs(lifecycle):
     assert lifecycle["shutdown before init"] == []
     assert lifecycle["shutdown twice"] == []

@@ -43,7 +43,8 @@ def test_a_task_finds_an_actor_by_its_name(api, box_class):
 def test_a_name_taken_by_a_living_actor_is_refused(api, box_class):
     box = box_class.options(name="taken").remote()
     api.get(box.read.remote(), timeout=T)
-    with pytest.raises(ValueError, match="taken"):
+    taken = api.exceptions.ActorAlreadyExistsError
+    with pytest.raises(taken, match="taken"):
         box_class.options(name="taken").remote()
 
 

@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
 
+ROOT = Path(__file__).parents[2]
 T = 60
 GPUS = """
 import importlib, json, os, sys
@@ -123,3 +125,74 @@ def test_a_process_is_named_after_its_task(api):
     agent = Agent.remote()
     title = api.get(agent.train.remote(), timeout=T)
     assert title == f"{name}::Agent.train"
+
+
+def test_a_worker_ends_after_so_many_calls_of_a_function(api):
+    @api.remote(max_calls=2)
+    def pid():
+        return os.getpid()
+
+    pids = [api.get(pid.remote(), timeout=T) for _ in range(6)]
+    assert pids[0] == pids[1]
+    assert pids[2] == pids[3]
+    assert len({*pids}) == 3
+    with pytest.raises(ValueError, match="max_calls"):
+        pid.options(max_calls=1)
+
+
+def test_each_call_runs_once_however_soon_its_worker_ends(api, attempt):
+    once = api.remote(max_calls=1)(attempt)
+    refs = [once.remote() for _ in range(12)]
+    assert sorted(api.get(refs, timeout=T)) == [*range(1, 13)]
+
+
+def test_a_call_that_fails_is_one_of_so_many(api):
+    @api.remote(max_calls=1)
+    def fail():
+        raise ValueError(f"in {os.getpid()}")
+
+    pids = set()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="in") as raised:
+            api.get(fail.remote(), timeout=T)
+        pids.add(str(raised.value.cause))
+    assert len(pids) == 2
+
+
+COMPILED = """
+def add(int x, int y=1):
+    return x + y
+
+class Counter:
+    def count(self, int x):
+        return x + 1
+"""
+CALLS = """
+import importlib, sys, compiled
+api = importlib.import_module(sys.argv[1])
+api.init(num_cpus=1, include_dashboard=False, address="local")
+add = api.remote(compiled.add)
+counter = api.remote(compiled.Counter).remote()
+try:
+    add.remote(1, 2, 3)
+except TypeError as error:
+    print("refused")
+print(api.get([add.remote(50, 5), add.remote(1), counter.count.remote(1)]))
+"""
+
+
+def test_what_cython_has_compiled_is_a_task_or_an_actor(api, tmp_path):
+    pytest.importorskip("Cython", exc_type=ImportError)
+    (tmp_path / "compiled.pyx").write_text(COMPILED)
+    cythonize = [sys.executable, "-m", "Cython.Build.Cythonize", "-i"]
+    subprocess.run([*cythonize, "compiled.pyx"], cwd=tmp_path, check=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", CALLS, api.__name__],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=T,
+        check=True,
+    )
+    assert ended.stdout.splitlines()[-2:] == ["refused", "[55, 2, 2]"]

@@ -34,6 +34,8 @@ class Actor:
         ({"num_returns": 1.5}, TypeError),
         ({"max_retries": -2}, ValueError),
         ({"max_retries": "3"}, TypeError),
+        ({"max_calls": -1}, ValueError),
+        ({"max_calls": 1.5}, TypeError),
         ({"retry_exceptions": ["ValueError"]}, ValueError),
         ({"retry_exceptions": 1}, TypeError),
         ({"name": 1}, TypeError),

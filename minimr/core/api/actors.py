@@ -18,19 +18,34 @@ from minimr.core.api.calls import (
     pickle_code,
     refuse,
 )
+from minimr.core.api.graph import ClassMethodNode, ClassNode
 from minimr.core.api.session import session
 from minimr.core.messages import ActorSpec, Call, FindActor, Inline
 from minimr.core.process.current import current, find
 from minimr.core.process.records import ObjectRef
 from minimr.core.process.runtime import Runtime
 from minimr.core.process.task_io import SYSTEM_METHODS, ActorExit
-from minimr.exceptions import PendingCallsLimitExceeded
+from minimr.exceptions import (
+    ActorAlreadyExistsError,
+    ActorHandleNotFoundError,
+    PendingCallsLimitExceeded,
+)
 
 ASYNC_CONCURRENCY = 1000  # of an actor with async methods, as in Ray
 
 
+def old_handle(class_name: str) -> ActorHandleNotFoundError:
+    """Return the error of a handle that has outlived its `init`."""
+    return ActorHandleNotFoundError(
+        f"this handle to a {class_name} is of an earlier init(): that actor "
+        "is gone, or cannot be reached from here. Make a new one"
+    )
+
+
 class ActorMethod(RemoteCall):
     """A method of a handle: `handle.method.remote(...)`."""
+
+    _node = ClassMethodNode
 
     def __init__(
         self,
@@ -75,10 +90,11 @@ class ActorMethod(RemoteCall):
         """Call the method; return references to its results. Blocks: no.
 
         Raises:
+            ActorHandleNotFoundError: the handle is of an earlier `init`.
             PendingCallsLimitExceeded: the limit of waiting calls is reached.
         """
         if self._runtime is not current():
-            raise RuntimeError("the actor is of an earlier init()")
+            raise old_handle(self._spec.class_name)
         queue, limit = self._queue, self._spec.max_pending_calls
         if limit > 0 and queue is not None:
             under_way = [len(lease.inflight) for lease in queue.leases]
@@ -178,7 +194,7 @@ class ActorClass:
         """Start an actor; return a handle. Blocks: only to register a name.
 
         Raises:
-            ValueError: the name is taken.
+            ActorAlreadyExistsError: the name is taken.
         Ray: the same.
         """
         runtime = session()
@@ -206,9 +222,14 @@ class ActorClass:
             if answers[0] is not None:  # the name is taken
                 found = find_actor(runtime, name, namespace) if share else None
                 if found is None:
-                    raise ValueError(answers[0])
+                    raise ActorAlreadyExistsError(answers[0])
                 return found
         return ActorHandle(spec, anchor)
+
+    def bind(self, /, *args: Any, **kwargs: Any) -> ClassNode:
+        """Return an actor of a graph: `execute` starts it."""
+        opts.stub(opts.signature(self._cls), self.__name__)(*args, **kwargs)
+        return ClassNode(self, args, kwargs)
 
     def _remote(
         self, args: Any = None, kwargs: Any = None, **options: Any

@@ -13,6 +13,7 @@ from typing import Any
 from minimr.core import serialization
 from minimr.core.api import options as opts
 from minimr.core.api.generator import ObjectRefGenerator, collect
+from minimr.core.api.graph import DAGNode, FunctionNode
 from minimr.core.messages import Call, Inline, Shape
 from minimr.core.process.records import FIRST, ObjectRef, Queue, Task
 from minimr.core.process.runtime import Runtime, running
@@ -93,6 +94,8 @@ def refuse(name: str) -> TypeError:
 class RemoteCall:
     """What functions and methods have in common: a call is a task."""
 
+    _node: type[DAGNode] = FunctionNode
+
     def __init__(
         self,
         name: str,
@@ -130,6 +133,11 @@ class RemoteCall:
     def remote(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call it; return references to its results."""
         raise NotImplementedError
+
+    def bind(self, /, *args: Any, **kwargs: Any) -> DAGNode:
+        """Return a node of a graph: the call is made by `execute`."""
+        self._check(*args, **kwargs)
+        return self._node(self, args, kwargs)
 
     def _remote(
         self, args: Any = None, kwargs: Any = None, **options: Any

@@ -71,6 +71,11 @@ TEXT: Rule = ((str,), lambda value: True, "")
 TABLE: Rule = ((dict,), lambda value: True, "")
 AMOUNT: Rule = ((int, float), lambda n: n >= 0, "not negative")
 COUNT: Rule = ((int,), lambda n: n >= -1, "-1, 0 or a positive integer")
+CALLS_OF_A_WORKER: Rule = (
+    (int,),
+    lambda n: n >= 0,
+    "None, 0 or a positive integer",
+)
 SIZE: Rule = ((int,), lambda n: n > 0, "positive")
 GPUS: Rule = (
     (int, float),
@@ -126,7 +131,12 @@ CALLS: dict[str, Rule] = {
     "retry_exceptions": AGAIN,
     "_generator_backpressure_num_objects": AHEAD,
 }
-TASK = {**COMMON, **CALLS, "max_retries": COUNT, "max_calls": ANY}
+TASK = {
+    **COMMON,
+    **CALLS,
+    "max_retries": COUNT,
+    "max_calls": CALLS_OF_A_WORKER,
+}
 RESTARTS = ("max_restarts", "max_task_retries", "max_pending_calls")
 ACTOR = {
     **COMMON,
@@ -146,7 +156,6 @@ METHOD = {
     "concurrency_group": TEXT,
 }
 LEFT_OUT = {
-    "max_calls": "workers are not recycled",
     "accelerator_type": "use a custom resource",
     "allow_out_of_order_execution": "calls of one caller keep their order",
 }

@@ -18,6 +18,7 @@ from minimr.core.api import options as opts
 from minimr.core.api.actors import ActorClass
 from minimr.core.api.calls import RemoteCall, is_generator, pickle_code
 from minimr.core.api.session import session
+from minimr.core.process.limited import Limited
 from minimr.core.process.runtime import Runtime
 
 DEFAULT_RETRIES = 3
@@ -53,6 +54,9 @@ class RemoteFunction(RemoteCall):
     def options(self, **options: Any) -> RemoteFunction:
         """Return the same function with other options."""
         other = RemoteFunction(self._target, {**self._options, **options})
+        if "max_calls" in options:
+            text = "Setting 'max_calls' is not supported in '.options()'."
+            raise ValueError(text)
         other._function, other._blob = self._function, self._blob
         other._held = self._held
         return other
@@ -73,7 +77,10 @@ class RemoteFunction(RemoteCall):
             self._shape = opts.shape(self._options, 1, runtime.job.env, group)
             self._for, self._inside = runtime, group
         if not self._blob:
-            self._blob, self._held = pickle_code(self._target, self._name)
+            target, most = self._target, self._options.get("max_calls")
+            if most:
+                target = Limited(target, most)
+            self._blob, self._held = pickle_code(target, self._name)
             digest = hashlib.blake2b(self._blob, digest_size=16)
             self._function = digest.digest()
         return self._submit(runtime, args, kwargs)
@@ -102,6 +109,11 @@ def _wrap(target: Any, options: dict[str, Any]) -> Any:
             "'async def' should not be used for remote tasks. You can wrap "
             "the async function with `asyncio.run(f())`, or use an actor"
         )
-    if inspect.isfunction(target):
+    if inspect.isfunction(target) or _is_compiled(target):
         return RemoteFunction(target, options)
     raise TypeError("@remote is for either a function or a class.")
+
+
+def _is_compiled(target: Any) -> bool:
+    """Return whether Cython has made it: such functions have a type apart."""
+    return type(target).__name__ == "cython_function_or_method"

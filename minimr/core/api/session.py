@@ -93,6 +93,8 @@ def init(
     runtime_env: dict[str, Any] | None = None,
     logging_level: Any = None,
     configure_logging: bool = True,
+    _plasma_directory: str | None = None,
+    object_spilling_directory: str | None = None,
     **unknown: Any,
 ) -> RayContext:
     """Join a cluster, or start one of one node.
@@ -103,8 +105,15 @@ def init(
 
     Runs in: driver. Blocks: until the node answers.
 
+    Args:
+        _plasma_directory: where the object store lies, such as a mounted
+            hugetlbfs for huge pages. None: in no file system.
+        object_spilling_directory: where objects go that have no room there.
+            None: where the system has its temporary files.
+
     Raises:
         ConnectionError: nobody answers there, or with another token.
+        OSError: the object store has no room there.
 
     Ray: `ray.init`; a dashboard and logging options have no effect here.
     """
@@ -129,7 +138,10 @@ def init(
         return RayContext()
     if VARIABLE in os.environ:
         narrate("driver ")
-    amounts = (num_cpus, num_gpus, resources, object_store_memory, labels)
+    amounts = (
+        *(num_cpus, num_gpus, resources, object_store_memory, labels),
+        *(_plasma_directory, object_spilling_directory),
+    )
     process = machine.random_bytes(8)  # who we are, before we say hello
     where, host, node = _place(address, amounts, process)
     runtime = Runtime("driver", load_token(), host)
@@ -162,7 +174,7 @@ def _place(
         return there, LOOPBACK, node
     if any(amount is not None for amount in amounts):
         raise ValueError(
-            f"num_cpus, num_gpus, resources and object_store_memory are of a "
+            f"num_cpus, num_gpus, resources and the object store are of a "
             f"cluster that is started, and this one runs, at {address}: leave "
             'them out, or start another one with address="local"'
         )

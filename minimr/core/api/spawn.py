@@ -67,8 +67,14 @@ def node_options(
     resources: dict[str, float] | None,
     object_store_memory: int | None,
     labels: dict[str, str] | None = None,
+    store_directory: str | None = None,
+    spill_directory: str | None = None,
 ) -> dict[str, Any]:
     """Return what a node has; what is not given is measured.
+
+    Args:
+        store_directory: for the object store, such as a mounted hugetlbfs.
+        spill_directory: for objects that have no room there.
 
     Raises:
         ValueError: an amount is negative or not whole, or a resource has an
@@ -96,6 +102,8 @@ def node_options(
         "resources": amounts,
         "store_bytes": store,
         "labels": dict(labels or {}),
+        "directory": store_directory,
+        "spill_directory": spill_directory,
     }
 
 

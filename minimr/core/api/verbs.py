@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from minimr.core import messages as m
-from minimr.core.api.actors import ActorHandle, find_actor
+from minimr.core.api.actors import ActorHandle, find_actor, old_handle
 from minimr.core.api.generator import ObjectRefGenerator
 from minimr.core.api.local import LocalActor, LocalRuntime
 from minimr.core.api.session import session
@@ -171,6 +171,8 @@ def kill(actor: Any, *, no_restart: bool = True) -> None:
             "kill() is only for actors; for tasks there is cancel(). Got: "
             f"{type(actor)}."
         )
+    if actor._runtime is not runtime:
+        raise old_handle(actor._spec.class_name)
     with runtime.lock:
         why = "it was ended by kill()"
         runtime.actors.end(actor._spec.id, no_restart, why)

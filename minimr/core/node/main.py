@@ -23,6 +23,7 @@ from typing import Any
 
 from minimr.core.control.store import Control
 from minimr.core.node.node import OF_HEAD, Node
+from minimr.core.node.object_store import Store
 from minimr.core.node.worker_pool import Worker
 from minimr.core.process import ending
 from minimr.core.process.current import set_current
@@ -53,11 +54,13 @@ def serve(options: dict[str, Any]) -> str:
         narrate("worker ", node.id)
         run_worker(token, node.address, born)
 
-    amounts, store_bytes = options["resources"], options["store_bytes"]
+    amounts = options["resources"]
+    directories = options.get("spill_directory"), options.get("directory")
+    store = Store(options["store_bytes"], *directories)
     labels, head = options.get("labels", {}), options.get("head")
     if head is None:
         amounts[OF_HEAD] = 1.0
-    node = Node(token, address, amounts, store_bytes, labels, worker_main)
+    node = Node(token, address, amounts, store, labels, worker_main)
     narrate("node ", node.id)
     node.driver = options.get("driver")  # when `init` started this cluster
     parent = options.get("parent")

@@ -51,7 +51,7 @@ class Node(Endpoint):
         token: bytes,
         address: Address,
         resources: m.Resources,
-        store_bytes: int,
+        store: Store,
         labels: m.Labels,
         worker_main: Callable[[Worker], None],
     ) -> None:
@@ -64,7 +64,7 @@ class Node(Endpoint):
         self._reported: m.NodeInfo | None = None
 
         self.pool = Pool({**resources, OWN + self.address[0]: 1.0})
-        self.store = Store(store_bytes)
+        self.store = store
         self.cluster = ClusterView(self.info)
         self.prints = Prints(
             self.id,

@@ -62,10 +62,22 @@ class Object:
 
 
 class Store:
-    """All objects of a node. Runs in: the node's thread."""
+    """All objects of a node. Runs in: the node's thread.
 
-    def __init__(self, size: int, spill_directory: str | None = None) -> None:
-        self.descriptor = machine.memory_file(size)
+    Args:
+        size: of the arena, in bytes.
+        spill_directory: for objects on disk. None: where the system has its
+            temporary files.
+        directory: for the arena. None: no file system's.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        spill_directory: str | None = None,
+        directory: str | None = None,
+    ) -> None:
+        self.descriptor = machine.memory_file(size, directory)
         self.memory = memoryview(machine.map_memory(self.descriptor, size))
         self.arena = Arena(size)
         self.objects: OrderedDict[bytes, Object] = OrderedDict()  # by use

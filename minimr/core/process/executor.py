@@ -137,6 +137,7 @@ class Executor:
         self.title = Title()
         self.duty = runtime.duty
         self.duty.leave = self.leave
+        self.duty.retire = partial(self._ends_with, 0)
         self.actor: Any = None
         self.leaving = False  # exit_actor() was called
         # Of an actor that runs several calls at once: for each concurrency
@@ -287,6 +288,9 @@ class Executor:
             if self.runtime.forked:  # the end of a child of a task
                 raise
         assert self.code is not None
+        with self.runtime.lock:
+            self.results.tell(lambda _: None)  # the last task, too
+        self.runtime.hub.flush()
         return self.code
 
     def _run_all(self) -> None:

@@ -80,7 +80,9 @@ class Duty:
     spec: m.ActorSpec | None = None  # of the actor that it is
     restarts: int = 0  # of that
     cancelled: set[bytes] = field(default_factory=set)  # tasks that run
-    leave: Callable[[], None] = lambda: None  # end the actor after this call
+    # End, after what is running: the actor; the worker of tasks.
+    leave: Callable[[], None] = lambda: None
+    retire: Callable[[], object] = lambda: None
 
 
 class Runtime(Endpoint):

@@ -281,3 +281,17 @@ def test_who_waits_for_what_a_dead_process_had_begun_is_told(
     assert answers == []  # it is not complete
     transfers.process_left(maker, here)
     assert answers == [m.Missing(here)]
+
+
+def test_the_arena_lies_in_the_directory_that_is_named(tmp_path: Path) -> None:
+    """As it must for huge pages: their file system gives them out whole."""
+    store = Store(5000, None, str(tmp_path))
+    path = os.readlink(f"/proc/self/fd/{store.descriptor}")
+    assert path.startswith(f"{tmp_path}/")
+    assert path.endswith("(deleted)")
+    page = os.statvfs(tmp_path).f_bsize
+    assert os.fstat(store.descriptor).st_size % page == 0
+    assert os.fstat(store.descriptor).st_size >= 5000
+    assert len(store.memory) == 5000
+    store.memory.release()
+    os.close(store.descriptor)
