@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
 
@@ -88,8 +89,8 @@ def lifecycle(ray, folder):
         runtime_env=env,
         namespace="second",
         object_store_memory=80 * MEGABYTE,
-        _plasma_directory=folder,
-        object_spilling_directory=folder,
+        _plasma_directory=tempfile.gettempdir(),
+        object_spilling_directory=tempfile.gettempdir(),
     )
     arrays = [ray.put(np.full(2 * MEGABYTE, n)) for n in range(8)]
     seen["beyond the store"] = [int(ray.get(ref)[-1]) for ref in arrays]

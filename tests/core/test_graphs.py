@@ -66,7 +66,8 @@ def test_what_execute_is_given_takes_the_place_of_the_input(api, dag, add):
 
 
 def test_an_actor_of_a_graph_is_made_once(api, add, counter):
-    actor = counter.bind(add.bind(3))
+    # Ray makes it anew if a node is among its arguments.
+    actor = counter.bind(add.bind(3) if api.__name__ == "minimr" else 3)
     node = actor.add.bind(add.bind(1))
     assert api.get(node.execute(), timeout=T) == 4
     assert api.get(node.execute(), timeout=T) == 5
