@@ -418,6 +418,8 @@ class Leases:
         if self.by_peer.get(lease.peer) is lease:
             del self.by_peer[lease.peer]
         lease.queue.leases.remove(lease)
+        # It is in a circle with these, and has tasks that have references.
+        lease.on_link_closed.clear()
 
     def left(self, peer: Peer, why: str) -> None:
         """A worker or a node is gone, and all that it said is read."""
@@ -426,9 +428,10 @@ class Leases:
         if lease is not None:
             lease.window.close()
             lease.lost = True
-            for told in lease.on_link_closed:
-                told()
-            if not lease.on_link_closed:
+            told, lease.on_link_closed = lease.on_link_closed, []
+            for each in told:
+                each()
+            if not told:
                 self._release(lease)  # the node tells how it died
         self.node_lost(peer.data.address)
 
@@ -449,9 +452,11 @@ class Leases:
         for ours in [*self.by_peer.values()]:
             if (ours.node, ours.number) == (peer.data.address, number):
                 ours.window.close()
-                ours.on_link_closed.append(partial(self.end, ours, why, begun))
                 if ours.lost:
                     self.end(ours, why, begun)
+                else:
+                    end = partial(self.end, ours, why, begun)
+                    ours.on_link_closed.append(end)
 
     def end(self, lease: Lease, why: str, begun: int = ALL) -> None:
         """A worker is gone that had begun so many tasks."""
