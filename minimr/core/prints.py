@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import codecs
 import io
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+from minimr.system import machine
 
 MARK, MARK_END = b"\xff", b"\xfe"
 MAX_NAME = 200  # characters of a speaker's name
@@ -53,7 +54,7 @@ class Stream(io.TextIOWrapper):
 
     def __init__(self, descriptor: int) -> None:
         errors = "backslashreplace" if descriptor == 2 else "strict"
-        file = os.fdopen(descriptor, "wb", closefd=False)
+        file = machine.output(descriptor)
         super().__init__(file, "utf-8", errors, line_buffering=True)
         self._name: str | None = None
 

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import pickle
 import struct
-import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import cloudpickle
@@ -32,13 +32,9 @@ INLINE_BYTES = 100 * 1024  # larger values go to the object store
 ALIGN = 64
 
 
-class Outgoing(threading.local):
-    """The references in the value that this thread is pickling."""
-
-    refs: list[Any] | None = None  # None: the program itself pickles
-
-
-outgoing = Outgoing()
+# The references in the value that this thread is pickling; None: the program
+# itself pickles.
+outgoing: ContextVar[list[Any] | None] = ContextVar("outgoing", default=None)
 
 
 class Slot(NamedTuple):
@@ -76,7 +72,7 @@ def pack(
             says where it is.
     """
     refs: list[Any] = []
-    before, outgoing.refs = outgoing.refs, refs
+    token = outgoing.set(refs)
     buffers: list[pickle.PickleBuffer] = []
     try:
         try:
@@ -91,18 +87,18 @@ def pack(
             take = buffers.append
             data = pickling.dumps(value, roots=roots, buffer_callback=take)
     finally:
-        outgoing.refs = before  # a part's __reduce__ may call put()
+        outgoing.reset(token)  # a part's __reduce__ may call put()
     return Packed(data, [part.raw() for part in buffers], refs)
 
 
 def pack_code(target: Any, name: str) -> tuple[bytes, list[Any]]:
     """Return a function or class pickled by value, and its references."""
     refs: list[Any] = []
-    before, outgoing.refs = outgoing.refs, refs
+    token = outgoing.set(refs)
     try:
         return pickling.dumps(target, name), refs
     finally:
-        outgoing.refs = before
+        outgoing.reset(token)
 
 
 def split(result: Any, count: int) -> list[Any]:

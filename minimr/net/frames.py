@@ -31,6 +31,7 @@ from minimr.net.seal import TAG_BYTES, Seal
 
 MAX_FRAME_BYTES = 2**30
 MAX_PARTS = 2**16
+FIRST_BYTES = 2**13  # of the scratch; it grows when it was filled, up to
 SCRATCH_BYTES = 2**18
 LARGE_BYTES = 2**16  # parts from here on get memory of their own at once
 PIECE_BYTES = 2**18  # of a part that comes behind its tags
@@ -106,7 +107,7 @@ class FrameReader:
         self._max = max_frame_bytes
         # Returns memory for a large part; it need not be zeroed.
         self.allocate: Callable[[int], bytearray | memoryview] = bytearray
-        self._scratch = bytearray(SCRATCH_BYTES)
+        self._scratch = bytearray(min(FIRST_BYTES, SCRATCH_BYTES))
         self._begin = 0  # scratch[begin:end] is received, not yet used
         self._end = 0
         self._sizes: Sequence[int] = ()  # of the frame under way
@@ -121,14 +122,15 @@ class FrameReader:
         """Return the memory to receive the next bytes into."""
         if self._large is not None:
             return memoryview(self._large)[self._filled :]
-        if self._begin == self._end:
-            self._begin = self._end = 0
-        elif self._end == len(self._scratch):
-            rest = self._scratch[self._begin : self._end]
-            if len(rest) == len(self._scratch):  # a header of many sizes
-                self._scratch.extend(bytes(len(rest)))
+        if self._end == len(self._scratch):  # as much has come as it takes
+            rest, size = self._scratch[self._begin :], len(self._scratch)
+            many = len(rest) == size  # a header of many sizes
+            if size < SCRATCH_BYTES or many:
+                self._scratch.extend(bytes(size))
             self._scratch[: len(rest)] = rest
             self._begin, self._end = 0, len(rest)
+        elif self._begin == self._end:
+            self._begin = self._end = 0
         return memoryview(self._scratch)[self._end :]
 
     def advance(self, size: int) -> list[Parts]:

@@ -44,7 +44,6 @@ from minimr.net.frames import (
 from minimr.net.handshake import Handshake, HandshakeError
 from minimr.net.peer import Peer
 from minimr.net.seal import SealError
-from minimr.net.spin import SpinningSelector
 from minimr.system import machine
 
 HANDSHAKE_TIMEOUT_S = 5.0
@@ -78,7 +77,7 @@ class Hub:
         self._wake_out, self._wake_in = machine.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
-        self.selector = SpinningSelector()
+        self.selector = machine.selector()
         self.selector.register(self._listener, selectors.EVENT_READ)
         self.selector.register(self._wake_in, selectors.EVENT_READ)
         self._strangers: dict[Peer, None] = {}  # handshake not done

@@ -16,7 +16,6 @@ Rules:
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from minimr.system import machine
@@ -142,7 +141,7 @@ class Pump:
         self._closed = True
         self._idle.set()
         self._wake()
-        if threading.current_thread() is not self._thread:
+        if machine.this_thread() != self._thread.ident:
             self._thread.join()
 
     def _background(self) -> None:

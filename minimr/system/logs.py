@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 
 VARIABLE = "MINIMR_LOG"
 LEVELS = ("debug", "info", "warning", "error")
@@ -30,6 +31,10 @@ class _Handler(logging.Handler):
             """It is closed, or there is none."""
 
 
+# Makes what writes the log of this process.
+handler_of: Callable[[], logging.Handler] = _Handler
+
+
 def narrate(who: str = "", node: str = "") -> None:
     """Log to standard error at the level $MINIMR_LOG, by default warnings.
 
@@ -37,7 +42,7 @@ def narrate(who: str = "", node: str = "") -> None:
     """
     name = os.environ.get(VARIABLE, "warning").lower()
     log = logging.getLogger("minimr")
-    log.handlers = [handler := _Handler()]
+    log.handlers = [handler := handler_of()]
     log.propagate = False
     where = node[:8] + " " if node else ""
     handler.setFormatter(

@@ -15,19 +15,23 @@ Rules:
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
+import fcntl
+import gc
+import io
 import mmap
 import os
 import queue as _queue
 import resource
 import select as _select
-import selectors
 import signal
 import socket as _socket
+import struct
 import subprocess
 import sys
-import tempfile
+import termios
 import threading
 import time as _time
 from collections.abc import Callable, Iterator, Sequence
@@ -35,11 +39,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any, NamedTuple
 
+from minimr.system import limits
+from minimr.system.spin import SpinningSelector
+
 ROOT = str(Path(__file__).parents[2])
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 NETWORK = "/proc/thread-self/ns/net"
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+_FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 # The clock, in seconds. `monotonic` never goes back, `time` is wall-clock.
 monotonic = _time.monotonic
@@ -54,13 +62,22 @@ pid = os.getpid
 parent = os.getppid
 leave = os._exit
 
-# Files that the event loop waits for.
-selector = selectors.DefaultSelector
+# What is called when an interpreter ends.
+at_exit = atexit.register
+not_at_exit = atexit.unregister
+
+# What this machine lets us use.
+cpus = limits.cpus
+memory_bytes = limits.memory_bytes
+
+# Files that the event loop waits for. `close` is of a descriptor.
+selector = SpinningSelector
 select = _select.select
 socket = _socket.socket
 socketpair = _socket.socketpair
 connect = _socket.create_connection
 listen = _socket.create_server
+close = os.close
 
 # Threads, and what they synchronise with.
 thread = threading.Thread
@@ -75,6 +92,20 @@ local = threading.local
 # Signals: in the main thread. `alarm(seconds)` sends SIGALRM.
 on_signal = signal.signal
 kill = os.kill
+
+
+def pool(number: int, name: str) -> Any:
+    """Return a `ThreadPoolExecutor` of so many threads of that name."""
+    from concurrent.futures import ThreadPoolExecutor  # few need one
+
+    return ThreadPoolExecutor(number, name)
+
+
+def future() -> Any:
+    """Return a `concurrent.futures.Future`."""
+    from concurrent.futures import Future  # as above
+
+    return Future()
 
 
 def name() -> str:
@@ -146,6 +177,8 @@ def fork(main: Callable[[], None]) -> Forked:
     out, out_write, error, error_write = files
     os.close(out_write)
     os.close(error_write)
+    for file in (out, error):
+        os.set_blocking(file, False)
     return Forked(child, ended, (out, error))
 
 
@@ -225,6 +258,36 @@ def children(process: int) -> Iterator[int]:
             yield from map(int, file.read_text().split())
 
 
+def wind_up() -> None:
+    """Do what an interpreter does when it ends: threads, exit handlers.
+
+    Blocks: until the threads that are no daemons have ended.
+    """
+    shut: Any = threading._shutdown  # type: ignore[attr-defined]
+    shut()  # as `multiprocessing` does in its forks
+    atexit._run_exitfuncs()
+
+
+def write_files() -> None:
+    """Write what files have in their buffers, whoever may have them open."""
+    gc.collect()
+    files = [thing for thing in gc.get_objects() if type(thing) in _FILES]
+    for file in [*files, sys.stdout, sys.stderr]:
+        with contextlib.suppress(OSError, ValueError):  # full, closed, ...
+            file.flush()
+
+
+def allow_files() -> None:
+    """Let this process open as many files as the system lets it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def freeze() -> None:
+    """Let forks share what there is: their collector never looks at it."""
+    gc.freeze()
+
+
 def adopt_orphans() -> None:
     """Become the parent of all descendants whose own parent ends."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -269,6 +332,31 @@ def peak_rss_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def output(descriptor: int) -> io.BufferedWriter:
+    """Return a file that writes to a descriptor, and never closes it."""
+    return os.fdopen(descriptor, "wb", closefd=False)
+
+
+def end_output() -> None:
+    """Print nothing more: who reads our standard output is at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def read_pipe(descriptor: int, size: int) -> bytes:
+    """Return what a fork has printed; b"": it has closed that. Blocks: no.
+
+    Raises:
+        BlockingIOError: nothing new.
+    """
+    return os.read(descriptor, size)
+
+
+def in_pipe(descriptor: int) -> int:
+    """Return how many bytes are there to be read."""
+    size = fcntl.ioctl(descriptor, termios.FIONREAD, b"\0" * 4)
+    return int(struct.unpack("i", size)[0])
+
+
 def memory_file(size: int, directory: str | None = None) -> int:
     """Return memory that processes can share: a file without a name.
 
@@ -282,12 +370,52 @@ def memory_file(size: int, directory: str | None = None) -> int:
     if directory is None:
         descriptor = os.memfd_create("minimr-arena")
     else:
+        import tempfile  # few need it
+
         descriptor, path = tempfile.mkstemp(dir=directory)
         os.unlink(path)
         page = os.fstatvfs(descriptor).f_bsize
         size = -(-size // page) * page  # whole pages
     os.ftruncate(descriptor, size)
     return descriptor
+
+
+def disk_file(size: int, directory: str | None = None) -> int:
+    """Return a file without a name, on disk, that has room for so much.
+
+    Raises:
+        OSError: the disk has not.
+    """
+    import tempfile  # few need it
+
+    descriptor, path = tempfile.mkstemp(dir=directory)
+    try:
+        os.unlink(path)
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def read_at(descriptor: int, size: int, offset: int) -> bytes:
+    """Return a part of a file on disk."""
+    return os.pread(descriptor, size, offset)
+
+
+def write_at(descriptor: int, data: Any, offset: int) -> None:
+    """Write a part of a file on disk."""
+    view = memoryview(data).cast("B")
+    written = 0
+    while written < len(view):
+        written += os.pwrite(descriptor, view[written:], offset + written)
+
+
+def read_into(descriptor: int, view: memoryview) -> None:
+    """Fill memory from the beginning of a file on disk."""
+    read = 0
+    while read < len(view):
+        read += os.preadv(descriptor, [view[read:]], read)
 
 
 def map_memory(descriptor: int, size: int) -> mmap.mmap:

@@ -42,8 +42,8 @@ def test_a_fork_says_how_it_ended_and_what_it_printed() -> None:
         os._exit(7)
 
     born = machine.fork(main)
-    said = [os.read(file, 10) for file in born.prints]
     assert machine.exit_code(born.pid) == 7
+    said = [machine.read_pipe(file, 10) for file in born.prints]
     assert said == [b"out", b"error"]
     assert machine.select([born.ended], [], [], 10)[0] == [born.ended]
     for file in (born.ended, *born.prints):

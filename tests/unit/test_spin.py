@@ -5,11 +5,12 @@ from __future__ import annotations
 import selectors
 import socket
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
-from minimr.net.spin import SpinningSelector
-from minimr.system import machine
+from minimr.system import spin
+from minimr.system.spin import SpinningSelector
 
 
 @pytest.fixture
@@ -21,24 +22,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         clock[0] += clock[1]
         return clock[0]
 
-    monkeypatch.setattr(machine, "monotonic", monotonic)
+    fake = SimpleNamespace(monotonic=monotonic)
+    monkeypatch.setattr(spin, "time", fake)
     return clock
 
 
 @pytest.fixture
-def selector(
-    clock: list[float], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SpinningSelector]:
-    waits: list[float | None] = []
-
-    class Selector(selectors.DefaultSelector):
-        def select(self, timeout: float | None = None) -> list:
-            waits.append(timeout)
-            return super().select(0)
-
-    monkeypatch.setattr(machine, "selector", Selector)
+def selector(clock: list[float]) -> Iterator[SpinningSelector]:
     selector = SpinningSelector()
-    selector.waits = waits
+    look, selector.waits = selector._look, []
+
+    def note(timeout: float | None = None) -> list:
+        selector.waits.append(timeout)
+        return look(0)
+
+    selector._look = note
     yield selector
     selector.close()
 

@@ -6,7 +6,6 @@ init() ──> does a cluster run here? ──> attach to it
 
 from __future__ import annotations
 
-import atexit
 import os
 import signal
 import subprocess
@@ -212,7 +211,7 @@ def _connect(
         raise
     runtime.pump.start()
     notebook.follow()
-    atexit.register(shutdown)
+    machine.at_exit(shutdown)
 
 
 def _own_node(runtime: Runtime, where: Address) -> Address:
@@ -253,7 +252,7 @@ def shutdown() -> None:
         runtime.show_last_prints()
     finally:
         runtime.close()
-        atexit.unregister(shutdown)
+        machine.not_at_exit(shutdown)
 
 
 def _end(node: NodeProcess) -> None:

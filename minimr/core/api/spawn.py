@@ -19,7 +19,7 @@ from typing import IO, Any
 from minimr.exceptions import RaySystemError
 from minimr.net.channel import Address
 from minimr.net.token import load_token
-from minimr.system import limits, machine
+from minimr.system import machine
 
 ROOT = Path(__file__).parents[3]
 
@@ -85,7 +85,7 @@ def node_options(
         if name in amounts:
             text = f"resources={resources}: give it as num_{name.lower()}s"
             raise ValueError(text)
-    amounts["CPU"] = limits.cpus() if num_cpus is None else num_cpus
+    amounts["CPU"] = machine.cpus() if num_cpus is None else num_cpus
     gpus = _gpus() if num_gpus is None else num_gpus
     if gpus:
         amounts["GPU"] = gpus
@@ -94,7 +94,7 @@ def node_options(
             text = "What a node has must be whole and not negative"
             raise ValueError(f"{text}: {name} is {have}")
     amounts = {name: float(have) for name, have in amounts.items()}
-    memory = limits.memory_bytes()
+    memory = machine.memory_bytes()
     store = int(object_store_memory or memory * 0.3)
     amounts["memory"] = float(memory * 0.5)
     amounts["object_store_memory"] = float(store)

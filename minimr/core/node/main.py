@@ -11,12 +11,10 @@ first, no descendant of a worker outlives both.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import json
 import logging
 import os
-import resource
 import signal
 import sys
 from typing import Any
@@ -45,8 +43,7 @@ def serve(options: dict[str, Any]) -> str:
     """Be a node until it is over; say why. Runs in: a process of its own."""
     machine.adopt_orphans()
     # A node has a descriptor for each connection, and each worker as well.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    machine.allow_files()
     token = load_token()
     address = (options.get("host", "127.0.0.1"), options.get("port", 0))
 
@@ -81,7 +78,7 @@ def serve(options: dict[str, Any]) -> str:
     def begin() -> None:
         sys.stdout.write(json.dumps([*node.address, machine.pid()]) + "\n")
         sys.stdout.flush()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        machine.end_output()
         node.begin()
         node.later(WARM_S, warm)
 
@@ -115,7 +112,7 @@ def warm() -> None:
     """
     for name in ("asyncio", "minimr.core.api.verbs"):  # no code of the node's
         importlib.import_module(name)
-    gc.freeze()  # see `WorkerPool`
+    machine.freeze()  # see `WorkerPool`
 
 
 def run_worker(token: bytes, node: Address, born: Worker) -> None:
@@ -132,10 +129,11 @@ def run_worker(token: bytes, node: Address, born: Worker) -> None:
     ending.end(working, working.run())
 
 
-if __name__ == "__main__":
+def main(options: str) -> None:
+    """Be a node, as JSON says which. Runs in: a process of its own."""
     narrate("node ")
     try:
-        why = serve(json.loads(sys.argv[1]))
+        why = serve(json.loads(options))
     except OSError as error:  # the process that started us reads it
         sys.stdout.write(json.dumps({"error": error.strerror}) + "\n")
         raise
@@ -145,3 +143,7 @@ if __name__ == "__main__":
     sys.stdout.flush()
     end_all_children()
     machine.leave(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -21,8 +21,6 @@ Rules:
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -175,14 +173,15 @@ class Store:
         if stored is None or not stored.sealed:
             return None
         if isinstance(stored.place, OnDisk):
-            return os.pread(stored.place.descriptor, end - begin, begin)
+            part = (stored.place.descriptor, end - begin, begin)
+            return machine.read_at(*part)
         return bytes(self._view(stored.place, stored.size)[begin:end])
 
     def write(self, id: bytes, begin: int, data: Any) -> None:
         """Fill a part of an object that is being fetched."""
         stored = self.objects[id]
         if isinstance(stored.place, OnDisk):
-            os.pwrite(stored.place.descriptor, data, begin)
+            machine.write_at(stored.place.descriptor, data, begin)
         else:
             view = self._view(stored.place, stored.size)
             view[begin : begin + len(data)] = data
@@ -200,7 +199,7 @@ class Store:
         if not stored.freed or stored.pins or not stored.sealed:
             return
         if isinstance(stored.place, OnDisk):
-            os.close(stored.place.descriptor)
+            machine.close(stored.place.descriptor)
         else:
             self.arena.free(stored.place, stored.size)
         log.debug("object %s is freed", stored.id.hex())
@@ -243,13 +242,12 @@ class Store:
     def _spill(self, stored: Object) -> None:
         """Move an object to disk; if that has no room, it stays."""
         begin = machine.time()
-        file, written = self._new_file(stored.size), 0
+        file = self._new_file(stored.size)
         if file is None:
             return
         assert isinstance(stored.place, int)
         view = self._view(stored.place, stored.size)
-        while written < stored.size:
-            written += os.pwrite(file.descriptor, view[written:], written)
+        machine.write_at(file.descriptor, view, 0)
         self.arena.free(stored.place, stored.size)
         stored.place = file
         self.note("spill", stored.id, stored.size, begin)
@@ -262,25 +260,18 @@ class Store:
         offset = self._allocate(stored.size)
         if offset is None:
             return
-        stored.place, read = offset, 0
+        stored.place = offset
         view = self._view(offset, stored.size)
-        while read < stored.size:
-            read += os.preadv(file.descriptor, [view[read:]], read)
-        os.close(file.descriptor)
+        machine.read_into(file.descriptor, view)
+        machine.close(file.descriptor)
         self.note("restore", stored.id, stored.size, begin)
 
     def _new_file(self, size: int) -> OnDisk | None:
         """Return a file with room for so much; None: there is no room."""
-        descriptor = -1
         try:
-            descriptor, path = tempfile.mkstemp(dir=self._directory)
-            os.unlink(path)
-            os.posix_fallocate(descriptor, 0, size)
+            return OnDisk(machine.disk_file(size, self._directory))
         except OSError:
-            if descriptor >= 0:
-                os.close(descriptor)
             return None
-        return OnDisk(descriptor)
 
     def note(self, what: str, id: bytes, size: int, begin: float) -> None:
         """Note that something has ended that began at that time."""

@@ -16,10 +16,6 @@ Rules:
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-import struct
-import termios
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -178,7 +174,6 @@ class Prints:
 
     def read(self, worker: Worker, descriptor: int, error: bool) -> None:
         """Read from a pipe from now on, until all that write have closed."""
-        os.set_blocking(descriptor, False)
         reader = Reader(worker, descriptor, error)
         self._readers[descriptor] = reader
         self._listen(reader)
@@ -231,7 +226,7 @@ class Prints:
     def _read(self, reader: Reader, most: int = PIPE_BYTES) -> int:
         """Read what is there, at most so many bytes; return how many."""
         with contextlib.suppress(BlockingIOError):
-            data = os.read(reader.descriptor, most)
+            data = machine.read_pipe(reader.descriptor, most)
             if data:
                 reader.fresh = True
                 self._give(reader, reader.lines.feed(data))
@@ -244,12 +239,11 @@ class Prints:
         self._unwatch(reader.descriptor)
         del self._readers[reader.descriptor]
         self._paused.discard(reader.descriptor)
-        os.close(reader.descriptor)
+        machine.close(reader.descriptor)
 
     def _drain(self, reader: Reader) -> None:
         """Read what is in a pipe by now; it may never be empty."""
-        size = fcntl.ioctl(reader.descriptor, termios.FIONREAD, b"\0" * 4)
-        left = struct.unpack("i", size)[0]
+        left = machine.in_pipe(reader.descriptor)
         while left > 0 and (got := self._read(reader, left)):
             left -= got
         self._give(reader, reader.lines.rest())

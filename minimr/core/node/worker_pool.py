@@ -19,16 +19,13 @@ Rules:
 
 from __future__ import annotations
 
-import gc
 import logging
-import os
 import signal
 import sys
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
-from typing import Any
 
 from minimr.core.messages import ENDING_S, LOST, PROGRESS, Environment, Stop
 from minimr.core.prints import Stream
@@ -55,8 +52,6 @@ NO_ROOM = (
 )
 
 log = logging.getLogger(__name__)
-
-_inherited: list[Any] = []  # keeps the node's objects alive in a child
 
 
 class WorkerState(Enum):
@@ -160,7 +155,7 @@ class WorkerPool:
         self._read_prints, self._last_words = read_prints, last_words
         self._ended = ended
         self._short = False  # the last fork has failed
-        gc.freeze()  # a child never touches what was made before it
+        machine.freeze()  # a child never touches what was made before it
 
     def fork(self, env: Environment) -> None:
         """Start a worker.
@@ -237,14 +232,13 @@ class WorkerPool:
             machine.reap(pid)
 
     def _child(self, worker: Worker) -> None:
-        _inherited.append(self)
         sys.stdout, sys.stderr = Stream(1), Stream(2)
         self._main(worker)
 
     def _reap(self, worker: Worker, ended: int) -> None:
         code = machine.exit_code(worker.pid)
         self._unwatch(ended)
-        os.close(ended)
+        machine.close(ended)
         self._last_words(worker)
         del self.workers[worker.pid]
         self.end_orphans()

@@ -17,20 +17,12 @@ Ray: a worker returns from its main function.
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import gc
-import io
 import signal
-import sys
-import threading
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from minimr.core import messages as m
 from minimr.core.process.executor import Executor
 from minimr.system import machine
-
-FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 
 def end(executor: Executor, code: int) -> NoReturn:
@@ -41,19 +33,8 @@ def end(executor: Executor, code: int) -> NoReturn:
     machine.alarm(m.ENDING_S)
     for pool in executor.threads.values():  # calls that have not begun
         pool.shutdown(wait=False, cancel_futures=True)
-    shut: Any = threading._shutdown  # type: ignore[attr-defined]
-    shut()  # as `multiprocessing` does in its forks
-    atexit._run_exitfuncs()
+    machine.wind_up()
     executor.actor = None
     executor.results.functions.clear()
-    gc.collect()
-    write_files()
+    machine.write_files()
     machine.leave(code)
-
-
-def write_files() -> None:
-    """Write what files have in their buffers, whoever may have them open."""
-    files = [thing for thing in gc.get_objects() if type(thing) in FILES]
-    for file in [*files, sys.stdout, sys.stderr]:
-        with contextlib.suppress(OSError, ValueError):  # full, closed, ...
-            file.flush()

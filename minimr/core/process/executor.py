@@ -484,9 +484,7 @@ class Executor:
             machine.thread(target=self.loop.run_forever, daemon=True).start()
         elif spec.concurrency > 1 or spec.groups:
             self.threads = {
-                group: ThreadPoolExecutor(
-                    number, f"group {group or 'default'}"
-                )
+                group: machine.pool(number, f"group {group or 'default'}")
                 for group, number in limits.items()
             }
         reply(error)

@@ -215,7 +215,7 @@ class Values:
 
         Who cancels it waits no longer; the task goes on.
         """
-        future: Future[Any] = Future()
+        future: Future[Any] = machine.future()
 
         def fetched(block: Block) -> None:
             if not future.set_running_or_notify_cancel():
@@ -232,7 +232,7 @@ class Values:
 
     def arrival(self, entry: Entry) -> Future[None]:
         """Return a future that is set when a value is there, or its error."""
-        future: Future[None] = Future()
+        future: Future[None] = machine.future()
 
         def arrived(_: Entry) -> None:
             if future.set_running_or_notify_cancel():

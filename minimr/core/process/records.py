@@ -113,7 +113,7 @@ class ObjectRef:
         return f"ObjectRef({self.hex()})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        entry, noted = self.entry, outgoing.refs
+        entry, noted = self.entry, outgoing.get()
         (entry.references.escaped if noted is None else noted).append(self)
         return revive, (entry.id, entry.owner or entry.references.address)
 

@@ -70,13 +70,13 @@ def test_a_pickle_keeps_the_references_inside_and_the_thread_does_not() -> (
 ):
     ref = reference()
     assert pack([ref]).refs == [ref]
-    assert outgoing.refs is None
+    assert outgoing.get() is None
 
 
 def test_a_thread_keeps_no_reference_of_what_cannot_be_pickled() -> None:
     with pytest.raises(TypeError):
         pack([reference(), sys._getframe()])
-    assert outgoing.refs is None
+    assert outgoing.get() is None
 
 
 def test_a_value_that_packs_another_one_keeps_its_own_references() -> None:

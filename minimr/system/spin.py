@@ -18,36 +18,32 @@ Ray sleeps at once. Locks do the same as this ("adaptive mutex").
 from __future__ import annotations
 
 import selectors
-
-from minimr.system import machine
+import time
 
 SHORT = 3  # a wait is short up to this many times `spin_s`
 
 Ready = list[tuple[selectors.SelectorKey, int]]
 
 
-class SpinningSelector:
+class SpinningSelector(selectors.DefaultSelector):
     """Waits for files. Used by one thread at a time."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.spin_s = 0.0
         self._was_short = True  # the last wait
-        files = machine.selector()
-        self._look = files.select
-        self.register, self.modify = files.register, files.modify
-        self.unregister, self.close = files.unregister, files.close
-        self.get_map = files.get_map
+        self._look = super().select
 
     def select(self, timeout: float | None = None) -> Ready:
         """Return what is ready. Blocks: until something is, or `timeout` s."""
         if not self.spin_s:
             return self._look(timeout)
-        begin = machine.monotonic()
+        begin = time.monotonic()
         end = begin + (self.spin_s if self._was_short else 0.0)
         ready = self._look(0)
-        while not ready and machine.monotonic() < end:
+        while not ready and time.monotonic() < end:
             ready = self._look(0)
         if not ready:
             ready = self._look(timeout)
-        self._was_short = machine.monotonic() - begin < SHORT * self.spin_s
+        self._was_short = time.monotonic() - begin < SHORT * self.spin_s
         return ready
