@@ -56,7 +56,7 @@ KNOWS = {
     "minimr.ladder": ("minimr.interface", "minimr.net"),
     "minimr.datasets": ("minimr.interface", "minimr.system"),
     "minimr.training": (*THINGS, "minimr.datasets", "minimr.ladder"),
-    "minimr.simulation": (*THINGS, "minimr.net", "minimr.sockets"),
+    "minimr.simulation": ("minimr",),
     "minimr.simulation.exhaust": (
         *BELOW,
         "minimr.sockets",

@@ -19,7 +19,10 @@ from minimr.ladder import EngineError, load
 from minimr.system.files import atomic_writer, check_writable
 
 COUNT = click.IntRange(min=0)
-PROGRAMS = ("wordcount", "parameter-server")
+PROGRAMS = (
+    "wordcount", "parameter-server",  # on rung 1
+    "tasks", "objects", "nested", "actors", "named-actors",  # on rung 2
+)  # fmt: skip
 PARTS = ("tracker", "rounds", "references", "lease", "scheduler")
 SHOWN = 5  # findings
 

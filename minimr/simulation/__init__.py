@@ -4,8 +4,11 @@
     threads      threads, and what they meet at
     network      connections, links, cuts
     processes    processes, their files, signals and ends
+    files, loop  memory and pipes; the event loops of asyncio
+    held         what belongs to the process that runs
     machine      what `minimr.system.machine` asks for, made of these
     faults       who is killed, cut off or slow, and when
+    cluster      the nodes of rung 2, and what may be left at rest
     programs     what is run, and what it may end with
     runs         seeds, verdicts, and the fewest faults that still fail
     story        what the bytes say, for people
@@ -21,8 +24,8 @@ FoundationDB and TigerBeetle test their databases so.
 """
 
 from minimr.simulation.faults import Faults as Faults
+from minimr.simulation.program import Program as Program
 from minimr.simulation.programs import PROGRAMS as PROGRAMS
-from minimr.simulation.programs import Program as Program
 from minimr.simulation.runs import Outcome as Outcome
 from minimr.simulation.runs import Summary as Summary
 from minimr.simulation.runs import play as play

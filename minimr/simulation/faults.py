@@ -5,7 +5,8 @@
 
 Rules:
 
-1. The driver is spared: the program that is run is what is judged.
+1. The driver is spared, for the program that is run is what is judged; and
+   the head of a cluster of rung 2, whose end is that of all.
 2. A strike has a chance of its own, so that the others stay as they are
    when one is left out.
 3. What is cut or slow gets better after a while.
@@ -15,7 +16,6 @@ from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Container
 from dataclasses import dataclass
 
 from minimr.simulation.machine import Machine
@@ -83,21 +83,9 @@ class Strike:
         machine.world.at(self.at, lambda: strike(machine, driver, chance))
 
 
-def schedule(
-    strikes: list[Strike],
-    without: Container[int],
-    machine: Machine,
-    driver: Process,
-) -> None:
-    """Let strikes happen, but for some of them."""
-    for strike in strikes:
-        if strike.number not in without:
-            strike.schedule(machine, driver)
-
-
 def _victims(machine: Machine, driver: Process) -> list[Process]:
     running = machine.processes.running.values()
-    return [process for process in running if process is not driver]
+    return [p for p in running if p is not driver and not p.spared]
 
 
 def _kill(machine: Machine, driver: Process, chance: random.Random) -> None:

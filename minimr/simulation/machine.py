@@ -7,14 +7,21 @@ names, and the memory of the process.
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
+import mmap
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from minimr.net.channel import Address
 from minimr.simulation import threads
+from minimr.simulation.files import Memory, Output, pipe
+from minimr.simulation.held import Said
 from minimr.simulation.network import Network, Pair
 from minimr.simulation.processes import (
     FORK_S,
@@ -31,6 +38,9 @@ from minimr.system.machine import Forked
 EPOCH_S = 1_700_000_000.0  # the time of the wall when a run begins
 KEEPER = "minimr.system.keeper"
 WITH_PARENT = "--with-parent"
+CPUS = 4
+MEMORY_BYTES = 10**8
+DISK_BYTES = 10**9  # of each machine, for what is spilled
 
 
 class Machine:
@@ -48,6 +58,11 @@ class Machine:
         self.queue = partial(threads.Queue, world)
         self.local = partial(threads.Local, world)
         self.thread = partial(threads.Thread, world)
+        self.pool = partial(threads.Pool, world)
+        self.future = partial(threads.Future, world)
+        self.cpus = lambda: CPUS
+        self.memory_bytes = lambda: MEMORY_BYTES
+        self.on_disk: dict[str, int] = {}  # {host: bytes}
 
     # The clock and chance
 
@@ -115,6 +130,40 @@ class Machine:
         """Send a signal to this process."""
         self._me().signal(signum)
 
+    def alarm(self, seconds: float) -> None:
+        """Send SIGALRM to this process, after so long."""
+        me = self._me()
+        self.world.later(seconds, lambda: me.signal(signal.SIGALRM))
+
+    def at_exit(self, call: Callable[[], Any]) -> Callable[[], Any]:
+        """Have a function called when this process ends by itself."""
+        self._me().exits.append(call)
+        return call
+
+    def not_at_exit(self, call: Callable[[], Any]) -> None:
+        """Have it called no more."""
+        exits = self._me().exits
+        exits[:] = [other for other in exits if other != call]
+
+    def wind_up(self) -> None:
+        """Wait for threads, and call what is to be called at the end."""
+        self._me().wind_up()
+
+    def write_files(self) -> None:
+        """Write what the standard streams have in their buffers."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+    def freeze(self) -> None:
+        """Do nothing: there is no fork to share with."""
+
+    def allow_files(self) -> None:
+        """Do nothing: there is no limit."""
+
+    def stat_of(self, process: int | str = "self") -> list[str]:
+        """Return zeros: a command line that cannot be written to."""
+        return ["0"] * 50
+
     # Other processes
 
     def start(
@@ -137,11 +186,18 @@ class Machine:
         module = importlib.import_module(program[0])
         name = program[0].rpartition(".")[2]
         main = partial(module.main, *program[1:])
-        process = self.processes.make(name, main, me.host, me, START_S)
+        process = self.processes.make(
+            name, main, me.host, me, START_S, variables or {}
+        )
         process.kept, process.with_parent = kept, with_parent
         for number in descriptors:
             process.inherit(number, me.files[number])
-        return Child(process)
+        if output != subprocess.PIPE:
+            return Child(process)
+        read, write = pipe(self.world)
+        process.inherit(1, write)
+        process.held.set_output(self._text(write))
+        return Child(process, read)
 
     def fork(self, main: Callable[[], None]) -> Forked:
         """Run `main` as a process; it shares the memory, and must not."""
@@ -149,7 +205,12 @@ class Machine:
         name = f"fork of {me.name}"
         process = self.processes.make(name, main, me.host, me, FORK_S)
         process.with_parent = True
-        ended, *prints = (me.open(Ended(process)) for _ in range(3))
+        prints = []
+        for number in (1, 2):
+            read, write = pipe(self.world)
+            process.inherit(number, write)
+            prints.append(me.open(read))
+        ended = me.open(Ended(process))
         return Forked(process.pid, ended, (prints[0], prints[1]))
 
     def watch(self, process: int) -> int:
@@ -178,6 +239,81 @@ class Machine:
 
     def adopt_orphans(self) -> None:
         """Do nothing: orphans have no parent."""
+
+    # Pipes and memory
+
+    def output(self, descriptor: int) -> io.BufferedWriter:
+        """Return a file that writes to a pipe."""
+        file = self._me().files[descriptor]
+        assert isinstance(file, Pair)
+        return io.BufferedWriter(Output(self.world, file))
+
+    def end_output(self) -> None:
+        """Close standard output."""
+        me = self._me()
+        sys.stdout = Said(me.said)
+        me.close(1)
+
+    def close(self, descriptor: int) -> None:
+        """Close a descriptor."""
+        self._me().close(descriptor)
+
+    def read_pipe(self, descriptor: int, size: int) -> bytes:
+        """Return what is there."""
+        file = self._me().files[descriptor]
+        assert isinstance(file, Pair)
+        if not file.readable():
+            raise BlockingIOError(errno.EAGAIN, "nothing new")
+        return file.take(size)
+
+    def in_pipe(self, descriptor: int) -> int:
+        """Return how much is there."""
+        file = self._me().files[descriptor]
+        assert isinstance(file, Pair)
+        return len(file.inbox)
+
+    def memory_file(self, size: int) -> int:
+        """Make memory with a descriptor."""
+        return self._me().open(Memory(self.world, size))
+
+    def disk_file(self, size: int, directory: str | None = None) -> int:
+        """Make a file on the disk of this machine, if it has room."""
+        host = self._me().host
+        used = self.on_disk.get(host, 0)
+        if used + size > DISK_BYTES:
+            raise OSError(errno.ENOSPC, "no space left on the device")
+        self.on_disk[host] = used + size
+        return self._me().open(Memory(self.world, size))
+
+    def read_at(self, descriptor: int, size: int, offset: int) -> bytes:
+        """Return a part of a file."""
+        return bytes(self._memory(descriptor).view[offset : offset + size])
+
+    def write_at(self, descriptor: int, data: Any, offset: int) -> None:
+        """Write a part of a file."""
+        part = memoryview(data).cast("B")
+        view = self._memory(descriptor).view
+        view[offset : offset + len(part)] = part
+
+    def read_into(self, descriptor: int, view: memoryview) -> None:
+        """Fill memory from the beginning of a file."""
+        view[:] = self._memory(descriptor).view[: len(view)]
+
+    def map_memory(self, descriptor: int, size: int) -> mmap.mmap:
+        """Map memory; -1: new."""
+        if descriptor < 0:
+            return mmap.mmap(-1, size)
+        return self._memory(descriptor).data
+
+    def map_memory_of(
+        self, process: int, descriptor: int, size: int
+    ) -> mmap.mmap:
+        """Map memory of another process."""
+        file = self._process(process).files.get(descriptor)
+        if file is None:
+            raise FileNotFoundError(errno.ENOENT, "the process has ended")
+        assert isinstance(file, Memory)
+        return file.data
 
     # Files that can be waited for
 
@@ -222,6 +358,15 @@ class Machine:
     def selector(self) -> Selector:
         """Make a selector."""
         return Selector(self.network, self._me())
+
+    def _memory(self, descriptor: int) -> Memory:
+        file = self._me().files[descriptor]
+        assert isinstance(file, Memory)
+        return file
+
+    def _text(self, file: Pair) -> io.TextIOWrapper:
+        writer = io.BufferedWriter(Output(self.world, file))
+        return io.TextIOWrapper(writer, "utf-8", write_through=True)
 
     def _me(self) -> Process:
         fiber = self.world.current

@@ -29,7 +29,10 @@ from zlib import crc32
 from minimr.net.channel import Address
 from minimr.simulation.world import Gathering, Home, World
 
-ROOM_BITS = (8, 18)  # of bytes under way on a connection, one way
+# Of bytes under way on a connection, one way, at first. Whenever it was too
+# small it doubles, as a window of TCP grows.
+ROOM_BITS = (8, 18)
+MOST_BYTES = 2**20
 NEAR_S = (20e-6, 200e-6)  # within a machine
 FAR_S = (200e-6, 5e-3)  # between two
 BUSY = 0.03  # how often the machine has something else to do first, and
@@ -92,6 +95,7 @@ class Stream(File):
         self._no_more = False  # nor do we
         self._room = int(2 ** self.world.random.uniform(*ROOM_BITS))
         self._unread = 0  # bytes, of what we have sent
+        self._full = False  # somebody wanted to send more than had room
         self._line: deque[Callable[[], None]] = deque()
         self._held = 0  # of the line, by a cut
         self._last = 0.0  # when the last of the line arrives
@@ -118,7 +122,11 @@ class Stream(File):
             raise _error(self.error)
         if self._no_more:
             raise _error(errno.EPIPE)
-        data = data[: self._room - self._unread]
+        room = self._room - self._unread
+        if room < len(data):
+            self._room = min(2 * self._room, MOST_BYTES)
+            self._full = True
+            data = data[:room]
         if not data:
             return 0
         self._unread += len(data)
@@ -147,7 +155,9 @@ class Stream(File):
         del self._inbox[:size]
         if self.twin is not None and data:
             self.twin._unread -= len(data)
-            self.world.wake(self.twin.changed)
+            if self.twin._full:
+                self.twin._full = False
+                self.world.wake(self.twin.changed)
         return data
 
     def carry(self, call: Callable[[], None]) -> None:
@@ -253,9 +263,10 @@ class Pair(File):
 
     def take(self, size: int) -> bytes:
         """Take up to so many bytes; b"": the other end is closed."""
+        was_full = len(self.inbox) >= self.ROOM_BYTES
         data = bytes(self.inbox[:size])
         del self.inbox[:size]
-        if self.twin is not None:
+        if self.twin is not None and was_full:
             self.world.wake(self.twin.changed)
         return data
 

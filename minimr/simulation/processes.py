@@ -16,11 +16,16 @@ Rules:
 
 from __future__ import annotations
 
+import io
 import signal
-from collections.abc import Callable, Sequence
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from minimr.simulation.network import File, Network
+from minimr.simulation.files import Input
+from minimr.simulation.held import Held, Said
+from minimr.simulation.network import File, Network, Pair
 from minimr.simulation.world import Fiber, Gathering, Killed
 
 START_S = (0.02, 0.3)  # from `start` to the first line of its module
@@ -45,7 +50,12 @@ class Process:
         waits_for: threads that it does not end before.
         paused: its threads that could run, while it is stopped.
         doomed: it will be killed when it wants to say something.
+        spared: nothing goes wrong with it on purpose.
+        exits: what is called when it ends by itself.
+        held: what belongs to it of what modules hold.
     """
+
+    held: Held
 
     def __init__(
         self,
@@ -58,7 +68,7 @@ class Process:
         self.machine = machine
         self.pid = next(machine.numbers)
         self.name, self.host, self.parent = name, host, parent
-        self.with_parent = self.kept = self.doomed = False
+        self.with_parent = self.kept = self.doomed = self.spared = False
         self.code: int | None = None
         self.end = Gathering()
         self.files: dict[int, File] = {}
@@ -67,6 +77,7 @@ class Process:
         self.paused: list[Fiber] | None = None
         self.main: Fiber | None = None
         self.handlers: dict[int, Handler] = {}
+        self.exits: list[Callable[[], Any]] = []
         self._signals: list[int] = []
 
     @property
@@ -98,15 +109,37 @@ class Process:
         code = 0
         try:
             main()
-            for fiber in self.waits_for:
-                while not fiber.ended:
-                    self.world.wait(fiber.end)
+            self.wind_up()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else bool(end.code)
         except Exception as error:  # noqa: BLE001  the end of a process
             self.world.note("error", process=self.name, error=repr(error))
             code = 1
         self.machine.end(self, code)
+
+    def wind_up(self) -> None:
+        """Do what an interpreter does when it ends.
+
+        Blocks: until the threads that are no daemons have ended.
+        """
+        for fiber in self.waits_for:
+            while not fiber.ended:
+                self.world.wait(fiber.end)
+        while self.exits:
+            self.exits.pop()()
+
+    def enter(self) -> None:
+        """Let the modules hold what belongs to it."""
+        self.held.enter()
+
+    def leave(self) -> None:
+        """Keep what they hold."""
+        self.held.leave()
+
+    def said(self, text: str) -> None:
+        """Note a line that it has printed."""
+        at = round(self.world.now, 6)
+        self.world.trace.append({"at": at, "what": "print", self.name: text})
 
     def open(self, file: File) -> int:
         """Return a new descriptor of a file."""
@@ -181,9 +214,12 @@ class Ended(File):
 class Child:
     """A process as its parent has it: `subprocess.Popen`."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, output: Pair | None = None) -> None:
         self._process = process
         self.pid = process.pid
+        self.stdout: Any = None
+        if output is not None:
+            self.stdout = io.BufferedReader(Input(process.world, output))
 
     @property
     def returncode(self) -> int | None:
@@ -200,10 +236,13 @@ class Child:
     def wait(self, timeout: float | None = None) -> int:
         """Return the exit code. Blocks: until it has ended."""
         world = self._process.world
-        until = None if timeout is None else world.now + timeout
+        begin = world.now
+        until = None if timeout is None else begin + timeout
         while (code := self.poll()) is None:
             if until is not None and world.now >= until:
-                raise TimeoutError(f"process {self.pid} has not ended")
+                raise subprocess.TimeoutExpired(
+                    self._process.name, until - begin
+                )
             world.wait(self._process.end, until=until)
         return code
 
@@ -240,10 +279,13 @@ class Processes:
         host: str,
         parent: Process | None = None,
         after: Sequence[float] = (0.0, 0.0),
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> Process:
         """Start a process, which runs `main` after a while."""
         number = self._names[name] = self._names.get(name, 0) + 1
         process = Process(self, f"{name} {number}", host, parent)
+        said = Said(process.said)
+        process.held = Held.new(said, said, variables)
         self.running[process.pid] = self.known[process.pid] = process
         wait = self.world.random.uniform(*after)
         self.world.later(wait, lambda: process.run(main))

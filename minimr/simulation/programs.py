@@ -3,6 +3,7 @@
     wordcount          4 texts, 3 workers of the driver's machine and one on
                        each of two others, on `minimr.sockets`
     parameter-server   2 servers, 3 workers that push and pull, a mode each
+    tasks, actors, ... on rung 2: `core_programs.py`
 
 A program runs as the driver of its cluster. Its words, weights and times are
 such that an exact result has no rounding in it.
@@ -13,18 +14,19 @@ from __future__ import annotations
 import os
 import pickle
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from minimr.interface.mapreduce import Job, JobError
 from minimr.interface.parameter_server import ParameterServerError
+from minimr.simulation.core_programs import ON_CORE
 from minimr.simulation.machine import Machine
+from minimr.simulation.program import DRIVER as DRIVER
+from minimr.simulation.program import Program as Program
 from minimr.system import machine
 
-DRIVER = "10.0.0.1"
 WORKERS = 3
 IN_MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 TEXTS = [
@@ -37,22 +39,6 @@ TEXTS = [
     "to die to sleep no more",
     "and by a sleep to say we end the heart ache",
 ]
-
-
-@dataclass(frozen=True)
-class Program:
-    """What runs in the driver, and what it may end with.
-
-    Attributes:
-        main: gets the simulated machine; what it returns is judged.
-        errors: that it may raise when something goes wrong.
-        ready_s: what goes wrong does so after this.
-    """
-
-    name: str
-    main: Callable[[Machine], Any]
-    errors: tuple[type[Exception], ...] = ()
-    ready_s: float = 0.0
 
 
 def words_of(split: tuple[str, float]) -> Iterator[tuple[str, int]]:
@@ -186,4 +172,5 @@ PROGRAMS = {
         (ParameterServerError,),
         ready_s=0.5,  # a server has no checkpoint before that
     ),
+    **ON_CORE,
 }

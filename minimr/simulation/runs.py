@@ -15,6 +15,7 @@ Rules:
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import logging
@@ -24,16 +25,19 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from minimr.net.token import VARIABLE
-from minimr.simulation.faults import Faults, Strike, schedule
+from minimr.simulation.faults import Faults, Strike
+from minimr.simulation.held import Held
+from minimr.simulation.loop import Policy
 from minimr.simulation.machine import Machine
-from minimr.simulation.programs import DRIVER, Program
+from minimr.simulation.program import DRIVER, Program
 from minimr.simulation.story import Reader
 from minimr.simulation.world import Hang, World
-from minimr.system import machine
+from minimr.system import logs, machine
 
 LIMIT_S = 2000.0  # of virtual time; a task may take 600
 LEAVE_S = 60.0  # for all others to end when the driver has
@@ -171,23 +175,32 @@ def play(
         simulated.network.tap = Reader()
     left_out = set(without)
     outcome = Outcome(seed)
-    outcome.strikes = [
-        strike
-        for strike in faults.strikes(seed, program.ready_s)
-        if strike.number not in left_out
-    ]
     ends: list[Any] = []
     raised: list[Exception] = []
 
+    def strike() -> None:
+        since = world.now + program.ready_s
+        for each in faults.strikes(seed, since):
+            if each.number not in left_out:
+                outcome.strikes.append(each)
+                each.schedule(simulated, driver)
+
     def drive() -> None:
         try:
+            if program.cluster is not None:
+                program.cluster.start(simulated)
+            strike()
             ends.append(program.main(simulated))
         except Exception as error:  # noqa: BLE001  it is judged
+            raised.append(error.with_traceback(None))
+        try:
+            if program.cluster is not None:
+                program.cluster.stop(simulated, bool(raised))
+        except Exception as error:  # noqa: BLE001  as above
             raised.append(error)
 
-    with installed(simulated), told(world, read):
+    with told(world, read), installed(simulated):
         driver = simulated.processes.make("driver", drive, DRIVER)
-        schedule(outcome.strikes, (), simulated, driver)
         try:
             world.run(lambda: driver.ended)
             world.limit_s = world.now + LEAVE_S
@@ -202,10 +215,11 @@ def play(
     if world.crashes:
         outcome.verdict, outcome.why = FINDING, world.crashes[0]
     elif raised:
-        documented = isinstance(raised[0], program.errors)
+        documented = all(isinstance(e, program.errors) for e in raised)
         fair = documented and bool(outcome.strikes)
         outcome.verdict = ERROR if fair else FINDING
-        outcome.why = f"{type(raised[0]).__name__}: {raised[0]}"
+        error = raised[-1]
+        outcome.why = f"{type(error).__name__}: {error}"
     else:
         outcome.result = ends[0]
     return outcome
@@ -226,8 +240,11 @@ def _unwind(simulated: Machine) -> None:
 @contextlib.contextmanager
 def installed(simulated: Machine) -> Iterator[None]:
     """Let a simulated machine answer, also for `time` of user code."""
-    before = machine.install(simulated)
+    before, held = machine.install(simulated), Held.now()
+    policy = asyncio.get_event_loop_policy()
+    asyncio.set_event_loop_policy(Policy(simulated.world))
     real = {name: getattr(time, name) for name in CLOCKS}
+    sys.unraisablehook = partial(_unraisable, simulated.world)
     for name, clock in CLOCKS.items():
         setattr(time, name, getattr(simulated, clock))
     try:
@@ -236,6 +253,9 @@ def installed(simulated: Machine) -> Iterator[None]:
         for name in CLOCKS:
             setattr(time, name, real[name])
         machine.install(before)
+        held.enter()
+        sys.unraisablehook = _drop
+        asyncio.set_event_loop_policy(policy)
 
 
 class Log(logging.Handler):
@@ -269,7 +289,16 @@ def told(world: World, all_: bool) -> Iterator[None]:
     log = logging.getLogger("minimr")
     log.handlers, log.propagate = [Log(world)], False
     log.setLevel(logging.DEBUG if all_ else logging.WARNING)
-    yield
+    before, logs.handler_of = logs.handler_of, partial(Log, world)
+    named = os.environ.get(logs.VARIABLE)
+    os.environ[logs.VARIABLE] = "debug" if all_ else "warning"
+    try:
+        yield
+    finally:
+        logs.handler_of = before
+        del os.environ[logs.VARIABLE]
+        if named is not None:
+            os.environ[logs.VARIABLE] = named
 
 
 # {what user code calls: what answers}
@@ -293,6 +322,7 @@ def prepared() -> Iterator[None]:
     switch, threshold = sys.getswitchinterval(), gc.get_threshold()
     named = os.environ.get(VARIABLE)
     path = list(sys.path)
+    hook, sys.unraisablehook = sys.unraisablehook, _drop
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -308,9 +338,23 @@ def prepared() -> Iterator[None]:
             gc.enable()
             gc.unfreeze()
             gc.set_threshold(*threshold)
+            sys.unraisablehook = hook
             sys.setswitchinterval(switch)
             sys.path[:] = path
             log.level, log.handlers, log.propagate = kept
             os.environ.pop(VARIABLE)
             if named is not None:
                 os.environ[VARIABLE] = named
+
+
+def _unraisable(world: World, raised: Any) -> None:
+    """Take what a finaliser has raised: in a process that lives, a crash."""
+    fiber, error = world.current, raised.exc_value
+    if fiber is None or fiber.process.ended:
+        return
+    if isinstance(error, Exception):
+        world.crash(fiber, error)
+
+
+def _drop(raised: Any) -> None:
+    """Take what the garbage of earlier runs has raised."""

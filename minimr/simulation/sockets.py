@@ -201,7 +201,9 @@ class Socket:
 
 
 class Selector:
-    """`selectors.DefaultSelector`."""
+    """`machine.selector`; it never spins: here to sleep costs nothing."""
+
+    spin_s = 0.0
 
     def __init__(self, network: Network, process: Process) -> None:
         self._world = network.world
@@ -238,6 +240,10 @@ class Selector:
         key = self._keys.pop(_number(fileobj))
         self._world.wake(self._changed)
         return key
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        """Return what is waited for of a file."""
+        return self._keys[_number(fileobj)]
 
     def get_map(self) -> dict[int, selectors.SelectorKey]:
         """Return what is waited for, by descriptor."""
@@ -276,10 +282,13 @@ class Selector:
             file = self._process.files.get(number)
             if file is None:  # it was closed
                 continue
-            mask = selectors.EVENT_READ * file.readable()
-            mask |= selectors.EVENT_WRITE * file.writable()
-            if mask & key.events:
-                found.append((key, mask & key.events))
+            mask = 0
+            if key.events & selectors.EVENT_READ and file.readable():
+                mask = selectors.EVENT_READ
+            if key.events & selectors.EVENT_WRITE and file.writable():
+                mask |= selectors.EVENT_WRITE
+            if mask:
+                found.append((key, mask))
         return found
 
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent import futures
+from functools import partial
 from typing import Any
 
-from minimr.simulation.world import Fiber, Gathering, World
+from minimr.simulation.world import Fiber, Gathering, Killed, World
 
 OVERTAKEN = 0.1  # how often another thread runs before a lock is taken
 
@@ -29,9 +31,9 @@ class Lock:
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take it. Blocks: until it is free, or time is up."""
-        world = self._world
+        world, chance = self._world, self._world.random.random
         until = None if timeout < 0 else world.now + timeout
-        if blocking and world.random.random() < OVERTAKEN:
+        if blocking and world.has_others() and chance() < OVERTAKEN:
             world.pause()
         while not self._is_free():
             if not blocking or (until is not None and world.now >= until):
@@ -258,3 +260,81 @@ class Thread:
             if until is not None and self._world.now >= until:
                 return
             self._world.wait(fiber.end, until=until)
+
+
+class Future(futures.Future[Any]):
+    """`concurrent.futures.Future`."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._condition: Any = Condition(world)
+
+
+class Pool:
+    """`concurrent.futures.ThreadPoolExecutor`: its calls, in order."""
+
+    def __init__(self, world: World, number: int, name: str = "pool") -> None:
+        self._world = world
+        self._number = number
+        self._name = name
+        self._calls: deque[tuple[Future, Callable[[], Any]]] = deque()
+        self._changed = Gathering()
+        self._threads: list[Thread] = []
+        self._idle = 0
+        self._closed = False
+
+    def submit(
+        self, function: Callable[..., Any], /, *args: Any, **named: Any
+    ) -> Future:
+        """Have a function called by one of the threads. Blocks: no."""
+        if self._closed:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        future = Future(self._world)
+        self._calls.append((future, partial(function, *args, **named)))
+        if len(self._calls) > self._idle and self._has_room():
+            name = f"{self._name}_{len(self._threads)}"
+            thread = Thread(self._world, self._work, name)
+            self._threads.append(thread)
+            thread.start()
+        self._world.wake(self._changed)
+        return future
+
+    def shutdown(
+        self, wait: bool = True, *, cancel_futures: bool = False
+    ) -> None:
+        """Take no more calls. Blocks: until all have returned, if asked."""
+        self._closed = True
+        while cancel_futures and self._calls:
+            self._calls.popleft()[0].cancel()
+        self._world.wake(self._changed)
+        for thread in self._threads if wait else ():
+            thread.join()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.shutdown()
+
+    def _has_room(self) -> bool:
+        return len(self._threads) < self._number
+
+    def _work(self) -> None:
+        while True:
+            self._idle += 1
+            while not self._calls and not self._closed:
+                self._world.wait(self._changed)
+            self._idle -= 1
+            if not self._calls:
+                return
+            future, call = self._calls.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = call()
+            except Killed:
+                raise
+            except BaseException as error:  # noqa: BLE001  the caller's
+                future.set_exception(error)
+            else:
+                future.set_result(result)

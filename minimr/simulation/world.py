@@ -15,10 +15,12 @@ Rules:
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import heapq
 import itertools
 import random
+import sys
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -67,6 +69,12 @@ class Home(Protocol):
     def handle_signals(self) -> None:
         """Call the handlers of the signals that have come."""
 
+    def enter(self) -> None:
+        """Let the modules hold what belongs to it."""
+
+    def leave(self) -> None:
+        """Keep what they hold."""
+
 
 class Fiber:
     """A thread of a simulated process.
@@ -75,6 +83,7 @@ class Fiber:
         ended: its function has returned.
         end: who waits for that.
         locals: what `machine.local()` objects hold for this thread.
+        loop: of asyncio, if one runs in this thread, and its hooks.
     """
 
     def __init__(
@@ -86,6 +95,7 @@ class Fiber:
         self.ended = False
         self.end = Gathering()
         self.locals: dict[Any, dict[str, Any]] = {}
+        self.loop: tuple[Any, Any] | None = None
         self.asleep = False
         self.waits = 0  # so far; a timer of an earlier one says nothing
         self.world = world
@@ -134,6 +144,7 @@ class World:
         self._ready: list[Fiber] = []
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._looks = 0
+        self._inside: Home | None = None  # whose things the modules hold
 
     @property
     def digest(self) -> str:
@@ -187,12 +198,21 @@ class World:
         """Let others run who are ready, if any, and perhaps some time pass."""
         self.wait(until=self.now + A_CALL_S)
 
+    def has_others(self) -> bool:
+        """Return whether the process that runs has other threads."""
+        return (
+            self.current is not None and len(self.current.process.fibers) > 1
+        )
+
     def look(self) -> float:
         """Return the time to a process.
 
         Raises:
             Hang: it looks again and again, and never waits.
         """
+        fiber = self.current
+        if fiber is not None and fiber.process.ended:
+            raise Killed
         self._looks += 1
         if self._looks > MAX_LOOKS:
             self._looks = 0
@@ -252,12 +272,32 @@ class World:
         if paused is not None and not fiber.process.ended:
             paused.append(fiber)
             return
+        if fiber.process is not self._inside:
+            self._enter(fiber.process)
         self.current = fiber
+        if fiber.loop is not None:
+            _run_loop(*fiber.loop)
         try:
             fiber.greenlet.switch()
         finally:
-            self.current = None
+            self.current = fiber.loop = None
+            loop = asyncio._get_running_loop()
+            if loop is not None:
+                fiber.loop = (loop, sys.get_asyncgen_hooks())
+                _run_loop(None, (None, None))
+
+    def _enter(self, process: Home) -> None:
+        if self._inside is not None:
+            self._inside.leave()
+        self._inside = process
+        process.enter()
 
     def _time_up(self, fiber: Fiber, wait: int) -> None:
         if fiber.waits == wait:
             self.rouse(fiber)
+
+
+def _run_loop(loop: Any, hooks: Any) -> None:
+    """Let a loop of asyncio be the one that runs in this thread."""
+    asyncio._set_running_loop(loop)
+    sys.set_asyncgen_hooks(*hooks)

@@ -1,4 +1,4 @@
-"""Whole clusters of rung 1 from seeds: exact, or the documented error."""
+"""Whole clusters from seeds: exact, or the documented error."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ WITHIN = 150  # seeds
 def test_every_run_is_exact_or_ends_as_documented(
     program: str, faults: Faults
 ) -> None:
-    summary = simulate(PROGRAMS[program], range(12), faults)
+    seeds = 12 if PROGRAMS[program].cluster is None else 3
+    summary = simulate(PROGRAMS[program], range(seeds), faults)
     assert [(f.seed, f.why) for f in summary.findings] == []
-    assert summary.exact >= 6
+    assert summary.exact >= seeds // 2
     if not faults.number:
         assert summary.exact == summary.runs
 
@@ -47,6 +48,13 @@ def test_a_client_whose_connection_breaks_in_the_handshake_dials_again(
     assert "no handshake" not in outcome.why
 
 
+def test_what_a_lost_lease_had_sent_is_freed_without_the_collector() -> None:
+    """The lease was in a circle, and its tasks held a reference."""
+    with prepared():  # where no collector runs
+        outcome = play(PROGRAMS["nested"], 1, Faults(kill=4), {1, 2, 3})
+    assert outcome.verdict == "exact", outcome.why
+
+
 def test_a_simulated_job_counts_what_the_for_loop_counts() -> None:
     splits = [(text, 0.0) for text in TEXTS]
     with MapReduce() as engine:
@@ -56,33 +64,32 @@ def test_a_simulated_job_counts_what_the_for_loop_counts() -> None:
         assert undisturbed(PROGRAMS["wordcount"]) == loop
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_a_seed_is_a_run_in_any_interpreter(program: str) -> None:
+def test_a_seed_is_a_run_in_any_interpreter() -> None:
     digests = set()
-    for hash_seed in ("0", "1", "random"):
+    for hash_seed in ("0", "1"):
         done = subprocess.run(
-            [sys.executable, "-c", DIGESTS, program],
+            [sys.executable, "-c", DIGESTS],
             cwd=ROOT,
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
         )
         assert done.returncode == 0, done.stderr
         digests.add(done.stdout)
     assert len(digests) == 1
-    assert len(set(digests.pop().split())) == 3  # each seed is another run
+    assert len(set(digests.pop().split())) == 2 * len(PROGRAMS)  # all differ
 
 
 DIGESTS = """
-import sys
 from minimr.simulation import PROGRAMS, Faults, play
 from minimr.simulation.runs import prepared
 
 with prepared():
-    for seed in range(3):
-        faults = Faults(kill=4, cut=1, slow=1)
-        print(play(PROGRAMS[sys.argv[1]], seed, faults).digest)
+    for program in PROGRAMS.values():
+        for seed in range(2):
+            faults = Faults(kill=4, cut=1, slow=1)
+            print(play(program, seed, faults).digest)
 """
 
 

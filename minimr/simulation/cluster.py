@@ -1,0 +1,150 @@
+"""A cluster of rung 2 on simulated machines: a head, and other nodes.
+
+    10.0.0.1: the head, and the driver    10.0.0.2, ...: a node each
+
+    start ──> the program ──> at rest ──> shutdown ──> at rest ──> stop
+
+Each node is the process of `minimr/core/node/main.py`, with its workers.
+
+Rule: at rest nobody has anything: no object, no lease, no actor, and all
+resources are back. What is left then is a finding.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import minimr
+from minimr.core.node import main as node_main
+from minimr.core.node.node import Node
+from minimr.core.process.current import find
+from minimr.simulation.machine import Machine
+from minimr.simulation.processes import Process
+from minimr.system import machine
+
+HOST = "10.0.0.{}"
+HEAD = (HOST.format(1), 6390)
+STORE_BYTES = 10_000_000
+LOOK_S = 0.05  # between two looks
+REST_S = 200.0  # until nobody has anything any more, after all faults
+
+
+class Left(Exception):  # noqa: N818  a verdict more than an error
+    """Something is left when nobody needs it any more."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a program of rung 2 runs on.
+
+    Attributes:
+        cpus: of each node.
+    """
+
+    nodes: int = 3
+    cpus: int = 2
+
+    def start(self, simulated: Machine) -> None:
+        """Start the nodes and join them. Runs in: driver.
+
+        Blocks: until all are there.
+        """
+        for number in range(1, self.nodes + 1):
+            options = {
+                "resources": {
+                    "CPU": float(self.cpus),
+                    "memory": 1e9,
+                    "object_store_memory": float(STORE_BYTES),
+                },
+                "store_bytes": STORE_BYTES,
+                "host": HOST.format(number),
+                "port": HEAD[1] if number == 1 else 0,
+                "head": None if number == 1 else HEAD,
+            }
+            process = simulated.processes.make(
+                "head" if number == 1 else "node",
+                partial(node_main.main, json.dumps(options)),
+                HOST.format(number),
+            )
+            process.spared = number == 1
+            while HEAD not in simulated.network.ports:
+                machine.sleep(0.001)
+        minimr.init("{}:{}".format(*HEAD))
+        while len(minimr.nodes()) < self.nodes:
+            machine.sleep(LOOK_S)
+
+    def stop(self, simulated: Machine, failed: bool) -> None:
+        """Leave the cluster and end it. Runs in: driver.
+
+        Raises:
+            Left: something is left of the program.
+        """
+        runtime = find()
+        try:
+            if not failed:
+                _rest(lambda: of_driver(runtime))
+            minimr.shutdown()
+            _rest(lambda: of_nodes(simulated))
+        finally:
+            for process in list(simulated.processes.running.values()):
+                if process.spared and process.parent is None:
+                    process.signal(signal.SIGTERM)
+
+
+def _rest(left: Callable[[], Iterator[str]]) -> None:
+    until = machine.monotonic() + REST_S
+    while found := list(left()):
+        if machine.monotonic() > until:
+            raise Left("; ".join(found))
+        machine.sleep(LOOK_S)
+
+
+def of_driver(runtime: Any) -> Iterator[str]:
+    """Say what a driver has that no program needs any more."""
+    runtime.values.drain()
+    kept = {ref.entry.id for ref in runtime.actors._detached}
+    objects = runtime.objects.table
+    for name, table in (
+        ("objects", {id: objects[id] for id in objects.keys() - kept}),
+        ("tasks", runtime.tasks.live),
+        ("leases", runtime.leases.by_peer),
+    ):
+        if table:
+            yield f"the driver has {name}: {table!r:.300}"
+
+
+def of_nodes(simulated: Machine) -> Iterator[str]:
+    """Say what nodes have that no program needs any more."""
+    for process in simulated.processes.running.values():
+        node = node_of(process)
+        if node is None:
+            continue
+        for name, table in (
+            ("leases", node.leasing.leases),
+            ("objects", node.store.objects),
+            ("bytes in its store", node.store.arena.used),
+        ):
+            if table:
+                yield f"{process.name} has {name}: {table!r:.300}"
+        if node.pool.available != node.pool.total:
+            yield (
+                f"{process.name} has {node.pool.available} "
+                f"of {node.pool.total}"
+            )
+
+
+def node_of(process: Process) -> Node | None:
+    """Return the node that a process is: read as a debugger does."""
+    fiber = process.main
+    frame = None if fiber is None else fiber.greenlet.gr_frame
+    while frame is not None:
+        found = frame.f_locals.get("self")
+        if isinstance(found, Node):
+            return found
+        frame = frame.f_back
+    return None

@@ -1,0 +1,30 @@
+"""What a simulated program is: what it runs, where, and how it may end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from minimr.simulation.cluster import Cluster
+from minimr.simulation.machine import Machine
+
+DRIVER = "10.0.0.1"
+
+
+@dataclass(frozen=True)
+class Program:
+    """What runs in the driver, and what it may end with.
+
+    Attributes:
+        main: gets the simulated machine; what it returns is judged.
+        errors: that it may raise when something goes wrong.
+        ready_s: what goes wrong does so after this.
+        cluster: what it runs on, if that is rung 2.
+    """
+
+    name: str
+    main: Callable[[Machine], Any]
+    errors: tuple[type[Exception], ...] = ()
+    ready_s: float = 0.0
+    cluster: Cluster | None = None
