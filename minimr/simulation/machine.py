@@ -272,7 +272,7 @@ class Machine:
         assert isinstance(file, Pair)
         return len(file.inbox)
 
-    def memory_file(self, size: int) -> int:
+    def memory_file(self, size: int, directory: str | None = None) -> int:
         """Make memory with a descriptor."""
         return self._me().open(Memory(self.world, size))
 
