@@ -105,6 +105,7 @@ def command_of(program: Program) -> click.Command:
     ) -> int:
         if "out" in inspect.signature(function).parameters:
             options["out"] = out or Path(tempfile.mkdtemp(prefix="examples-"))
+            options["out"].mkdir(parents=True, exist_ok=True)
             note(f"pictures go to {options['out']}")
         elif out is not None:
             raise click.UsageError(f"{program.name} draws nothing: no --out")

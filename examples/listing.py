@@ -107,7 +107,7 @@ def table() -> Iterator[str]:
                 one.idea,
                 one.field("From").rstrip("."),
                 str(lines),
-                "equal" if one.is_compared else "times only",
+                "equal" if one.is_compared else "nothing to compare",
             )
         )
 

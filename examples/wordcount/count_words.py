@@ -55,13 +55,18 @@ def cut(words, parts):
     return [words[begin:end] for begin, end in pairwise(bounds)]
 
 
-def main(ray, full=False, *, books="", maps=4, reduces=2):
-    """Return the twenty words that are there most often."""
-    assert reduces > 1, "--reduces 1: num_returns=1 does not unpack a list"
+def read_words(books, full):
+    """Return the words of all books, or of Python's own modules."""
     folder = Path(books or sysconfig.get_path("stdlib"))
     paths = sorted(folder.glob("*.txt" if books else "*.py"))
     paths = paths if books or full else paths[:20]
-    corpus = " ".join(path.read_text("utf-8") for path in paths).split()
+    return [word for path in paths for word in path.read_text("utf-8").split()]
+
+
+def main(ray, full=False, *, books="", maps=4, reduces=2):
+    """Return the twenty words that are there most often."""
+    assert reduces > 1, "--reduces 1: num_returns=1 does not unpack a list"
+    corpus = read_words(books, full)
 
     map_task = ray.remote(do_map_task).options(num_returns=reduces)
     reduce_task = ray.remote(do_reduce_task)
@@ -81,6 +86,6 @@ def main(ray, full=False, *, books="", maps=4, reduces=2):
     top = Counter(counts).most_common(20)
     for word, count in top:
         print(f"{word:12} {count:7,}")
-    print(f"{len(corpus):,} words of {len(paths)} files")
+    print(f"of {len(corpus):,} words")
     assert counts == Counter(word.lower() for word in corpus), "lost words"
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:20]

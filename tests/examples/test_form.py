@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -30,19 +31,31 @@ def test_it_is_handed_its_engine(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_uses_no_private_name_and_asks_for_no_engine(name: str) -> None:
-    private = [
-        f"{node.lineno}: {ast.unparse(node)}"
-        for node in ast.walk(programs()[name].tree)
-        if isinstance(node, ast.Attribute)
-        and node.attr.startswith("_")
-        and not (isinstance(node.value, ast.Name) and node.value.id == "self")
-        and node.attr not in SPECIAL
-    ]
-    assert private == []
+    assert list(private(programs()[name].tree)) == []
 
 
-# Of Python's own; and `handle.__ray_call__` of Ray's documentation.
-SPECIAL = ("__init__", "__ray_call__", "__file__")
+def private(tree: ast.Module) -> Iterator[str]:
+    """Yield what begins with _, but for what Python names so itself."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+            of = ast.unparse(node.value)
+            special = node.attr.startswith("__") and of != "ray"
+            if not special and of not in ("os", "self"):
+                yield f"{node.lineno}: {of}.{node.attr}"
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("ray.__name__ == 'ray'", True),
+        ("actor._ray_actor_id", True),
+        ("ray._private.worker", True),
+        ("type(error).__name__", False),
+        ("os._exit(1)", False),
+    ],
+)
+def test_a_private_name_is_noticed(line: str, found: bool) -> None:
+    assert bool(list(private(ast.parse(line)))) is found
 
 
 @pytest.mark.parametrize("name", NAMES)
