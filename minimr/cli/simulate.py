@@ -19,16 +19,27 @@ from minimr.ladder import EngineError, load
 from minimr.system.files import atomic_writer, check_writable
 
 COUNT = click.IntRange(min=0)
-PROGRAMS = (
-    "wordcount", "parameter-server",  # on rung 1
-    "tasks", "objects", "nested", "actors", "named-actors",  # on rung 2
-)  # fmt: skip
 PARTS = ("tracker", "rounds", "references", "lease", "scheduler")
 SHOWN = 5  # findings
 
 
 @click.command()
-@click.argument("program", required=False, type=click.Choice(PROGRAMS))
+@click.argument("program", required=False)
+@click.argument("arguments", nargs=-1)
+@click.option(
+    "--nodes",
+    default=3,
+    show_default=True,
+    type=COUNT,
+    help="Of the cluster that a FILE joins; 0: it starts its own.",
+)
+@click.option(
+    "--cpus",
+    default=2,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Of each of these nodes.",
+)
 @click.option("--seeds", default=100, show_default=True, type=COUNT)
 @click.option("--first", default=0, type=COUNT, help="The first of the seeds.")
 @click.option("--seed", type=COUNT, help="Play this one alone, and tell it.")
@@ -74,6 +85,9 @@ SHOWN = 5  # findings
 )
 def simulate(
     program: str | None,
+    arguments: tuple[str, ...],
+    nodes: int,
+    cpus: int,
     seeds: int,
     first: int,
     seed: int | None,
@@ -92,6 +106,10 @@ def simulate(
     Who runs next, how long a message takes, who dies and when is drawn from
     the seed. A run has to end with the undisturbed result, or with the
     error that the program documents, and leave nothing behind.
+
+    PROGRAM is wordcount or parameter-server (rung 1), tasks, objects,
+    nested, actors or named-actors (rung 2), or a FILE that says
+    `import minimr as ray`, or `import ray`; its ARGUMENTS follow.
     """
     if (program is None) == (part is None):
         raise click.UsageError("give a program, or a part with --exhaust")
@@ -102,12 +120,12 @@ def simulate(
     faults = load("simulation", "minimr.simulation.faults").Faults(
         kill, cut, slow, during_s
     )
-    known = load("simulation", "minimr.simulation.programs").PROGRAMS
+    chosen = _program(program, arguments, nodes, cpus)
     if seed is not None:
         left_out = _numbers(without)
         if trace is not None:
             check_writable(trace)
-        return _tell(simulation, known[program], seed, faults, left_out, trace)
+        return _tell(simulation, chosen, seed, faults, left_out, trace)
     if trace is not None or without:
         raise click.UsageError("--trace and --without go with --seed")
     display = ProgressDisplay(program)
@@ -119,8 +137,10 @@ def simulate(
 
     try:
         summary = simulation.simulate(
-            known[program], range(first, first + seeds), faults, report
+            chosen, range(first, first + seeds), faults, report
         )
+    except simulation.Unfit as error:
+        raise EngineError(str(error)) from None
     finally:
         display.close()
     say(
@@ -133,8 +153,29 @@ def simulate(
         f"{summary.runs / max(summary.wall_s, 1e-9):,.1f} runs a second"
     )
     for outcome in summary.findings[:SHOWN]:
-        _explain(simulation, known[program], outcome, faults)
+        _explain(simulation, chosen, outcome, faults)
     return 1 if summary.findings else 0
+
+
+def _program(
+    name: str, arguments: Sequence[str], nodes: int, cpus: int
+) -> Any:
+    """Return a program of ours, or the one in a file."""
+    known = load("simulation", "minimr.simulation.programs").PROGRAMS
+    if name in known:
+        if arguments:
+            raise click.UsageError(f"{name} takes no arguments")
+        return known[name]
+    cluster = load("simulation", "minimr.simulation.cluster").Cluster
+    script = load("simulation", "minimr.simulation.script")
+    try:
+        return script.of_file(name, arguments, cluster(nodes, cpus, False))
+    except (OSError, SyntaxError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise EngineError(
+            f"cannot simulate {name}: {why}. Give a file, or one of "
+            f"{', '.join(known)}"
+        ) from None
 
 
 def _exhaust(part: str, depth: int, states: int) -> int:
@@ -166,7 +207,10 @@ def _tell(
     trace: str | None,
 ) -> int:
     with simulation.prepared():
-        expected = simulation.undisturbed(program)
+        try:
+            expected = simulation.undisturbed(program)
+        except simulation.Unfit as error:
+            raise EngineError(str(error)) from None
         outcome = simulation.judged(
             simulation.play(program, seed, faults, without, read=True),
             expected,
@@ -197,7 +241,8 @@ def _explain(simulation: Any, program: Any, finding: Any, faults: Any) -> None:
     say(f"\nseed {finding.seed}: {small.why.strip()}")
     for strike in small.strikes:
         say(f"  {strike.at:.3f} s: {strike.kind}")
-    command = f"minimr simulate {program.name} --seed {finding.seed}"
+    command = f"minimr simulate {program.name} {program.options}".rstrip()
+    command += f" --seed {finding.seed}"
     for name in ("kill", "cut", "slow"):
         number = getattr(faults, name)
         command += f" --{name} {number}" if number else ""

@@ -13,6 +13,7 @@ resources are back. What is left then is a finding.
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from functools import partial
 from typing import Any
 
 import minimr
+from minimr.core.api.running import VARIABLE
 from minimr.core.node import main as node_main
 from minimr.core.node.node import Node
 from minimr.core.process.current import find
@@ -43,17 +45,18 @@ class Cluster:
     """What a program of rung 2 runs on.
 
     Attributes:
+        nodes: that run before the program begins; 0: it starts its own.
         cpus: of each node.
+        joined: the driver has called `init`, and its objects count as well.
     """
 
     nodes: int = 3
     cpus: int = 2
+    joined: bool = True
 
     def start(self, simulated: Machine) -> None:
-        """Start the nodes and join them. Runs in: driver.
-
-        Blocks: until all are there.
-        """
+        """Start the nodes. Runs in: driver. Blocks: until all are there."""
+        simulated.number_of_cpus = self.cpus
         for number in range(1, self.nodes + 1):
             options = {
                 "resources": {
@@ -71,12 +74,16 @@ class Cluster:
                 partial(node_main.main, json.dumps(options)),
                 HOST.format(number),
             )
-            process.spared = number == 1
+            if number == 1:
+                head, process.spared = process, True
             while HEAD not in simulated.network.ports:
                 machine.sleep(0.001)
-        minimr.init("{}:{}".format(*HEAD))
-        while len(minimr.nodes()) < self.nodes:
-            machine.sleep(LOOK_S)
+        if self.nodes:
+            while known_to(head) < self.nodes:
+                machine.sleep(LOOK_S)
+            os.environ[VARIABLE] = "{}:{}".format(*HEAD)
+        if self.joined:
+            minimr.init()
 
     def stop(self, simulated: Machine, failed: bool) -> None:
         """Leave the cluster and end it. Runs in: driver.
@@ -86,7 +93,7 @@ class Cluster:
         """
         runtime = find()
         try:
-            if not failed:
+            if self.joined and not failed:
                 _rest(lambda: of_driver(runtime))
             minimr.shutdown()
             _rest(lambda: of_nodes(simulated))
@@ -136,6 +143,15 @@ def of_nodes(simulated: Machine) -> Iterator[str]:
                 f"{process.name} has {node.pool.available} "
                 f"of {node.pool.total}"
             )
+
+
+def known_to(head: Process) -> int:
+    """Return how many nodes a head knows."""
+    node = node_of(head)
+    if node is None:
+        return 0
+    control: Any = node.handlers["Query"].call
+    return len(control.__self__.nodes.table)
 
 
 def node_of(process: Process) -> Node | None:

@@ -60,8 +60,7 @@ class Machine:
         self.thread = partial(threads.Thread, world)
         self.pool = partial(threads.Pool, world)
         self.future = partial(threads.Future, world)
-        self.cpus = lambda: CPUS
-        self.memory_bytes = lambda: MEMORY_BYTES
+        self.number_of_cpus = CPUS
         self.on_disk: dict[str, int] = {}  # {host: bytes}
 
     # The clock and chance
@@ -156,6 +155,14 @@ class Machine:
 
     def freeze(self) -> None:
         """Do nothing: there is no fork to share with."""
+
+    def cpus(self) -> int:
+        """Return how many there are."""
+        return self.number_of_cpus
+
+    def memory_bytes(self) -> int:
+        """Return how much there is."""
+        return MEMORY_BYTES
 
     def allow_files(self) -> None:
         """Do nothing: there is no limit."""

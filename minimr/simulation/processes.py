@@ -20,6 +20,7 @@ import io
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -136,10 +137,10 @@ class Process:
         """Keep what they hold."""
         self.held.leave()
 
-    def said(self, text: str) -> None:
+    def said(self, text: str, what: str = "print") -> None:
         """Note a line that it has printed."""
         at = round(self.world.now, 6)
-        self.world.trace.append({"at": at, "what": "print", self.name: text})
+        self.world.trace.append({"at": at, "what": what, self.name: text})
 
     def open(self, file: File) -> int:
         """Return a new descriptor of a file."""
@@ -284,8 +285,9 @@ class Processes:
         """Start a process, which runs `main` after a while."""
         number = self._names[name] = self._names.get(name, 0) + 1
         process = Process(self, f"{name} {number}", host, parent)
-        said = Said(process.said)
-        process.held = Held.new(said, said, variables)
+        out = Said(process.said)
+        errors = Said(partial(process.said, what="error print"))
+        process.held = Held.new(out, errors, variables)
         self.running[process.pid] = self.known[process.pid] = process
         wait = self.world.random.uniform(*after)
         self.world.later(wait, lambda: process.run(main))

@@ -20,6 +20,7 @@ class Program:
         main: gets the simulated machine; what it returns is judged.
         errors: that it may raise when something goes wrong.
         ready_s: what goes wrong does so after this.
+        options: of the command line, if that needs more than the name.
         cluster: what it runs on, if that is rung 2.
     """
 
@@ -27,4 +28,5 @@ class Program:
     main: Callable[[Machine], Any]
     errors: tuple[type[Exception], ...] = ()
     ready_s: float = 0.0
+    options: str = ""
     cluster: Cluster | None = None

@@ -116,15 +116,19 @@ def simulate(
     return summary
 
 
+class Unfit(RuntimeError):  # noqa: N818  what it is more than an error
+    """A program fails even where nothing goes wrong."""
+
+
 def undisturbed(program: Program) -> Any:
     """Return the result of a run in which nothing goes wrong.
 
     Raises:
-        RuntimeError: even that is a finding.
+        Unfit: even that is a finding.
     """
     outcome = play(program, 0, QUIET)
     if outcome.verdict != EXACT:
-        raise RuntimeError(
+        raise Unfit(
             f"{program.name} fails where nothing goes wrong: {outcome.why}"
         )
     return outcome.result

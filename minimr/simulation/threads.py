@@ -9,14 +9,16 @@ draws whether one does.
 
 from __future__ import annotations
 
+import queue
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from functools import partial
 from typing import Any
 
 from minimr.simulation.world import Fiber, Gathering, Killed, World
 
+MOST_THREADS = 8  # of a pool that is not told how many
 OVERTAKEN = 0.1  # how often another thread runs before a lock is taken
 
 
@@ -91,8 +93,7 @@ class Condition:
         self._world = world
         self._lock = lock or RecursiveLock(world)
         self.acquire, self.release = self._lock.acquire, self._lock.release
-        self._told: deque[list[bool]] = deque()  # one of each who waits
-        self._news = Gathering()
+        self._waiting: deque[Event] = deque()  # one of each who waits
 
     def __enter__(self) -> bool:
         return self._lock.acquire()
@@ -102,19 +103,15 @@ class Condition:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until told, or time is up; tell which."""
-        until = None if timeout is None else self._world.now + timeout
-        told = [False]
-        self._told.append(told)
+        told = Event(self._world)
+        self._waiting.append(told)
         depth = self._lock.let_go()
         try:
-            while not told[0]:
-                if until is not None and self._world.now >= until:
-                    self._told.remove(told)
-                    break
-                self._world.wait(self._news, until=until)
+            if not told.wait(timeout):
+                self._waiting.remove(told)
         finally:
             self._lock.take_back(depth)
-        return told[0]
+        return told.is_set()
 
     def wait_for(
         self, predicate: Callable[[], Any], timeout: float | None = None
@@ -130,13 +127,12 @@ class Condition:
 
     def notify(self, n: int = 1) -> None:
         """Wake some who wait."""
-        for _ in range(min(n, len(self._told))):
-            self._told.popleft()[0] = True
-        self._world.wake(self._news)
+        for _ in range(min(n, len(self._waiting))):
+            self._waiting.popleft().set()
 
     def notify_all(self) -> None:
         """Wake all who wait."""
-        self.notify(len(self._told))
+        self.notify(len(self._waiting))
 
 
 class Event:
@@ -171,23 +167,40 @@ class Event:
 
 
 class Queue:
-    """`queue.SimpleQueue`, as far as it blocks without a deadline."""
+    """`queue.SimpleQueue`."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._items: deque[Any] = deque()
         self._changed = Gathering()
 
-    def put(self, item: Any) -> None:
+    def put(
+        self, item: Any, block: bool = True, timeout: float | None = None
+    ) -> None:
         """Add an item. Blocks: no."""
         self._items.append(item)
         self._world.wake(self._changed)
 
-    def get(self) -> Any:
-        """Take the oldest item. Blocks: until there is one."""
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Take the oldest item. Blocks: until there is one, or time is up.
+
+        Raises:
+            queue.Empty: there is none.
+        """
+        until = None if timeout is None else self._world.now + timeout
         while not self._items:
-            self._world.wait(self._changed)
+            if not block or (until is not None and self._world.now >= until):
+                raise queue.Empty
+            self._world.wait(self._changed, until=until)
         return self._items.popleft()
+
+    def qsize(self) -> int:
+        """Return how many wait."""
+        return len(self._items)
+
+    def empty(self) -> bool:
+        """Return whether none waits."""
+        return not self._items
 
 
 class Local:
@@ -242,10 +255,13 @@ class Thread:
 
     def start(self) -> None:
         """Let it run."""
-        target, args = self._target, self._args
-        self._fiber = self._process.begin(self.name, lambda: target(*args))
+        self._fiber = self._process.begin(self.name, self.run)
         if not self.daemon:
             self._process.waits_for.append(self._fiber)
+
+    def run(self) -> None:
+        """Do what it is there for. Runs in: the thread."""
+        self._target(*self._args)
 
     def is_alive(self) -> bool:
         """Return whether it runs."""
@@ -273,10 +289,15 @@ class Future(futures.Future[Any]):
 class Pool:
     """`concurrent.futures.ThreadPoolExecutor`: its calls, in order."""
 
-    def __init__(self, world: World, number: int, name: str = "pool") -> None:
+    def __init__(
+        self,
+        world: World,
+        max_workers: int | None = None,
+        thread_name_prefix: str = "pool",
+    ) -> None:
         self._world = world
-        self._number = number
-        self._name = name
+        self._number = max_workers or MOST_THREADS
+        self._name = thread_name_prefix
         self._calls: deque[tuple[Future, Callable[[], Any]]] = deque()
         self._changed = Gathering()
         self._threads: list[Thread] = []
@@ -298,6 +319,18 @@ class Pool:
             thread.start()
         self._world.wake(self._changed)
         return future
+
+    def map(
+        self,
+        function: Callable[..., Any],
+        *items: Any,
+        timeout: float | None = None,
+        chunksize: int = 1,
+    ) -> Iterator[Any]:
+        """Return what a function says of all items, in their order."""
+        calls = zip(*items, strict=False)
+        futures = [self.submit(function, *call) for call in calls]
+        return (future.result(timeout) for future in futures)
 
     def shutdown(
         self, wait: bool = True, *, cancel_futures: bool = False
