@@ -3,17 +3,28 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+SUITES ?= 3
 
-.PHONY: demo test test-ray notebooks lint setup clean
+.PHONY: demo test test-rungs test-faults test-examples test-unit test-core \
+	test-ray notebooks lint setup clean
 
 demo: $(VENV)/ready
 	$(BIN)/minimr wordcount
 
+# Most tests wait for something: several suites at once take less time. Each
+# is a process of its own, for it can have only one Ray.
 test: $(VENV)/ready
-	$(BIN)/python -m pytest --ignore tests/faults/core
+	$(MAKE) --jobs $(SUITES) --keep-going --output-sync \
+		test-rungs test-faults test-examples test-unit test-core
+
+test-rungs: $(VENV)/ready
+	$(BIN)/python -m pytest --ignore tests/faults --ignore tests/unit
+
+test-core: $(VENV)/ready
 	$(BIN)/python -m pytest tests/core -k minimr
-	$(BIN)/python -m pytest tests/faults/core
-	$(BIN)/python -m pytest tests/examples
+
+test-faults test-examples test-unit: test-%: $(VENV)/ready
+	$(BIN)/python -m pytest tests/$*
 
 # The judge of the suite of the core: the same tests on Ray itself.
 test-ray: $(VENV)/ready

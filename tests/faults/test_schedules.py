@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.schedules import play_all, slowest
 
-NUMBER = int(os.environ.get("MINIMR_SCHEDULES", "20"))
+NUMBER = int(os.environ.get("MINIMR_SCHEDULES", "6"))
 
 
 @pytest.mark.timeout(60 + 6 * NUMBER)

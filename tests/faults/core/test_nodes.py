@@ -20,7 +20,7 @@ from minimr.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from tests.faults.core.cluster import Nodes, T, work_once
 
 LONG = 1500  # deeper than Python's stack
-SCHEDULES = int(os.environ.get("MINIMR_SCHEDULES", "10"))
+SCHEDULES = int(os.environ.get("MINIMR_SCHEDULES", "3"))
 
 
 def where(seconds: float) -> str:

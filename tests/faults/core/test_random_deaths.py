@@ -20,7 +20,7 @@ import pytest
 import minimr as ray
 from minimr import exceptions
 
-SCHEDULES = int(os.environ.get("MINIMR_SCHEDULES", "20"))
+SCHEDULES = int(os.environ.get("MINIMR_SCHEDULES", "6"))
 T = 60
 
 

@@ -30,7 +30,7 @@ from tests.faults.core.cluster import (
 from tests.faults.core.random_driver import NAMESPACE
 
 ROOT = Path(__file__).parents[3]
-SCHEDULES = int(os.environ.get("MINIMR_SCHEDULES", "5"))
+SCHEDULES = int(os.environ.get("MINIMR_SCHEDULES", "2"))
 MARK = "MINIMR_TEST_MARK"  # in the environment of a driver and its children
 
 
