@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from pickle import PickleBuffer
 from typing import Any, NamedTuple
 
 from minimr.core.prints import Printed
 from minimr.net.channel import Address
+from minimr.net.codec import Buffer
 from minimr.net.messages import Message, Question
 
 ENDING_S = 3.0  # that a worker may take to end; then it is killed
@@ -188,9 +190,29 @@ class Failed:
 
 Value = bytes | Inline | Stored | Failed
 Place = int | OnDisk  # of an object in the store: where it begins, or a file
-# How an actor's constructor ended. None: well; bytes: a pickled error; else
-# (number, place) of an argument that is lost.
-Started = bytes | tuple[int, Address | None] | None
+
+
+class ConstructorRaised(NamedTuple):
+    """There is no actor: this is why."""
+
+    error: bytes  # pickled
+
+
+class ArgumentLost(NamedTuple):
+    """There is no actor: an argument of its constructor has no copy."""
+
+    number: int
+    place: Address | None  # where there should be one
+
+
+Started = ConstructorRaised | ArgumentLost | None
+
+
+class Refusal(NamedTuple):
+    """What was asked for cannot be."""
+
+    why: str
+
 
 # ---- owner -> worker ----
 
@@ -232,7 +254,7 @@ class Cancel(Message):
 
 
 class Become(Question[Started]):
-    """Be an actor: call its constructor."""
+    """Be an actor: call its constructor. None: it has ended well."""
 
     spec: ActorSpec
     restarts: int
@@ -455,7 +477,7 @@ class Free(Message):
 # ---- node -> node, node -> owner ----
 
 
-class Pull(Question[Any]):
+class Pull(Question[PickleBuffer | Buffer | None]):
     """Return a part of an object: its bytes, or None if it is not there."""
 
     id: bytes
@@ -501,8 +523,8 @@ class Unreserve(Message):
 # ---- anybody -> control store, and back ----
 
 
-class CreateActor(Question[str | None]):
-    """An actor has handles from now on; the answer may be why not."""
+class CreateActor(Question[Refusal | None]):
+    """An actor has handles from now on, unless its name is taken."""
 
     spec: ActorSpec
 
@@ -566,14 +588,14 @@ class Query(Question[list[Any]]):
     what: str
 
 
-class CreateGroup(Question[str | None]):
-    """Make a placement group; the answer may be why not."""
+class CreateGroup(Question[Refusal | None]):
+    """Make a placement group, unless its name is taken."""
 
     spec: GroupSpec
 
 
-class AwaitGroup(Question[list[Address] | str]):
-    """Where are the bundles of a group? The answer may be why nowhere."""
+class AwaitGroup(Question[list[Address] | Refusal]):
+    """Where are the bundles of a group? It may have been removed."""
 
     id: str
 

@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from minimr.core import messages as m
-from minimr.core import serialization
 from minimr.core.api.session import session
 from minimr.core.process.records import FIRST, ObjectRef
+from minimr.core.serialization import as_failed, pack
 from minimr.exceptions import TaskPlacementGroupRemoved
 
 STRATEGIES = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")
@@ -59,11 +59,11 @@ class PlacementGroup:
             ref: ObjectRef = runtime.objects.new(id, None)
 
             def answered(answer: Any) -> None:
-                value: Any = serialization.pack(self).data
-                if isinstance(answer, str):
-                    value = serialization.as_failed(
-                        TaskPlacementGroupRemoved(answer)
-                    )
+                value: m.Value = pack(self).data
+                match answer:
+                    case m.Refusal(why) | str(why):  # or the head is gone
+                        error = TaskPlacementGroupRemoved(why)
+                        value = as_failed(error)
                 runtime.objects.fulfil(ref.entry, value)
 
             runtime.ask(runtime.head(), answered, m.AwaitGroup(self.id))
@@ -144,9 +144,9 @@ def placement_group(
         strategy,
         lifetime == "detached",
     )
-    why = runtime.ask_head(m.CreateGroup(spec))
-    if why is not None:
-        raise ValueError(why)
+    refusal = runtime.ask_head(m.CreateGroup(spec))
+    if isinstance(refusal, m.Refusal):
+        raise ValueError(refusal.why)
     return _handle(spec)
 
 

@@ -20,7 +20,13 @@ from minimr.core.api.calls import (
 )
 from minimr.core.api.graph import ClassMethodNode, ClassNode
 from minimr.core.api.session import session
-from minimr.core.messages import ActorSpec, Call, FindActor, Inline
+from minimr.core.messages import (
+    ActorSpec,
+    Call,
+    FindActor,
+    Inline,
+    Refusal,
+)
 from minimr.core.process.current import current, find
 from minimr.core.process.records import ObjectRef
 from minimr.core.process.runtime import Runtime
@@ -219,10 +225,10 @@ class ActorClass:
         runtime.flush()
         if name is not None:
             runtime.wait_for(answers.__len__, None)
-            if answers[0] is not None:  # the name is taken
+            if isinstance(answers[0], Refusal):
                 found = find_actor(runtime, name, namespace) if share else None
                 if found is None:
-                    raise ActorAlreadyExistsError(answers[0])
+                    raise ActorAlreadyExistsError(answers[0].why)
                 return found
         return ActorHandle(spec, anchor)
 

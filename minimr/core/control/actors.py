@@ -46,7 +46,7 @@ from minimr.exceptions import (
 )
 from minimr.net.channel import Address
 from minimr.net.endpoint import AskFunction, Later, Link
-from minimr.net.messages import GONE, Handler, Reply
+from minimr.net.messages import Gone, Handler, Reply
 from minimr.net.peer import Peer
 
 FOLLOW_S = 1.0  # that the creation of an actor may come after a follower
@@ -188,12 +188,13 @@ class Actors:
     # ---- a place, and a process ----
 
     def _on_create_actor(
-        self, peer: Peer, create: m.CreateActor, reply: Reply[str | None]
+        self, peer: Peer, create: m.CreateActor, reply: Reply[m.Refusal | None]
     ) -> None:
         spec = create.spec
         space, name = spec.namespace, spec.name
         if name is not None and (space, name) in self._names:
-            reply(f"the name {name!r} is taken in namespace {space!r}")
+            why = f"the name {name!r} is taken in namespace {space!r}"
+            reply(m.Refusal(why))
             return
         if name is not None:
             self._names[space, name] = spec.id
@@ -303,24 +304,29 @@ class Actors:
         self._ask(link, began, m.Become(spec, actor.restarts))
 
     def _began(
-        self, actor: Actor, restarts: int, worker: Address, error: Any
+        self,
+        actor: Actor,
+        restarts: int,
+        worker: Address,
+        answer: m.Started | Gone,
     ) -> None:
-        """A constructor has ended: with None, or with an error."""
-        over = actor.phase is not P.STARTING or actor.restarts != restarts
-        if over or error == GONE:
-            return  # it was killed, or lost: we are told
-        if isinstance(error, tuple):
-            number, place = error
-            self._end_process(actor, "an argument of its actor is lost")
-            actor.move(P.PREPARING)
-            self._prepare(actor, number, place)
-        elif error is not None:
-            actor.error = error
-            self._die(actor, "its constructor raised")
-        else:
-            actor.worker = worker
-            actor.move(P.ALIVE)
-            self._tell_followers(actor)
+        """A constructor has ended."""
+        if actor.phase is not P.STARTING or actor.restarts != restarts:
+            return  # it was killed
+        match answer:
+            case None:
+                actor.worker = worker
+                actor.move(P.ALIVE)
+                self._tell_followers(actor)
+            case m.ConstructorRaised(error):
+                actor.error = error
+                self._die(actor, "its constructor raised")
+            case m.ArgumentLost(number, place):
+                self._end_process(actor, "an argument of its actor is lost")
+                actor.move(P.PREPARING)
+                self._prepare(actor, number, place)
+            case Gone():
+                """Its node tells how it died."""
 
     def _prepare(
         self, actor: Actor, number: int = -1, place: Address | None = None

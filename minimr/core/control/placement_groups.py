@@ -159,11 +159,12 @@ class Groups:
         ]
 
     def _on_create_group(
-        self, peer: Peer, create: m.CreateGroup, reply: Reply[str | None]
+        self, peer: Peer, create: m.CreateGroup, reply: Reply[m.Refusal | None]
     ) -> None:
         spec = create.spec
         if spec.name and self._named(spec.name, spec.namespace):
-            reply(f"the name {spec.name!r} is taken by a placement group")
+            why = f"the name {spec.name!r} is taken by a placement group"
+            reply(m.Refusal(why))
             return
         group = Group(spec, peer, nodes=[None] * len(spec.bundles))
         self.table[spec.id] = group
@@ -184,9 +185,14 @@ class Groups:
         reply(None if group is None else group.spec)
 
     def _on_await_group(
-        self, peer: Peer, wait: m.AwaitGroup, reply: Reply[list[Address] | str]
+        self,
+        peer: Peer,
+        wait: m.AwaitGroup,
+        reply: Reply[list[Address] | m.Refusal],
     ) -> None:
-        self.when_created(wait.id, created=reply, removed=reply)
+        self.when_created(
+            wait.id, created=reply, removed=lambda why: reply(m.Refusal(why))
+        )
 
     def when_created(
         self, id: str, created: Created, removed: Removed

@@ -24,13 +24,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pickle import PickleBuffer
-from typing import Any
 
 from minimr.core import messages as m
 from minimr.core.node.object_store import Store, StoreFullError
 from minimr.net.channel import Address
+from minimr.net.codec import Buffer
 from minimr.net.endpoint import AskFunction, Later, Link
-from minimr.net.messages import Handler, Reply
+from minimr.net.messages import Gone, Handler, Reply
 from minimr.net.peer import Peer
 from minimr.system import machine
 
@@ -233,7 +233,12 @@ class Transfers:
 
     # ---- between nodes ----
 
-    def _on_pull(self, peer: Peer, pull: m.Pull, reply: Reply[Any]) -> None:
+    def _on_pull(
+        self,
+        peer: Peer,
+        pull: m.Pull,
+        reply: Reply[PickleBuffer | Buffer | None],
+    ) -> None:
         again = partial(self._on_pull, peer, pull, reply)
         if not self._is_early(pull.id, again):
             part = self.store.part(pull.id, pull.begin, pull.end)
@@ -243,10 +248,10 @@ class Transfers:
         begin = coming.next
         end = coming.next = min(begin + PART_BYTES, coming.size)
 
-        def answered(part: Any) -> None:
+        def answered(part: PickleBuffer | Buffer | Gone | None) -> None:
             if self._coming.get(coming.id) is not coming:
                 return  # another part has failed
-            if isinstance(part, str) or part is None:
+            if isinstance(part, Gone) or part is None:
                 self._end(coming, failed=True)
                 return
             self.store.write(coming.id, begin, part)

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from minimr.core import messages as m
 from minimr.core.process.leases import Leases
@@ -30,7 +29,7 @@ from minimr.core.process.records import FIRST, Lease, ObjectRef, Queue, Task
 from minimr.core.process.tasks import Tasks, restarting
 from minimr.core.process.window import ALL, Window
 from minimr.net.endpoint import AskFunction, Link
-from minimr.net.messages import Handler
+from minimr.net.messages import Gone, Handler, Reply
 from minimr.net.peer import Peer
 
 RAISED = "its constructor raised"  # why an actor is dead
@@ -89,7 +88,7 @@ class Actors:
         spec: m.ActorSpec,
         refs: list[ObjectRef],
         held: list[ObjectRef],
-        answered: Callable[[Any], None],
+        answered: Reply[m.Refusal | Gone | None],
     ) -> ObjectRef:
         """Have an actor made when its inputs are there; return its anchor."""
         task = Task(

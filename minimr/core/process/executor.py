@@ -452,8 +452,11 @@ class Executor:
         self.title.show(name)
         m.PROGRESS.pack_into(self.progress, 0, self.lease, self.begun, name)
 
-    def _become(self, spec: m.ActorSpec, restarts: int, reply: Any) -> None:
-        self.duty.spec, self.duty.restarts, error = spec, restarts, None
+    def _become(
+        self, spec: m.ActorSpec, restarts: int, reply: Reply[m.Started]
+    ) -> None:
+        self.duty.spec, self.duty.restarts = spec, restarts
+        started: m.Started = None
         self.label, name = spec.class_name, f"{spec.class_name}.__init__"
         token = running.set(Running(b"", name, restarts))
         self.title.show(spec.class_name.encode())
@@ -465,13 +468,13 @@ class Executor:
             self.actor.__init__(*args, **kwargs)
             self.label = own_repr(self.actor) or spec.class_name
         except ArgumentLost as lost:
-            reply((lost.number, lost.place))  # and this process ends
+            reply(m.ArgumentLost(lost.number, lost.place))
             return
         except BaseException as raised:  # noqa: BLE001  # sent to the callers
             failed = self.results.failure(spec, name, raised)
             raised = pickle.loads(failed.error)
             died = ActorDiedError(f"{CONSTRUCTOR}: {raised}")
-            error = as_failed(died).error
+            started = m.ConstructorRaised(as_failed(died).error)
         finally:
             running.reset(token)
             prints.flush()
@@ -487,4 +490,4 @@ class Executor:
                 group: machine.pool(number, f"group {group or 'default'}")
                 for group, number in limits.items()
             }
-        reply(error)
+        reply(started)

@@ -35,7 +35,7 @@ from minimr.core.serialization import as_failed
 from minimr.exceptions import TaskPlacementGroupRemoved, TaskUnschedulableError
 from minimr.net.channel import Address
 from minimr.net.endpoint import AskFunction, Link
-from minimr.net.messages import Handler
+from minimr.net.messages import Gone, Handler
 from minimr.net.peer import Peer
 from minimr.system import machine
 
@@ -135,14 +135,15 @@ class Leases:
         if kind != "group":
             return
 
-        def answered(answer: Any) -> None:
+        def answered(answer: list[Address] | m.Refusal | Gone) -> None:
             queue.held = False
-            if isinstance(answer, str):  # it was removed
-                error = TaskPlacementGroupRemoved(answer)
-                self.fail_all(queue, as_failed(error))
-            else:
-                queue.home = answer[max(where[1], 0)]
-                self.dispatch(queue)
+            match answer:
+                case m.Refusal(why) | Gone(why):
+                    error = TaskPlacementGroupRemoved(why)
+                    self.fail_all(queue, as_failed(error))
+                case _:
+                    queue.home = answer[max(where[1], 0)]
+                    self.dispatch(queue)
 
         queue.held = True
         self._ask(self._head(), answered, m.AwaitGroup(where[0]))

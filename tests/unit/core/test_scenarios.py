@@ -134,9 +134,8 @@ class Player:
         """The control store tells where the bundles of a group are."""
         removed = where == "removed"
         places = [] if removed else [PLACES[name] for name in where.split()]
-        self.owner.answer(
-            m.AwaitGroup, "it was removed" if removed else places
-        )
+        gone = m.Refusal("it was removed")
+        self.owner.answer(m.AwaitGroup, gone if removed else places)
 
     def reclaim(self, _: str, *how: str) -> None:
         """Our node, or another one, has others who wait."""

@@ -80,7 +80,8 @@ class Head(World):
 
     def reply(self, answer: Any) -> None:
         if answer is not None:
-            self.follows(f"answer: {answer}")
+            refused = isinstance(answer, m.Refusal)
+            self.follows(f"answer: {answer.why if refused else answer}")
 
     # ---- what happens ----
 
@@ -134,8 +135,8 @@ class Head(World):
     def began(self, first: str | None, actor: str, how: str) -> None:
         answers = {
             "has begun": None,
-            "raises": pickle.dumps(ValueError("no")),
-            "misses 0 at far": (0, ("far", 1)),
+            "raises": m.ConstructorRaised(pickle.dumps(ValueError("no"))),
+            "misses 0 at far": m.ArgumentLost(0, ("far", 1)),
             "is cut off": GONE,
         }
         self.constructors[actor][0 if first else -1](answers[how])

@@ -153,7 +153,7 @@ def test_a_name_is_free_again_when_its_group_is_removed() -> None:
             cluster.groups._on_remove_group(peer, remove, lambda _: None)
     assert answers == [
         None,
-        "the name 'name' is taken by a placement group",
+        m.Refusal("the name 'name' is taken by a placement group"),
         None,
     ]
 
