@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-SUITES ?= 3
+SUITES ?= 2
 
 .PHONY: demo test test-rungs test-faults test-examples test-unit test-core \
 	test-ray notebooks lint setup clean
@@ -11,7 +11,7 @@ SUITES ?= 3
 demo: $(VENV)/ready
 	$(BIN)/minimr wordcount
 
-# Most tests wait for something: several suites at once take less time. Each
+# Most tests wait for something: two suites at once take half the time. Each
 # is a process of its own, for it can have only one Ray.
 test: $(VENV)/ready
 	$(MAKE) --jobs $(SUITES) --keep-going --output-sync \
