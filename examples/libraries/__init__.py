@@ -1,0 +1,1 @@
+"""Libraries on six verbs: the ideas of Ray's own, small."""
