@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 LIBRARY = "it is a library on top of Ray's core"
+SMALL = f"{LIBRARY}; examples/libraries has a small one"
 ONE = "there is one language"
 IDS = "ids are strings of hexadecimal digits"
 CLIENT = "a program joins a cluster with init(address=...)"
@@ -22,8 +23,8 @@ INNER = "it tells how Ray works inside"
 
 # {name below `ray`: why, or what to use}
 LEFT_OUT = {
-    **dict.fromkeys(("data", "rllib", "serve", "train", "tune"), LIBRARY),
-    "workflow": LIBRARY,
+    **dict.fromkeys(("data", "serve", "train", "tune"), SMALL),
+    **dict.fromkeys(("rllib", "workflow"), LIBRARY),
     **dict.fromkeys(("cpp_function", "java_function", "Language"), ONE),
     "java_actor_class": ONE,
     **dict.fromkeys(("ActorClassID", "ActorID", "FunctionID", "JobID"), IDS),
