@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from benchmarks.common import tables
 from benchmarks.lab import cgroups, engines, namespaces
 from benchmarks.lab.ground import Usage
 from benchmarks.lab.lab import Lab
-from benchmarks.lab.plan import ENGINES, LabError, Plan, read_hosts
+from benchmarks.lab.plan import ENGINES, LabError, Plan
+from minimr.cli.workers import read_hosts, side_by_side, worker_command
 
 HEADS = ("node", "address", "link", "engines", "processes", "CPU s",
          "memory MB", "sent MB", "received MB")  # fmt: skip
@@ -102,6 +104,19 @@ def exec_(name: str, node: str, command: tuple[str, ...]) -> None:
     """Run COMMAND in NODE, with its address, share and environment."""
     argv = Lab(home(name)).command(node, command)
     os.execvp(argv[0], argv)
+
+
+@lab.command()
+@click.option("--address", help="Where the run listens. [default: n1:7000]")
+@click.option("--wait", "wait_s", default=60.0, show_default=True)
+@click.pass_obj
+def workers(name: str, address: str | None, wait_s: float) -> int:
+    """Start a worker of `sockets` in every node, until the run ends."""
+    it = Lab(home(name))
+    where = address or engines.address(it.plan, "join")
+    worker = worker_command(sys.executable, where, wait_s)
+    nodes = [node.name for node in it.plan.all()]
+    return side_by_side({node: it.command(node, worker) for node in nodes})
 
 
 @lab.command()

@@ -122,9 +122,3 @@ def from_json(document: dict[str, Any]) -> Plan:
     }
     engines = tuple(document["engines"])
     return Plan(**{**document, **pairs, "engines": engines})
-
-
-def read_hosts(text: str) -> tuple[tuple[str, str], ...]:
-    """Parse lines of `ADDRESS [SSH-DESTINATION]`; `#` begins a comment."""
-    lines = [line.partition("#")[0].split() for line in text.splitlines()]
-    return tuple((line[0], line[-1]) for line in lines if line)

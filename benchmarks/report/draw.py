@@ -41,7 +41,7 @@ class Panel:
 
 def lines(panels: Sequence[Panel], title: str) -> bytes:
     """Draw panels beside each other, over the number of nodes."""
-    with _figure(len(panels), title) as (axes, png):
+    with figure(len(panels), title) as (axes, png):
         for ax, panel in zip(axes, panels, strict=True):
             _draw_lines(ax, panel)
             _name_lines(ax, panel)
@@ -60,7 +60,7 @@ def bars(
     )
     width = 0.8 / len(engines)
     top = max(v.high for group in groups.values() for v in group.values())
-    with _figure(1, title) as (axes, png):
+    with figure(1, title) as (axes, png):
         ax = axes[0]
         for number, engine in enumerate(engines):
             places = [
@@ -174,7 +174,8 @@ def _draw_bars(
 
 
 @contextmanager
-def _figure(panels: int, title: str) -> Iterator[tuple[Any, BytesIO]]:
+def figure(panels: int, title: str) -> Iterator[tuple[Any, BytesIO]]:
+    """Open panels beside each other; at the end they are a PNG."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -182,15 +183,15 @@ def _figure(panels: int, title: str) -> Iterator[tuple[Any, BytesIO]]:
 
     png = BytesIO()
     with pyplot.rc_context({"font.size": FONT_SIZE}):
-        figure, axes = pyplot.subplots(
+        drawn, axes = pyplot.subplots(
             1, panels, figsize=INCHES, squeeze=False, layout="constrained"
         )
-        figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+        drawn.suptitle(title, x=0.01, ha="left", fontweight="bold")
         for ax in axes.flat:
             for side in ("top", "right"):
                 ax.spines[side].set_visible(False)
             ax.grid(axis="y", color="0.9")
             ax.set_axisbelow(True)
         yield list(axes.flat), png
-        figure.savefig(png, format="png", dpi=DPI)
-        pyplot.close(figure)
+        drawn.savefig(png, format="png", dpi=DPI)
+        pyplot.close(drawn)

@@ -35,13 +35,14 @@ starts one, of this machine alone.
 
 # %%
 import importlib
-import json
 import time
 from collections import Counter
 from pathlib import Path
 from zlib import crc32
 
 from matplotlib import pyplot
+
+from lecture.runs import keep
 
 ray = importlib.import_module(ENGINE)
 ray.init(ignore_reinit_error=True)
@@ -229,7 +230,6 @@ each: a single one says little.
 MAP_TASKS, TIMES = (1, 2, 5, 10, 20), 3
 
 # %%
-Path("runs").mkdir(exist_ok=True)
 seconds_of = {m: [] for m in MAP_TASKS}
 for _ in range(TIMES):
     for m in MAP_TASKS:
@@ -248,8 +248,7 @@ for m, seconds in seconds_of.items():
         "identical": counts == expected,
         "seconds": seconds,
     }
-    name = f"runs/words-{ENGINE}-nodes-{nodes}-map-{m}-reduce-{R}.json"
-    Path(name).write_text(json.dumps(run))
+    keep(f"words-{ENGINE}-nodes-{nodes}-map-{m}-reduce-{R}", run)
 
 # %%
 figure, axes = pyplot.subplots(figsize=(8, 4))

@@ -28,15 +28,14 @@ ENVIRONMENT, TEST_GAMES = "LunarLander-v3", 10
 
 # %%
 import importlib
-import json
 import time
 from itertools import product
-from pathlib import Path
 
 from IPython.display import Image
 from matplotlib import pyplot
 
 from lecture.learner import Learner, film
+from lecture.runs import keep
 
 ray = importlib.import_module(ENGINE)
 ray.init(ignore_reinit_error=True)
@@ -249,7 +248,6 @@ AGENTS, BATCHES, EPOCHS = (1, 2, 4), (32, 64), (1, 5)
 SWEEP_ROUNDS = 20
 
 # %%
-Path("runs").mkdir(exist_ok=True)
 timelines = {}
 for combination in product(AGENTS, BATCHES, EPOCHS):
     agents, batch, epochs = combination
@@ -271,8 +269,7 @@ for combination in product(AGENTS, BATCHES, EPOCHS):
         "scores": scores,
         "sweep": [AGENTS, BATCHES, EPOCHS],
     }
-    name = f"runs/dqn-{ENGINE}-agents-{agents}-batch-{batch}-games-{epochs}"
-    Path(f"{name}.json").write_text(json.dumps(run))
+    keep(f"dqn-{ENGINE}-agents-{agents}-batch-{batch}-games-{epochs}", run)
     timelines[combination] = scores
 
 # %% [markdown]

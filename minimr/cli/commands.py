@@ -7,7 +7,9 @@
     minimr tour        a walk through the code, from a for loop to Ray
     minimr simulate    a whole cluster in one thread, from seeds
     minimr corpus      fetch text to count
+    minimr workers     workers on many machines, over ssh
     minimr check       what is wrong in a student's notebook
+    minimr report      a student's report, from their runs
     minimr start       start a node of a cluster; also stop, status
     minimr list        nodes, workers, actors, tasks, objects; also timeline
 
@@ -40,6 +42,8 @@ COMMANDS = {
     "tour": "minimr.cli.tour:tour",
     "simulate": "minimr.cli.simulate:simulate",
     "corpus": "minimr.cli.corpus:corpus",
+    "workers": "minimr.cli.workers:workers",
+    "report": "benchmarks.report.course:report",
     "check": "lecture.check.cli:check",
     "start": "minimr.cli.cluster:start",
     "stop": "minimr.cli.cluster:stop",

@@ -12,8 +12,9 @@ from benchmarks.lab.cli import make_plan
 from benchmarks.lab.journal import Journal
 from benchmarks.lab.lab import Lab
 from benchmarks.lab.namespaces import burst_bytes
-from benchmarks.lab.plan import LabError, Plan, read_hosts
+from benchmarks.lab.plan import LabError, Plan
 from benchmarks.lab.processes import in_cgroup
+from minimr.cli.workers import read_hosts
 
 HYBRID = """\
 31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw
