@@ -184,3 +184,11 @@ def test_the_command_writes_a_file_and_says_by_its_code(
     assert done.return_value == 1
     (test,) = json.loads(out.read_text())["tests"]
     assert "there is no Agent" in test["output"]
+
+
+def test_the_page_of_the_course_has_every_wrong_answer() -> None:
+    page = (build.HERE.parents[1] / "docs" / "course.md").read_text("utf-8")
+    for answer in ANSWERS:
+        if answer.words:
+            row = f"| {answer.part[-1]} | {answer.name} | {answer.words} |"
+            assert row in page
