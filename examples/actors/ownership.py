@@ -20,7 +20,7 @@ import numpy as np
 
 def main(ray, full=False):
     """Return what is left after the maker's death."""
-    size = 100_000_000 if full else 1_000_000
+    size = 10_000_000 if full else 1_000_000
 
     @ray.remote
     class Maker:

@@ -19,7 +19,7 @@ from collections import Counter
 
 def main(ray, full=False, *, count=20_000, piece=5_000):
     """Return the sorted numbers."""
-    count = 20 * count if full else count
+    count, piece = (20 * count, 10 * piece) if full else (count, piece)
     numbers = random.Random(0).sample(range(10 * count), count)
 
     @ray.remote

@@ -10,8 +10,6 @@ Next:  draw the graph of `count_words`, or that of your own program: give
        its calls through `Graph.call`.
 """
 
-from matplotlib.figure import Figure
-
 
 class Graph:
     """Calls tasks, and notes what each takes from which others."""
@@ -34,6 +32,8 @@ class Graph:
 
     def draw(self, path):
         """Draw the tasks level by level, with an arrow for each input."""
+        from matplotlib.figure import Figure  # here: no worker needs it
+
         places, width = {}, {}
         for reference, level in self.levels.items():
             place = width[level] = width.get(level, 0) + 1

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 def main(ray, full=False, *, threads=0):
     """Return the same sum, from one thread and from many."""
-    size, times = (800, 20) if full else (200, 4)
+    size, times = (500, 10) if full else (200, 4)
     threads = threads or 2 * (os.cpu_count() or 1)
 
     @ray.remote

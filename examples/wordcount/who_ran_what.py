@@ -14,8 +14,6 @@ Next:  more map tasks than CPUs, and one book that is much longer than the
 import os
 import time
 
-from matplotlib.figure import Figure
-
 from examples.wordcount.count_words import (
     cut,
     do_map_task,
@@ -28,6 +26,8 @@ from examples.wordcount.count_words import (
 
 def draw(notes, path):
     """Draw a bar for each (task, node, process, begin, end)."""
+    from matplotlib.figure import Figure  # here: no worker needs it
+
     rows = sorted({(node, process) for _, node, process, _, _ in notes})
     start = min(begin for _, _, _, begin, _ in notes)
     axes = Figure(figsize=(9, 1 + 0.4 * len(rows))).add_subplot()

@@ -40,6 +40,21 @@ def test_get_takes_the_same_reference_twice(api):
     assert api.get([ref, ref], timeout=T) == ["x", "x"]
 
 
+def test_what_is_in_a_value_twice_is_one_afterwards(api):
+    part = [1, 2]
+    one, other = api.get(api.put([part, part]), timeout=T)
+    assert one == other == part
+    if api.__name__ == "minimr":  # Ray makes two of plain lists
+        assert one is other
+
+
+def test_a_list_may_hold_itself(api):
+    loop = [1]
+    loop.append(loop)
+    loop = api.get(api.put(loop), timeout=T)
+    assert loop[1] is loop
+
+
 @pytest.mark.parametrize("thing", [1, "ref", None, {"a": 1}], ids=repr)
 def test_get_of_something_else_is_a_value_error(api, thing):
     with pytest.raises(ValueError, match="object_refs"):

@@ -106,6 +106,18 @@ def test_options_override_one_call_only(api):
     assert api.get(f.remote(), timeout=T) == (1, 2)
 
 
+def test_options_of_options_add_up(api):
+    if api.__name__ == "ray":
+        pytest.skip("what its options give has no options")
+
+    @api.remote
+    def f():
+        return 1, 2
+
+    pair = f.options(num_returns=2).options(num_cpus=0)
+    assert api.get(pair.remote(), timeout=T) == [1, 2]
+
+
 def test_options_can_be_kept_and_called_again(api):
     @api.remote
     def f(x):

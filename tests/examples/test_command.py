@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click import ClickException
 from click.testing import CliRunner
 
-from examples.command import Ran, equal, judge, main
+from examples.command import Ran, attempt, equal, judge, load, main
 from examples.listing import Program, programs
 
 
@@ -32,6 +33,35 @@ def test_the_arguments_of_a_program_are_its_options() -> None:
     told = ask("counter", "--help")
     assert "--actors INTEGER" in told
     assert "Watch: one counter" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["no_such"], "No such command 'no_such'"),
+        (["overlap", "--out", "x"], "overlap draws nothing"),
+        (["overlap", "--engine", "both", "--address", "x:1"], "of one engine"),
+        (["overlap", "--engine", "sockets"], "'sockets' is not one of"),
+    ],
+)
+def test_what_cannot_be_run_is_said(words: list[str], told: str) -> None:
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2
+    assert told in done.output
+
+
+def test_a_missing_package_is_named() -> None:
+    with pytest.raises(ClickException, match="the package no_such"):
+        load("no_such")
+
+
+def test_an_engine_that_fails_has_a_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("examples.command.run_on", lambda *_: 1 / 0)
+    ran = attempt("minimr", "examples.actors.counter", False, {})
+    assert ran == Ran("minimr", error="ZeroDivisionError: division by zero")
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_both_engines_are_run_and_compared() -> None:
