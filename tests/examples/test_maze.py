@@ -62,6 +62,6 @@ def test_two_seekers_learn_to_go_at_the_same_time() -> None:
     settings = {"size": 2, "seekers": 2}
     policy = Policy(Environment(**settings))
     simulation = Simulation(settings, seed=0)
-    for _ in range(500):
-        policy.update(simulation.rollout(policy))
+    for _ in range(1_000):
+        policy.update(simulation.rollout(policy, explore=1))
     assert evaluate(policy, settings) == 2

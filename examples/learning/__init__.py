@@ -1,0 +1,1 @@
+"""Reinforcement learning: actors play, and a network learns."""

@@ -1,0 +1,1 @@
+"""Optimisation: one loss, computed in parts by many processes."""
