@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+import minimr as ray
 from benchmarks.cli import main
 from benchmarks.endurance.work import Reader
 
@@ -64,9 +66,9 @@ def test_a_process_that_is_left_is_noticed(
 ) -> None:
     kept = []
 
-    def kept_alive(actor: type) -> int:
-        kept.append(actor.remote())  # type: ignore[attr-defined]
-        return len(kept)
+    def kept_alive(actor: Any) -> int:
+        kept.append(actor.remote())
+        return int(ray.get(kept[-1].pid.remote()))
 
     monkeypatch.setattr("benchmarks.endurance.cases._one_life", kept_alive)
     monkeypatch.setattr("benchmarks.endurance.cases.PATIENCE_S", 0.1)
