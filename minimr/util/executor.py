@@ -15,19 +15,20 @@ Ray: nothing of its own; libraries on top of it write such executors.
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from functools import partial
 from itertools import chain, islice
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from minimr.core.api import verbs
 from minimr.core.api.remote import remote
 from minimr.core.api.session import init, is_initialized
 from minimr.exceptions import WorkerCrashedError, as_raised
+from minimr.system import machine
 
 Work = tuple["Future[Any]", Callable[..., Any], Any, Any]
 
@@ -60,13 +61,13 @@ class TaskPoolExecutor(Executor):
         cpus = int(verbs.cluster_resources().get("CPU", 1))
         self._room = max_workers or max(1, cpus)
         self._remote = remote(**{"num_cpus": 1, **options})(_call)
-        self._lock = threading.Lock()
+        self._lock = machine.lock()
         self._waiting: deque[Work] = deque()
         # {future: the reference to its result}, of tasks under way
         self._under_way: dict[Future[Any], Any] = {}
         # (future, that of the reference), of tasks that have ended
-        self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._ended: SimpleQueue[Any] = machine.queue()
+        self._thread: Thread | None = None
         self._shut = False
 
     def submit(
@@ -85,7 +86,7 @@ class TaskPoolExecutor(Executor):
             self._waiting.append((future, fn, args, kwargs))
             self._begin()
             if self._thread is None and self._under_way:
-                self._thread = threading.Thread(target=self._collect)
+                self._thread = machine.thread(target=self._collect)
                 self._thread.start()
         return future
 

@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import itertools
 import logging
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from multiprocessing import TimeoutError
+from threading import Thread
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -87,9 +86,9 @@ class AsyncResult:
     ) -> None:
         self._refs = refs
         self._single = single
-        self._teller: threading.Thread | None = None
+        self._teller: Thread | None = None
         if callback or error_callback:
-            self._teller = threading.Thread(
+            self._teller = machine.thread(
                 target=self._tell, args=(callback, error_callback), daemon=True
             )
             self._teller.start()
@@ -205,7 +204,7 @@ class IMapIterator:
             StopIteration: there is none.
             TimeoutError: it is not there after so many seconds.
         """
-        until = None if timeout is None else time.monotonic() + timeout
+        until = None if timeout is None else machine.monotonic() + timeout
         while not self._outcomes:
             if not self._next and not self._busy:
                 raise StopIteration
@@ -215,7 +214,7 @@ class IMapIterator:
         return _value(self._outcomes.popleft())
 
     def _await_one(self, until: float | None) -> None:
-        left = None if until is None else max(0.0, until - time.monotonic())
+        left = None if until is None else max(0.0, until - machine.monotonic())
         done, _ = verbs.wait([*self._busy], timeout=left)
         if not done:
             raise TimeoutError
@@ -280,7 +279,7 @@ class Pool:
         self._done = [0] * processes  # chunks that each actor was given
         self._most = maxtasksperchild
         self._turns = itertools.cycle(range(processes))
-        self._lock = threading.Lock()
+        self._lock = machine.lock()
         self._ending: list[Any] = []  # what the ends of actors return
         self._lazy: WeakSet[IMapIterator] = WeakSet()
         self._closed = False
