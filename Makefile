@@ -9,7 +9,9 @@ SUITES ?= 2
 	test-ray notebooks lint setup clean
 
 demo: $(VENV)/ready
-	$(BIN)/minimr wordcount
+	@mkdir -p build
+	$(BIN)/minimr wordcount --trace build/demo.jsonl
+	@echo "the page of this run: $(BIN)/minimr show build/demo.jsonl"
 
 # Most tests wait for something: two suites at once take half the time. Each
 # is a process of its own, for it can have only one Ray.

@@ -1,1 +1,1 @@
-"""What a lecturer and a course need: notebooks, and what checks them."""
+"""What a lecture needs: a page that shows any run, notebooks, checks."""

@@ -32,6 +32,7 @@ PACKAGES = (
     "lecture",
     "tests",
 )
+KEEPERS = ("minimr.core.node.main", "chromedriver")
 PATIENCE_S = 5.0  # for what is on its way out when a test ends
 
 # Shared machines stall at times: the deadline is the test's, not an
@@ -127,8 +128,9 @@ def _children() -> list[psutil.Process]:
             command = process.cmdline()
             if not _is_of_the_system(command):
                 found.append(process)
-                # A node starts and ends workers as it likes; they end with it.
-                if "minimr.core.node.main" not in command:
+                # A node starts and ends workers as it likes, and a browser
+                # its tabs; they end with it.
+                if not any(keeper in " ".join(command) for keeper in KEEPERS):
                     pending += process.children()
         except psutil.ZombieProcess:  # it has ended, and nobody waited
             if "ray" not in sys.modules:

@@ -63,7 +63,7 @@ KNOWS = {
         "minimr.core",
         "minimr.simulation",
     ),
-    "minimr.cli": ("minimr",),
+    "minimr.cli": ("minimr", "lecture"),
     "ray_impl": (*THINGS, "ray"),
     "dqn": (*THINGS, "minimr.ladder"),
     "dqn.cli": ("dqn", "minimr.cli", *THINGS),

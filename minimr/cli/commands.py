@@ -6,6 +6,7 @@
     minimr compare     two implementations side by side
     minimr tour        a walk through the code, from a for loop to Ray
     minimr simulate    a whole cluster in one thread, from seeds
+    minimr show        a page that shows what a run did; why: in words
     minimr corpus      fetch text to count
     minimr workers     workers on many machines, over ssh
     minimr check       what is wrong in a student's notebook
@@ -41,6 +42,8 @@ COMMANDS = {
     "compare": "minimr.cli.compare:compare",
     "tour": "minimr.cli.tour:tour",
     "simulate": "minimr.cli.simulate:simulate",
+    "show": "minimr.cli.show:show",
+    "why": "minimr.cli.show:why",
     "corpus": "minimr.cli.corpus:corpus",
     "workers": "minimr.cli.workers:workers",
     "report": "benchmarks.report.course:report",

@@ -7,10 +7,11 @@ find files ─> cut splits ─> each engine: run, totals, top, merged
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
-from minimr.cli import count_files
+from minimr.cli import count_files, recorded
 from minimr.cli.console import (
     ProgressDisplay,
     note,
@@ -70,6 +71,7 @@ POSITIVE = click.IntRange(min=1)
 @click.option("--output", metavar="FILE", help="Write word<TAB>count lines.")
 @click.option("--expect", metavar="FILE", help="Compare with such a file.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the table.")
+@click.option("--trace", metavar="FILE", help="Write it for `minimr show`.")
 @ADDRESS
 @click.option(
     "--listen",
@@ -88,6 +90,7 @@ def wordcount(
     output: str | None,
     expect: str | None,
     json_file: str | None,
+    trace: str | None,
     address: str | None,
     listen: Address | None,
 ) -> int:
@@ -96,7 +99,7 @@ def wordcount(
     Without a PATH, those of Python's own library; - is standard input.
     """
     names = list(ENGINES) if engine == "all" else [engine]
-    for path in filter(None, (output, json_file)):
+    for path in filter(None, (output, json_file, trace)):
         files.check_writable(path)
     expected = None if expect is None else count_files.read_counts(expect)
     sources = _sources(paths)
@@ -117,10 +120,13 @@ def wordcount(
         )
         session = Session(job, splits, reduces, size, expected, top)
         session.keep_counts = len(names) > 1 or bool(output or expect)
+        session.records = trace is not None
         for name in names:
             engines.run(name, session.run)
     session.show()
     _save(session, output, json_file)
+    if trace is not None:
+        recorded.save(trace, session.runs)
     return 1 if session.differences or engines.failed else 0
 
 
@@ -159,6 +165,7 @@ class Session:
         rows: what the run of each engine has cost.
         counts: of the first engine, if `keep_counts`.
         differences: lines, one per word whose counts differ.
+        runs: what each engine did, if `records`.
     """
 
     def __init__(
@@ -173,7 +180,8 @@ class Session:
         self.rows: list[Measured] = []
         self.counts: Words = {}
         self.differences: list[str] = []
-        self.keep_counts = False
+        self.keep_counts = self.records = False
+        self.runs: list[Any] = []
         self._job = JOBS[job]
         self._splits = splits
         self._reduce_tasks = reduce_tasks
@@ -199,9 +207,13 @@ class Session:
         startup: float,
         display: ProgressDisplay,
     ) -> None:
-        result = engine.run(
-            self._job, self._splits, self._reduce_tasks, display.update
-        )
+        work = self._job, self._splits, self._reduce_tasks
+        if self.records:
+            program = f"word count, {self._size / 1e6:,.1f} MB"
+            result, run = recorded.run(engine, program, work, display.update)
+            self.runs.append(run)
+        else:
+            result = engine.run(*work, display.update)
         display.close()
         totals = result.apply(_totals)
         row = Measured.of(name, self._job.name, result.stats, startup)

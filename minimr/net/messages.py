@@ -129,9 +129,10 @@ class Hello(Message):
 
 
 class Home(Message):
-    """The reply to `Hello`: the node that I belong to."""
+    """The reply to `Hello`: the node that I belong to, and who I am."""
 
     address: Address
+    pid: int
 
 
 class Ask(Message):

@@ -154,6 +154,10 @@ class Result(interface.Result):
         """Ask the workers. Blocks: until all have answered."""
         return self._coordinator.ask(self._run, function)
 
+    def trace(self) -> list[dict[str, Any]]:
+        """Return the lines of a trace: who ran what, and when."""
+        return self._run.history.lines()
+
     def close(self) -> None:
         """Let the workers forget the job."""
         self._coordinator.forget(self._run)

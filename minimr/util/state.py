@@ -144,7 +144,7 @@ def list_workers(
     """Return workers and drivers. Blocks: until all nodes answer."""
     rows = [
         WorkerState(**{k: v for k, v in row.items() if k != "address"})
-        for row in _of_nodes("workers")
+        for row in of_nodes("workers")
     ]
     return _chosen(WorkerState, rows, filters, limit)
 
@@ -156,7 +156,7 @@ def list_objects(
 
     Blocks: until all nodes answer.
     """
-    rows = [ObjectState(**row) for row in _of_nodes("objects")]
+    rows = [ObjectState(**row) for row in of_nodes("objects")]
     return _chosen(ObjectState, rows, filters, limit)
 
 
@@ -164,7 +164,7 @@ def list_actors(
     filters: Sequence[Filter] | None = None, limit: int = LIMIT
 ) -> list[ActorState]:
     """Return the actors, dead ones too. Blocks: until the nodes answer."""
-    pids = {row["address"]: row["pid"] for row in _of_nodes("workers")}
+    pids = {row["address"]: row["pid"] for row in of_nodes("workers")}
     rows = [
         ActorState(pid=pids.get(row.pop("worker"), 0), **row)
         for row in session().ask_head(m.Query("actors"))
@@ -191,9 +191,9 @@ def list_tasks(
         )
         for row in task_rows(runtime.events())
     }
-    found = [row["address"] for row in _of_nodes("workers")]
+    found = [row["address"] for row in of_nodes("workers")]
     owners = [address for address in found if address is not None]
-    for row in _asked(owners, "tasks"):
+    for row in asked(owners, "tasks"):
         rows[row["task_id"]] = TaskState(**row)
     return _chosen(TaskState, list(rows.values()), filters, limit)
 
@@ -251,12 +251,13 @@ def _one(
     return found[0] if found else None
 
 
-def _of_nodes(what: str) -> list[dict[str, Any]]:
+def of_nodes(what: str) -> list[dict[str, Any]]:
+    """Return the rows of all living nodes. Blocks: until they answer."""
     nodes = session().ask_head(m.Query("nodes"))
-    return _asked([node.address for node in nodes if node.alive], what)
+    return asked([node.address for node in nodes if node.alive], what)
 
 
-def _asked(addresses: Sequence[Any], what: str) -> list[dict[str, Any]]:
+def asked(addresses: Sequence[Any], what: str) -> list[dict[str, Any]]:
     """Return the rows of processes, all asked at once; none of dead ones."""
     runtime, answers = session(), []
     with runtime.lock:

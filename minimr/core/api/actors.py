@@ -249,6 +249,12 @@ class ActorClass:
         options, job = self._options, runtime.job
         if not self._blob:
             self._blob, self._captured = pickle_code(self._cls, self.__name__)
+            if runtime.history is not None:
+                for _, code in inspect.getmembers(
+                    self._cls, inspect.isfunction
+                ):
+                    name = f"{self.__name__}.{code.__name__}"
+                    runtime.history.defined(name, code.__code__)
         is_async = any(
             inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f)
             for _, f in inspect.getmembers(self._cls, inspect.isfunction)

@@ -81,6 +81,8 @@ class RemoteFunction(RemoteCall):
             if most:
                 target = Limited(target, most)
             self._blob, self._held = pickle_code(target, self._name)
+            if runtime.history is not None:
+                runtime.history.defined(self._name, self._target)
             digest = hashlib.blake2b(self._blob, digest_size=16)
             self._function = digest.digest()
         return self._submit(runtime, args, kwargs)

@@ -145,6 +145,7 @@ def init(
     where, host, node = _place(address, amounts, process)
     runtime = Runtime("driver", load_token(), host)
     runtime.process = process
+    runtime.outlived = node is None
     if node is not None:
         runtime.at_end = partial(_end, node)
     _connect(runtime, where, namespace, runtime_env, log_to_driver)
@@ -250,6 +251,7 @@ def shutdown() -> None:
         return
     try:
         runtime.show_last_prints()
+        runtime.leave_history()
     finally:
         runtime.close()
         machine.not_at_exit(shutdown)

@@ -14,6 +14,8 @@ import pickle
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from minimr.core.process.history import ROW
+
 # Of a task, under Ray's names; an attempt that raised has fewer.
 PHASES = (
     "task:deserialize_arguments", "task:execute", "task:store_outputs",
@@ -25,7 +27,7 @@ def chrome_trace(blobs: Sequence[bytes]) -> list[dict[str, Any]]:
     nodes: dict[str, int] = {}  # {node: its number}
     rows: dict[tuple[str, str], int] = {}  # {(node, row): its number}
     trace: list[dict[str, Any]] = []
-    for node, row, events in map(pickle.loads, blobs):
+    for node, row, events in _told(blobs):
         if node not in nodes:
             nodes[node] = len(nodes) + 1
             name = f"node {node[:8]}"
@@ -50,10 +52,17 @@ def task_rows(blobs: Sequence[bytes]) -> list[dict[str, Any]]:
             "node_id": node,
             "worker": row,
         }
-        for node, row, events in map(pickle.loads, blobs)
+        for node, row, events in _told(blobs)
         for kind, id, name, times, succeeded in events
         if kind == "task"
     ]
+
+
+def _told(blobs: Sequence[bytes]) -> Iterator[tuple[str, str, list[Any]]]:
+    """Yield what workers and nodes have told: (node, row, [Event])."""
+    for node, row, events in map(pickle.loads, blobs):
+        if row != ROW:
+            yield node, row, events
 
 
 def _parts(

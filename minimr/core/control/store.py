@@ -26,7 +26,8 @@ from minimr.net.endpoint import Endpoint
 from minimr.net.messages import Reply
 from minimr.net.peer import Peer
 
-MAX_EVENT_BLOBS = 1000  # each holds at most some thousand events
+MAX_EVENTS = 1000  # pickles of events, and their bytes
+MAX_EVENT_BYTES = 100_000_000
 
 
 class Control:
@@ -38,7 +39,8 @@ class Control:
     """
 
     def __init__(self, endpoint: Endpoint, node: m.NodeInfo) -> None:
-        self.events: deque[bytes] = deque(maxlen=MAX_EVENT_BLOBS)
+        self.events: deque[bytes] = deque()
+        self._bytes = 0  # of them
         nodes = {node.id: node}
         self.groups = Groups(nodes, link=endpoint.link, ask=endpoint.ask)
         self.actors = Actors(
@@ -80,6 +82,9 @@ class Control:
         self, peer: Peer, events: m.Events, reply: Reply[None]
     ) -> None:
         self.events.append(events.blob)
+        self._bytes += len(events.blob)
+        while self._bytes > MAX_EVENT_BYTES or len(self.events) > MAX_EVENTS:
+            self._bytes -= len(self.events.popleft())
         reply(None)
 
     def _on_query(

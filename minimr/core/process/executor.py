@@ -351,9 +351,12 @@ class Executor:
             self.runtime.leases.waits = True
             self.runtime.node.post(m.Blocked(True))
         self.runtime.hub.flush()
+        now, begin = running.get(), machine.time()
         try:
             yield
         finally:
+            if now is not None:
+                self.results.record(now.task, "get", [begin], True, "wait")
             if gives_cpu:
                 self.runtime.leases.waits = False
                 self.runtime.node.post(m.Blocked(False))
@@ -461,6 +464,7 @@ class Executor:
         token = running.set(Running(b"", name, restarts))
         self.title.show(spec.class_name.encode())
         m.PROGRESS.pack_into(self.progress, 0, self.lease, 0, name.encode())
+        begin = machine.time()
         try:
             cls = cloudpickle.loads(spec.blob)
             args, kwargs = self.results.arguments(spec.args, spec.deps, False)
@@ -478,6 +482,7 @@ class Executor:
         finally:
             running.reset(token)
             prints.flush()
+        self.results.record(spec.id, name, [begin], error is None, "actor")
         limits = {"": spec.concurrency, **dict(spec.groups)}
         if spec.is_async:
             import asyncio  # only now: most workers never need it

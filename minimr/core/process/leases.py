@@ -188,6 +188,8 @@ class Leases:
             lease.last = machine.monotonic()
             self._hurry()
         lease.inflight[task.id] = task
+        if self._tasks.history is not None:
+            task.sent, task.worker = machine.time(), peer
         blob, shape = None, task.shape
         if self._narrates:
             about = (task.name, task.id.hex(), peer.name)

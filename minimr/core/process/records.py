@@ -183,6 +183,10 @@ class Task:
     # Of a generator: gives who takes the items, if anybody is left.
     stream: Callable[[], Any] = lambda: None
     yielded: int = 0  # items that it has made, in any attempt
+    # For the history of its process, if one is kept.
+    submitted: float = 0.0
+    sent: float = 0.0  # to this worker, in the last attempt
+    worker: Peer | None = None
 
     def result_ids(self) -> list[bytes]:
         """Return the ids of the results."""

@@ -21,6 +21,7 @@ import itertools
 import logging
 import math
 import os
+import pickle
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -34,6 +35,7 @@ from minimr.core.process import explain
 from minimr.core.process.actor_calls import Actors
 from minimr.core.process.cancels import Cancels
 from minimr.core.process.get_put_wait import GRACE_S, Values
+from minimr.core.process.history import ROW, History, is_kept
 from minimr.core.process.leases import Leases
 from minimr.core.process.ownership import Objects
 from minimr.core.process.records import Entry, References, Task
@@ -92,6 +94,8 @@ class Runtime(Endpoint):
     welcome: m.Welcome
     job: m.Job
     env: m.Environment = ()  # of a worker
+    history: History | None = None  # of our tasks; None: none is kept
+    outlived = False  # by the cluster: it was there before us
 
     def __init__(self, kind: str, token: bytes, host: str) -> None:
         super().__init__(kind, token, (host, 0))
@@ -117,6 +121,7 @@ class Runtime(Endpoint):
     def _wire(self) -> None:
         """Make the parts, and give each what it uses."""
         wake_up, link, ask = self.pump.nudge, self.link, self.ask
+        self.history = History() if is_kept() else None
         self.references = References(self.address, wake_up)
         self.objects = Objects(
             self.references,
@@ -132,6 +137,7 @@ class Runtime(Endpoint):
             self.objects,
             links=self.links,
             say=self.say,
+            history=self.history,
         )
         self.leases = Leases(
             self.tasks,
@@ -282,10 +288,17 @@ class Runtime(Endpoint):
         reply(self.inspect(question.what))
 
     def inspect(self, what: str) -> list[dict[str, Any]]:
-        """Return a row for each thing of ours: "tasks". Lock held."""
+        """Return a row for each thing of ours. Lock held.
+
+        Args:
+            what: "tasks", those that have not ended; "history", all that
+                is remembered.
+        """
+        live = self.tasks.live.values()
+        if what == "history" and self.history is not None:
+            return self.history.rows(live)
         if what != "tasks":
             return []
-        live = self.tasks.live.values()
         return explain.task_rows(live, self.actors.queues)
 
     def call(
@@ -383,8 +396,24 @@ class Runtime(Endpoint):
         self.ask_nodes(m.TellEvents(), LAST_EVENTS_S)
         return self.ask_head(m.Query("events"))
 
+    def leave_history(self) -> None:
+        """Let the cluster keep what has run, for who looks later.
+
+        Blocks: until the head has it, or a second.
+        """
+        if self.history is None or not self.outlived:
+            return
+        with suppress(LocalRayletDiedError):  # nobody is there to look
+            self.ask_nodes(m.TellEvents(), LAST_EVENTS_S)
+            with self.lock:
+                blob = pickle.dumps(("", ROW, self.inspect("history")))
+                head = self.head()
+            self.call(head, m.Events(blob), LAST_EVENTS_S)
+
     def say(self, text: str) -> None:
         """Write a line for the user, as the prints of tasks are written."""
+        if self.history is not None:
+            self.history.said(text)
         if self.job.driver is not None:
             prints.say(f"minimr: {text}\n")
 

@@ -90,6 +90,7 @@ class Results:
         # {key of a function or method}: pickled until the first use
         self.functions: dict[bytes | str | m.Call, Any] = {}
         self._events: list[m.Event] = []
+        self._records = runtime.history is not None
 
     def function(self, key: bytes | str | m.Call, actor: Any) -> Any:
         """Return what a task calls. A function is unpickled once, at first."""
@@ -228,11 +229,18 @@ class Results:
         )
 
     def record(
-        self, id: bytes, name: str, times: list[float], succeeded: bool
+        self,
+        id: bytes,
+        name: str,
+        times: list[float],
+        succeeded: bool,
+        kind: str = "task",
     ) -> None:
-        """Note that a task has run; `times`: its start, ends of phases."""
+        """Note what has run; `times`: its start, ends of phases."""
+        if not self._records:
+            return
         now = (*times, machine.time())
-        self._events.append(("task", id, name, now, succeeded))
+        self._events.append((kind, id, name, now, succeeded))
         if len(self._events) in (1, MAX_EVENTS):
             wait_s = EVENTS_S if len(self._events) == 1 else 0.0
             with self.runtime.lock:

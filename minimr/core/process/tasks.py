@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from minimr.core import messages as m
+from minimr.core.process.history import History
 from minimr.core.process.ownership import Objects
 from minimr.core.process.records import Entry, Lease, Task, object_id
 from minimr.core.serialization import as_failed
@@ -30,6 +31,7 @@ from minimr.exceptions import (
 from minimr.net.channel import Address
 from minimr.net.messages import Handler
 from minimr.net.peer import Peer
+from minimr.system import machine
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ class Tasks:
     Args:
         links: {address: the link to it}, of who is there.
         say: tells the user.
+        history: is told what has become of each; None: nobody is.
 
     Attributes:
         enqueue: gets a task that has all its inputs; set by `Leases`.
@@ -53,8 +56,10 @@ class Tasks:
         *,
         links: Mapping[Address, Peer],
         say: Callable[[str], None],
+        history: History | None = None,
     ) -> None:
         self.objects = objects
+        self.history = history
         self._links = links
         self._say = say
         self._narrates = log.isEnabledFor(logging.DEBUG)
@@ -63,6 +68,8 @@ class Tasks:
     def submit(self, task: Task) -> None:
         """Run a task as soon as its inputs are there."""
         self.live[task.id] = task
+        if self.history is not None:
+            task.submitted = machine.time()
         queue = task.queue if task.shape is None else None
         if queue is not None and queue.ordered:  # a call: it has its place
             queue.tasks.append(task)
@@ -112,6 +119,8 @@ class Tasks:
             log.debug("task %s() %s has %s", task.name, task.id.hex(), how)
         if failed is not None:
             self.objects.unhandled.hold(failed)
+        if self.history is not None:
+            self.history.ended(task, "FAILED" if failed else "FINISHED")
         if task.returns < 0:
             results = self._end_stream(task, results)
         ids = task.result_ids()
@@ -180,6 +189,8 @@ class Tasks:
         for number, task in reversed(sent):
             if number < begun:
                 task.died_at += (lease.peer.data.home,)
+                if self.history is not None:
+                    self.history.ended(task, "DIED")
             if task.cancelled:
                 self.finish(task, cancelled(task))
             elif number < begun and task.retries == 0:

@@ -33,6 +33,7 @@ from minimr.net.channel import Address
 from minimr.shared.mapreduce.tasks import TaskReport
 from minimr.sockets.cluster import messages as m
 from minimr.sockets.cluster.errors import job_error
+from minimr.sockets.cluster.history import History
 from minimr.sockets.cluster.membership import (
     Event,
     Lost,
@@ -68,6 +69,7 @@ class Run:
     splits: Sequence[Any]
     tracker: Tracker
     progress: Progress
+    history: History = field(default_factory=History)
     error: JobError | None = None
     question: Question = field(default_factory=lambda: Question(0, b""))
 
@@ -215,6 +217,7 @@ class Coordinator:
             member.peer.send(order)
             member.attempt = order.attempt
             log.debug("%s gets %s", member, order.attempt.task)
+            run.history.sent(member, order)
 
     def _ask_holders(self, run: Run, question: Question) -> None:
         """Ask for each output that has a holder and was not asked for."""
@@ -267,6 +270,7 @@ class Coordinator:
         run = self._runs.get(job_id)
         if run is None:  # it was forgotten
             return
+        run.history.ended(member, end)
         if isinstance(end, m.Done):
             self._on_done(run, member, task, end.report)
         elif isinstance(end, m.TaskFailed):
@@ -314,6 +318,8 @@ class Coordinator:
             for partition, holder in list(asked.items()):
                 if holder == member.id:
                     del asked[partition]
+            again = run.tracker.of(member.id)
+            run.history.lost(member, self._members.last_death, again)
             for task in run.tracker.lose(member.id):
                 run.error = JobError(
                     f"{task.id} has taken {task.failures} workers down; "

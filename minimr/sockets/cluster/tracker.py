@@ -170,6 +170,14 @@ class Tracker:
             other.failures >= self.policy.max_attempts for other in lost
         )
 
+    def of(self, worker: int) -> list[TaskId]:
+        """List the tasks that a worker runs, or whose output it holds."""
+        return [
+            task.id
+            for task in self._all()
+            if task.holder == worker or worker in task.attempts
+        ]
+
     def lose(self, worker: int) -> list[Task]:
         """Take back all that a dead worker ran or held.
 

@@ -1,0 +1,121 @@
+"""What Ray tells of a run, as lines of a trace.
+
+    task events of the GCS ── states, phases, parents ──> task
+    list_actors, nodes ─────────────────────────────────> actor, node
+
+Ray's public `timeline` has no ids of parents and no states; what it is made
+of has both, and is asked here. Every process of Ray reports once a second,
+so the lines are complete when no new ones come for longer than that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+Line = dict[str, Any]
+
+ABSENT = (
+    "which results a task takes as arguments",
+    "when its owner had the result",
+    "what the object stores did",
+    "waits in get",
+)
+REPORT_S = 1.0  # of each process, by default
+PATIENCE_S = 5.0
+# Numbers of `TaskStatus` in Ray's protocol.
+SUBMITTED, WAITS_FOR_NODE, SENT, RUNNING, FINISHED, FAILED = 1, 2, 5, 8, 11, 12
+PHASES = {
+    "task:deserialize_arguments": "loaded",
+    "task:execute": "executed",
+    "task:store_outputs": "ended",
+}
+
+
+def lines(api: Any, settle: bool = True) -> list[Line]:
+    """Return what Ray knows. Blocks: until its processes have reported.
+
+    Args:
+        api: the module `ray`, connected to a cluster.
+        settle: wait until nothing more comes.
+    """
+    events = _events(api)
+    until, since = time.monotonic() + PATIENCE_S, time.monotonic()
+    while settle and time.monotonic() < min(until, since + 1.2 * REPORT_S):
+        time.sleep(0.1)  # nobody tells when a process has reported
+        before, events = events, _events(api)
+        if _size(events) != _size(before):
+            since = time.monotonic()
+    nodes = [
+        {
+            "kind": "node",
+            "id": node["NodeID"],
+            "name": node["NodeManagerAddress"],
+            "cpus": node["Resources"].get("CPU", 0),
+            "state": "ALIVE" if node["Alive"] else "DEAD",
+        }
+        for node in api.nodes()
+    ]
+    return [*nodes, *(line for event in events for line in _told(event))]
+
+
+def _events(api: Any) -> list[Any]:
+    """Ask the GCS. No public function does without a dashboard."""
+    state = import_module(f"{api.__name__}._private.state").state
+    gcs = state._connect_and_get_accessor()
+    protocol = import_module(f"{api.__name__}.core.generated.gcs_pb2")
+    found = gcs.get_task_events()
+    return [protocol.TaskEvents.FromString(each) for each in found]
+
+
+def _size(events: list[Any]) -> int:
+    return sum(
+        1 + len(e.state_updates.state_ts_ns) + len(e.profile_events.events)
+        for e in events
+    )
+
+
+def _told(event: Any) -> Iterator[Line]:
+    states = {
+        key: at / 1e9 for key, at in event.state_updates.state_ts_ns.items()
+    }
+    name = event.task_info.name
+    if not states or not name:
+        return
+    where = event.state_updates
+    phases = {
+        PHASES[each.event_name]: each.end_time / 1e9
+        for each in event.profile_events.events
+        if each.event_name in PHASES
+    }
+    ended = states.get(FINISHED) or states.get(FAILED)
+    state = "FAILED" if FAILED in states else "RUNNING"
+    if FAILED in states and where.error_info.error_message.count("died"):
+        state = "DIED"
+    if FINISHED in states:
+        state = "FINISHED"
+    elif RUNNING not in states and not ended:
+        state = "WAITING"
+    parent = event.task_info.parent_task_id.hex()
+    told = {
+        "kind": "task",
+        "id": event.task_id.hex(),
+        "name": name,
+        "state": state,
+        "attempt": event.attempt_number,
+        "parent": "" if parent.startswith("ffff") else parent,
+        "node": where.node_id.hex(),
+        "worker": f"worker {where.worker_pid}" if where.worker_pid else "",
+        "submitted": states.get(SUBMITTED),
+        "sent": states.get(SENT),
+        "started": states.get(RUNNING),
+        **phases,
+        "ended": phases.get("ended") or ended,
+    }
+    yield {key: value for key, value in told.items() if value is not None}
+    if state == "DIED":
+        text = f"{name}() failed: {where.error_info.error_message}"
+        told = {"kind": "story", "at": ended, "what": "death", "text": text}
+        yield {**told, "tasks": [event.task_id.hex()]}

@@ -1,0 +1,88 @@
+"""The page that shows runs: one file, with all that it needs in it.
+
+    [Run] ── attempts, why, hops ──> JSON ─┐
+    page.html, page.css, *.js ─────────────┴──> one HTML file
+
+Rules:
+
+1. Nothing is loaded from elsewhere: the policy of the page forbids it, and
+   allows the two scripts that it has by their hashes.
+2. Whatever a trace says is text: the JSON has no "<", and the scripts put it
+   on the page as text only.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lecture.hops import hops
+from lecture.trace import Run, attempts
+from lecture.why import why
+
+HERE = Path(__file__).parent
+SCRIPTS = ("model.js", "lanes.js", "panel.js", "main.js")
+# Kinds of lines that the page reads as they are.
+AS_THEY_ARE = (
+    "node", "constructor", "actor", "object", "wait", "story", "usage",
+    "message", "process", "source",
+)  # fmt: skip
+
+
+def shown(runs: Sequence[Run], live: bool = False) -> dict[str, Any]:
+    """Return what the page draws, ready for JSON."""
+    return {"live": live, "runs": [_run(run) for run in runs]}
+
+
+def html(runs: Sequence[Run], live: bool = False) -> str:
+    """Return the page as one file.
+
+    Args:
+        live: it asks its server for more, once a second.
+    """
+    data = json.dumps(shown(runs, live), separators=(",", ":"))
+    data = data.replace("<", "\\u003c")
+    script = "\n".join(
+        (HERE / name).read_text("utf-8").replace('"use strict";', "")
+        for name in SCRIPTS
+    )
+    script = f'"use strict";\n{script}'
+    style = (HERE / "page.css").read_text("utf-8")
+    policy = (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; "
+        f"script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        f"connect-src {chr(39)}self{chr(39)}; img-src data:"
+    )
+    page = (HERE / "page.html").read_text("utf-8")
+    parts = {"policy": policy, "style": style, "script": script, "data": data}
+    before, *rest = page.split("{{")
+    whole = [before]
+    for piece in rest:  # not one after the other: texts may have "{{"
+        name, _, after = piece.partition("}}")
+        whole += [parts[name], after]
+    return "".join(whole)
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _run(run: Run) -> dict[str, Any]:
+    found = why(run)
+    return {
+        "about": run.about,
+        "tasks": list(attempts(run)),
+        "lines": [line for line in run.lines if line["kind"] in AS_THEY_ARE],
+        "why": {
+            "parts": [asdict(part) for part in found.parts],
+            "findings": [asdict(finding) for finding in found.findings],
+            "sums": found.sums(),
+        },
+        "hops": hops(run.engine),
+    }

@@ -1,0 +1,196 @@
+"""`minimr show` and `minimr why`: what a run did, as a page and in words.
+
+FILE ...        traces of runs ──────────┐
+wordcount PATH  runs it, and records ────┼─> a page on 127.0.0.1, or a
+(nothing)       the cluster that runs ───┘   file; or lines of text
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from minimr.cli.console import note, say
+from minimr.cli.recorded import record_wordcount, save
+from minimr.ladder import EngineError
+from minimr.system.files import atomic_writer, check_writable
+
+MAX_FILE_BYTES = 200_000_000
+
+WHAT = click.argument(
+    "what", nargs=-1, metavar="[FILE]... | wordcount PATH..."
+)
+ENGINE = click.option(
+    "--engine",
+    default="sockets,minimr",
+    show_default=True,
+    help="Of `wordcount`: one engine, or several with commas.",
+)
+WORKERS = click.option("--workers", type=click.IntRange(min=1), default=2)
+ADDRESS = click.option(
+    "--address", default="auto", help="HOST:PORT of the cluster to show."
+)
+RAY = click.option("--ray", is_flag=True, help="The cluster is Ray's.")
+
+
+@click.command()
+@WHAT
+@ENGINE
+@WORKERS
+@ADDRESS
+@RAY
+@click.option(
+    "--html", "page", metavar="FILE", help="Write the page, and end."
+)
+@click.option("--trace", metavar="FILE", help="Write the trace as well.")
+@click.option("--port", default=0, help="Port of the page; 0: any free one.")
+def show(
+    what: tuple[str, ...],
+    engine: str,
+    workers: int,
+    address: str,
+    ray: bool,
+    page: str | None,
+    trace: str | None,
+    port: int,
+) -> None:
+    """Show runs: who ran what, when and why, on a page for the projector.
+
+    FILE is a trace, of `--trace` or of `minimr simulate`. `wordcount PATH...`
+    runs a word count on each --engine first. Without either, the cluster
+    that runs here is shown, live.
+    """
+    for path in filter(None, (page, trace)):
+        check_writable(path)
+    if not what and page is None and trace is None:
+        _serve(_Cluster(address, ray).look, True, port)
+        return
+    runs = _runs(what, engine, workers, address, ray)
+    if trace is not None:
+        save(trace, runs)
+    if page is not None:
+        with atomic_writer(page) as file:
+            file.write(importlib.import_module("lecture.page").html(runs))
+        note(f"wrote {page}: open it in a browser")
+        return
+    if trace is None:
+        _serve(lambda: runs, False, port)
+
+
+@click.command()
+@WHAT
+@ENGINE
+@WORKERS
+@ADDRESS
+@RAY
+def why(
+    what: tuple[str, ...], engine: str, workers: int, address: str, ray: bool
+) -> None:
+    """Say where the time of runs went, and what would help.
+
+    What is looked at is the same as with `minimr show`.
+    """
+    lines_of = importlib.import_module("lecture.why").lines_of
+    for run in _runs(what, engine, workers, address, ray):
+        for line in lines_of(run):
+            say(line)
+
+
+def _runs(
+    what: Sequence[str], engine: str, workers: int, address: str, ray: bool
+) -> list[Any]:
+    if not what:
+        return _Cluster(address, ray).look()
+    if what[0] == "wordcount":
+        return record_wordcount(what[1:], engine.split(","), workers)
+    return [run for name in what for run in read(name)]
+
+
+def read(name: str) -> list[Any]:
+    """Read the runs of a file.
+
+    Raises:
+        EngineError: it is not there, too large, or no trace.
+    """
+    trace = importlib.import_module("lecture.trace")
+    simulation = importlib.import_module("lecture.from_simulation")
+    path = Path(name)
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise EngineError(f"{name} is too large to be shown")
+        text = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise EngineError(f"{name} cannot be read: {error}") from None
+    with suppress(ValueError, IndexError):
+        if simulation.is_simulated(json.loads(text[0])):
+            entries = [json.loads(line) for line in text]
+            return [simulation.run_of(entries, path.name)]
+    try:
+        found: list[Any] = trace.read(text, name)
+    except trace.TraceError as error:
+        raise EngineError(str(error)) from None
+    return found
+
+
+class _Cluster:
+    """The cluster that runs here, joined when it is looked at."""
+
+    def __init__(self, address: str, ray: bool) -> None:
+        cluster = importlib.import_module("ray_impl.cluster")
+        self._name = "ray" if ray else "minimr"
+        self._api = (
+            cluster.load_ray(joining=True)
+            if ray
+            else importlib.import_module("minimr")
+        )
+        where = cluster.running(self._name) if address == "auto" else address
+        if where is None:
+            raise EngineError(
+                f"no cluster of {self._name} runs here: start one with "
+                f"`{self._name} start --head`, or give a trace"
+            )
+        self._where = where
+        cluster.join_cluster(self._api, where)
+
+    def look(self) -> list[Any]:
+        """Return what has run by now. Blocks: until all have told."""
+        recording = importlib.import_module("lecture.recording")
+        trace = importlib.import_module("lecture.trace")
+        lines = recording.lines_of(self._api, settle=False)
+        times = [line[k] for line in lines for k in trace.TIMES if k in line]
+        now = time.time()
+        program = f"the cluster at {self._where}"
+        return [
+            trace.run_of(
+                lines,
+                engine=self._name,
+                program=program,
+                began=min(times, default=now),
+                ended=max(times, default=now),
+            )
+        ]
+
+
+def _serve(look: Any, live: bool, port: int) -> None:
+    """Serve the page. Blocks: until Ctrl-C."""
+    server = importlib.import_module("lecture.server")
+
+    async def forever() -> None:
+        page = server.Server(look, live, port)
+        await page.start()
+        say(page.address)
+        note("the page of the run; Ctrl-C ends it")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await page.close()
+
+    asyncio.run(forever())

@@ -1,0 +1,234 @@
+"""The page in a real browser: its views, its keys, and hostile texts."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lecture.server import Server
+from lecture.trace import Run
+from tests.lecture.conftest import Tab
+from tests.lecture.runs import HOSTILE, hostile, run, task, thousand
+from tests.lecture.runs import with_a_death as death
+
+Show = Callable[..., Tab]
+RIGHT, LEFT = "\ue014", "\ue012"
+HOME, END, ENTER = "\ue011", "\ue010", "\ue007"
+TABS = ("lanes", "step", "compare", "charts", "why")
+
+
+def test_there_is_a_lane_for_each_worker_and_the_driver(show: Show) -> None:
+    tab = show(death())
+    lanes = tab.js("page.state.model.lanes.map((lane) => lane.worker)")
+    assert lanes == ["driver", "worker 1", "worker 2"]
+    assert "fragile" not in tab.panel()
+    assert "f() runs again: worker 1 killed by SIGKILL" in tab.panel()
+
+
+def test_forward_and_back_gives_the_same_tables(show: Show) -> None:
+    tab = show(death(), link="#view=step&event=0")
+    number = tab.js("page.state.model.events.length")
+    seen = [tab.panel()]
+    for _ in range(number - 1):
+        tab.press(RIGHT)
+        seen.append(tab.panel())
+    assert len(set(seen)) == number
+    tab.press(RIGHT)  # there is no further
+    assert tab.panel() == seen[-1]
+    for before in reversed(seen[:-1]):
+        tab.press(LEFT)
+        assert tab.panel() == before
+    tab.press(END)
+    assert tab.panel() == seen[-1]
+    tab.press(HOME)
+    assert tab.panel() == seen[0]
+
+
+def test_a_step_says_who_tells_whom_and_where_the_code_is(show: Show) -> None:
+    tab = show(death(), link="#view=step&event=2")
+    told = tab.panel()
+    assert "driver → worker 1: run f()" in told
+    assert "owner: minimr/core/process/leases.py: Leases._push" in told
+    assert "worker: minimr/core/process/executor.py" in told
+    assert "def _push" in told
+    assert tab.js("document.querySelectorAll('.changed').length") > 0
+
+
+def test_a_link_leads_to_its_moment(show: Show) -> None:
+    tab = show(death(), link="#t=0.3")
+    assert tab.js("page.state.tab") == "step"
+    assert tab.js("page.state.model.events[page.state.step].at") == 0.3
+    link = tab.js("location.hash")
+    again = show(death(), link=link)
+    assert again.js("location.hash") == link
+
+
+def test_two_runs_are_shown_side_by_side(show: Show) -> None:
+    calm = run(task("f", 0.1, 0.3, id="a"), wall_s=0.5, engine="ray")
+    tab = show(calm, death(), link="#view=compare")
+    told = tab.panel()
+    assert "1 tasks end alike" not in told
+    assert "0 tasks end alike" in told
+    assert "f() died" in told
+    assert "500.0 ms more (2.00 ×)" in told
+
+
+def test_a_search_finds_and_the_next_one_is_selected(show: Show) -> None:
+    tab = show(thousand())
+    tab.press("/")
+    tab.press("train")
+    tab.press(ENTER)
+    assert tab.js("page.state.selected.name") == "train"
+    first = tab.js("page.state.selected.id")
+    tab.press("n")
+    assert tab.js("page.state.selected.name") == "train"
+    assert tab.js("page.state.selected.id") != first
+    tab.press("N")
+    assert tab.js("page.state.selected.id") == first
+
+
+def test_many_tasks_are_groups_until_one_zooms_in(show: Show) -> None:
+    tab = show(thousand())
+    tab.js("void (page.state.to = 200, page.draw())")
+    boxes = "page.lanes.boxes.filter((box) => box[4].task).length"
+    assert tab.js(boxes) < 100
+    tab.press("0")
+    for _ in range(8):
+        tab.press("+")
+    assert 0 < tab.js(boxes) < 100
+    assert tab.js("page.lanes.boxes.some((box) => box[4].group)") is False
+
+
+def test_a_click_selects_what_is_there(show: Show) -> None:
+    tab = show(death())
+    x, y = tab.js(
+        "(([x, y, w, h]) => [x + w / 2, y + h / 2])(page.lanes.boxes"
+        ".find((box) => box[4].task && box[4].task.name === 'g'))"
+    )
+    box = tab.js("page.lanes.canvas.getBoundingClientRect().top")
+    for kind in ("mousePressed", "mouseReleased"):
+        where = {"x": x, "y": y + box, "button": "left", "clickCount": 1}
+        event = {"type": kind, **where}
+        tab.chrome.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+    assert tab.js("page.state.selected.name") == "g"
+    assert "takes results of\t1" in tab.panel()
+
+
+def test_playing_ends_at_the_last_event(show: Show) -> None:
+    tab = show(death(), link="#view=step&event=0")
+    tab.press("]", "]", "]", "]", " ")
+    waiting = (
+        "const done = arguments[0]; const look = () => page.state.playing"
+        " ? requestAnimationFrame(look) : done(page.state.step); look()"
+    )
+    last = tab.chrome.execute_async_script(waiting)
+    assert last == tab.js("page.state.model.events.length") - 1
+
+
+def test_the_keys_are_listed(show: Show) -> None:
+    tab = show(death())
+    tab.press("?")
+    told = tab.js("document.getElementById('keys').innerText")
+    assert "for the projector" in told
+    tab.press("?")
+    assert tab.js("document.getElementById('keys').open") is False
+
+
+def test_the_projector_has_letters_of_28_pixels(show: Show) -> None:
+    tab = show(death())
+    tab.press("p")
+    assert tab.js("getComputedStyle(document.body).fontSize") == "28px"
+    assert tab.js("page.lanes.size") == 28
+    tab.press("p")
+    assert tab.js("page.lanes.size") == 15
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)], ids=str)
+def test_every_view_fits_dark_and_light(
+    size: tuple[int, int], show: Show
+) -> None:
+    tab = show(death(), thousand())
+    tab.size(*size)
+    for theme in ("one", "other"):
+        for large in ("", "large-"):
+            for number, name in enumerate(TABS, 1):
+                tab.press(str(number))
+                wide = tab.js("document.documentElement.scrollWidth")
+                assert wide <= size[0], (name, large)
+                tab.shot(f"{size[0]}-{theme}-{large}{name}")
+            tab.press("p")
+        tab.press("d")
+
+
+@pytest.mark.parametrize("name", TABS)
+def test_hostile_texts_are_shown_as_texts(show: Show, name: str) -> None:
+    tab = show(hostile(), death())
+    tab.press(str(TABS.index(name) + 1), "n")
+    for _ in range(12):
+        tab.press(RIGHT)
+    tab.js("void page.search('<script>')")
+    assert tab.js("window.broken") is None
+    assert tab.js("document.querySelectorAll('img, iframe').length") == 0
+    assert tab.js("document.scripts.length") == 2
+    tab.shot(f"hostile-{name}")
+    if name == "lanes":
+        assert HOSTILE[0] in tab.panel()
+
+
+def test_a_thousand_tasks_are_drawn_within_a_frame(
+    show: Show, record_property: Callable[[str, object], None]
+) -> None:
+    tab = show(thousand())
+    times = tab.js(
+        "[...Array(60)].map(() => { const t = performance.now();"
+        " page.lanes.pan(0.002); page.draw(); return performance.now() - t; })"
+    )
+    middle = sorted(times)[len(times) // 2]
+    record_property("median ms of a frame", middle)
+    assert middle < 200  # 16 on an idle machine; this one may be busy
+
+
+class Served:
+    """A server in a thread, and the run that it shows."""
+
+    def __init__(self) -> None:
+        self.run: Run = death()
+        self.loop = asyncio.new_event_loop()
+        self.server = Server(lambda: [self.run], live=True)
+        self.thread = threading.Thread(target=self.loop.run_forever)
+
+    def call(self, coroutine: Any) -> Any:
+        """Wait for a coroutine in the loop of the server."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        return future.result(20)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    served = Served()
+    served.thread.start()
+    served.call(served.server.start())
+    yield served
+    served.call(served.server.close())
+    served.loop.call_soon_threadsafe(served.loop.stop)
+    served.thread.join()
+    served.loop.run_until_complete(served.loop.shutdown_default_executor())
+    served.loop.close()
+
+
+def test_what_happens_now_comes_in(served: Served, tab: Tab) -> None:
+    tab.open(served.server.address)
+    assert tab.js("page.state.model.tasks.length") == 3
+    served.run = thousand()
+    come = (
+        "const done = arguments[0]; const look = () => page.state.model.tasks"
+        ".length === 1000 ? done(true) : setTimeout(look, 20); look()"
+    )
+    assert tab.chrome.execute_async_script(come)
+    assert tab.js("page.state.to") > 5  # still all of it
+    tab.js("void (page.live = false)")
+    tab.open("about:blank")
