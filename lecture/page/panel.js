@@ -97,8 +97,11 @@ const panels = {
       return make("div", {}, "one run is here: give two, as in "
         + "minimr show one.jsonl other.jsonl");
     }
+    const engines = new Set(state.models.map((m) => m.about.engine));
+    const nameOf = (m) => short(engines.size < state.models.length
+      ? m.about.program : m.about.engine, 40);
     const head = make("tr", {}, make("th", {}, ""), ...state.models.map(
-      (m) => make("th", {}, m.about.engine)));
+      (m) => make("th", {}, nameOf(m))));
     const line = (name, value) => make("tr", {}, make("th", {}, name),
       ...state.models.map((m) => make("td", { class: "number" }, value(m))));
     const kinds = Object.keys(KIND_WORDS);
@@ -107,13 +110,13 @@ const panels = {
       line("tasks", (m) => m.tasks.length),
       line("attempts lost", (m) =>
         m.tasks.filter((t) => t.state === "DIED").length),
-      line("workers", (m) => m.lanes.length),
+      line("workers", (m) => m.lanes.filter((l) => l.tasks.length).length),
       ...kinds.map((kind) => line(KIND_WORDS[kind],
         (m) => seconds(m.why.sums[kind] || 0))));
     const [a, b] = state.models, found = firstDifference(a, b);
     const words = found
-      ? `${found[0]} tasks end alike. Then, on ${a.about.engine}: `
-        + `${short(found[1] || "the end")}; on ${b.about.engine}: `
+      ? `${found[0]} tasks end alike. Then, in "${nameOf(a)}": `
+        + `${short(found[1] || "the end")}; in "${nameOf(b)}": `
         + short(found[2] || "the end")
       : "the same tasks end, in the same order";
     const more = b.wall - a.wall;

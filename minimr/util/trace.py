@@ -25,6 +25,12 @@ from minimr.util.state import asked, of_nodes
 
 Line = dict[str, Any]
 Ran = dict[bytes, list[Line]]  # {task: its attempts, as workers tell them}
+# {words of what a user is told: what that is about}
+WHAT = {
+    "runs again": "retry",
+    "starts again": "restart",
+    "has died": "death",
+}
 PHASES = ("started", "loaded", "executed", "ended")
 
 
@@ -49,11 +55,7 @@ def lines() -> list[Line]:
         *_tasks([row for row in rows if row["kind"] == "task"], ran, ids),
         *others,
         *(_actor(row) for row in runtime.ask_head(m.Query("actors"))),
-        *(
-            {"kind": "story", "at": row["at"], "text": row["text"]}
-            for row in rows
-            if row["kind"] == "said"
-        ),
+        *(_story(row) for row in rows if row["kind"] == "said"),
         *({**row, "kind": "source"} for row in rows if row["kind"] == "place"),
     ]
 
@@ -66,6 +68,12 @@ def _left(blobs: list[bytes]) -> list[Line]:
         if kind == ROW
         for row in rows
     ]
+
+
+def _story(row: Line) -> Line:
+    text = row["text"]
+    what = next((WHAT[words] for words in WHAT if words in text), "note")
+    return {"kind": "story", "at": row["at"], "text": text, "what": what}
 
 
 def _node(node: m.NodeInfo) -> Line:

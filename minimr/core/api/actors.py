@@ -254,7 +254,7 @@ class ActorClass:
                     self._cls, inspect.isfunction
                 ):
                     name = f"{self.__name__}.{code.__name__}"
-                    runtime.history.defined(name, code.__code__)
+                    runtime.history.defined(name, code)
         is_async = any(
             inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f)
             for _, f in inspect.getmembers(self._cls, inspect.isfunction)

@@ -16,6 +16,7 @@ Ray: the core worker's task event buffer.
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections import deque
 from collections.abc import Iterable
@@ -55,9 +56,11 @@ class History:
         """Note what the user was told."""
         self._said.append((machine.time(), text))
 
-    def defined(self, name: str, code: Any) -> None:
-        """Note where the code of a function or a method is."""
-        self.places[name] = code.co_filename, code.co_firstlineno
+    def defined(self, name: str, function: Any) -> None:
+        """Note where the code of a function or a method is, if it has some."""
+        code: Any = getattr(inspect.unwrap(function), "__code__", None)
+        if code is not None:
+            self.places[name] = code.co_filename, code.co_firstlineno
 
     def ended(self, task: Task, state: str) -> None:
         """Note an attempt that has ended, with its inputs.
