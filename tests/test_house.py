@@ -72,6 +72,8 @@ KNOWS = {
     "examples.command": ("examples", "minimr", "ray_impl"),
     "examples.__main__": ("examples", "minimr.system"),
     "lecture": (*THINGS, "dqn"),
+    "lecture.command": ("lecture", "minimr"),
+    "lecture.__main__": ("lecture", "minimr.system"),
     "lecture.check": ("minimr.system",),
     "lecture.check.cli": ("lecture.check", "minimr.cli", "minimr.system"),
 }

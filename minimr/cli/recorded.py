@@ -22,7 +22,6 @@ from minimr.shared.mapreduce.corpus import (
 )
 from minimr.shared.mapreduce.sources import look
 from minimr.shared.mapreduce.wordcount import JOBS
-from minimr.system.files import atomic_writer
 
 Work = tuple[Job, Sequence[Any], int]  # a job, its splits, its reduce tasks
 
@@ -41,13 +40,6 @@ def run(
     if hasattr(result, "trace"):
         recording.lines = result.trace()
     return result, recording.run()
-
-
-def save(path: str, runs: Sequence[Any]) -> None:
-    """Write runs as a trace, and say how they are shown."""
-    with atomic_writer(path) as file:
-        file.write(importlib.import_module("lecture.trace").write(runs))
-    note(f"wrote {path}; to see it: minimr show {path}")
 
 
 def record_wordcount(

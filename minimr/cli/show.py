@@ -7,7 +7,6 @@ wordcount PATH  runs it, and records ────┼─> a page on 127.0.0.1, or
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import json
 import time
@@ -18,10 +17,11 @@ from typing import Any
 
 import click
 
-from minimr.cli.console import note, say
-from minimr.cli.recorded import record_wordcount, save
+from minimr.cli.console import say
+from minimr.cli.pages import save, save_page, serve
+from minimr.cli.recorded import record_wordcount
 from minimr.ladder import EngineError
-from minimr.system.files import atomic_writer, check_writable
+from minimr.system.files import check_writable
 
 MAX_FILE_BYTES = 200_000_000
 
@@ -71,18 +71,16 @@ def show(
     for path in filter(None, (page, trace)):
         check_writable(path)
     if not what and page is None and trace is None:
-        _serve(_Cluster(address, ray).look, True, port)
+        serve(_Cluster(address, ray).look, True, port)
         return
     runs = _runs(what, engine, workers, address, ray)
     if trace is not None:
         save(trace, runs)
     if page is not None:
-        with atomic_writer(page) as file:
-            file.write(importlib.import_module("lecture.page").html(runs))
-        note(f"wrote {page}: open it in a browser")
+        save_page(page, runs)
         return
     if trace is None:
-        _serve(lambda: runs, False, port)
+        serve(lambda: runs, False, port)
 
 
 @click.command()
@@ -177,20 +175,3 @@ class _Cluster:
                 ended=max(times, default=now),
             )
         ]
-
-
-def _serve(look: Any, live: bool, port: int) -> None:
-    """Serve the page. Blocks: until Ctrl-C."""
-    server = importlib.import_module("lecture.server")
-
-    async def forever() -> None:
-        page = server.Server(look, live, port)
-        await page.start()
-        say(page.address)
-        note("the page of the run; Ctrl-C ends it")
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await page.close()
-
-    asyncio.run(forever())

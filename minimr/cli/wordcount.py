@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from minimr.cli import count_files, recorded
+from minimr.cli import count_files, pages, recorded
 from minimr.cli.console import (
     ProgressDisplay,
     note,
@@ -126,7 +126,7 @@ def wordcount(
     session.show()
     _save(session, output, json_file)
     if trace is not None:
-        recorded.save(trace, session.runs)
+        pages.save(trace, session.runs)
     return 1 if session.differences or engines.failed else 0
 
 

@@ -482,7 +482,7 @@ class Executor:
         finally:
             running.reset(token)
             prints.flush()
-        self.results.record(spec.id, name, [begin], error is None, "actor")
+        self.results.record(spec.id, name, [begin], not started, "actor")
         limits = {"": spec.concurrency, **dict(spec.groups)}
         if spec.is_async:
             import asyncio  # only now: most workers never need it

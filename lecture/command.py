@@ -1,0 +1,108 @@
+"""`python -m lecture NAME`: a demo of one minute, recorded and shown.
+
+lecture/demos/NAME.py: start(api), main(api, cluster)
+    ─> each engine, one after the other ─> trace ─> page, `minimr why`
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lecture.recording import Recording
+from lecture.trace import Run
+from minimr.cli.console import note, say, show_columns
+from minimr.cli.guard import guarded
+from minimr.cli.pages import save, save_page, serve
+
+HERE = Path(__file__).parent / "demos"
+ENGINES = {"minimr": ["minimr"], "ray": ["ray"], "both": ["minimr", "ray"]}
+CPUS = 3
+
+
+def demos() -> dict[str, str]:
+    """Return the demos: {name: its first line}."""
+    return {
+        path.stem: path.read_text("utf-8").split("\n", 1)[0].strip('"')
+        for path in sorted(HERE.glob("[a-z]*.py"))
+    }
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "--engine",
+    type=click.Choice(list(ENGINES)),
+    default="minimr",
+    show_default=True,
+)
+@click.option("--show", is_flag=True, help="Serve the page of the run.")
+@click.option("--html", "page", metavar="FILE", help="Write the page.")
+@click.option("--trace", metavar="FILE", help="Write the trace.")
+def lecture(
+    name: str | None,
+    engine: str,
+    show: bool,
+    page: str | None,
+    trace: str | None,
+) -> None:
+    """Run a demo; without a NAME, list them.
+
+    Each takes less than a minute, needs no second terminal, and checks its
+    own result.
+    """
+    known = demos()
+    if name is None:
+        show_columns([[each, title] for each, title in known.items()], 2)
+        return
+    if name not in known:
+        raise click.UsageError(
+            f"there is no demo {name!r}: choose one of {', '.join(known)}"
+        )
+    demo = importlib.import_module(f"lecture.demos.{name}")
+    say(str(demo.__doc__).strip())
+    runs = [run(demo, each) for each in ENGINES[engine]]
+    if trace is not None:
+        save(trace, runs)
+    if page is not None:
+        save_page(page, runs)
+    if show:
+        serve(lambda: runs, live=False)
+    elif trace is None and page is None:
+        note(f"to see it: python -m lecture {name} --engine {engine} --show")
+
+
+def run(demo: Any, engine: str) -> Run:
+    """Run a demo on an engine, and return what was recorded."""
+    cluster_of = importlib.import_module("ray_impl.cluster")
+    if engine == "ray":
+        api = cluster_of.load_ray()
+    else:
+        api = importlib.import_module(engine)
+    note(f"-- on {engine}")
+    cluster = None
+    try:
+        if hasattr(demo, "start"):
+            cluster = demo.start(api)
+        else:
+            cluster_of.start_cluster(api, CPUS)
+        program = str(demo.__doc__).split("\n", 1)[0]
+        with Recording(engine, program, api) as recording:
+            demo.main(api, cluster)
+        return recording.run()
+    finally:
+        api.shutdown()
+        if cluster is not None:
+            cluster.shutdown()
+
+
+def main() -> int:
+    """Run the command and return its exit code."""
+    arguments = sys.argv[1:]
+    return guarded(
+        "lecture", lambda: lecture.main(arguments, standalone_mode=False)
+    )

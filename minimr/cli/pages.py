@@ -1,0 +1,48 @@
+"""What the commands do with runs: a trace, a page as a file, a page served."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minimr.cli.console import note, say
+from minimr.system.files import atomic_writer
+
+
+def save(path: str, runs: Sequence[Any]) -> None:
+    """Write runs as a trace, and say how they are shown."""
+    with atomic_writer(path) as file:
+        file.write(importlib.import_module("lecture.trace").write(runs))
+    note(f"wrote {path}; to see it: minimr show {path}")
+
+
+def save_page(path: str, runs: Sequence[Any]) -> None:
+    """Write runs as a page that needs nothing else."""
+    with atomic_writer(path) as file:
+        file.write(importlib.import_module("lecture.page").html(runs))
+    note(f"wrote {path}: open it in a browser")
+
+
+def serve(
+    look: Callable[[], Sequence[Any]], live: bool, port: int = 0
+) -> None:
+    """Serve the page of what `look` returns. Blocks: until Ctrl-C.
+
+    Raises:
+        OSError: the port is in use.
+    """
+    server = importlib.import_module("lecture.server")
+
+    async def forever() -> None:
+        page = server.Server(look, live, port)
+        try:
+            await page.start()
+            say(page.address)
+            note("the page of the run; Ctrl-C ends it")
+            await asyncio.Event().wait()
+        finally:
+            await page.close()
+
+    asyncio.run(forever())

@@ -1,0 +1,49 @@
+"""The demos: short, and each runs, checks itself and names its pattern."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from lecture.command import demos, run
+from lecture.why import why
+
+HERE = Path(__file__).parents[2] / "lecture/demos"
+# {demo: what `why` finds}
+FINDS = {
+    "killed_worker": "work was lost",
+    "killed_node": "work was lost",
+    "small_tasks": "tasks are too small",
+    "get_in_a_loop": None,
+    "nested_gets": "tasks wait in get",
+}
+
+
+@pytest.mark.parametrize("name", demos())
+def test_a_demo_fits_on_a_slide_and_says_what_to_watch(name: str) -> None:
+    lines = (HERE / f"{name}.py").read_text("utf-8").splitlines()
+    assert len(lines) <= 40
+    assert any(line.startswith("Watch:") for line in lines)
+
+
+@pytest.mark.parametrize("name", demos())
+def test_a_demo_runs_and_checks_itself(name: str) -> None:
+    demo = importlib.import_module(f"lecture.demos.{name}")
+    made = run(demo, "minimr")
+    assert made.of("task")
+    found = why(made)
+    total = sum(found.sums().values())
+    assert total == pytest.approx(made.wall_s)
+    expected = FINDS.get(name)
+    if expected is not None:
+        assert expected in [finding.name for finding in found.findings]
+
+
+def test_a_killed_worker_and_an_actor_that_restarts_are_told() -> None:
+    texts = []
+    for name in ("killed_worker", "actor_restart"):
+        made = run(importlib.import_module(f"lecture.demos.{name}"), "minimr")
+        texts += [story["what"] for story in made.of("story")]
+    assert {"retry", "restart"} <= set(texts)
