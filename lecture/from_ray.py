@@ -92,7 +92,7 @@ def _told(event: Any) -> Iterator[Line]:
     }
     ended = states.get(FINISHED) or states.get(FAILED)
     state = "FAILED" if FAILED in states else "RUNNING"
-    if FAILED in states and where.error_info.error_message.count("died"):
+    if FAILED in states and _died(where):
         state = "DIED"
     if FINISHED in states:
         state = "FINISHED"
@@ -116,6 +116,19 @@ def _told(event: Any) -> Iterator[Line]:
     }
     yield {key: value for key, value in told.items() if value is not None}
     if state == "DIED":
-        text = f"{name}() failed: {where.error_info.error_message}"
+        text = f"{name}() was lost with worker {where.worker_pid}"
         told = {"kind": "story", "at": ended, "what": "death", "text": text}
         yield {**told, "tasks": [event.task_id.hex()]}
+
+
+def _died(where: Any) -> bool:
+    """Return whether an attempt ended with its process.
+
+    Of one that is tried again, Ray says nothing: an error of user code would
+    be told.
+    """
+    if not where.HasField("error_info"):
+        return True
+    kinds = where.error_info.DESCRIPTOR.fields_by_name["error_type"].enum_type
+    kind = kinds.values_by_number[where.error_info.error_type].name
+    return str(kind).endswith("_DIED") or kind == "OUT_OF_MEMORY"

@@ -167,7 +167,7 @@ def commands() -> list[str]:
         for line in fence.replace("\\\n", " ").splitlines()
     ] + re.findall(r"`([^`]+)`", README)
     begin = re.compile(
-        r"(\w+=\w+ )?(minimr|python -m (dqn|benchmarks|examples)) [a-z]"
+        r"(\w+=\w+ )?(minimr|python -m (dqn|benchmarks|examples|lecture)) [a-z]"
     )
     return sorted({line for line in lines if begin.match(line)})
 
@@ -177,12 +177,18 @@ def test_a_command_of_the_pages_is_one(line: str) -> None:
     from benchmarks.cli import main as benchmarks
     from dqn.cli.main import cli as dqn
     from examples.command import main as examples
+    from lecture.command import lecture
     from minimr.cli.commands import cli as minimr
 
     words = [x for x in shlex.split(line, comments=True) if "=" not in x]
     command: click.Command = minimr
     if words[0] == "python":
-        groups = {"dqn": dqn, "benchmarks": benchmarks, "examples": examples}
+        groups = {
+            "dqn": dqn,
+            "benchmarks": benchmarks,
+            "examples": examples,
+            "lecture": lecture,
+        }
         command = groups[words[2]]
     for word in words[1 if words[0] == "minimr" else 3 :]:
         if isinstance(command, click.Group):

@@ -57,23 +57,31 @@ def test_a_word_count_runs_on_several_engines_for_a_page(
     assert names == ["serial", "sockets"]
 
 
-def test_ray_tells_its_tasks_too(
-    minimr: Minimr, book: Path, tmp_path: Path
-) -> None:
-    told = ["show", "wordcount", book, "--engine", "ray"]
-    done = minimr(*told, "--trace", "run.jsonl", "--workers", 1)
+def test_ray_tells_its_tasks_and_a_death(tmp_path: Path) -> None:
+    told = ["killed_worker", "--engine", "ray", "--trace", "run.jsonl"]
+    done = subprocess.run(
+        [command()[0], "-m", "lecture", *told],
+        env=environment(tmp_path),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     lines = [
         json.loads(line)
         for line in (tmp_path / "run.jsonl").read_text().splitlines()
     ]
     assert "which results a task takes as arguments" in lines[0]["absent"]
-    maps = [x for x in lines if x.get("name") == "_map_task"]
-    assert maps
-    for task in maps:
-        assert task["state"] == "FINISHED"
-        assert task["submitted"] <= task["started"] <= task["executed"]
-        assert task["executed"] <= lines[0]["wall_s"]
+    tasks = [x for x in lines if x.get("name") == "square"]
+    assert len(tasks) >= 10
+    assert {task["state"] for task in tasks} == {"FINISHED", "DIED"}
+    for task in tasks:
+        assert task["submitted"] <= task["started"] <= task["ended"]
+        assert task["ended"] <= lines[0]["wall_s"]
+    stories = [line["text"] for line in lines if line["kind"] == "story"]
+    assert any("square() was lost with worker" in text for text in stories)
 
 
 def test_a_simulated_run_is_shown(minimr: Minimr, tmp_path: Path) -> None:
