@@ -167,7 +167,8 @@ def commands() -> list[str]:
         for line in fence.replace("\\\n", " ").splitlines()
     ] + re.findall(r"`([^`]+)`", README)
     begin = re.compile(
-        r"(\w+=\w+ )?(minimr|python -m (dqn|benchmarks|examples|lecture)) [a-z]"
+        r"(\w+=\w+ )?"
+        r"(minimr|python -m (dqn|benchmarks|examples|lecture)) [a-z]"
     )
     return sorted({line for line in lines if begin.match(line)})
 
