@@ -77,8 +77,8 @@ def node_options(
         spill_directory: for objects that have no room there.
 
     Raises:
-        ValueError: an amount is negative or not whole, or a resource has an
-            argument of its own.
+        ValueError: an amount is negative or not whole, a resource has an
+            argument of its own, or a directory is none.
     """
     amounts = dict(resources or {})
     for name in ("CPU", "GPU"):
@@ -94,6 +94,9 @@ def node_options(
             text = "What a node has must be whole and not negative"
             raise ValueError(f"{text}: {name} is {have}")
     amounts = {name: float(have) for name, have in amounts.items()}
+    for directory in (store_directory, spill_directory):
+        if directory is not None and not os.path.isdir(directory):
+            raise ValueError(f"{directory!r} is no directory of this machine")
     memory = machine.memory_bytes()
     store = int(object_store_memory or memory * 0.3)
     amounts["memory"] = float(memory * 0.5)

@@ -20,6 +20,7 @@ Rules:
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
@@ -59,6 +60,15 @@ class Object:
         return isinstance(self.place, int)
 
 
+def _no_store(size: int, directory: str | None, error: OSError) -> str:
+    """Return what to say of a store that cannot be made."""
+    where = directory or "memory"
+    text = f"no object store of {size:,} bytes in {where}: {error.strerror}"
+    if error.errno == errno.ENOMEM and directory is not None:
+        text += ". Are there huge pages? /proc/sys/vm/nr_hugepages says"
+    return text
+
+
 class Store:
     """All objects of a node. Runs in: the node's thread.
 
@@ -75,8 +85,12 @@ class Store:
         spill_directory: str | None = None,
         directory: str | None = None,
     ) -> None:
-        self.descriptor = machine.memory_file(size, directory)
-        self.memory = memoryview(machine.map_memory(self.descriptor, size))
+        try:
+            self.descriptor = machine.memory_file(size, directory)
+            self.memory = memoryview(machine.map_memory(self.descriptor, size))
+        except OSError as error:
+            text = _no_store(size, directory, error)
+            raise OSError(error.errno, text) from error
         self.arena = Arena(size)
         self.objects: OrderedDict[bytes, Object] = OrderedDict()  # by use
         self._former: list[Object] = []  # read, and their ids live again

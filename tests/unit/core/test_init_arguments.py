@@ -19,6 +19,8 @@ from minimr.core.api import session, spawn
         {"resources": {"CPU": 2}},
         {"resources": {"GPU": 2}},
         {"resources": {"disk": 1e-5}},
+        {"store_directory": "/no/such/disk"},
+        {"spill_directory": "/no/such/disk"},
     ],
 )
 def test_what_no_node_can_have_is_refused(given: dict[str, Any]) -> None:

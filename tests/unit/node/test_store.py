@@ -16,6 +16,7 @@ from minimr.core import messages as m
 from minimr.core.messages import OnDisk
 from minimr.core.node.object_store import Store, StoreFullError
 from minimr.core.node.object_transfer import Transfers
+from minimr.system import machine
 
 MB = 2**20
 OWNER = ("127.0.0.1", 1)
@@ -295,3 +296,18 @@ def test_the_arena_lies_in_the_directory_that_is_named(tmp_path: Path) -> None:
     assert len(store.memory) == 5000
     store.memory.release()
     os.close(store.descriptor)
+
+
+def test_a_store_that_cannot_be_made_says_where_and_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    with pytest.raises(OSError, match=r"of 5,000 bytes in .*nowhere: No such"):
+        Store(5000, None, nowhere)
+
+    def full(descriptor: int, size: int) -> Any:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(machine, "map_memory", full)
+    with pytest.raises(OSError, match="Are there huge pages"):
+        Store(5000, None, str(tmp_path))
