@@ -305,9 +305,9 @@ def test_a_store_that_cannot_be_made_says_where_and_why(
     with pytest.raises(OSError, match=r"of 5,000 bytes in .*nowhere: No such"):
         Store(5000, None, nowhere)
 
-    def full(descriptor: int, size: int) -> Any:
+    def full(size: int, directory: str) -> Any:
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    monkeypatch.setattr(machine, "map_memory", full)
+    monkeypatch.setattr(machine, "memory_file", full)
     with pytest.raises(OSError, match="Are there huge pages"):
         Store(5000, None, str(tmp_path))
