@@ -18,7 +18,6 @@ from minimr.core.api.trace import chrome_trace
 from minimr.core.process.current import current
 from minimr.core.process.records import FIRST, ObjectRef, Task
 from minimr.core.process.runtime import Runtime
-from minimr.system.files import atomic_writer
 
 
 def get(refs: Any, *, timeout: float | None = None) -> Any:
@@ -225,6 +224,8 @@ def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
     rows = chrome_trace(current().events())
     if filename is None:
         return rows
+    from minimr.system.files import atomic_writer  # `init` needs it not
+
     with atomic_writer(filename) as file:
         json.dump(rows, file)
     return None
