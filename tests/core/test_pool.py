@@ -234,11 +234,11 @@ def test_a_process_that_dies_is_an_error(api, kind):
 class TestBeyondRay:
     """What Python's Pool does, and Ray's does not."""
 
-    @pytest.fixture(params=["multiprocessing", "minimr"])
+    @pytest.fixture(params=["of processes", "of actors"])
     def python(self, request, api):
         if api.__name__ == "ray":
             pytest.skip("Ray does otherwise")
-        if request.param == "minimr":
+        if request.param == "of actors":
             name = "minimr.util.multiprocessing"
             return importlib.import_module(name).Pool
         # Not fork: this process has threads.
