@@ -17,7 +17,7 @@ import time
 
 import numpy as np
 
-from examples.servers.softmax import accuracy, gradient, load_digits
+from examples.servers._softmax import accuracy, gradient, load_digits
 
 KEYS = [str(digit) for digit in range(10)]
 

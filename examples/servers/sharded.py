@@ -16,7 +16,7 @@ Next:  cut by columns instead. Then: which cut is fair if some rows are
 
 import numpy as np
 
-from examples.servers.softmax import accuracy, gradient, load_digits
+from examples.servers._softmax import accuracy, gradient, load_digits
 from examples.servers.synchronous import serial
 
 

@@ -15,7 +15,7 @@ Next:  make one worker slow: what do the others do? See `asynchronous`.
 
 import numpy as np
 
-from examples.servers.softmax import accuracy, gradient, load_digits
+from examples.servers._softmax import accuracy, gradient, load_digits
 
 
 def serial(images, labels, steps, rate):
