@@ -1,13 +1,16 @@
 """The trace of a simulated run, as a run of the page.
 
-    bytes, start, end, doom, log ──> message, process, story
+    bytes, start, end, kill, log ──> message, process, story, task
 
 A lane is a process, and every message an arrow. Its times are virtual
-seconds. A task is what a worker does from an order to its answer.
+seconds. On rung 1 a task is what a worker does from an order to its answer;
+on rung 2 processes log what they send, begin and have back.
 """
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,7 +18,7 @@ from lecture.trace import FORMAT, Run
 
 Line = dict[str, Any]
 
-ORDERS = {"RunMap": "map", "RunReduce": "reduce", "Push": "task"}
+ORDERS = {"RunMap": "map", "RunReduce": "reduce"}
 ANSWERS = {
     "Done": "FINISHED",
     "TaskFailed": "FAILED",
@@ -23,6 +26,12 @@ ANSWERS = {
     "Cancelled": "CANCELLED",
 }
 SILENT = ("Heartbeat",)
+PRINTS = ("print", "error print")
+TASK = re.compile(
+    r"task (?P<name>.+)\(\) (?P<id>[0-9a-f]+) "
+    r"(?P<what>is sent|begins|has ended|has failed)(, attempt (?P<n>\d+))?"
+)
+AGAIN = re.compile(r"(task |the actor )?(?P<text>.+ (runs|starts) again: .*)")
 
 
 def is_simulated(line: Line) -> bool:
@@ -32,74 +41,117 @@ def is_simulated(line: Line) -> bool:
 
 def run_of(entries: Iterable[Line], program: str = "simulation") -> Run:
     """Return the run of a simulation's trace."""
-    lines: list[Line] = []
-    processes: dict[str, Line] = {}
-    running: dict[str, Line] = {}  # {process: what it does}
-    last = 0.0
+    reader = _Reader()
     for entry in entries:
-        at, what = float(entry["at"]), entry["what"]
-        last = max(last, at)
-        if what == "start":
-            line = {"kind": "process", "name": entry["process"], "begin": at}
-            processes[entry["process"]] = line
-            lines.append(line)
-        elif what == "bytes":
-            lines += _messages(at, entry, running)
-        elif what == "end":
-            name = entry["process"]
-            code = entry.get("code", 0)
-            died = bool(code) and code < 0
-            processes.get(name, {}).update(end=at, how=f"code {code}")
-            if name in running:
-                running.pop(name).update(ended=at, state="DIED")
-            text = f"{name} {'was killed' if died else 'has ended'}"
-            told = "death" if died else "note"
-            lines.append(_story(at, text, told, name))
-        elif what == "log":
-            who = entry.get("process") or next(
-                (key for key in entry if key not in ("at", "what")), ""
-            )
-            text = entry.get("text") or entry.get(who, "")
-            lines.append(_story(at, f"{who}: {text}", "log", who))
-        else:
-            facts = {k: v for k, v in entry.items() if k not in ("at", "what")}
-            told = ", ".join(f"{k} {v}" for k, v in facts.items())
-            lines.append(_story(at, f"{what}: {told}", "strike", ""))
+        reader.read(float(entry["at"]), entry)
     about = {
         "kind": "run", "format": FORMAT, "engine": "simulation",
-        "program": program, "began": 0.0, "wall_s": last,
-        "absent": ["which task an order is for"],
+        "program": program, "began": 0.0, "wall_s": reader.last,
+        "rung": reader.rung, "absent": ["which results a task takes"],
     }  # fmt: skip
-    return Run(about, lines)
+    return Run(about, reader.lines)
 
 
-def _story(at: float, text: str, what: str, worker: str) -> Line:
-    line = {"kind": "story", "at": at, "text": text, "what": what}
-    return {**line, "worker": worker}
+class _Reader:
+    """Reads the entries in their order.
 
+    Attributes:
+        lines: of the run.
+        last: the time of the last entry.
+        rung: the engine that is simulated.
+    """
 
-def _messages(at: float, entry: Line, running: dict[str, Line]) -> list[Line]:
-    source, target = str(entry["source"]), str(entry["target"])
-    lines: list[Line] = []
-    for name in entry.get("says", ()):
-        if name in SILENT:
-            continue
-        lines.append(
-            {
-                "kind": "message", "at": at, "name": name,
-                "source": source, "target": target,
-            }
-        )  # fmt: skip
-        if name in ORDERS and target not in running:
-            task = {
-                "kind": "task", "id": f"{ORDERS[name]} {at:.6f} {target}",
-                "name": ORDERS[name], "state": "RUNNING", "worker": target,
-                "sent": at, "started": at, "after": [],
-            }  # fmt: skip
-            running[target] = task
-            lines.append(task)
-        elif name in ANSWERS and source in running:
-            running.pop(source).update(
-                ended=at, answered=at, state=ANSWERS[name]
-            )
-    return lines
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.last = 0.0
+        self.rung = "sockets"
+        self._processes: dict[str, Line] = {}
+        self._running: dict[str, list[Line]] = defaultdict(list)
+        self._sent: dict[str, float] = {}  # {task: when}
+        self._begun: dict[str, Line] = {}  # {task: its last attempt}
+
+    def read(self, at: float, entry: Line) -> None:
+        """Take an entry."""
+        self.last = max(self.last, at)
+        what = entry["what"]
+        known = {
+            "start": self._start,
+            "end": self._end,
+            "bytes": self._bytes,
+            "log": self._log,
+        }
+        if what in known:
+            known[what](at, entry)
+        else:
+            facts = {k: v for k, v in entry.items() if k not in ("at", "what")}
+            told = ", ".join(f"{key} {value}" for key, value in facts.items())
+            kind = "log" if what in PRINTS else "strike"
+            self._story(at, f"{what}: {told}", kind, "")
+
+    def _start(self, at: float, entry: Line) -> None:
+        name = entry["process"]
+        line = {"kind": "process", "name": name, "begin": at}
+        self._processes[name] = line
+        self.lines.append(line)
+
+    def _end(self, at: float, entry: Line) -> None:
+        name, code = entry["process"], entry.get("code") or 0
+        self._processes.get(name, {}).update(end=at, how=f"code {code}")
+        for task in self._running.pop(name, ()):
+            task.update(ended=at, state="DIED")
+        if code < 0:
+            self._story(at, f"{name} was killed", "death", name)
+        else:
+            self._story(at, f"{name} has ended", "note", name)
+
+    def _bytes(self, at: float, entry: Line) -> None:
+        source, target = str(entry["source"]), str(entry["target"])
+        for name in entry.get("says", ()):
+            if name in SILENT:
+                continue
+            ends = {"source": source, "target": target, "name": name}
+            self.lines.append({"kind": "message", "at": at, **ends})
+            if name in ORDERS and not self._running[target]:
+                id = f"{ORDERS[name]} {at:.6f} {target}"
+                self._begin(at, ORDERS[name], id, target)["sent"] = at
+            elif name in ANSWERS and self._running[source]:
+                task = self._running[source].pop(0)
+                task.update(ended=at, state=ANSWERS[name])
+
+    def _log(self, at: float, entry: Line) -> None:
+        who = entry.get("process") or next(
+            (key for key in entry if key not in ("at", "what")), ""
+        )
+        text = str(entry.get("text") or entry.get(who, ""))
+        found = TASK.match(text)
+        if found is None:
+            again = AGAIN.match(text)
+            what = "log" if again is None else "retry"
+            self._story(at, f"{who}: {text}", what, who)
+            return
+        self.rung, id, what = "minimr", found["id"], found["what"]
+        if what == "is sent":
+            self._sent[id] = at
+        elif what == "begins":
+            line = self._begin(at, found["name"], id, who)
+            line["attempt"] = int(found["n"] or 0)
+            line["sent"] = self._sent.get(id, at)
+            self._begun[id] = line
+        elif id in self._begun:
+            line = self._begun.pop(id)
+            line["answered"] = at
+            if what == "has failed":
+                line["state"] = "FAILED"
+
+    def _begin(self, at: float, name: str, id: str, who: str) -> Line:
+        line = {
+            "kind": "task", "id": id, "name": name, "state": "RUNNING",
+            "worker": who, "started": at, "after": [],
+        }  # fmt: skip
+        self._running[who].append(line)
+        self.lines.append(line)
+        return line
+
+    def _story(self, at: float, text: str, what: str, who: str) -> None:
+        about = {"kind": "story", "at": at, "text": text}
+        self.lines.append({**about, "what": what, "worker": who})

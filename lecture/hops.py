@@ -75,8 +75,6 @@ PLACES: dict[str, dict[str, list[Place]]] = {
         )
     },
 }  # fmt: skip
-# A simulated run has the messages of rung 1.
-PLACES["simulation"] = PLACES["sockets"]
 
 
 @cache

@@ -84,5 +84,5 @@ def _run(run: Run) -> dict[str, Any]:
             "findings": [asdict(finding) for finding in found.findings],
             "sums": found.sums(),
         },
-        "hops": hops(run.engine),
+        "hops": hops(str(run.about.get("rung", run.engine))),
     }

@@ -117,7 +117,8 @@ class Lanes {
     pen.fillStyle = colours.soft;
     const node = model.nodes.get(lane.node) || lane.node;
     const many = model.nodes.size > 1 && lane.node;
-    const name = many ? `${lane.worker} ${short(node, 15)}` : lane.worker;
+    const worker = lane.worker.replace(/^fork of /, ""); // of a simulation
+    const name = many ? `${worker} ${short(node, 15)}` : worker;
     pen.fillText(fit(pen, name, this.left - 12), 6, y + tall / 2);
     pen.save();
     pen.beginPath();
@@ -272,7 +273,35 @@ class Lanes {
         this.arrow(from, task, y, height, colours.soft, task.submitted);
       }
     }
+    this.drawMessages(model, height, step);
     pen.restore();
+  }
+
+  // Who said what to whom: all of it if it is little, else that of the step.
+  drawMessages(model, height, step) {
+    const { pen, state, colours } = this;
+    const lanes = new Map(model.lanes.map((lane) => [lane.worker, lane]));
+    const shown = model.messages.filter((m) =>
+      m.at >= state.from && m.at <= state.to);
+    for (const message of shown) {
+      const chosen = step && step.message === message;
+      if (shown.length > 60 && !chosen) continue;
+      const from = lanes.get(message.source), to = lanes.get(message.target);
+      if (!from || !to) continue;
+      const x = this.x(message.at), y = to.y + height / 2;
+      pen.globalAlpha = chosen ? 1 : 0.4;
+      pen.strokeStyle = pen.fillStyle = chosen ? colours.fore : colours.soft;
+      pen.beginPath();
+      pen.moveTo(x, from.y + height / 2);
+      pen.lineTo(x, y);
+      pen.stroke();
+      pen.beginPath();
+      const up = from.y > to.y ? 1 : -1;
+      pen.moveTo(x, y);
+      pen.lineTo(x - 4, y + 7 * up);
+      pen.lineTo(x + 4, y + 7 * up);
+      pen.fill();
+    }
   }
 
   arrow(from, to, y, height, colour, at) {

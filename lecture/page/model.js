@@ -38,7 +38,7 @@ function modelOf(run) {
   const model = {
     about: run.about, why: run.why, hops: run.hops, lines: run.lines,
     wall: Math.max(run.about.wall_s || 0, 1e-6), tasks: run.tasks,
-    lanes: [], byId: new Map(), events: [], stories: [], sources: new Map(),
+    messages: [], lanes: [], byId: new Map(), events: [], stories: [], sources: new Map(),
   };
   const lanes = new Map();
   const lane = (node, worker) => {
@@ -140,9 +140,11 @@ function addEvents(model, lines) {
   }
   for (const line of lines) {
     if (line.kind === "message") {
+      model.messages.push(line);
       add(line.at, "message", null,
         `${line.source} → ${line.target}: ${line.name}`,
         line.source, line.target);
+      events.at(-1).message = line;
     }
     if (line.kind === "story") {
       if (line.what !== "log") model.stories.push(line);

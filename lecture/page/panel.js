@@ -80,7 +80,8 @@ const panels = {
         make("td", {}, name), make("td", {}, kind || "idle"),
         make("td", { class: "number" }, of === "workers" ? "" : 0)));
     }
-    const hops = (model.hops[event.what] || []).map((hop) => block(
+    const kind = event.message ? STEP_OF[event.message.name] : event.what;
+    const hops = (model.hops[kind] || []).map((hop) => block(
       `${hop.side}: ${hop.place}`, hop.text ? make("pre", {}, hop.text) : ""));
     const told = make("div", { class: "long" },
       `${state.step + 1} of ${model.events.length}, at ${seconds(event.at)}`);
@@ -169,6 +170,9 @@ const panels = {
   },
 };
 
+// Which step of a task a message is.
+const STEP_OF = { RunMap: "sent", RunReduce: "sent", Push: "sent",
+  Done: "answered" };
 const KIND_WORDS = {
   compute: "tasks compute", arguments: "arguments come, and are read",
   worker: "waits for a worker", again: "done for nothing: its worker died",

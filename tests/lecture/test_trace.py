@@ -85,3 +85,32 @@ def test_a_simulated_run_has_its_messages_and_its_deaths() -> None:
     (lost,) = made.of("task")
     assert (lost["state"], lost["ended"]) == ("DIED", 0.3)
     assert "worker 1 was killed" in [s["text"] for s in made.of("story")]
+
+
+def test_a_simulated_task_of_rung_2_is_what_its_processes_log() -> None:
+    told = "task f() ab01"
+    log = [
+        {"at": 0.1, "what": "log", "driver 1": f"{told} is sent to x:1"},
+        {"at": 0.2, "what": "log", "fork 1": f"{told} begins, attempt 0"},
+        {"at": 0.4, "what": "end", "process": "fork 1", "code": -9},
+        {"at": 0.5, "what": "log", "driver 1": f"{told} is sent to x:2"},
+        {"at": 0.6, "what": "log", "fork 2": f"{told} begins, attempt 1"},
+        {
+            "at": 0.7,
+            "what": "bytes",
+            "source": "fork 2",
+            "target": "driver 1",
+            "says": ["Done"],
+        },
+        {"at": 0.8, "what": "log", "driver 1": f"{told} has ended"},
+    ]
+    made = simulated(log)
+    lost, done = made.of("task")
+    assert made.about["rung"] == "minimr"
+    assert (lost["state"], lost["ended"], lost["sent"]) == ("DIED", 0.4, 0.1)
+    assert (done["state"], done["ended"], done["sent"]) == (
+        "FINISHED",
+        0.7,
+        0.5,
+    )
+    assert (done["answered"], done["worker"]) == (0.8, "fork 2")
