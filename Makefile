@@ -28,6 +28,17 @@ test-core: $(VENV)/ready
 test-faults test-examples test-unit: test-%: $(VENV)/ready
 	$(BIN)/python -m pytest tests/$*
 
+# 10,000 schedules of each program of rung 1, and a million states of each
+# small part.
+simulate: $(VENV)/ready
+	$(BIN)/minimr simulate wordcount $(SCHEDULES)
+	$(BIN)/minimr simulate parameter-server $(SCHEDULES)
+	$(BIN)/minimr simulate --exhaust tracker
+	$(BIN)/minimr simulate --exhaust rounds
+	$(BIN)/minimr simulate --exhaust references
+	$(BIN)/minimr simulate --exhaust lease
+	$(BIN)/minimr simulate --exhaust scheduler
+
 # The judge of the suite of the core: the same tests on Ray itself.
 test-ray: $(VENV)/ready
 	$(BIN)/python -m pytest tests/core -k ray

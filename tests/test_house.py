@@ -57,12 +57,6 @@ KNOWS = {
     "minimr.datasets": ("minimr.interface", "minimr.system"),
     "minimr.training": (*THINGS, "minimr.datasets", "minimr.ladder"),
     "minimr.simulation": ("minimr",),
-    "minimr.simulation.exhaust": (
-        *BELOW,
-        "minimr.sockets",
-        "minimr.core",
-        "minimr.simulation",
-    ),
     "minimr.cli": ("minimr", "lecture"),
     "ray_impl": (*THINGS, "ray"),
     "dqn": (*THINGS, "minimr.ladder"),

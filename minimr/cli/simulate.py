@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import click
@@ -64,6 +65,13 @@ SHOWN = 5  # findings
 @click.option("--without", default="", help="Strikes of --seed to leave out.")
 @click.option("--trace", metavar="FILE", help="Write the trace of --seed.")
 @click.option(
+    "--jobs",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Processes that play the seeds.",
+)
+@click.option(
     "--exhaust",
     "part",
     type=click.Choice(PARTS),
@@ -97,6 +105,7 @@ def simulate(
     during_s: float,
     without: str,
     trace: str | None,
+    jobs: int,
     part: str | None,
     depth: int,
     states: int,
@@ -128,16 +137,16 @@ def simulate(
         return _tell(simulation, chosen, seed, faults, left_out, trace)
     if trace is not None or without:
         raise click.UsageError("--trace and --without go with --seed")
-    display = ProgressDisplay(program)
+    display, played = ProgressDisplay(program), count(1)
 
     def report(outcome: Any) -> None:
-        display.update("runs", outcome.seed - first + 1, seeds)
+        display.update("runs", next(played), seeds)
         if outcome.verdict == "finding":
             note(f"seed {outcome.seed}: {outcome.why.strip()}")
 
     try:
-        summary = simulation.simulate(
-            chosen, range(first, first + seeds), faults, report
+        summary = load("simulation", "minimr.simulation.jobs").simulate(
+            chosen, range(first, first + seeds), faults, report, jobs
         )
     except simulation.Unfit as error:
         raise EngineError(str(error)) from None
@@ -260,6 +269,9 @@ def _line(entry: dict[str, Any]) -> str:
         if not names:
             return ""
         return f"{at:9.4f}  {entry['source']} -> {entry['target']}: {names}"
+    if what == "knows":
+        now = "; ".join(f"{k}: {v or 'gone'}" for k, v in facts["now"].items())
+        return f"{at:9.4f}  {facts['process']} knows: {now}"
     told = ", ".join(f"{name} {value}" for name, value in facts.items())
     return f"{at:9.4f}  {what}: {told}"
 

@@ -19,6 +19,7 @@ class Program:
     Attributes:
         main: gets the simulated machine; what it returns is judged.
         errors: that it may raise when something goes wrong.
+        texts: what these say, as regular expressions: one has to fit.
         ready_s: what goes wrong does so after this.
         options: of the command line, if that needs more than the name.
         cluster: what it runs on, if that is rung 2.
@@ -27,6 +28,7 @@ class Program:
     name: str
     main: Callable[[Machine], Any]
     errors: tuple[type[Exception], ...] = ()
+    texts: tuple[str, ...] = ("",)
     ready_s: float = 0.0
     options: str = ""
     cluster: Cluster | None = None

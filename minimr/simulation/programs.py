@@ -165,11 +165,25 @@ def _check(weights: Any, mode: Any, lived: list[int], rounds: int) -> None:
 
 
 PROGRAMS = {
-    "wordcount": Program("wordcount", wordcount, (JobError,)),
+    "wordcount": Program(
+        "wordcount",
+        wordcount,
+        (JobError,),
+        (
+            "has taken [0-9]+ workers down",
+            "cannot fetch its blocks",
+            "no worker is left",
+            "workers have started",
+        ),
+    ),
     "parameter-server": Program(
         "parameter-server",
         parameter_server,
         (ParameterServerError,),
+        (
+            "worker [0-9]+ is not in: it left, its connection ended",
+            "server [0-9]+ at .*: (it is silent|it ends every connection)",
+        ),
         ready_s=0.5,  # a server has no checkpoint before that
     ),
     **ON_CORE,

@@ -20,6 +20,7 @@ import contextlib
 import gc
 import logging
 import os
+import re
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ from minimr.simulation.faults import Faults, Strike
 from minimr.simulation.held import Held
 from minimr.simulation.loop import Policy
 from minimr.simulation.machine import Machine
+from minimr.simulation.parts import Parts
 from minimr.simulation.program import DRIVER, Program
 from minimr.simulation.story import Reader
 from minimr.simulation.world import Hang, World
@@ -203,7 +205,8 @@ def play(
         except Exception as error:  # noqa: BLE001  as above
             raised.append(error)
 
-    with told(world, read), installed(simulated):
+    looked_at = Parts(world, read).looked_at()
+    with looked_at, told(world, read), installed(simulated):
         driver = simulated.processes.make("driver", drive, DRIVER)
         try:
             world.run(lambda: driver.ended)
@@ -219,7 +222,7 @@ def play(
     if world.crashes:
         outcome.verdict, outcome.why = FINDING, world.crashes[0]
     elif raised:
-        documented = all(isinstance(e, program.errors) for e in raised)
+        documented = all(_is_documented(program, each) for each in raised)
         fair = documented and bool(outcome.strikes)
         outcome.verdict = ERROR if fair else FINDING
         error = raised[-1]
@@ -227,6 +230,11 @@ def play(
     else:
         outcome.result = ends[0]
     return outcome
+
+
+def _is_documented(program: Program, error: Exception) -> bool:
+    says = any(re.search(text, str(error)) for text in program.texts)
+    return isinstance(error, program.errors) and says
 
 
 def _hang(simulated: Machine, hang: Hang) -> str:
@@ -279,8 +287,7 @@ class Log(logging.Handler):
             return
         who, text = fiber.process.name, record.getMessage()
         if record.levelno < logging.WARNING:  # only where somebody reads
-            at = round(world.now, 6)
-            world.trace.append({"at": at, "what": "log", who: text})
+            world.aside("log", **{who: text})
             return
         world.note("log", process=who, text=text)
         if record.levelno >= logging.ERROR:

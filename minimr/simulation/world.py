@@ -129,6 +129,7 @@ class World:
         current: the fiber that runs; None: the scheduler.
         trace: what has happened, in order.
         crashes: what threads have raised and nobody caught.
+        after_step: is told of each process that has done something.
     """
 
     def __init__(self, seed: int, limit_s: float) -> None:
@@ -140,6 +141,7 @@ class World:
         self.current: Fiber | None = None
         self.trace: list[dict[str, Any]] = []
         self.crashes: list[str] = []
+        self.after_step: Callable[[Home], None] | None = None
         self._hash = hashlib.sha256()
         self._ready: list[Fiber] = []
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
@@ -157,6 +159,10 @@ class World:
         self._hash.update(repr(entry).encode())
         self.trace.append(entry)
         return entry
+
+    def aside(self, what: str, **facts: Any) -> None:
+        """Write into the trace what is no part of the run: not hashed."""
+        self.trace.append({"at": round(self.now, 6), "what": what, **facts})
 
     def at(self, when: float, call: Callable[[], None]) -> None:
         """Have a function called by the scheduler, at that time."""
@@ -285,6 +291,8 @@ class World:
             if loop is not None:
                 fiber.loop = (loop, sys.get_asyncgen_hooks())
                 _run_loop(None, (None, None))
+        if self.after_step is not None and not fiber.process.ended:
+            self.after_step(fiber.process)
 
     def _enter(self, process: Home) -> None:
         if self._inside is not None:
