@@ -6,6 +6,7 @@ Their programs run, what they name exists, and their commands are commands.
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shlex
 import subprocess
@@ -63,6 +64,23 @@ def run_program(page: Path, language: str, folder: Path) -> str:
 def test_the_program_of_the_readme_runs(tmp_path: Path) -> None:
     told = run_program(PAGES[0], "python", tmp_path)
     assert re.fullmatch(r"\[\(\d+, \d+\)(, \(\d+, \d+\)){2}\]\n", told)
+
+
+def test_the_test_of_the_readme_passes(tmp_path: Path) -> None:
+    (test,) = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
+    assert "seeds=300" in test
+    path = tmp_path / "test_mine.py"
+    path.write_text(test.replace("seeds=300", "seeds=3"))
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", path],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout
 
 
 def test_the_parameter_server_of_its_page_runs(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ KNOWS = {
     "minimr.datasets": ("minimr.interface", "minimr.system"),
     "minimr.training": (*THINGS, "minimr.datasets", "minimr.ladder"),
     "minimr.simulation": ("minimr",),
+    "minimr.testing": ("minimr",),
     "minimr.cli": ("minimr", "lecture"),
     "ray_impl": (*THINGS, "ray"),
     "dqn": (*THINGS, "minimr.ladder"),
@@ -79,7 +80,7 @@ WITH_NUMPY = (
     "minimr.shared.parameter_server", "minimr.serial.parameter_server",
     "minimr.datasets.digits", "minimr.training", "minimr.cli.parameter_server",
     "minimr.actor", "minimr.runtime_context", "minimr.cluster_utils",
-    "minimr.util", "minimr.simulation",
+    "minimr.util", "minimr.simulation", "minimr.testing",
 )  # fmt: skip
 HEAVY = ("ray", "torch", "numpy", "matplotlib", "rich", "click", "gymnasium")
 

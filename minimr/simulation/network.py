@@ -166,6 +166,10 @@ class Stream(File):
         self._last = max(self._last, self.world.now + self.network.delay(self))
         self.world.at(self._last, self._arrive)
 
+    def hold(self, seconds: float) -> None:
+        """Let what is sent from now on arrive later."""
+        self._last = max(self._last, self.world.now) + seconds
+
     def finish(self) -> None:
         """Send nothing more; the other end reads to the end."""
         if not self._no_more:

@@ -1,7 +1,8 @@
 """What the processes of a run are made of, noticed as it is made.
 
     Coordinator(...) in a process ──> parts: {process: [coordinator, ...]}
-    a step of the process ─┬─ its rules (`invariants.py`)
+    a step of the process ─┬─ its rules (`invariants.py`), if its main thread
+                           │  waits for news, and is in the middle of nothing
                            └─ what has changed in its tables (`tables.py`)
 
 The parts do not know of it, and are not changed.
@@ -58,8 +59,10 @@ class Parts:
         return make
 
     def _look(self, process: Home) -> None:
+        at_rest = process.main is not None and process.main.polls
         for number, part in enumerate(self._of.get(process.pid, ())):
-            self._check(process, number, part)
+            if at_rest:
+                self._check(process, number, part)
             if self._tell and type(part) in TABLES:
                 self._tell_changes(process, part)
 

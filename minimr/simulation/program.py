@@ -23,6 +23,7 @@ class Program:
         ready_s: what goes wrong does so after this.
         options: of the command line, if that needs more than the name.
         cluster: what it runs on, if that is rung 2.
+        disturbed: something goes wrong in it without a strike.
     """
 
     name: str
@@ -32,3 +33,4 @@ class Program:
     ready_s: float = 0.0
     options: str = ""
     cluster: Cluster | None = None
+    disturbed: bool = False

@@ -223,7 +223,8 @@ def play(
         outcome.verdict, outcome.why = FINDING, world.crashes[0]
     elif raised:
         documented = all(_is_documented(program, each) for each in raised)
-        fair = documented and bool(outcome.strikes)
+        disturbed = bool(outcome.strikes) or program.disturbed
+        fair = documented and disturbed
         outcome.verdict = ERROR if fair else FINDING
         error = raised[-1]
         outcome.why = f"{type(error).__name__}: {error}"

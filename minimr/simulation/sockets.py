@@ -266,7 +266,11 @@ class Selector:
                 break
             files = self._process.files
             places = [files[n].changed for n in self._keys if n in files]
+            fiber = world.current
+            assert fiber is not None
+            fiber.polls = True
             world.wait(self._changed, *places, until=until)
+            fiber.polls = False
         if len(ready) > 1:
             world.random.shuffle(ready)
         return ready

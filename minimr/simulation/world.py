@@ -82,6 +82,7 @@ class Fiber:
     Attributes:
         ended: its function has returned.
         end: who waits for that.
+        polls: it waits for news: what it has begun is done.
         locals: what `machine.local()` objects hold for this thread.
         loop: of asyncio, if one runs in this thread, and its hooks.
     """
@@ -92,7 +93,7 @@ class Fiber:
         self.process = process
         self.name = name
         self.number = next(world.numbers)
-        self.ended = False
+        self.ended = self.polls = False
         self.end = Gathering()
         self.locals: dict[Any, dict[str, Any]] = {}
         self.loop: tuple[Any, Any] | None = None
