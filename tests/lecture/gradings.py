@@ -9,6 +9,7 @@ many were graded. `--load` keeps so many processes busy beside it.
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ import click
 
 from lecture.check.findings import Finding
 from lecture.check.grade import grade
+from lecture.notebooks import build
 from tests.lecture.answers import ANSWERS, Answer
 
 
@@ -35,6 +37,9 @@ def graded(answer: Answer, engine: str, folder: Path, address: str) -> str:
     """Grade an answer; return how it is misjudged."""
     path = folder / "answer.py"
     path.write_text(answer.text)
+    if not answer.changes:  # as it is handed in
+        path = folder / "answer.ipynb"
+        path.write_text(json.dumps(build.notebook(answer.text)))
     return misjudged(answer, grade(answer.part, path, engine, address))
 
 

@@ -17,7 +17,7 @@ import psutil
 from lecture.notebooks import build
 
 ROOT = Path(__file__).parents[2]
-TIMEOUT_S = 240
+TIMEOUT_S = 600  # on a machine that is busy with others
 # In a process of its own: a client of kernels leaves open what it has opened.
 EXECUTE = """
 import sys, nbformat

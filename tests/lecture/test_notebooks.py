@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,14 @@ def test_the_agents_of_part_3_learn(engine: str, tmp_path: Path) -> None:
     assert pictures_of(done) == ["image/png", "image/gif", "image/png"]
     (run,) = (tmp_path / "runs").glob("*.json")
     assert len(json.loads(run.read_text())["scores"]) == 1
+    subprocess.run(
+        [sys.executable, "-m", "minimr.cli.main", "report", run.parent],
+        env=kernels.environment(),
+        timeout=kernels.TIMEOUT_S,
+        check=True,
+    )
+    page = (run.parent / "report.md").read_text("utf-8")
+    assert f"| {engine} | 1 | 16 | 1 | 1 | 1 |" in page
 
 
 def test_one_network_learns_in_one_process(tmp_path: Path) -> None:
