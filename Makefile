@@ -20,7 +20,7 @@ test: $(VENV)/ready
 		test-rungs test-faults test-examples test-unit test-core
 
 test-rungs: $(VENV)/ready
-	$(BIN)/python -m pytest --ignore tests/faults --ignore tests/unit
+	$(BIN)/python -m pytest --deselect tests/faults --deselect tests/unit
 
 test-core: $(VENV)/ready
 	$(BIN)/python -m pytest tests/core -k minimr
