@@ -70,14 +70,16 @@ const panels = {
       const [of, name, kind] = key.split("\n");
       const changed = before.get(key) !== value;
       table.append(make("tr", changed ? { class: "changed" } : {},
-        make("th", {}, of), make("td", {}, name), make("td", {}, kind),
+        make("th", {}, of), make("td", {}, name),
+        make("td", { class: "word" }, kind),
         make("td", { class: "number" }, value)));
     }
     for (const key of before.keys()) {
       if (after.has(key)) continue;
       const [of, name, kind] = key.split("\n");
       table.append(make("tr", { class: "changed" }, make("th", {}, of),
-        make("td", {}, name), make("td", {}, kind || "idle"),
+        make("td", {}, name), make("td", { class: "word" },
+          kind || "idle"),
         make("td", { class: "number" }, of === "workers" ? "" : 0)));
     }
     const kind = event.message ? STEP_OF[event.message.name] : event.what;
