@@ -74,8 +74,8 @@ const page = {
 
   refresh() {
     const state = this.state;
-    document.body.className = [state.dark ? "dark" : "", state.big ? "big" : "",
-      state.tab === "charts" ? "whole" : ""].join(" ");
+    document.body.className = [state.dark ? "dark" : "",
+      state.big ? "big" : "", state.tab === "charts" ? "whole" : ""].join(" ");
     for (const tab of TABS) {
       document.getElementById(`tab-${tab}`).className =
         tab === state.tab ? "on" : "";
@@ -90,8 +90,9 @@ const page = {
   draw() {
     this.lanes.draw();
     const state = this.state, event = state.model.events[state.step];
-    document.getElementById("clock").textContent = state.tab === "step" && event
-      ? `${seconds(event.at)}${state.playing ? ` ▶ ×${state.speed}` : ""}` : "";
+    const speed = state.playing ? ` ▶ ×${state.speed}` : "";
+    document.getElementById("clock").textContent =
+      state.tab === "step" && event ? seconds(event.at) + speed : "";
   },
 
   // ---- links: #view=step&t=0.25 ----
@@ -261,7 +262,8 @@ const page = {
     const keys = {
       "+": () => this.lanes.zoom(1 / 1.5), "=": () => this.lanes.zoom(1 / 1.5),
       "-": () => this.lanes.zoom(1.5), "0": () => this.whole(),
-      ArrowLeft: () => step ? this.stepTo(state.step - 1) : this.lanes.pan(-by),
+      ArrowLeft: () => step ? this.stepTo(state.step - 1)
+        : this.lanes.pan(-by),
       ArrowRight: () => step ? this.stepTo(state.step + 1)
         : this.lanes.pan(by),
       Home: () => this.stepTo(0),

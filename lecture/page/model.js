@@ -38,7 +38,8 @@ function modelOf(run) {
   const model = {
     about: run.about, why: run.why, hops: run.hops, lines: run.lines,
     wall: Math.max(run.about.wall_s || 0, 1e-6), tasks: run.tasks,
-    messages: [], lanes: [], byId: new Map(), events: [], stories: [], sources: new Map(),
+    messages: [], lanes: [], byId: new Map(), events: [], stories: [],
+    sources: new Map(),
   };
   const lanes = new Map();
   const lane = (node, worker) => {

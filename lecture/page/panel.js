@@ -255,7 +255,8 @@ function drawRate(area, model) {
   const values = new Array(60).fill(0);
   for (const task of model.tasks) {
     if (task.state !== "FINISHED") continue;
-    values[Math.max(0, Math.min(59, Math.floor(task.end / model.wall * 60)))]++;
+    const bar = Math.floor(task.end / model.wall * 60);
+    values[Math.max(0, Math.min(59, bar))]++;
   }
   bars(area, values, PALETTE[0], "0", `${seconds(model.wall)}; a bar is `
     + seconds(model.wall / 60));
@@ -305,7 +306,8 @@ function drawHeat(area, model) {
 
 function drawUsage(area, model, key, words) {
   const { pen, width, height, tall, soft } = area;
-  const found = model.lines.filter((l) => l.kind === "usage" && l[key] != null);
+  const found = model.lines.filter((line) =>
+    line.kind === "usage" && line[key] != null);
   const most = found.reduce((m, l) => Math.max(m, l[key]), 1e-9);
   pen.strokeStyle = PALETTE[0];
   pen.lineWidth = 2;
