@@ -16,6 +16,8 @@ Rules:
    constructor as well.
 4. The end of an actor is believed when its link closes: the last answers
    may still be on the way when the control store tells of it.
+5. A link that closes is no end: the control store is asked, and if the actor
+   lives it is dialled again. What was under way is then as if it had died.
 """
 
 from __future__ import annotations
@@ -28,10 +30,12 @@ from minimr.core.process.leases import Leases
 from minimr.core.process.records import FIRST, Lease, ObjectRef, Queue, Task
 from minimr.core.process.tasks import Tasks, restarting
 from minimr.core.process.window import ALL, Window
-from minimr.net.endpoint import AskFunction, Link
+from minimr.net.endpoint import AskFunction, Later, Link
 from minimr.net.messages import Gone, Handler, Reply
 from minimr.net.peer import Peer
 
+AGAIN_S = 1.0  # after its link has closed, until somebody is asked
+UNLINKED = "the connection to its process was lost"
 RAISED = "its constructor raised"  # why an actor is dead
 NONE = b"N."  # the pickle of None: the value of an anchor
 
@@ -52,6 +56,7 @@ class Actors:
         *,
         link: Link,
         ask: AskFunction,
+        later: Later,
         head: Callable[[], Peer],
         hurry: Callable[[], None],
         say: Callable[[str], None],
@@ -61,6 +66,7 @@ class Actors:
         self._leases = leases
         self._link = link
         self._ask = ask
+        self._later = later
         self._head = head
         self._hurry = hurry
         self._say = say
@@ -184,9 +190,27 @@ class Actors:
         if any(lease.peer is link for lease in queue.leases):
             return  # we were told before
         queue.gap = None
-        self._end_leases(queue, told.why)
+        for lease in [*queue.leases]:
+            why, begun = told.why, ALL
+            if lease.peer.data.address == told.worker:
+                why = UNLINKED
+                if lease.peer.handshake is not None:  # nothing was sent
+                    begun = 0
+            self._leases.end(lease, why, begun)
         window = Window(ALL)
         self._leases.add(Lease(queue, link, 0, node=None, window=window))
+
+    def left(self, peer: Peer, why: str) -> None:
+        """A process is gone, or the link to it: ask about an actor there."""
+        for id, queue in self.queues.items():
+            if any(lease.peer is peer for lease in queue.leases):
+                self._later(AGAIN_S, partial(self._ask_again, id, peer))
+
+    def _ask_again(self, id: bytes, peer: Peer) -> None:
+        queue = self.queues.get(id)
+        if queue and any(lease.peer is peer for lease in queue.leases):
+            self._head().post(m.Follow(id))
+            self._later(AGAIN_S, partial(self._ask_again, id, peer))
 
     def _restarts(self, queue: Queue, told: m.ActorState) -> None:
         if told.id in self._ours:

@@ -154,6 +154,7 @@ class Runtime(Endpoint):
             self.leases,
             link=link,
             ask=ask,
+            later=self.later,
             head=self.head,
             hurry=self.hurry,
             say=self.say,
@@ -177,7 +178,7 @@ class Runtime(Endpoint):
             self.objects, self.tasks, self.leases, self.actors, self.cancels
         ):  # fmt: skip
             self.serve(*part.handlers())
-        self.left += [self.objects.left, self.leases.left]
+        self.left += [self.objects.left, self.leases.left, self.actors.left]
 
     def _unneeded(self, task: Task) -> None:
         """Nobody has a result of a task any more."""
@@ -230,12 +231,16 @@ class Runtime(Endpoint):
     # ---- the end of the cluster ----
 
     def _lose(self, peer: Peer, why: str) -> None:
+        self._check_ties(peer, why)
+        super()._lose(peer, why)
+
+    def _check_ties(self, peer: Peer, why: str) -> None:
+        """Find out whether we are cut off without this peer."""
         attached = hasattr(self, "welcome")
         if attached and peer is self.node:
             self._cut_off("{}:{}".format(*peer.data.address), why)
         elif attached and peer.data.address == self.welcome.head:
             self._cut_off("{}:{}, the head".format(*peer.data.address), why)
-        super()._lose(peer, why)
 
     def _on_node_ends(self, peer: Peer, end: m.NodeEnds) -> None:
         self._cut_off("{}:{}".format(*peer.data.address), end.why)
@@ -318,6 +323,8 @@ class Runtime(Endpoint):
         self.hub.flush()
         self.pump.wait(answers.__len__, timeout_s)
         with self.lock:  # if we are cut off, it is known
+            if peer.closed:  # another thread is about to handle that
+                self._check_ties(peer, "it hung up")
             if self.lost:
                 raise self.error()
         return answers[0] if answers else Gone("it has not answered in time")

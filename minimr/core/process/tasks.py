@@ -233,7 +233,7 @@ def _crash(task: Task, why: str) -> m.Failed:
         return as_failed(WorkerCrashedError(text))
     return as_failed(
         ActorUnavailableError(
-            f"{task.name}() did not come back: the actor's process is "
-            f"gone and it is being restarted ({why})"
+            f"{task.name}() did not come back, and may have run: {why}. The "
+            "actor takes calls again when it has started, or is reached"
         )
     )

@@ -24,6 +24,7 @@ class Peer:
     """The other end of a link: keeps what it is sent."""
 
     closed = False
+    handshake: object = None  # it is done
 
     def __init__(self, address: Any, log: list[Any]) -> None:
         self.log = log  # of all peers
@@ -143,6 +144,7 @@ class Owner(Net):
             self.leases,
             link=self.link,
             ask=self.ask,
+            later=self.later,
             head=self.head,
             hurry=self.hurry,
             say=self.said.append,

@@ -189,9 +189,15 @@ class Player:
         self.owner.leases._on_died(node, died)
 
     def hangs(self, who: str, *how: str) -> None:
-        """A link has closed: `hangs up: WHO`."""
-        peer = self.owner.link(PLACES.get(who, (who, 0)))
+        """A link has closed: `hangs up: WHO`, or in the handshake."""
+        place = PLACES.get(who, (who, 0))
+        peer = self.owner.link(place)
+        if "in the handshake" in how:
+            peer.handshake = how
+        if "lives" in how:
+            del self.owner.links[place]  # a new one is dialled
         self.owner.leases.left(peer, "it hung up")
+        self.owner.actors.left(peer, "it hung up")
         self.owner.table.left(peer, "it hung up")
 
     def lost(self, place: str, *how: str) -> None:
