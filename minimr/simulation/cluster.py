@@ -22,6 +22,7 @@ from typing import Any
 
 import minimr
 from minimr.core.api.running import VARIABLE
+from minimr.core.control.actors import Phase
 from minimr.core.node import main as node_main
 from minimr.core.node.node import Node
 from minimr.core.process.current import find
@@ -96,7 +97,8 @@ class Cluster:
             if self.joined and not failed:
                 _rest(lambda: of_driver(runtime))
             minimr.shutdown()
-            _rest(lambda: of_nodes(simulated))
+            if not (failed and detached(simulated)):
+                _rest(lambda: of_nodes(simulated))
         finally:
             for process in list(simulated.processes.running.values()):
                 if process.spared and process.parent is None:
@@ -147,11 +149,26 @@ def of_nodes(simulated: Machine) -> Iterator[str]:
 
 def known_to(head: Process) -> int:
     """Return how many nodes a head knows."""
+    control = control_of(head)
+    return 0 if control is None else len(control.nodes.table)
+
+
+def detached(simulated: Machine) -> bool:
+    """Return whether an actor lives that outlives its driver."""
+    controls = map(control_of, simulated.processes.running.values())
+    return any(
+        actor.phase is not Phase.DEAD and actor.spec.owner is None
+        for control in controls
+        if control is not None
+        for actor in control.actors.table.values()
+    )
+
+
+def control_of(head: Process) -> Any:
+    """Return the control store of a head; None: it is none."""
     node = node_of(head)
-    if node is None:
-        return 0
-    control: Any = node.handlers["Query"].call
-    return len(control.__self__.nodes.table)
+    query = None if node is None else node.handlers.get("Query")
+    return getattr(None if query is None else query.call, "__self__", None)
 
 
 def node_of(process: Process) -> Node | None:

@@ -5,6 +5,7 @@
     nested        tasks that wait for tasks of their own, and share an object
     actors        that restart: one call at a time, several, asynchronous
     named-actors  two drivers call one actor by its name
+    wordcount-minimr, dqn
 
 Each runs as the driver of a cluster of three nodes. They sleep as programs
 of users do, on the virtual clock, and return what no death may change.
@@ -13,15 +14,21 @@ of users do, on the virtual clock, and return what no death may change.
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 import minimr as ray
+from minimr.interface.mapreduce import Job, JobError
+from minimr.interface.parameter_server import ParameterServerError
 from minimr.simulation.cluster import HEAD, Cluster
 from minimr.simulation.machine import Machine
 from minimr.simulation.program import Program
+from minimr.simulation.words import splits, total, words_of
 
 TASKS = 24
 LARGE = 13_000  # numbers of 8 bytes: more than travels in a message
@@ -49,7 +56,7 @@ def block(number: int) -> Any:
 
 def add(left: Any, right: Any) -> Any:
     """Add up two of them."""
-    time.sleep(0.1)
+    time.sleep(0.02)
     return left + right
 
 
@@ -183,13 +190,80 @@ def named_actors(simulated: Machine) -> Any:
     return len(mine), told
 
 
+def wordcount(simulated: Machine) -> Any:
+    """Count words on rung 2, and look at the result in two ways."""
+    module = import_module("ray_impl.mapreduce")
+    engine = module.MapReduce(api=ray)
+    result = engine.run(Job("words", words_of, total), splits(), 3)
+    time.sleep(0.2)  # whoever dies now has outputs
+    return sorted(result.merged().items()), result.top(5)
+
+
+ROUNDS = 2
+
+
+def settings() -> Any:
+    """Return those of a training that takes a moment."""
+    return import_module("dqn.settings").Settings(
+        environment="CartPole-v1",
+        num_agents=2,
+        num_cpus=0.5,
+        share="weights",
+        batch_size=8,
+        num_steps_agents_train=20,
+        num_envs=2,
+        hidden=(8,),
+        learning_starts=10,
+        test_games=1,
+    )
+
+
+def trained(engine: str, told: list[str]) -> dict[str, bytes]:
+    """Return the weights after two rounds."""
+    engines = import_module("dqn.distributed.engines")
+    experience = import_module("dqn.distributed.experience")
+    address = "local" if engine == "serial" else None
+    with engines.open_engine(engine, address=address) as opened:
+        team = experience.make_team(settings(), *opened, tell=told.append)
+        try:
+            for _ in range(ROUNDS):
+                team.train()
+            weights = team.latest().weights
+            return {name: w.tobytes() for name, w in weights.items()}
+        finally:
+            team.close()
+
+
+@cache
+def undisturbed() -> dict[str, bytes]:
+    """Return the weights that the for loop ends with."""
+    return trained("serial", [])
+
+
+def dqn(simulated: Machine) -> Any:
+    """Train by two agents; without a death to the bits of the for loop."""
+    told: list[str] = []
+    weights = trained("minimr", told)
+    gc.collect()  # a team is in a circle, and has the handles of its actors
+    died = any("has died" in line for line in told)
+    if weights != undisturbed() and not died:
+        raise AssertionError("other weights, though no agent has died")
+    return sorted(weights)
+
+
+ERRORS = {
+    "wordcount-minimr": (JobError, *DEATHS),
+    "dqn": (ParameterServerError, *DEATHS),
+}
 ON_CORE = {
-    name: Program(name, main, DEATHS, cluster=Cluster())
+    name: Program(name, main, ERRORS.get(name, DEATHS), cluster=Cluster())
     for name, main in (
         ("tasks", tasks),
         ("objects", objects),
         ("nested", nested),
         ("actors", actors),
         ("named-actors", named_actors),
+        ("wordcount-minimr", wordcount),
+        ("dqn", dqn),
     )
 }

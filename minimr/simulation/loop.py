@@ -26,6 +26,9 @@ class Loop(asyncio.SelectorEventLoop):
         self._pool: Any = None
         super().__init__(machine.selector())
 
+    def __del__(self, *warn: object) -> None:
+        """Do nothing: a process that is killed closes no loop."""
+
     def time(self) -> float:
         """Return the virtual time."""
         return self._world.now

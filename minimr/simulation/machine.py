@@ -69,6 +69,14 @@ class Machine:
         """Return the time of the wall."""
         return EPOCH_S + self.world.look()
 
+    def time_ns(self) -> int:
+        """Return the time of the wall, in nanoseconds."""
+        return int(self.time() * 1e9)
+
+    def monotonic_ns(self) -> int:
+        """Return the virtual time, in nanoseconds."""
+        return int(self.world.look() * 1e9)
+
     def sleep(self, seconds: float) -> None:
         """Block for so long."""
         until = self.world.now + seconds

@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from itertools import count
+from typing import Protocol
 from zlib import crc32
 
 from minimr.net.channel import Address
@@ -40,17 +41,26 @@ BUSY_S = (1e-3, 30e-3)  # for how long
 IN_TWO = 0.1  # how often what was sent arrives in two pieces
 
 
+class Watcher(Protocol):
+    """A selector."""
+
+    def look_at(self, descriptor: int) -> None:
+        """Find out whether a file is ready now."""
+
+
 class File:
     """What a descriptor stands for: it is ready, or it will be.
 
     Attributes:
         changed: who waits for it.
+        watchers: {a selector that waits for it: its descriptor there}.
         users: descriptors that stand for it.
     """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.changed = Gathering()
+        self.watchers: dict[Watcher, int] = {}
         self.users = 0
 
     def readable(self) -> bool:
@@ -63,6 +73,12 @@ class File:
 
     def shut(self) -> None:
         """Close it: no descriptor stands for it any more."""
+
+    def news(self) -> None:
+        """Let all look at it that wait for it."""
+        self.world.wake(self.changed)
+        for watcher, descriptor in self.watchers.items():
+            watcher.look_at(descriptor)
 
 
 class Stream(File):
@@ -95,7 +111,6 @@ class Stream(File):
         self._no_more = False  # nor do we
         self._room = int(2 ** self.world.random.uniform(*ROOM_BITS))
         self._unread = 0  # bytes, of what we have sent
-        self._full = False  # somebody wanted to send more than had room
         self._line: deque[Callable[[], None]] = deque()
         self._held = 0  # of the line, by a cut
         self._last = 0.0  # when the last of the line arrives
@@ -125,7 +140,6 @@ class Stream(File):
         room = self._room - self._unread
         if room < len(data):
             self._room = min(2 * self._room, MOST_BYTES)
-            self._full = True
             data = data[:room]
         if not data:
             return 0
@@ -154,10 +168,10 @@ class Stream(File):
                 raise _error(code)
         del self._inbox[:size]
         if self.twin is not None and data:
+            was_full = self.twin._unread >= self.twin._room
             self.twin._unread -= len(data)
-            if self.twin._full:
-                self.twin._full = False
-                self.world.wake(self.twin.changed)
+            if was_full:
+                self.twin.news()
         return data
 
     def carry(self, call: Callable[[], None]) -> None:
@@ -181,7 +195,7 @@ class Stream(File):
         self.finish()
         self._finished = True
         self._inbox.clear()
-        self.world.wake(self.changed)
+        self.news()
 
     def shut(self) -> None:
         """Close this end."""
@@ -193,13 +207,13 @@ class Stream(File):
             self.carry(self._bring_reset)
         else:
             self.finish()
-        self.world.wake(self.changed)
+        self.news()
 
     def fail(self, code: int) -> None:
         """Let this end find the connection broken."""
         if not self.closed:
             self.error = self.error or code
-            self.world.wake(self.changed)
+            self.news()
 
     def go_on(self) -> None:
         """Let arrive what a cut has held up: the link is whole again."""
@@ -226,12 +240,12 @@ class Stream(File):
             return
         self.network.tell(self, twin, data)
         twin._inbox += data
-        self.world.wake(twin.changed)
+        twin.news()
 
     def _bring_end(self) -> None:
         if self.twin is not None:
             self.twin._finished = True
-            self.world.wake(self.twin.changed)
+            self.twin.news()
 
     def _bring_reset(self) -> None:
         if self.twin is not None:
@@ -262,7 +276,7 @@ class Pair(File):
             raise _error(errno.EPIPE)
         data = data[: self.ROOM_BYTES - len(self.twin.inbox)]
         self.twin.inbox += data
-        self.world.wake(self.twin.changed)
+        self.twin.news()
         return len(data)
 
     def take(self, size: int) -> bytes:
@@ -271,14 +285,14 @@ class Pair(File):
         data = bytes(self.inbox[:size])
         del self.inbox[:size]
         if self.twin is not None and was_full:
-            self.world.wake(self.twin.changed)
+            self.twin.news()
         return data
 
     def shut(self) -> None:
         """Close this end."""
         if self.twin is not None:
             self.twin.twin = None
-            self.world.wake(self.twin.changed)
+            self.twin.news()
 
 
 class Listener(File):
@@ -373,12 +387,12 @@ class Network:
         stream.connected = True
         self.streams[stream] = None
         listener.backlog.append(stream)
-        self.world.wake(listener.changed)
+        listener.news()
         stream.carry(partial(self._answer, caller))
 
     def _answer(self, caller: Stream) -> None:
         caller.connected = True
-        self.world.wake(caller.changed)
+        caller.news()
 
     def delay(self, stream: Stream) -> float:
         """Draw how long something takes from one end to the other."""

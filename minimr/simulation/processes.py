@@ -46,6 +46,7 @@ class Process:
         kept: it has a keeper, which says 128 + N of a signal N.
         code: its exit code, when it has ended; -N: by signal N.
         end: who waits for that.
+        watched: files that tell it.
         files: {descriptor: what it stands for}.
         fibers: its threads.
         waits_for: threads that it does not end before.
@@ -72,6 +73,7 @@ class Process:
         self.with_parent = self.kept = self.doomed = self.spared = False
         self.code: int | None = None
         self.end = Gathering()
+        self.watched: list[Ended] = []
         self.files: dict[int, File] = {}
         self.fibers: list[Fiber] = []
         self.waits_for: list[Fiber] = []
@@ -156,7 +158,9 @@ class Process:
 
     def replace(self, number: int, file: File) -> File:
         """Let a descriptor stand for another file."""
-        self.files[number].users -= 1
+        before = self.files[number]
+        before.users -= 1
+        file.watchers.update(before.watchers)
         self.inherit(number, file)
         return file
 
@@ -168,7 +172,7 @@ class Process:
         file.users -= 1
         if file.users == 0:
             file.shut()
-        self.world.wake(file.changed)
+        file.news()
 
     def signal(self, signum: int) -> None:
         """Send it a signal."""
@@ -205,7 +209,7 @@ class Ended(File):
     def __init__(self, process: Process) -> None:
         super().__init__(process.world)
         self.process = process
-        self.changed = process.end
+        process.watched.append(self)
 
     def readable(self) -> bool:
         """Return whether it has ended."""
@@ -306,6 +310,8 @@ class Processes:
         for fiber in process.fibers:
             self.world.rouse(fiber)
         self.world.wake(process.end)
+        for file in process.watched:
+            file.news()
         for child in list(self.running.values()):
             if child.parent is process:
                 self._orphan(child)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import pickle
 import tempfile
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,33 +24,11 @@ from minimr.simulation.core_programs import ON_CORE
 from minimr.simulation.machine import Machine
 from minimr.simulation.program import DRIVER as DRIVER
 from minimr.simulation.program import Program as Program
+from minimr.simulation.words import splits, total, words_of
 from minimr.system import machine
 
 WORKERS = 3
 IN_MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
-TEXTS = [
-    "to be or not to be",
-    "that is the question",
-    "whether it is nobler in the mind to suffer",
-    "the slings and arrows of outrageous fortune",
-    "or to take arms against a sea of troubles",
-    "and by opposing end them",
-    "to die to sleep no more",
-    "and by a sleep to say we end the heart ache",
-]
-
-
-def words_of(split: tuple[str, float]) -> Iterator[tuple[str, int]]:
-    """Yield each word of a text, slowly."""
-    text, seconds = split
-    for word in text.split():
-        machine.sleep(seconds)
-        yield word, 1
-
-
-def total(word: str, ones: list[int]) -> int:
-    """Add up."""
-    return sum(ones)
 
 
 def wordcount(simulated: Machine, local: int = 3, others: int = 2) -> Any:
@@ -59,7 +36,6 @@ def wordcount(simulated: Machine, local: int = 3, others: int = 2) -> Any:
     from minimr.sockets.cluster import worker
     from minimr.sockets.mapreduce import MapReduce
 
-    splits = [(text, 0.01 * (1 + n % 3)) for n, text in enumerate(TEXTS)]
     with MapReduce(local, (DRIVER, 0)) as engine:
         address = "{}:{}".format(*engine.address)
         for number in range(others):
@@ -67,7 +43,7 @@ def wordcount(simulated: Machine, local: int = 3, others: int = 2) -> Any:
                 "joined", partial(worker.main, address), f"10.0.0.{number + 2}"
             )
         job = Job("words", words_of, total)
-        result = engine.run(job, splits, 3)
+        result = engine.run(job, splits(), 3)
         machine.sleep(0.2)  # whoever dies now has outputs
         return sorted(result.merged().items()), result.top(5)
 

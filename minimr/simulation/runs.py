@@ -319,6 +319,10 @@ CLOCKS = {
     "sleep": "sleep",
     "monotonic": "monotonic",
     "perf_counter": "monotonic",
+    "process_time": "monotonic",
+    "time_ns": "time_ns",
+    "monotonic_ns": "monotonic_ns",
+    "perf_counter_ns": "monotonic_ns",
 }
 
 

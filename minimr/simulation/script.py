@@ -18,6 +18,7 @@ import importlib.abc
 import importlib.util
 import os
 import queue
+import random
 import re
 import shlex
 import socket
@@ -29,6 +30,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import minimr
 from minimr.simulation import threads
@@ -76,6 +79,8 @@ def _run(
     fiber = simulated.world.current
     assert fiber is not None
     process = simulated.processes.known[fiber.process.pid]
+    random.seed(simulated.world.random.random())
+    np.random.seed(simulated.world.random.randrange(2**32))
     with _alone(main, [str(file), *arguments]), _patched(simulated):
         try:
             exec(code, vars(main))
@@ -209,6 +214,8 @@ def _patched(simulated: Machine) -> Iterator[None]:
         (threading, "Condition", simulated.condition),
         (threading, "Event", simulated.event),
         (threading, "get_ident", simulated.this_thread),
+        (os, "urandom", simulated.random_bytes),
+        (random, "_urandom", simulated.random_bytes),
         (queue, "time", simulated.monotonic),
         (queue, "SimpleQueue", simulated.queue),
         (concurrent.futures, "ThreadPoolExecutor", pool),

@@ -124,7 +124,7 @@ class Socket:
         until = self._world.now + limit
         while not stream.writable():
             if self._world.now >= until:
-                self._world.wake(stream.changed)
+                stream.news()
                 raise TimeoutError("timed out")
             self._world.wait(stream.changed, until=until)
         code, stream.error = stream.error, 0
@@ -209,7 +209,8 @@ class Selector:
         self._world = network.world
         self._process = process
         self._keys: dict[int, selectors.SelectorKey] = {}
-        self._changed = Gathering()  # what is waited for
+        self._fresh: dict[int, None] = {}  # descriptors to be looked at
+        self._changed = Gathering()  # who waits for them
 
     def __enter__(self) -> Selector:
         return self
@@ -238,7 +239,10 @@ class Selector:
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         """Wait for a file no more."""
         key = self._keys.pop(_number(fileobj))
-        self._world.wake(self._changed)
+        file = self._process.files.get(key.fd)
+        if file is not None:
+            file.watchers.pop(self, None)
+        self._fresh.pop(key.fd, None)
         return key
 
     def get_key(self, fileobj: Any) -> selectors.SelectorKey:
@@ -252,6 +256,7 @@ class Selector:
     def close(self) -> None:
         """Wait for nothing more."""
         self._keys.clear()
+        self._fresh.clear()
 
     def select(
         self, timeout: float | None = None
@@ -264,12 +269,10 @@ class Selector:
         while not (ready := self._ready()):
             if until is not None and world.now >= until:
                 break
-            files = self._process.files
-            places = [files[n].changed for n in self._keys if n in files]
             fiber = world.current
             assert fiber is not None
             fiber.polls = True
-            world.wait(self._changed, *places, until=until)
+            world.wait(self._changed, until=until)
             fiber.polls = False
         if len(ready) > 1:
             world.random.shuffle(ready)
@@ -277,22 +280,30 @@ class Selector:
 
     def _put(self, key: selectors.SelectorKey) -> selectors.SelectorKey:
         self._keys[key.fd] = key
-        self._world.wake(self._changed)
+        self._process.files[key.fd].watchers[self] = key.fd
+        self.look_at(key.fd)
         return key
 
+    def look_at(self, descriptor: int) -> None:
+        """Find out whether a file is ready now, at the next look."""
+        self._fresh[descriptor] = None
+        self._world.wake(self._changed)
+
     def _ready(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """Return what is ready; it is looked at again the next time."""
         found = []
-        for number, key in self._keys.items():
-            file = self._process.files.get(number)
-            if file is None:  # it was closed
-                continue
-            mask = 0
-            if key.events & selectors.EVENT_READ and file.readable():
-                mask = selectors.EVENT_READ
-            if key.events & selectors.EVENT_WRITE and file.writable():
-                mask |= selectors.EVENT_WRITE
+        for number in list(self._fresh):
+            file, mask = self._process.files.get(number), 0
+            if file is not None:  # else it was closed
+                events = self._keys[number].events
+                if events & selectors.EVENT_READ and file.readable():
+                    mask = selectors.EVENT_READ
+                if events & selectors.EVENT_WRITE and file.writable():
+                    mask |= selectors.EVENT_WRITE
             if mask:
-                found.append((key, mask))
+                found.append((self._keys[number], mask))
+            else:
+                del self._fresh[number]
         return found
 
 
