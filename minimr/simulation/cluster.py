@@ -58,6 +58,7 @@ class Cluster:
     def start(self, simulated: Machine) -> None:
         """Start the nodes. Runs in: driver. Blocks: until all are there."""
         simulated.number_of_cpus = self.cpus
+        simulated.processes.known[machine.pid()].spared = True
         for number in range(1, self.nodes + 1):
             options = {
                 "resources": {
@@ -101,7 +102,7 @@ class Cluster:
                 _rest(lambda: of_nodes(simulated))
         finally:
             for process in list(simulated.processes.running.values()):
-                if process.spared and process.parent is None:
+                if control_of(process) is not None:
                     process.signal(signal.SIGTERM)
 
 

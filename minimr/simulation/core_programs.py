@@ -143,7 +143,8 @@ def actors(simulated: Machine) -> Any:
     ]
     lives = [ray.get(calls) for calls in answers]
     for number, calls in enumerate(lives[0]):
-        if calls != sorted(calls) or calls[-1] != number:
+        first = [*dict.fromkeys(calls)]  # one that runs again comes late
+        if first != sorted(first) or calls[-1] != number:
             raise AssertionError(f"call {number} came after {calls}")
     return [len(calls) for calls in lives]
 

@@ -6,7 +6,8 @@
 Rules:
 
 1. The driver is spared, for the program that is run is what is judged; and
-   the head of a cluster of rung 2, whose end is that of all.
+   the head of a cluster of rung 2, whose end is that of all. So are the
+   connections between these.
 2. A strike has a chance of its own, so that the others stay as they are
    when one is left out.
 3. What is cut or slow gets better after a while.
@@ -19,6 +20,7 @@ import signal
 from dataclasses import dataclass
 
 from minimr.simulation.machine import Machine
+from minimr.simulation.network import Stream
 from minimr.simulation.processes import Process
 
 CUT_S = (0.2, 40.0)  # how long: from less than a heartbeat to a TCP timeout
@@ -103,7 +105,7 @@ def _cut(machine: Machine, driver: Process, chance: random.Random) -> None:
     network, world = machine.network, machine.world
     others = _victims(machine, driver)
     hosts = sorted({process.host for process in others} - {driver.host})
-    streams = list(network.streams)
+    streams = [stream for stream in network.streams if not _spared(stream)]
     if streams and (not hosts or chance.random() < 0.5):
         stream = chance.choice(streams)
         world.note("break", ends=[stream.process.name, list(stream.other)])
@@ -119,6 +121,11 @@ def _cut(machine: Machine, driver: Process, chance: random.Random) -> None:
         for link in links:
             network.cut(*link)
         world.later(seconds, lambda: _mend(machine, links))
+
+
+def _spared(stream: Stream) -> bool:
+    ends = (stream, stream.twin or stream)
+    return all(end.process.spared for end in ends)
 
 
 def _mend(machine: Machine, links: list[tuple[str, str]]) -> None:

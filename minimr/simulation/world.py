@@ -58,6 +58,7 @@ class Home(Protocol):
     fibers: list[Fiber]
     main: Fiber | None
     paused: list[Fiber] | None
+    spared: bool
 
     @property
     def ended(self) -> bool:
