@@ -30,9 +30,15 @@ def main(part: str, path: str, engine: str, address: str, out: str) -> None:
         cluster = import_module("ray_impl.cluster")
         options = {**cluster.quiet(verbs), "log_to_driver": True}
         if address:
-            verbs.init(address=address, **options)
+            options |= {"address": address}
         else:
-            verbs.init(address="local", num_cpus=NUM_CPUS, **options)
+            options |= {"address": "local", "num_cpus": NUM_CPUS}
+        try:
+            verbs.init(**options)
+        except Exception as error:  # a machine that is too busy, perhaps
+            raise SourceError(
+                f"grade it again: {engine} has not started ({error})"
+            ) from error
 
     with open(out, "a", encoding="utf-8", buffering=1) as file:
 

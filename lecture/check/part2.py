@@ -22,7 +22,7 @@ from typing import Any
 
 from lecture.check.findings import Check, told
 from lecture.check.recorder import Event, Recorder, calls
-from lecture.check.source import Cell, load
+from lecture.check.source import Cell, SourceError, load
 
 MAP, REDUCE, DRIVER = "do_map_task", "do_reduce_task", "count_words"
 WANTED = ("map_function", MAP, "reduce_function", REDUCE, DRIVER)
@@ -250,6 +250,8 @@ def the_driver_runs(student: Student) -> str | None:
     """Judge that it ends without an error."""
     try:
         runs = student.runs
+    except SourceError:  # not of the student
+        raise
     except Exception as error:  # noqa: BLE001  of the student
         return told(error)
     for run in runs:

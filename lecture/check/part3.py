@@ -26,7 +26,7 @@ from lecture.check import scripted
 from lecture.check.findings import Check, told
 from lecture.check.recorder import Actors, Event, Recorder
 from lecture.check.scripted import LAYER, ROUNDS, Weights
-from lecture.check.source import Cell, load
+from lecture.check.source import Cell, SourceError, load
 
 DRIVER = "train_distributed"
 WANTED = ("Agent", "GlobalNet", DRIVER)
@@ -297,6 +297,8 @@ def the_driver_runs(student: Student) -> str | None:
     """Judge that it ends without an error."""
     try:
         runs = student.runs
+    except SourceError:  # not of the student
+        raise
     except Exception as error:  # noqa: BLE001  of the student
         if "EndlessError" in f"{type(error).__name__} {error}":
             return "it never ends: neither target_score nor max_rounds ends it"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from lecture.check import forms
+from lecture.check import forms, part2
 from lecture.check.cli import check
 from lecture.check.findings import NOT_WRITTEN, Finding
 from lecture.check.grade import Limits, grade
@@ -148,6 +148,14 @@ def test_a_student_has_the_verbs_of_an_engine() -> None:
 
 
 FOUND = [Finding("it runs"), Finding("it counts", "'the' is lost")]
+
+
+def test_an_engine_that_does_not_start_is_no_fault_of_a_student() -> None:
+    def start() -> None:
+        raise SourceError("grade it again")
+
+    with pytest.raises(SourceError, match="grade it again"):
+        part2.the_driver_runs(Student([], Path(), Recorder(None), start))
 
 
 def test_people_read_what_is_wrong() -> None:
