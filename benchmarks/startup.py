@@ -74,7 +74,7 @@ def measure(engine: str, text: Path, workers: int) -> Sample:
         ContenderError: it failed, or did not end in time.
     """
     report = text.with_suffix(".json")
-    command = [sys.executable, "-m", "minimr.cli.main", "wordcount", str(text)]
+    command = [sys.executable, "-m", "minimr", "wordcount", str(text)]
     command += ["--engine", engine, "--workers", str(workers)]
     start = time.perf_counter()
     try:

@@ -59,6 +59,7 @@ KNOWS = {
     "minimr.simulation": ("minimr",),
     "minimr.testing": ("minimr",),
     "minimr.cli": ("minimr", "lecture"),
+    "minimr.__main__": ("minimr.cli", "minimr.system"),
     "ray_impl": (*THINGS, "ray"),
     "dqn": (*THINGS, "minimr.ladder"),
     "dqn.cli": ("dqn", "minimr.cli", *THINGS),
@@ -155,8 +156,8 @@ def test_nobody_knows_whom_it_should_not() -> None:
         ("minimr/core/process/tasks.py", "import minimr.core.node", False),
         ("minimr/core/process/tasks.py", "import minimr.core.api", False),
         ("minimr/core/api/verbs.py", "import minimr.core.process", True),
-        ("minimr/cli/main.py", "import benchmarks.cli", False),
-        ("minimr/cli/main.py", "import ray_impl.mapreduce", False),
+        ("minimr/cli/worker.py", "import benchmarks.cli", False),
+        ("minimr/cli/worker.py", "import ray_impl.mapreduce", False),
         ("ray_impl/mapreduce.py", "from minimr.net.hub import Hub", False),
         ("ray_impl/mapreduce.py", "import minimr.sockets", False),
         ("ray_impl/mapreduce.py", "import minimr.shared.mapreduce", True),
@@ -366,14 +367,14 @@ def test_importing_does_nothing_heavy() -> None:
     """But what draws may load click or rich, and arrays need numpy."""
     names = [dotted(m) for m in MODULES if m.startswith("minimr/")]
     names = [name for name in names if not below(name, WITH_NUMPY)]
-    assert "minimr.cli.main" in names
+    assert "minimr.__main__" in names
     heavy = tuple(name for name in HEAVY if name not in ("click", "rich"))
     assert importing([*names, "ray_impl.mapreduce"], heavy) == ""
 
 
 def test_a_command_starts_with_click_alone() -> None:
     heavy = tuple(name for name in HEAVY if name != "click")
-    assert importing(["minimr.cli.main"], heavy) == ""
+    assert importing(["minimr.__main__"], heavy) == ""
 
 
 def test_an_engine_loads_nothing_of_the_command_line() -> None:

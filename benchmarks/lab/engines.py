@@ -40,7 +40,7 @@ def start_command(engine: str, plan: Plan, node: Node) -> list[str]:
     size = ["--num-cpus", str(plan.cpus)]
     size += ["--object-store-memory", str(plan.store_bytes)]
     if engine == "minimr":
-        command = [sys.executable, "-m", "minimr.cli.main", "start"]
+        command = [sys.executable, "-m", "minimr", "start"]
         return [*command, *role, "--host", node.address, *size]
     command = [sys.executable, "-m", "ray.scripts.scripts", "start"]
     command += [*role, "--node-ip-address", node.address, *size]

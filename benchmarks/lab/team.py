@@ -153,7 +153,7 @@ class Team:
         self._driver.stdout.close()
 
     def _start_worker(self, node: Node) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "minimr.cli.main", "worker"]
+        command = [sys.executable, "-m", "minimr", "worker"]
         command += ["--address", self._where, "--wait", "30"]
         with self.log.open("ab") as log:
             return subprocess.Popen(

@@ -85,7 +85,7 @@ def read_hosts(text: str) -> tuple[tuple[str, str], ...]:
 
 def worker_command(python: str, address: str, wait_s: float) -> list[str]:
     """Return the command of one worker."""
-    command = [python, "-m", "minimr.cli.main", "worker"]
+    command = [python, "-m", "minimr", "worker"]
     return [*command, "--address", address, "--wait", f"{wait_s:g}"]
 
 

@@ -25,4 +25,4 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "minimr.cli.main", *map(str, arguments)]
+    return [sys.executable, "-m", "minimr", *map(str, arguments)]

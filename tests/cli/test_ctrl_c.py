@@ -39,17 +39,17 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 # {command: how many imports it has at least}
 COMMANDS = {
-    ("minimr.cli.main", "wordcount", "book.txt", "--engine", "serial"): 100,
+    ("minimr", "wordcount", "book.txt", "--engine", "serial"): 100,
     (
-        "minimr.cli.main",
+        "minimr",
         "wordcount",
         "book.txt",
         "--engine",
         "minimr",
     ): 150,
-    ("minimr.cli.main", "parameter-server", "--seconds", "0"): 300,
-    ("minimr.cli.main", "compare", "mapreduce"): 100,
-    ("minimr.cli.main", "status"): 100,
+    ("minimr", "parameter-server", "--seconds", "0"): 300,
+    ("minimr", "compare", "mapreduce"): 100,
+    ("minimr", "status"): 100,
     ("dqn", "train", "--engine", "serial", "--max-rounds", "1"): 900,
     ("benchmarks", "micro", "--help"): 60,
 }
@@ -113,13 +113,13 @@ def test_ctrl_c_during_an_import_is_a_line(
 @pytest.mark.parametrize(
     "command",
     [
-        "minimr.cli.main wordcount large.txt --engine serial",
-        "minimr.cli.main wordcount large.txt --engine sockets",
-        "minimr.cli.main wordcount large.txt --engine minimr",
-        "minimr.cli.main parameter-server --seconds 60 --engine sockets",
-        "minimr.cli.main parameter-server --seconds 60 --engine minimr",
-        "minimr.cli.main worker --address 127.0.0.1:1 --wait 60",
-        "minimr.cli.main start --head --block",
+        "minimr wordcount large.txt --engine serial",
+        "minimr wordcount large.txt --engine sockets",
+        "minimr wordcount large.txt --engine minimr",
+        "minimr parameter-server --seconds 60 --engine sockets",
+        "minimr parameter-server --seconds 60 --engine minimr",
+        "minimr worker --address 127.0.0.1:1 --wait 60",
+        "minimr start --head --block",
         "dqn train --engine minimr --target-score 1e9",
         "dqn single --target-score 1e9",
         "benchmarks wordcount large.txt --engines loop,serial,minimr",

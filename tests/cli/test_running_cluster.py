@@ -151,7 +151,7 @@ def test_nodes_that_start_at_once_are_all_noted(
             [
                 sys.executable,
                 "-m",
-                "minimr.cli.main",
+                "minimr",
                 "start",
                 "--address",
                 head,
@@ -175,7 +175,7 @@ del os.environ["HOME"]
 def getpwuid(uid):
     raise KeyError(uid)
 pwd.getpwuid = getpwuid
-from minimr.cli.main import main
+from minimr.__main__ import main
 main()
 """
 

@@ -22,7 +22,7 @@ T = 40
 SIZE = 500_000  # 4 MB of float64: never inlined in a message
 COMMAND = {
     "ray": "from ray.scripts.scripts import main; main()",
-    "minimr": "from minimr.cli.main import main; main()",
+    "minimr": "from minimr.__main__ import main; main()",
 }
 ONLY_FOR_RAY = {
     "all": [

@@ -221,8 +221,8 @@ def test_a_dry_run_makes_nothing_and_shows_every_command(
     made = make_plan("lab", loopback=True, engine="both", nodes=2)
     Lab(made.home, dry=True).up(made)
     shown = capsys.readouterr().err
-    assert shown.count("minimr.cli.main start --head") == 1
-    assert shown.count("minimr.cli.main start --address") == 1
+    assert shown.count("minimr start --head") == 1
+    assert shown.count("minimr start --address") == 1
     assert shown.count("ray.scripts.scripts start") == 2
     assert list(tmp_path.iterdir()) == []
 

@@ -24,7 +24,7 @@ PATIENCE_S = 60
 pytestmark = pytest.mark.timeout(2 * PATIENCE_S)
 
 HOSTNAME = "#!/bin/sh\necho $ADDRESS\n"
-MINIMR = f'#!/bin/sh\nexec {sys.executable} -m minimr.cli.main "$@"\n'
+MINIMR = f'#!/bin/sh\nexec {sys.executable} -m minimr "$@"\n'
 
 
 def services() -> dict[str, Any]:

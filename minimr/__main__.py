@@ -1,4 +1,4 @@
-"""The program `minimr`: see `minimr/cli/commands.py`.
+"""The command `minimr`, and `python -m minimr`: see `minimr/cli/commands.py`.
 
 Ctrl-C is made to end in a line instead of a traceback before anything large
 is imported.
