@@ -116,7 +116,8 @@ class Process:
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else bool(end.code)
         except Exception as error:  # noqa: BLE001  the end of a process
-            self.world.note("error", process=self.name, error=repr(error))
+            assert self.world.current is not None
+            self.world.crash(self.world.current, error)
             code = 1
         self.machine.end(self, code)
 

@@ -41,6 +41,7 @@ from minimr.simulation.machine import Machine
 from minimr.simulation.program import Program
 from minimr.system.interrupt import is_closed
 
+MAIN = threading.main_thread()  # of the interpreter
 OF_A_TASK = re.compile(r"\(.* pid=\d+, node=\w+\) ")
 
 
@@ -187,6 +188,18 @@ def _threads(simulated: Machine) -> tuple[type, type]:
     return Thread, Timer
 
 
+def _thread(simulated: Machine) -> Any:
+    """Return what stands for `threading.current_thread()`."""
+    fiber = simulated.world.current
+    return MAIN if fiber is None else threads.Thread.of(fiber)
+
+
+def _main_thread(simulated: Machine) -> Any:
+    fiber = simulated.world.current
+    main = None if fiber is None else fiber.process.main
+    return MAIN if main is None else threads.Thread.of(main)
+
+
 def _guard(simulated: Machine, what: str, real: Any) -> Any:
     """Return a function that only an import may call in a simulation."""
 
@@ -216,6 +229,8 @@ def _patched(simulated: Machine) -> Iterator[None]:
         (threading, "get_ident", simulated.this_thread),
         (os, "urandom", simulated.random_bytes),
         (random, "_urandom", simulated.random_bytes),
+        (threading, "current_thread", partial(_thread, simulated)),
+        (threading, "main_thread", partial(_main_thread, simulated)),
         (queue, "time", simulated.monotonic),
         (queue, "SimpleQueue", simulated.queue),
         (concurrent.futures, "ThreadPoolExecutor", pool),

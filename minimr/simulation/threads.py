@@ -248,6 +248,14 @@ class Thread:
         self._args = args
         self._fiber: Fiber | None = None
 
+    @classmethod
+    def of(cls, fiber: Fiber) -> Any:
+        """Return the one that a simulated thread is."""
+        if fiber.thread is None:  # it was not started by a program
+            own = cls(fiber.world, lambda: None, fiber.name)
+            own._fiber, fiber.thread = fiber, own
+        return fiber.thread
+
     @property
     def ident(self) -> int | None:
         """Return its number, once it has started."""
@@ -256,6 +264,7 @@ class Thread:
     def start(self) -> None:
         """Let it run."""
         self._fiber = self._process.begin(self.name, self.run)
+        self._fiber.thread = self
         if not self.daemon:
             self._process.waits_for.append(self._fiber)
 

@@ -86,6 +86,7 @@ class Fiber:
         polls: it waits for news: what it has begun is done.
         locals: what `machine.local()` objects hold for this thread.
         loop: of asyncio, if one runs in this thread, and its hooks.
+        thread: what stands for it, where a program asks for it.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Fiber:
         self.end = Gathering()
         self.locals: dict[Any, dict[str, Any]] = {}
         self.loop: tuple[Any, Any] | None = None
+        self.thread: Any = None
         self.asleep = False
         self.waits = 0  # so far; a timer of an earlier one says nothing
         self.world = world

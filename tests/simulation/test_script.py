@@ -54,6 +54,12 @@ with ThreadPoolExecutor(2) as pool:
 line = queue.Queue()
 threading.Timer(5, line.put, ["late"]).start()
 print(line.get(timeout=10))
+worker = threading.Thread(
+    target=lambda: print(threading.current_thread().name), name="worker"
+)
+worker.start()
+worker.join()
+print(threading.current_thread() is threading.main_thread())
 assert 45 < time.time() - begin < 5000
 """
 PRINTS = [
@@ -62,6 +68,8 @@ PRINTS = [
     "7",
     "[9, 16]",
     "late",
+    "worker",
+    "True",
 ]
 
 
@@ -85,6 +93,13 @@ def test_a_program_for_ray_runs_unchanged_and_prints_the_same_under_faults(
             outcome = play(program, 1, faults)
             assert outcome.verdict == "exact", outcome.why
             assert outcome.result == PRINTS
+
+
+def test_a_run_is_the_same_when_it_is_narrated(tmp_path: Path) -> None:
+    program = of_file(written(tmp_path, PROGRAM), ["a"])
+    with prepared():
+        outcome = play(program, 3, Faults(kill=2), read=True)
+    assert outcome.result == PRINTS, outcome.why
 
 
 def test_a_program_may_start_its_own_cluster(tmp_path: Path) -> None:
