@@ -54,7 +54,7 @@ def test_the_agents_of_part_3_learn(engine: str, tmp_path: Path) -> None:
     (run,) = (tmp_path / "runs").glob("*.json")
     assert len(json.loads(run.read_text())["scores"]) == 1
     subprocess.run(
-        [sys.executable, "-m", "minimr.cli.main", "report", run.parent],
+        [sys.executable, "-m", "minimr", "report", run.parent],
         env=kernels.environment(),
         timeout=kernels.TIMEOUT_S,
         check=True,
