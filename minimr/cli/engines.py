@@ -8,8 +8,9 @@ names ─> join: those that have a cluster ─> how many workers there are
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import click
 
@@ -52,22 +53,50 @@ def _address(
     return value
 
 
-class EngineName(click.Choice[str]):
-    """An engine of the ladder, or all of them."""
+class Names(click.ParamType[list[str]]):
+    """Some of the known names, with commas, or `all` of them."""
 
-    def __init__(self) -> None:
-        super().__init__([*LADDER, "all"])
+    name = "NAME,..."
+
+    def __init__(self, known: Sequence[str]) -> None:
+        self._known = tuple(known)
 
     def convert(
         self,
-        value: str,
+        value: Any,
         param: click.Parameter | None,
         ctx: click.Context | None,
-    ) -> str:
-        """Check a name; the error for an old one says the new one."""
-        if value in RENAMED:
-            self.fail(renamed(value), param, ctx)
-        return super().convert(value, param, ctx)
+    ) -> list[str]:
+        """Return the names; the error for an old one says the new one."""
+        if isinstance(value, list):  # converted already
+            return value
+        if value == "all":
+            return list(self._known)
+        names = list(dict.fromkeys(value.split(",")))
+        for name in names:
+            if name in RENAMED:
+                self.fail(renamed(name), param, ctx)
+            if name not in self._known:
+                known = ", ".join(self._known)
+                self.fail(f"{name!r} is none of {known}, all", param, ctx)
+        return names
+
+
+def some_of(
+    option: str, known: Sequence[str], default: str, of: str = ""
+) -> Callable[..., Any]:
+    """Return an option that takes some of these names.
+
+    Args:
+        of: what it is an option of, if not of the whole command.
+    """
+    return click.option(
+        option,
+        type=Names(known),
+        default=default,
+        show_default=True,
+        help=f"{of}Some of {', '.join(known)}; all: each in turn.",
+    )
 
 
 ADDRESS = click.option(

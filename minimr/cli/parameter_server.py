@@ -16,9 +16,9 @@ from typing import Any
 import click
 
 from minimr.cli.console import note, show_columns
-from minimr.cli.engines import ADDRESS, FAILURES
+from minimr.cli.engines import ADDRESS, FAILURES, some_of
 from minimr.interface.parameter_server import ParameterServerError
-from minimr.ladder import ENGINES, LADDER, RENAMED, load, renamed
+from minimr.ladder import ENGINES, LADDER, load
 from minimr.system.files import atomic_writer, check_writable
 from minimr.training.digits import MODES, Plan, Trained, train
 from minimr.training.workers import open_crew
@@ -32,21 +32,6 @@ HEADS = (
 )  # fmt: skip
 
 
-def _names(
-    ctx: click.Context, option: click.Parameter, value: str
-) -> list[str]:
-    known = list(ENGINES if option.name == "engine" else MODES)
-    names = known if value == "all" else list(dict.fromkeys(value.split(",")))
-    for name in names:
-        if name in RENAMED:
-            raise click.BadParameter(renamed(name))
-        if name not in known:
-            raise click.BadParameter(
-                f"{name!r} is none of {', '.join(known)}, all"
-            )
-    return names
-
-
 def _writable(
     ctx: click.Context, option: click.Parameter, value: str | None
 ) -> str | None:
@@ -56,22 +41,8 @@ def _writable(
 
 
 @click.command("parameter-server")
-@click.option(
-    "--engine",
-    default="sockets",
-    show_default=True,
-    callback=_names,
-    metavar="NAME,...",
-    help=f"Some of {', '.join(ENGINES)}; all: each in turn.",
-)
-@click.option(
-    "--mode",
-    default="all",
-    show_default=True,
-    callback=_names,
-    metavar="NAME,...",
-    help=f"Some of {', '.join(MODES)}; all: each in turn.",
-)
+@some_of("--engine", ENGINES, "sockets")
+@some_of("--mode", tuple(MODES), "all")
 @ADDRESS
 @click.option("--workers", default=4, show_default=True, type=POSITIVE)
 @click.option("--servers", default=2, show_default=True, type=POSITIVE)

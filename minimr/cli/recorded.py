@@ -12,7 +12,7 @@ from typing import Any
 from minimr.cli.console import ProgressDisplay, note
 from minimr.cli.engines import Engines
 from minimr.interface.mapreduce import Job, MapReduce, Progress, Result
-from minimr.ladder import LADDER, rung, verbs_of
+from minimr.ladder import LADDER, verbs_of
 from minimr.shared.mapreduce.corpus import (
     default_num_reduce_tasks,
     default_num_splits,
@@ -46,8 +46,6 @@ def record_wordcount(
     paths: Sequence[str], names: list[str], workers: int
 ) -> list[Any]:
     """Count words on each engine, one after the other; return the runs."""
-    for name in names:
-        rung(name)
     found = find_files(paths) if paths else standard_library()
     sources = [look(path) for path in found]
     size = sum(source.size for source in sources)

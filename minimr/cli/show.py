@@ -18,9 +18,10 @@ from typing import Any
 import click
 
 from minimr.cli.console import say
+from minimr.cli.engines import some_of
 from minimr.cli.pages import save, save_page, serve
 from minimr.cli.recorded import record_wordcount
-from minimr.ladder import EngineError
+from minimr.ladder import ENGINES, EngineError
 from minimr.system.files import check_writable
 
 MAX_FILE_BYTES = 200_000_000
@@ -28,12 +29,7 @@ MAX_FILE_BYTES = 200_000_000
 WHAT = click.argument(
     "what", nargs=-1, metavar="[FILE]... | wordcount PATH..."
 )
-ENGINE = click.option(
-    "--engine",
-    default="sockets,minimr",
-    show_default=True,
-    help="Of `wordcount`: one engine, or several with commas.",
-)
+ENGINE = some_of("--engine", ENGINES, "sockets,minimr", "Of wordcount. ")
 WORKERS = click.option("--workers", type=click.IntRange(min=1), default=2)
 ADDRESS = click.option(
     "--address", default="auto", help="HOST:PORT of the cluster to show."
@@ -54,7 +50,7 @@ RAY = click.option("--ray", is_flag=True, help="The cluster is Ray's.")
 @click.option("--port", default=0, help="Port of the page; 0: any free one.")
 def show(
     what: tuple[str, ...],
-    engine: str,
+    engine: list[str],
     workers: int,
     address: str,
     ray: bool,
@@ -90,7 +86,11 @@ def show(
 @ADDRESS
 @RAY
 def why(
-    what: tuple[str, ...], engine: str, workers: int, address: str, ray: bool
+    what: tuple[str, ...],
+    engine: list[str],
+    workers: int,
+    address: str,
+    ray: bool,
 ) -> None:
     """Say where the time of runs went, and what would help.
 
@@ -103,12 +103,16 @@ def why(
 
 
 def _runs(
-    what: Sequence[str], engine: str, workers: int, address: str, ray: bool
+    what: Sequence[str],
+    engine: list[str],
+    workers: int,
+    address: str,
+    ray: bool,
 ) -> list[Any]:
     if not what:
         return _Cluster(address, ray).look()
     if what[0] == "wordcount":
-        return record_wordcount(what[1:], engine.split(","), workers)
+        return record_wordcount(what[1:], engine, workers)
     return [run for name in what for run in read(name)]
 
 

@@ -1,4 +1,4 @@
-"""`minimr wordcount`: one job on one engine, or on all of them.
+"""`minimr wordcount`: one job, on one engine after the other.
 
 find files ─> cut splits ─> each engine: run, totals, top, merged
                                    └─> table, files, identical or not
@@ -18,7 +18,7 @@ from minimr.cli.console import (
     number_of,
     say,
 )
-from minimr.cli.engines import ADDRESS, EngineName, Engines, host_port
+from minimr.cli.engines import ADDRESS, Engines, host_port, some_of
 from minimr.cli.results_table import Measured, table, write_json
 from minimr.interface.mapreduce import MapReduce
 from minimr.ladder import ENGINES
@@ -46,13 +46,7 @@ POSITIVE = click.IntRange(min=1)
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option(
-    "--engine",
-    type=EngineName(),
-    default="all",
-    show_default=True,
-    help="Which rung of the ladder runs the job.",
-)
+@some_of("--engine", ENGINES, "all")
 @click.option(
     "--workers",
     type=POSITIVE,
@@ -81,7 +75,7 @@ POSITIVE = click.IntRange(min=1)
 )
 def wordcount(
     paths: tuple[str, ...],
-    engine: str,
+    engine: list[str],
     workers: int | None,
     map_tasks: int | None,
     reduce_tasks: int | None,
@@ -98,13 +92,12 @@ def wordcount(
 
     Without a PATH, those of Python's own library; - is standard input.
     """
-    names = list(ENGINES) if engine == "all" else [engine]
     for path in filter(None, (output, json_file, trace)):
         files.check_writable(path)
     expected = None if expect is None else count_files.read_counts(expect)
     sources = _sources(paths)
     size = sum(source.size for source in sources)
-    with Engines(names, workers, address, listen) as engines:
+    with Engines(engine, workers, address, listen) as engines:
         engines.join()
         splits = split_files(
             sources, map_tasks or default_num_splits(size, engines.workers)
@@ -119,9 +112,9 @@ def wordcount(
             f"{number_of(engines.workers, 'worker')}"
         )
         session = Session(job, splits, reduces, size, expected, top)
-        session.keep_counts = len(names) > 1 or bool(output or expect)
+        session.keep_counts = len(engine) > 1 or bool(output or expect)
         session.records = trace is not None
-        for name in names:
+        for name in engine:
             engines.run(name, session.run)
     session.show()
     _save(session, output, json_file)

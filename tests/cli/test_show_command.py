@@ -99,7 +99,7 @@ def test_a_simulated_run_is_shown(minimr: Minimr, tmp_path: Path) -> None:
     [
         (["gone.jsonl"], "cannot be read"),
         (["bad.jsonl"], "bad.jsonl, line 1"),
-        (["wordcount", "book.txt", "--engine", "spark"], "unknown engine"),
+        (["wordcount", "book.txt", "--engine", "spark"], "is none of serial"),
         (["--html", "page.html"], "no cluster of minimr runs here"),
     ],
 )

@@ -227,6 +227,12 @@ def test_what_is_left_out_and_what_cannot_be_cut_is_said(
         assert f"identical: {engine}, the expected ones" in ended.stdout
 
 
+def test_some_of_the_engines_may_be_named(minimr: Minimr, book: Path) -> None:
+    ended = minimr("wordcount", book, "--engine", "sockets,serial")
+    assert ended.returncode == 0
+    assert "the counts are identical: sockets, serial\n" in ended.stdout
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_standard_input_is_counted(engine: str, tmp_path: Path) -> None:
     ended = subprocess.run(
