@@ -22,13 +22,20 @@ from minimr.cli.pages import save, save_page, serve
 HERE = Path(__file__).parent / "demos"
 ENGINES = {"minimr": ["minimr"], "ray": ["ray"], "both": ["minimr", "ray"]}
 CPUS = 3
+# In the order of a lecture; each takes a minute.
+ORDER = (
+    "elsewhere", "waits_for", "more_nodes", "small_tasks", "get_in_a_loop",
+    "straggler", "nested_gets", "deadlock", "zero_copy", "who_owns_what",
+    "killed_worker", "killed_node", "actor_restart", "word_count",
+    "consistency",
+)  # fmt: skip
 
 
 def demos() -> dict[str, str]:
-    """Return the demos: {name: its first line}."""
+    """Return the demos, in the order of a lecture: {name: its first line}."""
+    texts = {name: (HERE / f"{name}.py").read_text("utf-8") for name in ORDER}
     return {
-        path.stem: path.read_text("utf-8").split("\n", 1)[0].strip('"')
-        for path in sorted(HERE.glob("[a-z]*.py"))
+        name: text.split("\n", 1)[0].strip('"') for name, text in texts.items()
     }
 
 
@@ -50,14 +57,16 @@ def lecture(
     page: str | None,
     trace: str | None,
 ) -> None:
-    """Run a demo; without a NAME, list them.
+    """Run a demo; without a NAME, list them, with the minute of each.
 
     Each takes less than a minute, needs no second terminal, and checks its
     own result.
     """
     known = demos()
     if name is None:
-        show_columns([[each, title] for each, title in known.items()], 2)
+        show_columns(
+            [[str(n), each, known[each]] for n, each in enumerate(known, 1)], 3
+        )
         return
     if name not in known:
         raise click.UsageError(

@@ -21,6 +21,11 @@ FINDS = {
 }
 
 
+def test_every_demo_has_its_minute_in_the_list() -> None:
+    there = {path.stem for path in HERE.glob("[a-z]*.py")}
+    assert set(demos()) == there
+
+
 @pytest.mark.parametrize("name", demos())
 def test_a_demo_fits_on_a_slide_and_says_what_to_watch(name: str) -> None:
     lines = (HERE / f"{name}.py").read_text("utf-8").splitlines()
