@@ -20,7 +20,7 @@ import click
 from benchmarks.common import tables
 from benchmarks.common.generate import write_text
 from benchmarks.common.options import AT_LEAST_ONE, output_file, tell
-from benchmarks.wordcount.work import Work, plan
+from benchmarks.wordcount.work import BOTH, Work, plan
 from minimr.shared.mapreduce.wordcount import JOBS
 from minimr.sockets.mapreduce import MapReduce
 
@@ -82,7 +82,7 @@ def memory(**chosen: Any) -> None:
     The files are generated in a temporary folder and deleted. Numbers of
     tasks are those that `minimr wordcount` chooses.
     """
-    jobs = list(JOBS) if chosen["job_name"] == "both" else [chosen["job_name"]]
+    jobs = list(BOTH) if chosen["job_name"] == "both" else [chosen["job_name"]]
     footprints = []
     for size in chosen["file_sizes"]:
         with tempfile.TemporaryDirectory(prefix="minimr-") as folder:

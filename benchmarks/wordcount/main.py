@@ -28,7 +28,7 @@ from benchmarks.wordcount.contenders import (
 )
 from benchmarks.wordcount.peers import Dask, DaskFutures, Polars
 from benchmarks.wordcount.results import Measured, as_json, draw, report
-from benchmarks.wordcount.work import Work, plan
+from benchmarks.wordcount.work import BOTH, Work, plan
 from minimr.ladder import ENGINES
 from minimr.shared.mapreduce.corpus import InputError
 from minimr.shared.mapreduce.wordcount import JOBS
@@ -78,7 +78,7 @@ def wordcount(context: click.Context, /, **chosen: Any) -> None:
     names = chosen["engines"]
     if context.get_parameter_source("engines") == ParameterSource.DEFAULT:
         names = tuple(filter(is_here, names))
-    jobs = list(JOBS) if chosen["job_name"] == "both" else [chosen["job_name"]]
+    jobs = list(BOTH) if chosen["job_name"] == "both" else [chosen["job_name"]]
     measured = []
     for job_name in jobs:
         work = _plan({**chosen, "job_name": job_name})

@@ -16,7 +16,14 @@ from minimr.shared.mapreduce.corpus import (
     split_files,
     standard_library,
 )
-from minimr.shared.mapreduce.wordcount import JOBS
+from minimr.shared.mapreduce.wordcount import (
+    COMBINED,
+    JOBS,
+    TEXTBOOK,
+    job_named,
+)
+
+BOTH = (TEXTBOOK.name, COMBINED.name)  # what `--job both` means
 
 
 @dataclass(frozen=True)
@@ -55,8 +62,9 @@ def plan(
     """Return the work; defaults are chosen as `minimr wordcount` does.
 
     Raises:
-        InputError: there is nothing to count.
+        InputError: there is nothing to count, or a package is missing.
     """
+    job_named(job_name)
     files = tuple(find_files(paths) if paths else standard_library())
     size = sum(map(os.path.getsize, files))
     return Work(

@@ -34,7 +34,7 @@ from minimr.shared.mapreduce.corpus import (
     tell_left_out,
 )
 from minimr.shared.mapreduce.sources import Source, look
-from minimr.shared.mapreduce.wordcount import JOBS
+from minimr.shared.mapreduce.wordcount import JOBS, job_named
 from minimr.system import files
 from minimr.system.leaving import calling
 
@@ -59,7 +59,8 @@ POSITIVE = click.IntRange(min=1)
     type=click.Choice(list(JOBS)),
     default="combined",
     show_default=True,
-    help="A pair for every word, or words counted per map task first.",
+    help="A pair for every word, or words counted per map task first; "
+    "arrow does so with pyarrow.",
 )
 @click.option("--top", type=click.IntRange(min=0), default=20)
 @click.option("--output", metavar="FILE", help="Write word<TAB>count lines.")
@@ -94,6 +95,7 @@ def wordcount(
     """
     for path in filter(None, (output, json_file, trace)):
         files.check_writable(path)
+    job_named(job)
     expected = None if expect is None else count_files.read_counts(expect)
     sources = _sources(paths)
     size = sum(source.size for source in sources)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,27 @@ def test_all_engines_agree_and_one_table_says_what_each_has_cost(
         assert row["worker_peak_rss_bytes"] > 2**20
         assert row["engine"] in ended.stdout
     assert rows[1]["startup_seconds"] > 0
+
+
+@pytest.mark.skipif(
+    find_spec("pyarrow") is None, reason="pyarrow is not installed"
+)
+def test_the_job_arrow_counts_the_same(minimr: Minimr, book: Path) -> None:
+    expect = book.parent / "expected.tsv"
+    expect.write_text(lines_of(COUNTS))
+    ended = minimr("wordcount", book, "--job", "arrow", "--expect", expect)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_job_whose_package_is_missing_is_one_clear_line(
+    minimr: Minimr, book: Path
+) -> None:
+    hidden = book.parent / "pyarrow.py"  # found first: it is where we are
+    hidden.write_text("raise ModuleNotFoundError('hidden')")
+    ended = minimr("wordcount", book, "--job", "arrow")
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.endswith("pip install 'minimr[arrow]'")
 
 
 @pytest.mark.parametrize("engine", ENGINES)

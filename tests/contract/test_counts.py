@@ -51,6 +51,8 @@ tasks = st.tuples(st.integers(1, 40), st.integers(1, 9))
 
 @pytest.fixture(params=JOBS)
 def job(request: pytest.FixtureRequest) -> Job:
+    if request.param == "arrow":
+        pytest.importorskip("pyarrow")
     return JOBS[request.param]
 
 

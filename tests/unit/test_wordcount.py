@@ -1,10 +1,12 @@
-"""Both jobs against `Counter(text.lower().split())`."""
+"""All jobs against `Counter(text.lower().split())`."""
 
 from __future__ import annotations
 
 import os
+import sys
 import tracemalloc
 from collections import Counter
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from hypothesis import strategies as st
 
 from minimr.cli.count_files import differences, read_counts, write_counts
 from minimr.interface.mapreduce import Job, task_counters
+from minimr.shared.mapreduce import wordcount
 from minimr.shared.mapreduce.corpus import (
+    BLOCK_BYTES,
     NOT_UTF8,
     FileSplit,
     Range,
@@ -22,7 +26,14 @@ from minimr.shared.mapreduce.corpus import (
     split_files,
 )
 from minimr.shared.mapreduce.shuffle import group, partition
-from minimr.shared.mapreduce.wordcount import COMBINED, JOBS, TEXTBOOK
+from minimr.shared.mapreduce.sources import MissingPackageError
+from minimr.shared.mapreduce.wordcount import (
+    ARROW,
+    COMBINED,
+    JOBS,
+    TEXTBOOK,
+    job_named,
+)
 from tests.unit.texts import CONTENT, counted
 
 CORPUS = Path(
@@ -32,8 +43,13 @@ CORPUS = Path(
 # German; French; a byte-order mark and no-break spaces; some Greek.
 BOOKS = ["pg22367.txt", "pg4650.txt", "pg30601.txt", "pg2701.txt"]
 
-both = pytest.mark.parametrize(
-    "job", [TEXTBOOK, COMBINED], ids=lambda j: j.name
+needs_arrow = pytest.mark.skipif(
+    find_spec("pyarrow") is None, reason="pyarrow is not installed"
+)
+every_job = pytest.mark.parametrize(
+    "job",
+    [TEXTBOOK, COMBINED, pytest.param(ARROW, marks=needs_arrow)],
+    ids=lambda job: job.name,
 )
 
 
@@ -52,7 +68,8 @@ def run(job: Job, splits: list[Split]) -> dict[str, int]:
 
 
 def test_the_jobs_go_by_their_names() -> None:
-    assert {"textbook": TEXTBOOK, "combined": COMBINED} == JOBS
+    assert list(JOBS) == ["textbook", "combined", "arrow"]
+    assert JOBS["textbook"] is TEXTBOOK is job_named("textbook")
 
 
 def test_the_textbook_job_gives_a_one_for_every_word() -> None:
@@ -66,7 +83,7 @@ def test_the_combined_job_gives_each_word_once() -> None:
     assert pairs == {"to": 2, "be": 2, "or": 1, "not": 1}
 
 
-@both
+@every_job
 @given(st.lists(st.text() | CONTENT.map(lambda c: c.decode("latin-1"))))
 def test_texts_count_as_they_should(job: Job, texts: list[str]) -> None:
     wanted: Counter[str] = Counter()
@@ -76,7 +93,7 @@ def test_texts_count_as_they_should(job: Job, texts: list[str]) -> None:
     assert run(job, list(texts)) == wanted
 
 
-@both
+@every_job
 @given(content=CONTENT, data=st.data())
 def test_a_file_counts_the_same_however_it_is_cut(
     folder: Path, job: Job, content: bytes, data: st.DataObject
@@ -94,7 +111,7 @@ def test_a_file_counts_the_same_however_it_is_cut(
     assert run(job, together) == counted(content)
 
 
-@both
+@every_job
 @pytest.mark.parametrize(
     "content",
     [
@@ -118,7 +135,7 @@ def test_the_final_sigma_is_another_letter() -> None:
     assert run(COMBINED, ["ΟΔΟΣ οδοσ"]) == {"οδος": 1, "οδοσ": 1}
 
 
-@both
+@every_job
 def test_bytes_that_are_no_text_count_and_the_file_is_named(
     folder: Path, job: Job
 ) -> None:
@@ -133,7 +150,7 @@ def test_bytes_that_are_no_text_count_and_the_file_is_named(
     assert counters == {NOT_UTF8 + str(bad): 1}
 
 
-@both
+@every_job
 def test_nothing_counts_as_nothing(folder: Path, job: Job) -> None:
     path = folder / "empty"
     path.write_bytes(b"")
@@ -166,7 +183,67 @@ def test_counting_takes_memory_for_words_not_for_the_file(
     assert large < small * 1.2
 
 
-@both
+@needs_arrow
+@given(content=CONTENT, group_bytes=st.integers(1, 40))
+def test_arrow_counts_the_same_however_often_it_merges(
+    folder: Path, content: bytes, group_bytes: int
+) -> None:
+    path = folder / "groups"
+    path.write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wordcount, "GROUP_BYTES", group_bytes)
+        patch.setattr(Range.blocks, "__defaults__", (1,))
+        assert run(ARROW, list(split_files([str(path)], 1))) == counted(
+            content
+        )
+
+
+@needs_arrow
+def test_arrow_needs_memory_for_a_group_not_for_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow
+
+    path = folder / "many groups"
+    path.write_bytes(b"the quick brown fox jumps over the lazy dog\n" * 50_000)
+    monkeypatch.setattr(wordcount, "GROUP_BYTES", BLOCK_BYTES)
+    held: list[int] = []
+    counts = wordcount._arrow_counts
+
+    def watched(blocks: list[bytes]) -> dict[bytes, int]:
+        held.append(pyarrow.total_allocated_bytes())
+        assert sum(map(len, blocks)) <= 2 * BLOCK_BYTES
+        return counts(blocks)
+
+    monkeypatch.setattr(wordcount, "_arrow_counts", watched)
+    assert run(ARROW, list(split_files([str(path)], 1)))["the"] == 100_000
+    assert len(held) > 20
+    assert max(held) - held[0] < BLOCK_BYTES
+
+
+@every_job
+def test_a_word_longer_than_any_block_is_one_word(
+    folder: Path, job: Job
+) -> None:
+    path = folder / f"long-{job.name}"
+    path.write_bytes(b"x" * (3 * BLOCK_BYTES) + b" y X")
+    splits = split_files([str(path)], 4)
+    assert run(job, list(splits)) == {"x" * 3 * BLOCK_BYTES: 1, "x": 1, "y": 1}
+
+
+def test_without_pyarrow_the_job_arrow_says_what_to_install(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    path = folder / "none"
+    path.write_bytes(b"one two")
+    (split,) = split_files([str(path)], 1)
+    for ask in (lambda: job_named("arrow"), lambda: run(ARROW, [split])):
+        with pytest.raises(MissingPackageError, match=r"minimr\[arrow\]"):
+            ask()
+
+
+@every_job
 @pytest.mark.skipif(
     not CORPUS.is_dir(), reason=f"no books in {CORPUS} ($MINIMR_CORPUS)"
 )
