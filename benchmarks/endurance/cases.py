@@ -166,7 +166,7 @@ def belongings(node: int) -> dict[str, int]:
         "descriptors of the node": processes.descriptors(node),
         "shared mappings of the driver": processes.shared_mappings(me),
         "shared mappings of the node": processes.shared_mappings(node),
-        "files in /dev/shm": processes.shared_files(),
+        "files of minimr in /dev/shm": processes.shared_files(),
     }
 
 

@@ -33,8 +33,11 @@ def shared_mappings(pid: int) -> int:
 
 
 def shared_files() -> int:
-    """Return how many files are in /dev/shm."""
-    return len(os.listdir("/dev/shm"))
+    """Return how many files of minimr's are in /dev/shm.
+
+    Other programs have theirs there, which come and go.
+    """
+    return sum("minimr" in name for name in os.listdir("/dev/shm"))
 
 
 def have_ended(pids: list[int]) -> bool:
