@@ -31,7 +31,7 @@ def minimr(engines: Engines) -> Any:
 
 
 def test_the_same_datasets_give_the_same_rows(minimr: Any) -> None:
-    data = pytest.importorskip("ray.data")
+    data = pytest.importorskip("ray.data", exc_type=ImportError)
     paths = [dataset.__file__] * 2
     ours = dataset.program(Data(minimr), paths)
     assert equal(dataset.program(data, paths), ours)
@@ -70,7 +70,7 @@ def test_nothing_runs_before_rows_are_wanted(
 def test_a_trainer_learns_what_rays_own_learns(
     minimr: Any, engines: Engines, tmp_path: Path
 ) -> None:
-    pytest.importorskip("ray.train")
+    pytest.importorskip("ray.train", exc_type=ImportError)
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
@@ -104,7 +104,7 @@ def test_a_trainer_learns_what_rays_own_learns(
 def test_a_search_finds_what_rays_own_finds(
     minimr: Any, engines: Engines, tmp_path: Path
 ) -> None:
-    real = pytest.importorskip("ray.tune")
+    real = pytest.importorskip("ray.tune", exc_type=ImportError)
     from ray.tune.schedulers import ASHAScheduler
 
     def trainable(config: Any) -> None:
@@ -142,7 +142,7 @@ def test_asha_stops_what_is_not_among_the_best() -> None:
 
 
 def test_a_model_is_served_as_by_rays_own(engines: Engines) -> None:
-    real = pytest.importorskip("ray.serve")
+    real = pytest.importorskip("ray.serve", exc_type=ImportError)
     serve = pytest.importorskip("examples.libraries.serve")
 
     @real.deployment(num_replicas=2)
