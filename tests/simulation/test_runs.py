@@ -63,6 +63,13 @@ def test_an_actor_that_stands_still_while_it_is_dialled_is_dialled_again(
     assert outcome.verdict == "exact", outcome.why
 
 
+def test_a_worker_whose_node_hangs_up_on_it_at_once_just_leaves() -> None:
+    """It died of an error of the system, with a traceback."""
+    with prepared():
+        outcome = play(PROGRAMS["actors"], 16, MANY)
+    assert outcome.verdict == "exact", outcome.why
+
+
 def test_who_finds_the_link_to_its_node_closed_is_cut_off() -> None:
     """Another thread had not handled that: an error of types was raised."""
 

@@ -190,6 +190,8 @@ class Runtime(Endpoint):
         with self.lock:
             self.node = self.link(address)
         welcome = self.call(self.node, m.Attach(), ATTACH_TIMEOUT_S)
+        if isinstance(welcome, Gone) and self.kind == "worker":
+            machine.leave(1)  # as when it is cut off later
         if not isinstance(welcome, m.Welcome):
             raise RaySystemError(f"the node did not take us: {welcome}")
         self.welcome = welcome
