@@ -207,10 +207,12 @@ class Endpoint:
         # If two processes dialled each other, both links stay; either works.
         self.links.setdefault(hello.caller.address, peer)
         peer.data = hello.caller
-        peer.post(Home(self.home, machine.pid()))
+        peer.post(Home(self.process, self.home, machine.pid()))
 
     def _on_home(self, peer: Peer, home: Home) -> None:
-        peer.data = peer.data._replace(home=home.address, pid=home.pid)
+        peer.data = peer.data._replace(
+            process=home.process, home=home.address, pid=home.pid
+        )
 
     def drop_node(self, address: Address, why: str) -> None:
         """Hang up on a node that is dead, and on its processes.

@@ -131,6 +131,7 @@ class Hello(Message):
 class Home(Message):
     """The reply to `Hello`: the node that I belong to, and who I am."""
 
+    process: bytes
     address: Address
     pid: int
 

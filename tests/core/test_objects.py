@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import gc
+import os
 import pickle
 import threading
 import time
@@ -304,6 +305,28 @@ def test_an_argument_keeps_its_object_until_the_task_is_done(api, gate):
     del ref
     gate.open()
     assert api.get(result, timeout=T) == MEGABYTE - 1
+
+
+def test_what_an_actor_refers_to_stays_when_another_worker_dies(api):
+    @api.remote
+    class Keeper:
+        def keep(self, kept):
+            self.kept = kept
+
+        def read(self):
+            return api.get(self.kept[0], timeout=T)[-1]
+
+    @api.remote(max_retries=0)
+    def dies():
+        os._exit(1)
+
+    keeper = Keeper.remote()
+    ref = api.put(np.arange(MEGABYTE))
+    api.get(keeper.keep.remote([ref]), timeout=T)
+    del ref
+    with pytest.raises(api.exceptions.WorkerCrashedError):
+        api.get(dies.remote(), timeout=T)
+    assert api.get(keeper.read.remote(), timeout=T) == MEGABYTE - 1
 
 
 def test_a_reference_that_a_function_captures_keeps_its_object(api, gate):
