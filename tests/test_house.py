@@ -34,6 +34,15 @@ THINGS = ("minimr.interface", "minimr.shared", "minimr.system")
 BELOW = (*THINGS, "minimr.net", "minimr.exceptions")
 MESSAGES = ("minimr.core.messages", "minimr.core.serialization")
 SCHEDULER = "minimr.core.scheduler"
+MACHINE, RUNGS = ("minimr.simulation",), ("minimr.sockets", "minimr.core")
+LOOKS_AT_RUNGS = tuple(
+    f"minimr.simulation.{name}"
+    for name in ("exhaust", "held", "invariants", "programs", "tables")
+)
+RUNS_PROGRAMS = tuple(
+    f"minimr.simulation.{name}"
+    for name in ("cluster", "core_programs", "script")
+)  # which import minimr as users do
 KNOWS = {
     "minimr": (),
     "minimr.interface": (),
@@ -56,7 +65,9 @@ KNOWS = {
     "minimr.ladder": ("minimr.interface", "minimr.net"),
     "minimr.datasets": ("minimr.interface", "minimr.system"),
     "minimr.training": (*THINGS, "minimr.datasets", "minimr.ladder"),
-    "minimr.simulation": ("minimr",),
+    "minimr.simulation": ("minimr.system", "minimr.net"),  # the machine
+    **dict.fromkeys(LOOKS_AT_RUNGS, (*MACHINE, *BELOW, *RUNGS)),
+    **dict.fromkeys(RUNS_PROGRAMS, ("minimr",)),
     "minimr.testing": ("minimr",),
     "minimr.cli": ("minimr", "lecture"),
     "minimr.__main__": ("minimr.cli", "minimr.system"),
