@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -96,7 +96,7 @@ class Cluster:
         runtime = find()
         try:
             if self.joined and not failed:
-                _rest(lambda: of_driver(runtime))
+                _rest(lambda: (*of_driver(runtime), *of_nodes(simulated)))
             minimr.shutdown()
             if not (failed and detached(simulated)):
                 _rest(lambda: of_nodes(simulated))
@@ -106,7 +106,7 @@ class Cluster:
                     process.signal(signal.SIGTERM)
 
 
-def _rest(left: Callable[[], Iterator[str]]) -> None:
+def _rest(left: Callable[[], Iterable[str]]) -> None:
     until = machine.monotonic() + REST_S
     while found := list(left()):
         if machine.monotonic() > until:

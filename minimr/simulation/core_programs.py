@@ -3,6 +3,7 @@
     tasks         24 tasks, and a tree of sums
     objects       the same, of large objects
     nested        tasks that wait for tasks of their own, and share an object
+    borrowed      an actor keeps the only reference to an object
     actors        that restart: one call at a time, several, asynchronous
     named-actors  two drivers call one actor by its name
     wordcount-minimr, dqn
@@ -39,6 +40,16 @@ DEATHS = (
     ray.exceptions.RayActorError,
     ray.exceptions.ObjectLostError,
     ray.exceptions.LocalRayletDiedError,
+)
+SAYS = (
+    r"the worker died while it ran \w+\(\)",
+    "the owner of object .* has died",
+    "is lost: its node died",
+    "has no retry left",
+    "did not come back, and may have run",
+    "the actor is being restarted",
+    "the actor .* has died",
+    "the node at .*, is gone",
 )
 
 
@@ -80,6 +91,9 @@ def objects(simulated: Machine) -> Any:
     """Sum up large arrays."""
     task = ray.remote(block)
     total = tree_of_sums([task.remote(number) for number in range(TASKS)])
+    time.sleep(0.1)
+    others = [ray.put(np.zeros(LARGE)) for _ in range(TASKS)]
+    del others  # nothing of this is where the sum is
     return len(total), float(total.min()), float(total.max())
 
 
@@ -102,6 +116,30 @@ def nested(simulated: Machine) -> Any:
     sums = ray.get([task.remote(number, shared) for number in range(6)])
     del shared
     return [(total, float(ray.get(back[0])[0])) for total, back in sums]
+
+
+class Keeper:
+    """Keeps references to objects of others."""
+
+    def __init__(self) -> None:
+        self.kept: list[Any] = []
+
+    def keep(self, references: list[Any]) -> None:
+        """Take references, for the rest of this life."""
+        self.kept = references
+
+    def read(self) -> list[float]:
+        """Return what they stand for."""
+        return [float(array[0]) for array in ray.get(self.kept)]
+
+
+def borrowed(simulated: Machine) -> Any:
+    """Let an actor read what only it refers to, if it still does."""
+    again: Any = {"max_restarts": -1, "max_task_retries": -1}
+    actor = ray.remote(Keeper).options(**again).remote()
+    ray.get(actor.keep.remote([ray.remote(block).remote(7)]))
+    time.sleep(0.3)
+    return ray.get(actor.read.remote()) in ([], [7.0])
 
 
 class Counter:
@@ -257,11 +295,14 @@ ERRORS = {
     "dqn": (ParameterServerError, *DEATHS),
 }
 ON_CORE = {
-    name: Program(name, main, ERRORS.get(name, DEATHS), cluster=Cluster())
+    name: Program(
+        name, main, ERRORS.get(name, DEATHS), SAYS, cluster=Cluster()
+    )
     for name, main in (
         ("tasks", tasks),
         ("objects", objects),
         ("nested", nested),
+        ("borrowed", borrowed),
         ("actors", actors),
         ("named-actors", named_actors),
         ("wordcount-minimr", wordcount),

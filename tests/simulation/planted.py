@@ -1,13 +1,14 @@
 """Bugs to be planted, one at a time: what simulation has to find.
 
 Each is a mistake that somebody could make, in the words of who makes it,
-and the program and faults that bring it to light.
+and the program, the seed and the few strikes that bring it to light. Those
+of rung 1 are here, those of rung 2 in `planted_core.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -23,19 +24,35 @@ from minimr.sockets.parameter_server import Server
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
-# {what somebody has forgotten: (program, how to plant it)}
-PLANTED: dict[str, tuple[str, Plant]] = {}
+
+class Planted(NamedTuple):
+    """A bug, and the smallest run that is known to find it.
+
+    Attributes:
+        program: that finds it.
+        strikes: of that seed, which are enough.
+    """
+
+    program: str
+    plant: Plant
+    seed: int
+    strikes: set[int]
 
 
-def bug(name: str, program: str = "wordcount") -> Callable[[Plant], Plant]:
+PLANTED: dict[str, Planted] = {}  # by what somebody has forgotten
+
+
+def bug(
+    name: str, program: str, seed: int, *strikes: int
+) -> Callable[[Plant], Plant]:
     def remember(plant: Plant) -> Plant:
-        PLANTED[name] = program, plant
+        PLANTED[name] = Planted(program, plant, seed, set(strikes))
         return plant
 
     return remember
 
 
-@bug("a dead worker's finished map tasks are not run again")
+@bug("a dead worker's finished map tasks are not run again", "wordcount", 0, 0)
 def finished_maps(patch: pytest.MonkeyPatch) -> None:
     def lose(self: Tracker, worker: int) -> list[Task]:
         for task in self._all():
@@ -55,7 +72,7 @@ def finished_maps(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tracker, "fetch_failed", fetch_failed)
 
 
-@bug("a dead worker's outputs are not made again")
+@bug("a dead worker's outputs are not made again", "wordcount", 1, 1, 3)
 def outputs(patch: pytest.MonkeyPatch) -> None:
     def lose(self: Tracker, worker: int) -> list[Task]:
         for task in self._all():
@@ -67,7 +84,7 @@ def outputs(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tracker, "lose", lose)
 
 
-@bug("what a dead worker was running is not run again")
+@bug("what a dead worker was running is not run again", "wordcount", 0, 0)
 def running(patch: pytest.MonkeyPatch) -> None:
     def lose(self: Tracker, worker: int) -> list[Task]:
         for task in self._all():
@@ -78,7 +95,13 @@ def running(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tracker, "lose", lose)
 
 
-@bug("the coordinator waits for the answer of a dead worker")
+@bug(
+    "the coordinator waits for the answer of a dead worker",
+    "wordcount",
+    8,
+    2,
+    3,
+)
 def answers(patch: pytest.MonkeyPatch) -> None:
     def on_lost(self: Coordinator, member: Any) -> None:
         for run in self._runs.values():
@@ -87,7 +110,7 @@ def answers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Coordinator, "_on_lost", on_lost)
 
 
-@bug("a task that has ended twice belongs to the last one")
+@bug("a task that has ended twice belongs to the last one", "wordcount", 0)
 def twice(patch: pytest.MonkeyPatch) -> None:
     def finish(
         self: Tracker, worker: int, id_: TaskId, report: TaskReport
@@ -100,7 +123,12 @@ def twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tracker, "finish", finish)
 
 
-@bug("blocks of the task before are taken for those of this one")
+@bug(
+    "blocks of the task before are taken for those of this one",
+    "wordcount",
+    0,
+    0,
+)
 def unread(patch: pytest.MonkeyPatch) -> None:
     request = Fetcher.request
 
@@ -115,7 +143,7 @@ def unread(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Fetcher, "_close", close)
 
 
-@bug("a message of another thread wakes nobody")
+@bug("a message of another thread wakes nobody", "wordcount", 1)
 def no_wake(patch: pytest.MonkeyPatch) -> None:
     def post(self: Hub, message: Any) -> None:
         self._posted.append(message)
@@ -123,7 +151,7 @@ def no_wake(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Hub, "post", post)
 
 
-@bug("a push that comes again counts again", "parameter-server")
+@bug("a push that comes again counts again", "parameter-server", 3, 0)
 def push_twice(patch: pytest.MonkeyPatch) -> None:
     push = Rounds.push
 
@@ -134,11 +162,16 @@ def push_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Rounds, "push", again)
 
 
-@bug("a push is answered before it is in the checkpoint", "parameter-server")
+@bug(
+    "a push is answered before it is in the checkpoint",
+    "parameter-server",
+    0,
+    0,
+)
 def checkpoint(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Checkpoint, "changed", lambda self, rounds: None)
 
 
-@bug("a worker that is dead is waited for", "parameter-server")
+@bug("a worker that is dead is waited for", "parameter-server", 1, 0)
 def dead_worker(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Server, "leave", lambda self, worker: None)

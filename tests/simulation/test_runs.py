@@ -13,15 +13,23 @@ import minimr as ray
 from minimr.core.process.current import find
 from minimr.interface.mapreduce import Job
 from minimr.serial.mapreduce import MapReduce
-from minimr.simulation import PROGRAMS, Faults, Program, play, simulate
+from minimr.simulation import (
+    PROGRAMS,
+    Faults,
+    Program,
+    play,
+    runs,
+    simulate,
+)
 from minimr.simulation.cluster import Cluster
 from minimr.simulation.machine import Machine
 from minimr.simulation.runs import judged, prepared, shrink, undisturbed
 from minimr.simulation.words import TEXTS, total, words_of
-from tests.simulation.planted import PLANTED
+from tests.simulation.planted_core import PLANTED
 
 ROOT = Path(__file__).parents[2]
 MANY = Faults(kill=4, cut=1, slow=1)
+ALL = set(range(MANY.number))
 WITHIN = 150  # seeds
 
 
@@ -132,12 +140,15 @@ with prepared():
 def test_a_planted_bug_is_found(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program, plant = PLANTED[name]
+    monkeypatch.setattr(runs, "LIMIT_S", 300.0)  # a hang is seen by then
+    bug = PLANTED[name]
+    program, others = PROGRAMS[bug.program], ALL - bug.strikes
+    smallest = [(bug.seed, others)]  # it is tried first
     with prepared():
-        expected = undisturbed(PROGRAMS[program])
-        plant(monkeypatch)
-        for seed in range(WITHIN):
-            outcome = play(PROGRAMS[program], seed, MANY)
+        expected = undisturbed(program)
+        bug.plant(monkeypatch)
+        for seed, left_out in smallest + [(n, set()) for n in range(WITHIN)]:
+            outcome = play(program, seed, MANY, left_out)
             if judged(outcome, expected).verdict == "finding":
                 break
         else:
@@ -150,7 +161,9 @@ def test_a_finding_is_shrunk_to_the_strikes_that_make_it(
     program = PROGRAMS["wordcount"]
     with prepared():
         expected = undisturbed(program)
-        PLANTED["a dead worker's outputs are not made again"][1](monkeypatch)
+        PLANTED["a dead worker's outputs are not made again"].plant(
+            monkeypatch
+        )
         runs = (judged(play(program, s, MANY), expected) for s in range(99))
         finding = next(run for run in runs if run.verdict == "finding")
         small = shrink(program, finding, MANY, expected)
