@@ -22,7 +22,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lecture.page import html, shown
+from lecture.page import Pair, html, shown
 from lecture.trace import Run
 
 HOST = "127.0.0.1"
@@ -45,13 +45,21 @@ class Server:
         look: returns the runs as they are now; may block.
         live: the page asks again, once a second.
         port: to listen at; 0: any free one.
+        pairs: files that the page shows beside each other.
 
     Attributes:
         address: of the page, with its token; "" before `start`.
     """
 
-    def __init__(self, look: Look, live: bool = False, port: int = 0) -> None:
+    def __init__(
+        self,
+        look: Look,
+        live: bool = False,
+        port: int = 0,
+        pairs: Sequence[Pair] = (),
+    ) -> None:
         self._look, self._live, self._port = look, live, port
+        self._pairs = pairs
         self._token = secrets.token_urlsafe(16)
         self._hosts: set[str] = set()
         self._looking = asyncio.Lock()
@@ -105,7 +113,7 @@ class Server:
         return ""
 
     async def _page(self, request: web.Request) -> web.Response:
-        text = html(await self._now(), self._live)
+        text = html(await self._now(), self._live, self._pairs)
         return web.Response(text=text, content_type="text/html")
 
     async def _runs(self, request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 """The page that shows runs: one file, with all that it needs in it.
 
     [Run] ── attempts, why, hops ──> JSON ─┐
+    mirrored pairs of files, as rows ──────┤
     page.html, page.css, *.js ─────────────┴──> one HTML file
 
 Rules:
@@ -33,19 +34,27 @@ AS_THEY_ARE = (
     "message", "process", "source",
 )  # fmt: skip
 
+# Files beside each other: their names as "titles", their "lines" as pieces
+# [style, text], the "rows" of line numbers, and such rows of each of "steps".
+Pair = dict[str, Any]
+
 
 def shown(runs: Sequence[Run], live: bool = False) -> dict[str, Any]:
     """Return what the page draws, ready for JSON."""
     return {"live": live, "runs": [_run(run) for run in runs]}
 
 
-def html(runs: Sequence[Run], live: bool = False) -> str:
+def html(
+    runs: Sequence[Run], live: bool = False, pairs: Sequence[Pair] = ()
+) -> str:
     """Return the page as one file.
 
     Args:
         live: it asks its server for more, once a second.
+        pairs: files that are read beside each other.
     """
-    data = json.dumps(shown(runs, live), separators=(",", ":"))
+    whole_data = {**shown(runs, live), "pairs": pairs}
+    data = json.dumps(whole_data, separators=(",", ":"))
     data = data.replace("<", "\\u003c")
     script = "\n".join(
         (HERE / name).read_text("utf-8").replace('"use strict";', "")

@@ -1,18 +1,18 @@
 // The page: what is shown, the keys, the pointer, and what comes in live.
 "use strict";
 
-const TABS = ["lanes", "step", "compare", "charts", "why"];
+const TABS = ["lanes", "step", "compare", "charts", "why", "code"];
 const KEYS = [
-  ["1 to 5", "lanes, step by step, side by side, charts, why"],
+  ["1 to 6", "lanes, step by step, side by side, charts, why, code"],
   ["+ and -, wheel", "zoom in, zoom out"],
-  ["arrows, drag", "left and right in time; in step: back and forward"],
+  ["arrows, drag", "left and right in time; step, code: back and forward"],
   ["0", "all of it"],
   ["space", "step: play, and stop"],
   ["[ and ]", "play slower and faster, from 0.05 to 10 times"],
-  ["Home, End", "step: to the first, to the last"],
+  ["Home, End", "step, code: to the first, to the last"],
   ["n and N", "select the next task, the one before"],
   ["/", "search a function, an id, a worker; Enter: to the first"],
-  ["r", "step through the other run"],
+  ["r", "step through the other run; code: the other pair"],
   ["p", "for the projector: large letters"],
   ["d", "dark and light"],
   ["?", "these keys"],
@@ -20,13 +20,15 @@ const KEYS = [
 
 const page = {
   state: { models: [], model: null, tab: "lanes", from: 0, to: 1, wall: 1,
-    step: 0, selected: null, find: "", playing: false, speed: 1 },
+    step: 0, selected: null, find: "", playing: false, speed: 1,
+    pair: 0, part: 0 },
 
   start() {
     this.state.dark = matchMedia("(prefers-color-scheme: dark)").matches;
     this.lanes = new Lanes(document.getElementById("lanes"), this.state);
     const data = JSON.parse(document.getElementById("data").textContent);
     this.live = data.live;
+    this.pairs = data.pairs;
     this.load(data.runs);
     this.fromHash();
     this.buildTabs();
@@ -61,7 +63,8 @@ const page = {
 
   buildTabs() {
     const words = { lanes: "lanes", step: "step by step",
-      compare: "side by side", charts: "charts", why: "why" };
+      compare: "side by side", charts: "charts", why: "why",
+      code: "code" };
     document.getElementById("tabs").replaceChildren(...TABS.map((tab) =>
       make("button", { id: `tab-${tab}`, onclick: () => this.show(tab) },
         words[tab])));
@@ -75,7 +78,8 @@ const page = {
   refresh() {
     const state = this.state;
     document.body.className = [state.dark ? "dark" : "",
-      state.big ? "big" : "", state.tab === "charts" ? "whole" : ""].join(" ");
+      state.big ? "big" : "",
+      ["charts", "code"].includes(state.tab) ? "whole" : ""].join(" ");
     for (const tab of TABS) {
       document.getElementById(`tab-${tab}`).className =
         tab === state.tab ? "on" : "";
@@ -102,6 +106,8 @@ const page = {
     const parts = [`view=${state.tab}`];
     if (state.tab === "step" && event) parts.push(`t=${event.at}`,
       `event=${state.step}`, `run=${state.models.indexOf(state.model)}`);
+    if (state.tab === "code") parts.push(`pair=${state.pair}`,
+      `part=${state.part}`);
     history.replaceState(null, "", `#${parts.join("&")}`);
   },
 
@@ -110,6 +116,7 @@ const page = {
     const state = this.state;
     if (TABS.includes(told.get("view"))) state.tab = told.get("view");
     state.model = state.models[Number(told.get("run"))] || state.model;
+    this.turn(Number(told.get("pair")) || 0, Number(told.get("part")) || 0);
     if (told.has("event")) this.setStep(Number(told.get("event")) || 0);
     else if (told.has("t")) {
       this.setStep(state.model.events.findIndex((e) =>
@@ -135,6 +142,28 @@ const page = {
     this.state.tab = "step";
     this.setStep(step);
     this.refresh();
+  },
+
+  // Part 0 of a pair of files is all of it, part 1 its step [1].
+  turn(pair, part) {
+    const there = Math.max(0, Math.min(this.pairs.length - 1, pair));
+    const steps = this.pairs.length ? this.pairs[there].steps.length : 0;
+    this.state.pair = there;
+    this.state.part = Math.max(0, Math.min(steps, part));
+  },
+
+  // Left and right, in what the view goes through.
+  go(by) {
+    const state = this.state;
+    if (state.tab === "step") this.stepTo(state.step + by);
+    else if (state.tab === "code") this.goPart(state.pair, state.part + by);
+    else this.lanes.pan(by * (state.to - state.from) * 0.15);
+  },
+
+  goPart(pair, part) {
+    this.turn(pair, part);
+    this.refresh();
+    document.getElementById("panel").scrollTop = 0;
   },
 
   goTo(model, at) {
@@ -257,23 +286,24 @@ const page = {
 
   key(event) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
-    const state = this.state, step = state.tab === "step";
-    const by = (state.to - state.from) * 0.15;
+    const state = this.state, code = state.tab === "code";
     const keys = {
       "+": () => this.lanes.zoom(1 / 1.5), "=": () => this.lanes.zoom(1 / 1.5),
       "-": () => this.lanes.zoom(1.5), "0": () => this.whole(),
-      ArrowLeft: () => step ? this.stepTo(state.step - 1)
-        : this.lanes.pan(-by),
-      ArrowRight: () => step ? this.stepTo(state.step + 1)
-        : this.lanes.pan(by),
-      Home: () => this.stepTo(0),
-      End: () => this.stepTo(state.model.events.length - 1),
+      ArrowLeft: () => this.go(-1), ArrowRight: () => this.go(1),
+      Home: () => code ? this.goPart(state.pair, 0) : this.stepTo(0),
+      End: () => code ? this.goPart(state.pair, Infinity)
+        : this.stepTo(state.model.events.length - 1),
       " ": () => { state.tab = "step"; this.play(); },
       "[": () => { state.speed = Math.max(0.05, state.speed / 2); },
       "]": () => { state.speed = Math.min(10, state.speed * 2); },
       n: () => this.selectNext(1), N: () => this.selectNext(-1),
       "/": () => document.getElementById("find").focus(),
       r: () => {
+        if (code) {
+          this.goPart((state.pair + 1) % this.pairs.length, 0);
+          return;
+        }
         const at = state.models.indexOf(state.model);
         state.model = state.models[(at + 1) % state.models.length];
         this.setStep(state.step);

@@ -170,6 +170,21 @@ const panels = {
     }
     return make("div", { class: "columns" }, ...parts);
   },
+
+  code(state, page) {
+    const pair = page.pairs[state.pair];
+    if (!pair) return make("div", {}, "this page was made without code");
+    const rows = state.part ? pair.steps[state.part - 1] : pair.rows;
+    const head = pair.titles.map((title) => make("th", {}, title));
+    const cell = (line, side) => make("td", {}, ...(line === null ? []
+      : pair.lines[side][line].map(([style, text]) =>
+        make("span", style ? { class: style } : {}, text))));
+    const told = state.part ? `step ${state.part} of ${pair.steps.length}`
+      : `all of it; right: step 1 of ${pair.steps.length}`;
+    return make("div", {}, make("div", { class: "soft" }, told),
+      make("table", { class: "code" }, make("tr", {}, ...head),
+        ...rows.map((row) => make("tr", {}, ...row.map(cell)))));
+  },
 };
 
 // Which step of a task a message is.

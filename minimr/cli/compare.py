@@ -20,13 +20,21 @@ from typing import Any
 import click
 
 from minimr.cli.console import say
-from minimr.cli.side_by_side import Piece, side_by_side, steps, width
+from minimr.cli.side_by_side import STEP, Piece, side_by_side, steps, width
 
 ROOT = Path(__file__).parents[2]
 LOOP, SOCKETS, RAY = "minimr/serial", "minimr/sockets", "ray_impl"
 PAIRS = {  # {name on the command line: name of each file}
     "mapreduce": "mapreduce.py",
     "parameter-server": "parameter_server.py",
+}
+WHOLE_LINE = 10_000  # columns: nothing is wrapped
+STYLES = {  # {kind of a token: how the page shows it}
+    "Comment": "comment",
+    "Keyword": "keyword",
+    "Literal.String": "string",
+    "Name.Class": "name",
+    "Name.Function": "name",
 }
 LINE_COLUMNS = 79  # of a line of this project
 BETWEEN = " │ "
@@ -59,7 +67,7 @@ def compare(
         _check_step(sources, step)
     side = _columns_per_side(len(paths), columns)
     rows = side_by_side(sources, side, step)
-    titles = [str(path).removeprefix(f"{ROOT}/") for path in paths]
+    titles = _titles(paths)
     if not sys.stdout.isatty():
         for line in _lines(titles, rows, side, _plain):
             say(line)
@@ -68,6 +76,45 @@ def compare(
     draw = _plain if plain else _in_colours(paths, sources)
     lines = _lines(titles, rows, side, draw)
     click.echo_via_pager(f"{line}\n" for line in lines)
+
+
+def pairs() -> list[dict[str, Any]]:
+    """Return each pair as the page of a run shows it, in any width."""
+    return [_pair(_files([name], serial=False)) for name in PAIRS]
+
+
+def _pair(paths: Sequence[Path]) -> dict[str, Any]:
+    sources = [_read(path) for path in paths]
+
+    def rows(step: int | None = None) -> list[list[int | None]]:
+        return [
+            [piece and piece.line for piece in row]
+            for row in side_by_side(sources, WHOLE_LINE, step)
+        ]
+
+    names = {name for source in sources for _, name in steps(source)}
+    return {
+        "titles": _titles(paths),
+        "lines": [_styled(source) for source in sources],
+        "rows": rows(),
+        "steps": [rows(n) for n in range(1, len(names) + 1)],
+    }
+
+
+def _styled(source: str) -> list[list[tuple[str, str]]]:
+    """Return the lines of a file, each as pieces: (style, text)."""
+    from pygments.lexers.python import PythonLexer
+
+    lines: list[list[tuple[str, str]]] = [[]]
+    lexer = PythonLexer(stripnl=False)
+    for kind, text in lexer.get_tokens(source.expandtabs()):
+        named = str(kind).removeprefix("Token.")
+        found = [s for name, s in STYLES.items() if named.startswith(name)]
+        style = "mark" if STEP.match(text) else "".join(found)
+        first, *rest = text.split("\n")
+        lines[-1].append((style, first))
+        lines += [[(style, line)] for line in rest]
+    return lines
 
 
 def _files(what: Sequence[str], serial: bool) -> list[Path]:
@@ -82,6 +129,10 @@ def _files(what: Sequence[str], serial: bool) -> list[Path]:
         )
     folders = [LOOP, SOCKETS, RAY] if serial else [SOCKETS, RAY]
     return [ROOT / folder / PAIRS[what[0]] for folder in folders]
+
+
+def _titles(paths: Sequence[Path]) -> list[str]:
+    return [str(path).removeprefix(f"{ROOT}/") for path in paths]
 
 
 def _read(path: Path) -> str:

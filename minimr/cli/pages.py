@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from minimr.cli.compare import pairs
 from minimr.cli.console import note, say
 from minimr.system.files import atomic_writer
 
@@ -21,7 +22,8 @@ def save(path: str, runs: Sequence[Any]) -> None:
 def save_page(path: str, runs: Sequence[Any]) -> None:
     """Write runs as a page that needs nothing else."""
     with atomic_writer(path) as file:
-        file.write(importlib.import_module("lecture.page").html(runs))
+        html = importlib.import_module("lecture.page").html
+        file.write(html(runs, pairs=pairs()))
     note(f"wrote {path}: open it in a browser")
 
 
@@ -36,7 +38,7 @@ def serve(
     server = importlib.import_module("lecture.server")
 
     async def forever() -> None:
-        page = server.Server(look, live, port)
+        page = server.Server(look, live, port, pairs())
         try:
             await page.start()
             say(page.address)

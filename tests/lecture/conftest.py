@@ -11,6 +11,7 @@ import pytest
 
 from lecture import page
 from lecture.trace import Run
+from minimr.cli.compare import pairs
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -109,7 +110,7 @@ def show(tab: Tab, tmp_path: Path) -> Callable[..., Tab]:
 
     def show(*runs: Run, link: str = "") -> Tab:
         path = tmp_path / "page.html"
-        path.write_text(page.html(runs), "utf-8")
+        path.write_text(page.html(runs, pairs=pairs()), "utf-8")
         tab.open(f"{path.as_uri()}{link}")
         return tab
 

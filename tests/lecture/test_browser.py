@@ -18,7 +18,7 @@ from tests.lecture.runs import with_a_death as death
 Show = Callable[..., Tab]
 RIGHT, LEFT = "\ue014", "\ue012"
 HOME, END, ENTER = "\ue011", "\ue010", "\ue007"
-TABS = ("lanes", "step", "compare", "charts", "why")
+TABS = ("lanes", "step", "compare", "charts", "why", "code")
 
 
 def test_there_is_a_lane_for_each_worker_and_the_driver(show: Show) -> None:
@@ -75,6 +75,26 @@ def test_two_runs_are_shown_side_by_side(show: Show) -> None:
     assert "0 tasks end alike" in told
     assert "f() died" in told
     assert "500.0 ms more (2.00 ×)" in told
+
+
+def test_a_pair_of_files_is_shown_one_step_a_key(show: Show) -> None:
+    tab = show(death(), link="#view=code")
+    whole = tab.panel()
+    assert "minimr/sockets/mapreduce.py\tray_impl/mapreduce.py" in whole
+    assert "class Result(interface.Result)" in whole
+    for number in (1, 2, 3):
+        tab.press(RIGHT)
+        assert tab.panel().count(f"# [{number}]") >= 2
+        assert "class Result" not in tab.panel()
+    tab.press(RIGHT)  # there is no further
+    assert "step 3 of 3" in tab.panel()
+    link = tab.js("location.hash")
+    tab.press(HOME)
+    assert tab.panel() == whole
+    tab.press("r")
+    assert "ray_impl/parameter_server.py" in tab.panel()
+    again = show(death(), link=link)
+    assert "step 3 of 3" in again.panel()
 
 
 def test_a_search_finds_and_the_next_one_is_selected(show: Show) -> None:
