@@ -16,6 +16,8 @@ import click
 COMMANDS = {  # {name: (module:attribute, help)}
     "wordcount": ("benchmarks.wordcount.main:wordcount",
         "Time word count on every engine and on its peers."),
+    "cost": ("benchmarks.cost.main:cost",
+        "Ask how many workers it takes to beat a single thread."),
     "dqn": ("benchmarks.dqn.main:dqn",
         "Time how soon learners land, ours and a peer."),
     "memory": ("benchmarks.memory:memory",

@@ -1,0 +1,118 @@
+"""What one thread can do: Python, compiled libraries, C."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.wordcount.contenders import Loop, WordCounter
+from benchmarks.wordcount.peers import Polars
+from benchmarks.wordcount.work import Work
+from minimr.shared.mapreduce.corpus import split_files
+from minimr.shared.mapreduce.wordcount import ARROW, COMBINED, job_named
+
+SOURCE = Path(__file__).with_name("count.c")
+FLAGS = ("-O3", "-march=native")
+THREADS = ("loop", "map", "pyarrow", "polars", "c")
+COMPILE_S, COUNT_S = 60.0, 600.0
+
+
+class Mapped(WordCounter):
+    """A job's map function, once, on everything: its dict is the result."""
+
+    def __init__(self, work: Work, name: str, job_name: str) -> None:
+        super().__init__(replace(work, job_name=job_name))
+        self.name = name
+
+    def start(self) -> None:
+        """Import what the job needs, and let it use one thread."""
+        job_named(self.work.job_name)
+        if self.work.job_name == ARROW.name:
+            import pyarrow
+
+            pyarrow.set_cpu_count(1)
+
+    def run(self) -> Mapping[str, int]:
+        """Count everything as one split."""
+        (split,) = split_files(self.work.paths, 1)
+        counts = self.work.job.map_function(split)
+        assert isinstance(counts, Mapping)
+        return counts
+
+
+class C(WordCounter):
+    """A program in C, `count.c`, compiled here for this processor.
+
+    Python lowers and cuts the distinct words beyond ASCII: their number is
+    small, and C knows no such rules as the final sigma's.
+    """
+
+    name = "c"
+
+    def start(self) -> None:
+        """Compile the program."""
+        self._folder = TemporaryDirectory(prefix="minimr-cost-")
+        self._program = Path(self._folder.name, "count")
+        compiler = shutil.which("cc")
+        assert compiler is not None
+        subprocess.run(
+            [compiler, *FLAGS, "-o", self._program, SOURCE],
+            check=True,
+            timeout=COMPILE_S,
+        )
+
+    def run(self) -> tuple[list[bytes], Counter[str]]:
+        """Return lines with the words of ASCII, and the other words."""
+        printed = subprocess.run(
+            [self._program, *self.work.paths],
+            check=True,
+            stdout=subprocess.PIPE,
+            timeout=COUNT_S,
+        ).stdout
+        lines = printed.split(b"\n")[:-1]
+        beyond: Counter[str] = Counter()
+        for line in lines:
+            if not line.isascii():
+                number, _, word = line.partition(b"\t")
+                for each in word.decode(errors="replace").lower().split():
+                    beyond[each] += int(number)
+        return lines, beyond
+
+    def merge(self, output: Any) -> Mapping[str, int]:
+        """Return all words in one dict."""
+        counts: Counter[str]
+        lines, counts = output
+        for line in lines:
+            if line.isascii():
+                number, _, word = line.partition(b"\t")
+                counts[word.decode()] += int(number)
+        return counts
+
+    def close(self) -> None:
+        """Remove the program."""
+        self._folder.cleanup()
+
+
+def single_threads(work: Work) -> dict[str, WordCounter]:
+    """Return all, by name."""
+    return {
+        "loop": Loop(work),
+        "map": Mapped(work, "map", COMBINED.name),
+        "pyarrow": Mapped(work, "pyarrow", ARROW.name),
+        "polars": Polars(replace(work, workers=1)),
+        "c": C(work),
+    }
+
+
+def what_is_missing(name: str) -> str | None:
+    """Return what a thread needs that is not here."""
+    if name in ("pyarrow", "polars") and not find_spec(name):
+        return name
+    return "cc" if name == "c" and not shutil.which("cc") else None

@@ -1,0 +1,101 @@
+"""The cost benchmark at a tiny size, and its program in C."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+
+from benchmarks.cli import main
+from benchmarks.common.timing import Spread
+from benchmarks.cost.crossing import Crossing, crossings
+from benchmarks.cost.picture import draw
+from benchmarks.cost.single import C
+from benchmarks.wordcount.work import Work
+from tests.unit.texts import CONTENT, counted
+
+needs_c = pytest.mark.skipif(
+    shutil.which("cc") is None, reason="no C compiler (cc)"
+)
+
+
+def spread(middle: float) -> Spread:
+    return Spread(middle, middle - 0.1, middle + 0.1)
+
+
+@pytest.fixture(scope="module")
+def fonts(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let matplotlib open the fonts that it never closes."""
+    path = tmp_path_factory.mktemp("fonts") / "x.png"
+    draw(str(path), "x", {"x": spread(1)}, {"y": {1: spread(2)}}, [])
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[C]:
+    path = tmp_path_factory.mktemp("c") / "text"
+    contender = C(Work("combined", (str(path),), 1, 1, 1))
+    contender.start()
+    yield contender
+    contender.close()
+
+
+def counts_of(contender: C, content: bytes) -> Mapping[str, int]:
+    Path(contender.work.paths[0]).write_bytes(content)
+    return contender.merge(contender.run())
+
+
+def test_the_fewest_workers_that_beat_a_thread_are_the_crossing() -> None:
+    threads = {"loop": spread(2.0), "c": spread(0.3)}
+    times = {1: spread(2.0), 2: spread(1.5), 3: spread(0.9)}
+    assert crossings(threads, {"sockets": times, "ray": {}}) == [
+        Crossing("sockets", "loop", 2),
+        Crossing("ray", "loop", None),
+        Crossing("sockets", "c", None),
+        Crossing("ray", "c", None),
+    ]
+
+
+@needs_c
+@settings(max_examples=50, deadline=None)
+@given(content=CONTENT)
+def test_c_counts_any_bytes_as_python_does(program: C, content: bytes) -> None:
+    assert counts_of(program, content) == counted(content)
+
+
+@needs_c
+def test_c_counts_more_words_than_its_first_table_holds(program: C) -> None:
+    words = [f"Word{number}" for number in range(50_000)] * 2
+    counts = counts_of(program, " ".join(words).encode())
+    assert counts == Counter(word.lower() for word in words)
+
+
+@pytest.mark.usefixtures("fonts")
+def test_a_run_says_how_many_workers_beat_each_thread(tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("one Two three\n two THREE three " * 20)
+    target, picture = tmp_path / "c.json", tmp_path / "c.png"
+    ended = CliRunner().invoke(
+        main,
+        [
+            *("cost", str(text), "--rounds", "1", "--workers", "2"),
+            *("--threads", "loop,map", "--engines", "sockets"),
+            *("--json", str(target)),
+            *("--png", str(picture)),
+        ],
+    )
+    assert ended.exit_code == 0, ended.output
+    assert "load average before" in ended.output
+    document = json.loads(target.read_text())
+    threads = {"loop", "map"}
+    rows = {row["engine"]: row for row in document["summary"]}
+    assert rows.keys() == threads | {"sockets x 1", "sockets x 2"}
+    assert all(row["identical"] for row in rows.values())
+    for what in ("run", "merged"):
+        assert {c["thread"] for c in document["crossings"][what]} == threads
+    assert picture.read_bytes().startswith(b"\x89PNG")
