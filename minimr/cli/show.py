@@ -2,6 +2,7 @@
 
 FILE ...        traces of runs ──────────┐
 wordcount PATH  runs it, and records ────┼─> a page on 127.0.0.1, or a
+--seed 17 FILE  plays it, simulated ─────┤
 (nothing)       the cluster that runs ───┘   file; or lines of text
 """
 
@@ -21,13 +22,14 @@ from minimr.cli.console import say
 from minimr.cli.engines import some_of
 from minimr.cli.pages import save, save_page, serve
 from minimr.cli.recorded import record_wordcount
+from minimr.cli.simulate import record
 from minimr.ladder import ENGINES, EngineError
 from minimr.system.files import check_writable
 
 MAX_FILE_BYTES = 200_000_000
 
 WHAT = click.argument(
-    "what", nargs=-1, metavar="[FILE]... | wordcount PATH..."
+    "what", nargs=-1, metavar="[FILE]... | wordcount PATH... | PROGRAM"
 )
 ENGINE = some_of("--engine", ENGINES, "sockets,minimr", "Of wordcount. ")
 WORKERS = click.option("--workers", type=click.IntRange(min=1), default=2)
@@ -47,6 +49,17 @@ RAY = click.option("--ray", is_flag=True, help="The cluster is Ray's.")
     "--html", "page", metavar="FILE", help="Write the page, and end."
 )
 @click.option("--trace", metavar="FILE", help="Write the trace as well.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Play PROGRAM simulated, as `minimr simulate` does.",
+)
+@click.option(
+    "--kill",
+    default=0,
+    type=click.IntRange(min=0),
+    help="With --seed: processes killed.",
+)
 @click.option("--port", default=0, help="Port of the page; 0: any free one.")
 def show(
     what: tuple[str, ...],
@@ -56,20 +69,32 @@ def show(
     ray: bool,
     page: str | None,
     trace: str | None,
+    seed: int | None,
+    kill: int,
     port: int,
 ) -> None:
     """Show runs: who ran what, when and why, on a page for the projector.
 
     FILE is a trace, of `--trace` or of `minimr simulate`. `wordcount PATH...`
-    runs a word count on each --engine first. Without either, the cluster
-    that runs here is shown, live.
+    runs a word count on each --engine first; --seed plays a PROGRAM of
+    `minimr simulate`. Without any, the cluster that runs here is shown, live.
     """
     for path in filter(None, (page, trace)):
         check_writable(path)
+    if seed is not None and not what:
+        raise click.UsageError("--seed goes with a PROGRAM")
+    if seed is None and kill:
+        raise click.UsageError("--kill goes with --seed")
     if not what and page is None and trace is None:
         serve(_Cluster(address, ray).look, True, port)
         return
-    runs = _runs(what, engine, workers, address, ray)
+    if seed is None:
+        runs = _runs(what, engine, workers, address, ray)
+    else:
+        simulation = importlib.import_module("lecture.from_simulation")
+        name, *arguments = what
+        entries = record(name, arguments, seed, kill)
+        runs = [simulation.run_of(entries, f"{name}, seed {seed}")]
     if trace is not None:
         save(trace, runs)
     if page is not None:

@@ -22,6 +22,7 @@ from minimr.system.files import atomic_writer, check_writable
 COUNT = click.IntRange(min=0)
 PARTS = ("tracker", "rounds", "references", "lease", "scheduler")
 SHOWN = 5  # findings
+NODES, CPUS = 3, 2  # of the cluster that a file joins
 
 
 @click.command()
@@ -29,14 +30,14 @@ SHOWN = 5  # findings
 @click.argument("arguments", nargs=-1)
 @click.option(
     "--nodes",
-    default=3,
+    default=NODES,
     show_default=True,
     type=COUNT,
     help="Of the cluster that a FILE joins; 0: it starts its own.",
 )
 @click.option(
     "--cpus",
-    default=2,
+    default=CPUS,
     show_default=True,
     type=click.IntRange(min=1),
     help="Of each of these nodes.",
@@ -165,6 +166,24 @@ def simulate(
     for outcome in summary.findings[:SHOWN]:
         _explain(simulation, chosen, outcome, faults)
     return 1 if summary.findings else 0
+
+
+def record(
+    name: str, arguments: Sequence[str], seed: int, kill: int
+) -> list[dict[str, Any]]:
+    """Play one seed on three nodes, and return its trace.
+
+    Raises:
+        EngineError: no such program.
+    """
+    simulation = load("simulation", "minimr.simulation.runs")
+    faults = load("simulation", "minimr.simulation.faults").Faults(kill=kill)
+    program = _program(name, arguments, NODES, CPUS)
+    with simulation.prepared():
+        outcome = simulation.play(program, seed, faults, read=True)
+    if outcome.why:
+        note(f"{outcome.verdict}: {outcome.why.strip()}")
+    return list(outcome.trace)
 
 
 def _program(

@@ -84,6 +84,24 @@ def test_ray_tells_its_tasks_and_a_death(tmp_path: Path) -> None:
     assert any("square() was lost with worker" in text for text in stories)
 
 
+def test_a_seed_is_played_and_shown(minimr: Minimr, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import ray\n"
+        "ray.init(address='auto')\n"
+        "@ray.remote\ndef f(n): return n\n"
+        "print(ray.get([f.remote(n) for n in range(3)]))\n"
+    )
+    done = minimr("show", "program.py", "--seed", 17, "--html", "page.html")
+    assert done.returncode == 0, done.stderr
+    (run,) = runs_of((tmp_path / "page.html").read_text("utf-8"))
+    assert run["about"]["program"] == "program.py, seed 17"  # type: ignore[index]
+    names = [task["name"] for task in run["tasks"]]  # type: ignore[index]
+    assert names == ["f"] * 3
+    for wrong in (["--seed", 17], ["program.py", "--kill", 1]):
+        assert minimr("show", *wrong).returncode == 2
+
+
 def test_a_simulated_run_is_shown(minimr: Minimr, tmp_path: Path) -> None:
     told = ["simulate", "wordcount", "--seed", 3, "--kill", 1]
     assert minimr(*told, "--trace", "sim.jsonl").returncode == 0
