@@ -176,7 +176,7 @@ def report(measured: Measured, rounds: int) -> None:
     )  # fmt: skip
     by_what = [measured.crossed(what) for what in WHATS]
     tables.show(
-        "the fewest workers that beat a thread: run / merged",
+        "workers",
         ("", *measured.engines),
         [
             [
@@ -188,7 +188,10 @@ def report(measured: Measured, rounds: int) -> None:
             ]
             for thread in measured.of_threads("run")
         ],
-        [f"-: not with up to {measured.work.workers} workers"],
+        [
+            "workers: the fewest that beat the thread, run / merged; "
+            f"-: not with up to {measured.work.workers}"
+        ],
     )
 
 

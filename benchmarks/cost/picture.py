@@ -19,7 +19,7 @@ def draw(
     engines: Mapping[str, Times],
     crossed: Sequence[Crossing],
 ) -> None:
-    """Draw medians, with whiskers from minimum to maximum."""
+    """Draw medians, with whiskers and bands from minimum to maximum."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -29,6 +29,7 @@ def draw(
         figure, axes = pyplot.subplots(figsize=(13, 8), layout="constrained")
         for name, spread in threads.items():
             axes.axhline(spread.median, color="0.45", ls="--", lw=1.5)
+            axes.axhspan(spread.low, spread.high, color="0.5", alpha=0.15)
             axes.annotate(
                 name,
                 (1.0, spread.median),
