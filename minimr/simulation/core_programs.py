@@ -294,9 +294,15 @@ ERRORS = {
     "wordcount-minimr": (JobError, *DEATHS),
     "dqn": (ParameterServerError, *DEATHS),
 }
+# An owner cannot tell a borrower whose connection breaks from a dead one.
+FREED = {"borrowed": ("was freed by its owner",)}
 ON_CORE = {
     name: Program(
-        name, main, ERRORS.get(name, DEATHS), SAYS, cluster=Cluster()
+        name,
+        main,
+        ERRORS.get(name, DEATHS),
+        SAYS + FREED.get(name, ()),
+        cluster=Cluster(),
     )
     for name, main in (
         ("tasks", tasks),
