@@ -294,14 +294,19 @@ ERRORS = {
     "wordcount-minimr": (JobError, *DEATHS),
     "dqn": (ParameterServerError, *DEATHS),
 }
-# An owner cannot tell a borrower whose connection breaks from a dead one.
-FREED = {"borrowed": ("was freed by its owner",)}
+ALSO_SAYS = {
+    # An owner cannot tell a borrower whose connection breaks from a dead one.
+    "borrowed": ("was freed by its owner",),
+    "dqn": (
+        "server [0-9]+ at .*: (it is silent|it ends every|nobody answers)",
+    ),
+}
 ON_CORE = {
     name: Program(
         name,
         main,
         ERRORS.get(name, DEATHS),
-        SAYS + FREED.get(name, ()),
+        SAYS + ALSO_SAYS.get(name, ()),
         cluster=Cluster(),
     )
     for name, main in (
