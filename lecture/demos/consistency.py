@@ -12,8 +12,6 @@ import numpy as np
 
 from minimr.shared.parameter_server import consistency as way
 
-ROUNDS = 6
-
 
 def main(api: Any, cluster: Any) -> None:
     """Train with each consistency, and count how far ahead readers were."""
@@ -21,17 +19,18 @@ def main(api: Any, cluster: Any) -> None:
 
     @api.remote
     def train(server: Any, worker: int) -> float:
-        for _ in range(ROUNDS):
+        for _ in range(6):
             weights = server.pull(worker)
             time.sleep(0.2 if worker == 2 else 0.05)
             server.push(worker, {"sum": np.ones_like(weights["sum"])})
         server.leave(worker)
         return time.perf_counter()
 
-    import_module("ray_impl.cluster").warm_up(api)
+    ready = api.remote(lambda server: time.sleep(0.2))
     for rule in (way.Synchronous(), way.Stale(2), way.Asynchronous()):
         start = {"sum": np.zeros(1, np.float32)}
         with servers.ParameterServer(start, 3, rule, api=api) as server:
+            api.get([ready.remote(server) for _ in range(3)])
             begin = time.perf_counter()
             ends = api.get([train.remote(server, n) for n in range(3)])
             ahead = max(server.stats().lead)
