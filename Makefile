@@ -5,8 +5,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SUITES ?= 2
 
-.PHONY: demo test test-rungs test-faults test-examples test-unit test-core \
-	test-ray notebooks lint setup clean
+.PHONY: demo test test-rungs test-examples test-faults test-lecture \
+	test-unit test-simulation test-core \
+	test-ray simulate notebooks lint setup clean
 
 demo: $(VENV)/ready
 	@mkdir -p build
@@ -17,15 +18,18 @@ demo: $(VENV)/ready
 # is a process of its own, for it can have only one Ray.
 test: $(VENV)/ready
 	$(MAKE) --jobs $(SUITES) --keep-going --output-sync \
-		test-rungs test-faults test-examples test-unit test-core
+		test-rungs test-examples test-faults test-lecture test-unit \
+		test-simulation test-core
 
 test-rungs: $(VENV)/ready
-	$(BIN)/python -m pytest --deselect tests/faults --deselect tests/unit
+	$(BIN)/python -m pytest $(foreach suite,faults lecture simulation unit,\
+		--deselect tests/$(suite))
 
 test-core: $(VENV)/ready
 	$(BIN)/python -m pytest tests/core -k minimr
 
-test-faults test-examples test-unit: test-%: $(VENV)/ready
+test-examples test-faults test-lecture test-simulation test-unit: \
+		test-%: $(VENV)/ready
 	$(BIN)/python -m pytest tests/$*
 
 # 10,000 schedules of each program of rung 1, and a million states of each

@@ -116,7 +116,9 @@ def _told(event: Any) -> Iterator[Line]:
     }
     yield {key: value for key, value in told.items() if value is not None}
     if state == "DIED":
-        text = f"{name}() was lost with worker {where.worker_pid}"
+        # A worker reports once a second: of one that died sooner, Ray knows
+        # neither its number nor when the attempt began.
+        text = f"{name}() was lost with {told['worker'] or 'its worker'}"
         told = {"kind": "story", "at": ended, "what": "death", "text": text}
         yield {**told, "tasks": [event.task_id.hex()]}
 

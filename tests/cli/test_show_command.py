@@ -78,10 +78,11 @@ def test_ray_tells_its_tasks_and_a_death(tmp_path: Path) -> None:
     assert len(tasks) >= 10
     assert {task["state"] for task in tasks} == {"FINISHED", "DIED"}
     for task in tasks:
-        assert task["submitted"] <= task["started"] <= task["ended"]
-        assert task["ended"] <= lines[0]["wall_s"]
+        if task["worker"]:  # else it died before it had reported
+            assert task["submitted"] <= task["started"] <= task["ended"]
+        assert task["submitted"] <= task["ended"] <= lines[0]["wall_s"]
     stories = [line["text"] for line in lines if line["kind"] == "story"]
-    assert any("square() was lost with worker" in text for text in stories)
+    assert any("square() was lost with" in text for text in stories)
 
 
 def test_a_seed_is_played_and_shown(minimr: Minimr, tmp_path: Path) -> None:
