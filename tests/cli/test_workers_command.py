@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -43,11 +44,16 @@ def test_workers_on_all_hosts_count_the_words(ssh: Path) -> None:
         "--top", "1",
     ) as run:  # fmt: skip
         where = read_until(run, r"--address (\S+)")[1]
+        own = psutil.Process(run.pid).children(recursive=True)
+        for process in own:  # else it is done before the others are there
+            process.suspend()
         with start(
             ssh, "workers", "--hosts", hosts, "--address", where
         ) as workers:
             read_until(workers, r"worker \d+ works for")
             read_until(workers, r"worker \d+ works for")
+            for process in own:
+                process.resume()
             output, told = run.communicate(timeout=DEADLINE_S)
             _, said = workers.communicate(timeout=DEADLINE_S)
     assert run.returncode == 0, told
