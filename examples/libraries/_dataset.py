@@ -118,7 +118,7 @@ class Dataset:
         return self.then(lambda rows: in_batches(rows, function, batch_size))
 
     def overlap(self, ahead=AHEAD):
-        """Let what follows be a stage of its own."""
+        """Return it with what follows as a stage of its own."""
         call, steps = self.ray.remote(run), self.steps
 
         def stage(blocks):

@@ -54,7 +54,7 @@ class Context:
         return self.ray.get(self.meeting.bring.remote(self.rank, array))
 
     def report(self, metrics):
-        """Say how it goes."""
+        """Note how it goes, for the trainer."""
         self.reports.append(metrics)
 
 

@@ -13,16 +13,16 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from lecture.check.findings import Check, told
 from lecture.check.recorder import Event, Recorder, calls
-from lecture.check.source import Cell, SourceError, load
+from lecture.check.source import SourceError, load
+from lecture.check.submission import Submission
 
 MAP, REDUCE, DRIVER = "do_map_task", "do_reduce_task", "count_words"
 WANTED = ("map_function", MAP, "reduce_function", REDUCE, DRIVER)
@@ -67,25 +67,10 @@ class Run:
         )
 
 
-class Student:
-    """The functions of a student, and the runs of the driver.
+class Student(Submission[tuple[int, int, int], Run]):
+    """The functions of a student, and the runs of the driver."""
 
-    Args:
-        cells: of the notebook.
-        path: of the notebook, for the processes that read it again.
-        verbs: what stands in the place of the engine.
-        start: starts the engine.
-    """
-
-    def __init__(
-        self,
-        cells: Sequence[Cell],
-        path: Path,
-        verbs: Recorder,
-        start: Callable[[], None],
-    ) -> None:
-        self.cells, self.path, self.verbs = cells, path, verbs
-        self._start = start
+    cases = CASES
 
     @cached_property
     def space(self) -> dict[str, Any]:
@@ -97,13 +82,8 @@ class Student:
         found = self.space[name]
         return getattr(found, "function", found)
 
-    @cached_property
-    def runs(self) -> list[Run]:
-        """The driver, run once per case."""
-        self._start()
-        return [self._run(*case) for case in CASES]
-
-    def _run(self, num_words: int, map_tasks: int, reduce_tasks: int) -> Run:
+    def _run(self, case: tuple[int, int, int]) -> Run:
+        num_words, map_tasks, reduce_tasks = case
         words = words_of(num_words)
         self.verbs.events.clear()
         counts = self.space[DRIVER](list(words), map_tasks, reduce_tasks)

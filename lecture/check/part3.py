@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,10 @@ import numpy as np
 
 from lecture.check import scripted
 from lecture.check.findings import Check, told
-from lecture.check.recorder import Actors, Event, Recorder
+from lecture.check.recorder import Actors, Event
 from lecture.check.scripted import LAYER, ROUNDS, Weights
-from lecture.check.source import Cell, SourceError, load
+from lecture.check.source import SourceError, load
+from lecture.check.submission import Submission
 
 DRIVER = "train_distributed"
 WANTED = ("Agent", "GlobalNet", DRIVER)
@@ -79,25 +79,10 @@ class Run:
         return f"{self.case.num_agents} agents"
 
 
-class Student:
-    """The classes and the driver of a student.
+class Student(Submission[Case, Run]):
+    """The classes and the driver of a student."""
 
-    Args:
-        cells: of the notebook.
-        path: of the notebook.
-        verbs: what stands in the place of the engine.
-        start: starts the engine.
-    """
-
-    def __init__(
-        self,
-        cells: Sequence[Cell],
-        path: Path,
-        verbs: Recorder,
-        start: Callable[[], None],
-    ) -> None:
-        self.cells, self.verbs, self._start = cells, verbs, start
-        self.path = path
+    cases = CASES
 
     def space(self, script: Sequence[float] = (0.0,)) -> dict[str, Any]:
         """Return the student's names, with a learner of that script."""
@@ -110,12 +95,6 @@ class Student:
         """Return an instance of a class, here in this process."""
         found = self.space((5.0, 7.0))[name]
         return getattr(found, "function", found)(*args)
-
-    @cached_property
-    def runs(self) -> list[Run]:
-        """The driver, run once per case."""
-        self._start()
-        return [self._run(case) for case in CASES]
 
     def _run(self, case: Case) -> Run:
         self.verbs.events.clear()

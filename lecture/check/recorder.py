@@ -131,7 +131,7 @@ class Task:
         self.__name__ = function.__name__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Say how it is called."""
+        """Raise an error that says how it is called."""
         raise TypeError(
             f"{self.__name__} is a task: call {self.__name__}.remote()"
         )
@@ -169,7 +169,7 @@ class Actors:
         self.__name__ = cls.__name__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Say how it is called."""
+        """Raise an error that says how it is called."""
         raise TypeError(
             f"{self.__name__} is an actor: call {self.__name__}.remote()"
         )
@@ -223,7 +223,7 @@ class Method:
         self._handle, self._name = handle, name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Say how it is called."""
+        """Raise an error that says how it is called."""
         raise TypeError(
             f"{self._name} is a method of an actor: call {self._name}.remote()"
         )

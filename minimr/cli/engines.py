@@ -108,6 +108,15 @@ ADDRESS = click.option(
 )
 
 
+LISTENER = click.option(
+    "--address",
+    required=True,
+    callback=host_port,
+    metavar="HOST:PORT",
+    help="Where the run listens: its `--listen`.",
+)
+
+
 class Engines:
     """Opens and closes the engines that a command runs on.
 

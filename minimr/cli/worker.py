@@ -7,7 +7,8 @@ import time
 import click
 
 from minimr.cli.console import note
-from minimr.net.channel import parse_address
+from minimr.cli.engines import LISTENER
+from minimr.net.channel import Address
 from minimr.net.handshake import HandshakeError
 from minimr.net.token import load_token, token_path
 from minimr.sockets.cluster.worker import Worker
@@ -16,12 +17,7 @@ RETRY_INTERVAL_S = 0.2
 
 
 @click.command()
-@click.option(
-    "--address",
-    required=True,
-    metavar="HOST:PORT",
-    help="Where the run listens: its `--listen`.",
-)
+@LISTENER
 @click.option(
     "--wait",
     "wait_s",
@@ -29,17 +25,13 @@ RETRY_INTERVAL_S = 0.2
     default=0.0,
     help="Keep trying for this many seconds while nobody answers.",
 )
-def worker(address: str, wait_s: float) -> None:
+def worker(address: Address, wait_s: float) -> None:
     """Work for a run until it ends."""
-    try:
-        where = parse_address(address)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--address") from None
-    token = load_token()
+    where, token = "{}:{}".format(*address), load_token()
     until = time.monotonic() + wait_s
     while True:
         try:
-            joined = Worker(where, token)
+            joined = Worker(address, token)
             break
         except HandshakeError as error:
             which = f" (the token here is {token_path()})"
@@ -49,5 +41,5 @@ def worker(address: str, wait_s: float) -> None:
             if time.monotonic() >= until:
                 raise
             time.sleep(RETRY_INTERVAL_S)
-    note(f"worker {joined.welcome.worker_id} works for {address}")
-    joined.run(lambda why: note(f"{address} has ended: {why}"))
+    note(f"worker {joined.welcome.worker_id} works for {where}")
+    joined.run(lambda why: note(f"{where} has ended: {why}"))

@@ -20,7 +20,8 @@ from typing import IO, TextIO
 import click
 
 from minimr.cli.console import note
-from minimr.net.channel import parse_address
+from minimr.cli.engines import LISTENER
+from minimr.net.channel import Address
 from minimr.net.token import load_token, token_path
 
 SSH = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10")
@@ -35,12 +36,7 @@ END_S = 10.0  # for those that are told to end
     type=click.File(),
     help="Lines of: ADDRESS [SSH-DESTINATION]",
 )
-@click.option(
-    "--address",
-    required=True,
-    metavar="HOST:PORT",
-    help="Where the run listens: its `--listen`.",
-)
+@LISTENER
 @click.option(
     "--wait",
     "wait_s",
@@ -55,20 +51,18 @@ END_S = 10.0  # for those that are told to end
     show_default=True,
     help="The Python that has minimr, on each machine.",
 )
-def workers(hosts: TextIO, address: str, wait_s: float, python: str) -> int:
+def workers(
+    hosts: TextIO, address: Address, wait_s: float, python: str
+) -> int:
     """Start a worker of `sockets` on every machine in a FILE, over ssh.
 
     They work until the run ends. Ctrl-C ends them.
     """
-    try:
-        parse_address(address)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--address") from None
     found = read_hosts(hosts.read())
     if not found:
         raise click.UsageError(f"no machines are in {hosts.name}")
     load_token()  # it is made, if there is none
-    worker = worker_command(python, address, wait_s)
+    worker = worker_command(python, "{}:{}".format(*address), wait_s)
     line = (
         f'umask 077; mkdir -p "$HOME/.minimr"; cat > "{TOKEN}"; '
         f'MINIMR_TOKEN_FILE="{TOKEN}" exec {shlex.join(worker)}'

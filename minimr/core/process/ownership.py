@@ -363,10 +363,8 @@ class Objects:
         self.references.close()
         text = "the reference is of an earlier init(): its object is gone"
         for entry in self.table.values():
-            entry.value, entry.owner = (
-                as_failed(ValueError(text)),
-                NOBODY.address,
-            )
+            entry.value = as_failed(ValueError(text))
+            entry.owner = NOBODY.address
         self.table.clear()
 
     def free(self, id: bytes, places: Sequence[Address]) -> None:

@@ -402,9 +402,7 @@ class Pool:
         chunksize: int | None = 1,
     ) -> IMapIterator:
         """Return the results one by one, in the order of the items."""
-        self._check_open()
-        size = 1 if chunksize is None else chunksize
-        return IMapIterator(self, func, iterable, size, ordered=True)
+        return self._imap(func, iterable, chunksize, ordered=True)
 
     def imap_unordered(
         self,
@@ -413,9 +411,18 @@ class Pool:
         chunksize: int | None = 1,
     ) -> IMapIterator:
         """Return the results one by one, as they come."""
+        return self._imap(func, iterable, chunksize, ordered=False)
+
+    def _imap(
+        self,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: int | None,
+        ordered: bool,
+    ) -> IMapIterator:
         self._check_open()
         size = 1 if chunksize is None else chunksize
-        return IMapIterator(self, func, iterable, size, ordered=False)
+        return IMapIterator(self, func, iterable, size, ordered=ordered)
 
     def close(self) -> None:
         """Take no more work. The processes end after what they have."""
