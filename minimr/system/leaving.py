@@ -80,6 +80,10 @@ def deaf() -> Iterator[None]:
 
     A terminal sends it to the whole group, and they would be in an import.
     """
+    from multiprocessing import resource_tracker
+
+    # Begun below, at a first process, the tracker would unblock the signal.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
