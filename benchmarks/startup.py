@@ -84,6 +84,7 @@ def measure(engine: str, text: Path, workers: int) -> Sample:
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
+            start_new_session=True,
         )
     except subprocess.CalledProcessError as error:
         raise ContenderError(str(error), error.stderr) from error

@@ -28,6 +28,7 @@ from examples.listing import Program, programs, title, write_table
 from minimr.cli.console import note, say, show_columns
 from minimr.cli.guard import guarded
 from minimr.ladder import WITH_VERBS
+from minimr.system.leaving import deaf, ignore_ctrl_c
 from ray_impl.cluster import join_cluster, load_ray, start_cluster, warm_up
 
 DEFAULT_CLUSTER = {"num_cpus": 4}  # the same on every machine
@@ -215,8 +216,9 @@ def compare(module: str, full: bool, options: dict[str, Any]) -> int:
     runs = []
     for engine in WITH_VERBS:
         say(f"── {engine}")
-        with ProcessPoolExecutor(1, mp_context=spawn) as process:
-            done = process.submit(attempt, engine, module, full, options)
+        with ProcessPoolExecutor(1, spawn, ignore_ctrl_c) as process:
+            with deaf():
+                done = process.submit(attempt, engine, module, full, options)
             failed = done.exception()  # the process died
             runs.append(
                 Ran(engine, error=str(failed)) if failed else done.result()

@@ -261,6 +261,41 @@ def test_who_asks_the_system_is_found(
     assert asks_the_system("minimr/net/hub.py")
 
 
+def hears_ctrl_c(module: str) -> list[str]:
+    """List where a module starts what a terminal would send Ctrl-C to.
+
+    A fork is none: in it, too, `minimr.system.leaving` answers.
+    """
+    programs = OF_THE_MACHINE["subprocess"].split()
+    calls = [n for n in ast.walk(tree(module)) if isinstance(n, ast.Call)]
+    deaf = any(ast.unparse(call.func) == "deaf" for call in calls)
+    return [
+        f"{module}:{call.lineno}"
+        for call in calls
+        if (
+            ast.unparse(call.func) in {f"subprocess.{n}" for n in programs}
+            and "start_new_session" not in {k.arg for k in call.keywords}
+        )
+        or (ast.unparse(call).endswith("get_context('spawn')") and not deaf)
+    ]
+
+
+def test_what_a_command_starts_does_not_hear_ctrl_c() -> None:
+    """It would die with a traceback, before the command can end it."""
+    assert [line for m in MODULES for line in hears_ctrl_c(m)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["subprocess.run(['ls'])", "a = multiprocessing.get_context('spawn')"],
+)
+def test_who_hears_ctrl_c_is_found(
+    line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "tree", lambda _: ast.parse(line))
+    assert hears_ctrl_c("minimr/cli/tour.py") == ["minimr/cli/tour.py:1"]
+
+
 def known_to(module: str) -> set[str]:
     """List the modules of ours that a module imports, anywhere in it."""
     ours = {dotted(other) for other in MODULES}

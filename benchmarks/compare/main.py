@@ -57,6 +57,7 @@ class Version:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         for where in self.ask("where", *PACKAGES):
             assert where == str(folder), f"{where} is measured, not {folder}"
@@ -89,7 +90,12 @@ def environment(commit: str | None) -> Iterator[Path]:
         (folder / "home").mkdir(mode=0o700)
         if commit is not None:
             command = ["git", "archive", commit, *PACKAGES]
-            done = subprocess.run(command, cwd=ROOT, capture_output=True)
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                capture_output=True,
+                start_new_session=True,
+            )
             if done.returncode:
                 raise click.ClickException(done.stderr.decode().strip())
             with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:

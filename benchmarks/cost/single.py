@@ -66,6 +66,7 @@ class C(WordCounter):
             [compiler, *FLAGS, "-o", self._program, SOURCE],
             check=True,
             timeout=COMPILE_S,
+            start_new_session=True,
         )
 
     def run(self) -> tuple[list[bytes], Counter[str]]:
@@ -75,6 +76,7 @@ class C(WordCounter):
             check=True,
             stdout=subprocess.PIPE,
             timeout=COUNT_S,
+            start_new_session=True,
         ).stdout
         lines = printed.split(b"\n")[:-1]
         beyond: Counter[str] = Counter()

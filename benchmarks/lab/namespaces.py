@@ -43,7 +43,11 @@ def why_not() -> str:
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         return f"there is no {' and no '.join(missing)} here"
-    tried = subprocess.run(["unshare", "--net", "true"], capture_output=True)
+    tried = subprocess.run(
+        ["unshare", "--net", "true"],
+        capture_output=True,
+        start_new_session=True,
+    )
     return "network namespaces need root" if tried.returncode else ""
 
 

@@ -101,6 +101,7 @@ class Shell:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,
+                start_new_session=True,
             )
         return process, output
 

@@ -58,6 +58,7 @@ class Team:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 bufsize=0,
+                start_new_session=True,
             )
         self.startup_seconds: float = self.receive(START_TIMEOUT_S)
         self.join()
@@ -161,6 +162,7 @@ class Team:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
 
     def _ended(self) -> LabError:

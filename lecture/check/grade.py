@@ -79,6 +79,7 @@ def grade(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )  # fmt: skip
         watch = _Watch(child, limits or Limits())
         verdict = watch.run()

@@ -174,6 +174,7 @@ def every_process_agrees(student: Student) -> str | None:
             text=True,
             timeout=PROBE_TIMEOUT_S,
             check=True,
+            start_new_session=True,
         )
         answers.append(json.loads(ended.stdout.splitlines()[-1]))
     for word in answers[0]:

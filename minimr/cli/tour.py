@@ -118,5 +118,6 @@ def run_program(text: str) -> int:
             [interpreter, file.name],
             cwd=ROOT,
             env={**os.environ, "PATH": path},
+            start_new_session=True,  # Ctrl-C is for this command alone
             check=False,
         ).returncode

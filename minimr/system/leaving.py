@@ -92,8 +92,13 @@ def deaf() -> Iterator[None]:
 
 
 def ignore_ctrl_c() -> None:
-    """Leave Ctrl-C to the command. Runs in: a process that it started."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leave Ctrl-C to the command. Runs in: a process that it started.
+
+    Its own children have SIGINT as ever: Ray cancels tasks with it.
+    """
+    os.setsid()  # no terminal sends it here any more
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # what has come
+    signal.signal(signal.SIGINT, before)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -14,9 +15,39 @@ import pytest
 
 from tests.cli.running import DEADLINE_S, environment
 
-DELAYS_S = (0.0, 1.2)
+DELAYS_S: tuple[float, ...] = (0.0, 1.2)
+LONG = [
+    "minimr wordcount large.txt --engine serial",
+    "minimr wordcount large.txt --engine sockets",
+    "minimr wordcount large.txt --engine minimr",
+    "minimr parameter-server --seconds 60 --engine sockets",
+    "minimr parameter-server --seconds 60 --engine minimr",
+    "minimr worker --address 127.0.0.1:1 --wait 60",
+    "minimr start --head --block",
+    "minimr simulate wordcount --seeds 5000 --jobs 2",
+    "dqn train --engine minimr --target-score 1e9",
+    "dqn single --target-score 1e9",
+    "benchmarks wordcount large.txt --engines loop,serial,minimr",
+    "benchmarks dqn --contenders single,minimr-1",
+    "examples count_words --engine both",
+]
 if os.environ.get("MINIMR_CTRL_C") == "all":
     DELAYS_S = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3, 1.7, 2.2, 3.0)
+    LONG += [
+        "minimr wordcount large.txt --engine ray",
+        "minimr show wordcount large.txt --engine sockets",
+        "minimr show wordcount large.txt --engine minimr",
+        "minimr workers --address 127.0.0.1:1 --hosts hosts.txt",
+        "minimr check part2 part2.py",
+        "minimr tour 1 --run",
+        "lecture straggler",
+        "lecture killed_node",
+        "benchmarks cost large.txt --engines sockets,minimr",
+        "benchmarks parameter-server",
+        "benchmarks startup --engines sockets,minimr",
+        "benchmarks micro --seconds 0.1",
+        "benchmarks compare HEAD",
+    ]
 
 # Says when it hears Ctrl-C, and sends itself one at its import number N.
 PROGRAM = """
@@ -75,7 +106,9 @@ def run(
     return process
 
 
-def check(process: subprocess.Popen[str], may_be_over: bool = False) -> None:
+def check(
+    process: subprocess.Popen[str], folder: Path, may_be_over: bool = False
+) -> None:
     """Make sure of the exit code, the line, and that nobody is left."""
     out, err = process.communicate(timeout=DEADLINE_S)
     if not (may_be_over and process.returncode == 0):
@@ -84,20 +117,16 @@ def check(process: subprocess.Popen[str], may_be_over: bool = False) -> None:
         assert "interrupted" in err.splitlines()[-1]
     assert "Traceback" not in out + err
     assert "Exception ignored" not in err
-    left = [
-        p
-        for p in psutil.process_iter(["pid"])
-        if _session(p.pid) == process.pid and p.status() != "zombie"
-    ]
-    _, alive = psutil.wait_procs(left, timeout=5)
+    left = [p for p in psutil.process_iter() if _home(p) == str(folder)]
+    _, alive = psutil.wait_procs(left, timeout=DEADLINE_S)
     assert not alive
 
 
-def _session(pid: int) -> int:
-    try:
-        return os.getsid(pid)
-    except OSError:
-        return -1
+def _home(process: psutil.Process) -> str:
+    """Return what it has inherited, in whatever session it is."""
+    with suppress(psutil.Error):
+        return process.environ().get("MINIMR_HOME", "")
+    return ""
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
@@ -106,34 +135,21 @@ def test_ctrl_c_during_an_import_is_a_line(
     command: tuple[str, ...], share: float, book: Path
 ) -> None:
     at = 1 + int(share * COMMANDS[command])
-    check(run(at, command, book.parent))
+    check(run(at, command, book.parent), book.parent)
 
 
 @pytest.mark.parametrize("delay_s", DELAYS_S)
-@pytest.mark.parametrize(
-    "command",
-    [
-        "minimr wordcount large.txt --engine serial",
-        "minimr wordcount large.txt --engine sockets",
-        "minimr wordcount large.txt --engine minimr",
-        "minimr parameter-server --seconds 60 --engine sockets",
-        "minimr parameter-server --seconds 60 --engine minimr",
-        "minimr worker --address 127.0.0.1:1 --wait 60",
-        "minimr start --head --block",
-        "dqn train --engine minimr --target-score 1e9",
-        "dqn single --target-score 1e9",
-        "benchmarks wordcount large.txt --engines loop,serial,minimr",
-        "benchmarks dqn --contenders single,minimr-1",
-    ],
-)
+@pytest.mark.parametrize("command", LONG)
 def test_ctrl_c_at_any_time_is_a_line(
     command: str, delay_s: float, tmp_path: Path
 ) -> None:
     (tmp_path / "large.txt").write_text("some words of a book\n" * 2_000_000)
+    (tmp_path / "part2.py").write_text("import time\ntime.sleep(60)\n")
+    (tmp_path / "hosts.txt").write_text("localhost\n")
     process = run(0, command.split(), tmp_path)
     try:
         # The one thing here that depends on time: where it will be by then.
         process.wait(delay_s)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    check(process, may_be_over=True)
+    check(process, tmp_path, may_be_over=True)
