@@ -1,6 +1,7 @@
 """The trace of a simulated run, as a run of the page.
 
-    bytes, start, end, kill, log ──> message, process, story, task
+    bytes, start, end, knows, kill, log
+        ──> message, process, knows, story, task
 
 A lane is a process, and every message an arrow. Its times are virtual
 seconds. On rung 1 a task is what a worker does from an order to its answer;
@@ -14,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from lecture.messages import role_of
 from lecture.trace import FORMAT, Run
 
 Line = dict[str, Any]
@@ -25,12 +27,13 @@ ANSWERS = {
     "FetchFailed": "FAILED",
     "Cancelled": "CANCELLED",
 }
-SILENT = ("Heartbeat",)
+BEATS = ("Heartbeat", "Report", "View")  # that somebody lives
 PRINTS = ("print", "error print")
 TASK = re.compile(
     r"task (?P<name>.+)\(\) (?P<id>[0-9a-f]+) "
     r"(?P<what>is sent|begins|has ended|has failed)(, attempt (?P<n>\d+))?"
 )
+HOME = re.compile(r"(fork of )?(?P<node>(head|node) \d+)")
 AGAIN = re.compile(r"(task |the actor )?(?P<text>.+ (runs|starts) again: .*)")
 
 
@@ -42,7 +45,8 @@ def is_simulated(line: Line) -> bool:
 def run_of(entries: Iterable[Line], program: str = "simulation") -> Run:
     """Return the run of a simulation's trace."""
     reader = _Reader()
-    for entry in entries:
+    for number, entry in enumerate(entries):
+        reader.entry = number
         reader.read(float(entry["at"]), entry)
     about = {
         "kind": "run", "format": FORMAT, "engine": "simulation",
@@ -57,13 +61,14 @@ class _Reader:
 
     Attributes:
         lines: of the run.
+        entry: the number of the one that is read.
         last: the time of the last entry.
         rung: the engine that is simulated.
     """
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
-        self.last = 0.0
+        self.last, self.entry = 0.0, 0
         self.rung = "sockets"
         self._processes: dict[str, Line] = {}
         self._running: dict[str, list[Line]] = defaultdict(list)
@@ -78,6 +83,7 @@ class _Reader:
             "start": self._start,
             "end": self._end,
             "bytes": self._bytes,
+            "knows": self._knows,
             "log": self._log,
         }
         if what in known:
@@ -90,7 +96,11 @@ class _Reader:
 
     def _start(self, at: float, entry: Line) -> None:
         name = entry["process"]
-        line = {"kind": "process", "name": name, "begin": at}
+        home = HOME.match(name)
+        line = {
+            "kind": "process", "name": name, "begin": at,
+            "role": role_of(name), "home": home["node"] if home else "",
+        }  # fmt: skip
         self._processes[name] = line
         self.lines.append(line)
 
@@ -106,17 +116,26 @@ class _Reader:
 
     def _bytes(self, at: float, entry: Line) -> None:
         source, target = str(entry["source"]), str(entry["target"])
-        for name in entry.get("says", ()):
-            if name in SILENT:
-                continue
-            ends = {"source": source, "target": target, "name": name}
-            self.lines.append({"kind": "message", "at": at, **ends})
+        names = entry.get("says", ())
+        nothing = [""] * len(names)
+        ids, modules = entry.get("about", nothing), entry.get("of", nothing)
+        for name, id, module in zip(names, ids, modules, strict=True):
+            line = {
+                "kind": "message", "at": at, "source": source,
+                "target": target, "name": name, "of": module, "id": id,
+                "entry": self.entry, "beat": name in BEATS,
+            }  # fmt: skip
+            self.lines.append(line)
             if name in ORDERS and not self._running[target]:
                 id = f"{ORDERS[name]} {at:.6f} {target}"
                 self._begin(at, ORDERS[name], id, target)["sent"] = at
             elif name in ANSWERS and self._running[source]:
                 task = self._running[source].pop(0)
                 task.update(ended=at, state=ANSWERS[name])
+
+    def _knows(self, at: float, entry: Line) -> None:
+        told = {key: entry[key] for key in ("process", "table", "now")}
+        self.lines.append({"kind": "knows", "at": at, **told})
 
     def _log(self, at: float, entry: Line) -> None:
         who = entry.get("process") or next(
@@ -153,5 +172,5 @@ class _Reader:
         return line
 
     def _story(self, at: float, text: str, what: str, who: str) -> None:
-        about = {"kind": "story", "at": at, "text": text}
+        about = {"kind": "story", "at": at, "text": text, "entry": self.entry}
         self.lines.append({**about, "what": what, "worker": who})

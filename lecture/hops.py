@@ -1,15 +1,18 @@
-"""Where the code is that sends a task, runs it and takes its result.
+"""Where the code is that is behind a step, to be shown beside it.
 
-{engine: {step of a task: [(who, file, what is in it), ...]}}
+step of a task, on an engine ──> PLACES
+message of a simulated run ────> who sends it, who takes it
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from lecture.messages import ROOT, receiver_of, role_of, sender_of
+
 MAX_LINES = 45
 
 Place = tuple[str, str, str]  # who, the file, the function in it
@@ -84,6 +87,25 @@ def hops(engine: str) -> dict[str, list[dict[str, str]]]:
         step: [_hop(*place) for place in places]
         for step, places in PLACES.get(engine, {}).items()
     }
+
+
+def of_messages(
+    messages: Iterable[dict[str, Any]],
+) -> dict[str, list[dict[str, str]]]:
+    """Return the code behind messages: {"Push driver worker": [hop, hop]}."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for line in messages:
+        name, module = line["name"], line.get("of") or ""
+        source, target = role_of(line["source"]), role_of(line["target"])
+        key = f"{name} {source} {target}"
+        if key in found:
+            continue
+        sides = (
+            (f"{source} sends", sender_of(module, name, source)),
+            (f"{target} takes", receiver_of(module, name, target)),
+        )
+        found[key] = [_hop(side, *place) for side, place in sides if place]
+    return found
 
 
 def _hop(side: str, file: str, name: str) -> dict[str, str]:

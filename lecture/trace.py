@@ -20,8 +20,12 @@ object       what a store did: id, name, node, begin, end
 wait         a task waits in `get`: id (of the task), begin, end
 story        what a person should hear: at, text, what, worker, tasks
 usage        at, node, cpu (in CPUs), memory (bytes)
-message      at, source, target, name
-process      of a simulation: name, begin, end, how
+message      at, source, target, name, and of a simulation: of (the module
+             that defines it), id (of a task or an object), entry (its number
+             in the trace), beat: that it lives is all it says
+process      of a simulation: name, begin, end, how, role, home: its node
+knows        of a simulation: at, process, table, now: {key: what is new; "":
+             it is gone}
 source       name of a function, file, line, text
 
 Rules:
@@ -55,11 +59,13 @@ TIMES = (
 TEXTS = (
     "id", "name", "state", "node", "worker", "parent", "text", "what",
     "source", "target", "how", "why", "class", "file", "engine", "program",
+    "of", "process", "table", "role", "home",
 )  # fmt: skip
+NUMBERS = ("entry", "line", "attempt")
 LISTS = ("after", "tasks", "absent")
 KINDS = (
     "node", "task", "constructor", "actor", "object", "wait", "story",
-    "usage", "message", "process", "source",
+    "usage", "message", "process", "knows", "source",
 )  # fmt: skip
 MAX_LINE_BYTES = 10_000_000
 
@@ -186,18 +192,33 @@ def _checked(raw: str) -> Line:
             f"it has format {line.get('format')!r:.40}, and this program "
             f"reads {FORMAT}"
         )
-    for keys, types in ((TIMES, (int, float)), (TEXTS, str), (LISTS, list)):
+    number = int, float
+    for keys, types in (
+        (TIMES, number), (NUMBERS, number), (TEXTS, str), (LISTS, list),
+    ):  # fmt: skip
         for key in keys:
             if not isinstance(line.get(key), (*_tuple(types), type(None))):
                 raise ValueError(f"{key!r} is {line[key]!r:.40}")
     for key in LISTS:
         if not all(isinstance(each, str) for each in line.get(key) or ()):
             raise ValueError(f"{key!r} has more than texts in it")
+    if line["kind"] == "message" and (
+        not {"source", "target", "name"} <= set(line)
+    ):
+        raise ValueError("a message has a source, a target, and a name")
+    if line["kind"] == "knows" and not _is_table(line.get("now")):
+        raise ValueError('"now" is a table of texts')
     if line["kind"] == "task":
         missing = [key for key in ("id", "name", "state") if key not in line]
         if missing or line["state"] not in STATES:
             raise ValueError("a task has an id, a name, and a known state")
     return line
+
+
+def _is_table(now: Any) -> bool:
+    return isinstance(now, dict) and all(
+        isinstance(text, str) for text in now.values()
+    )
 
 
 def _tuple(types: Any) -> tuple[type, ...]:

@@ -22,16 +22,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lecture.hops import hops
+from lecture.hops import hops, of_messages
 from lecture.trace import Run, attempts
 from lecture.why import why
 
 HERE = Path(__file__).parent
-SCRIPTS = ("model.js", "lanes.js", "panel.js", "main.js")
+SCRIPTS = (
+    "model.js", "lanes.js", "architecture.js", "panel.js", "main.js",
+)  # fmt: skip
 # Kinds of lines that the page reads as they are.
 AS_THEY_ARE = (
     "node", "constructor", "actor", "object", "wait", "story", "usage",
-    "message", "process", "source",
+    "message", "process", "knows", "source",
 )  # fmt: skip
 
 # Files beside each other: their names as "titles", their "lines" as pieces
@@ -93,5 +95,8 @@ def _run(run: Run) -> dict[str, Any]:
             "findings": [asdict(finding) for finding in found.findings],
             "sums": found.sums(),
         },
-        "hops": hops(str(run.about.get("rung", run.engine))),
+        "hops": {
+            **hops(str(run.about.get("rung", run.engine))),
+            **of_messages(run.of("message")),
+        },
     }

@@ -73,6 +73,19 @@ class Lanes {
     for (const model of shown) y = this.drawRun(model, y, height);
     this.content = y + this.scroll;
     this.drawAxis(top);
+    if (state.tab === "step" && this.follow(top, height)) this.draw();
+  }
+
+  // Scroll to the lane of a step, if it cannot be seen; tell whether.
+  follow(top, tall) {
+    const event = this.state.model.events[this.state.step];
+    const lane = event && this.state.model.lanes.find((each) =>
+      each.worker === event.target);
+    if (!lane || lane === this.followed) return false;
+    this.followed = lane; // else a person could not scroll
+    if (lane.y >= top && lane.y + tall <= this.height) return false;
+    this.scroll = Math.max(0, this.scroll + lane.y - (this.height + top) / 2);
+    return true;
   }
 
   drawRun(model, y, height) {

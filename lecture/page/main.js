@@ -10,6 +10,7 @@ const KEYS = [
   ["space", "step: play, and stop"],
   ["[ and ]", "play slower and faster, from 0.05 to 10 times"],
   ["Home, End", "step, code: to the first, to the last"],
+  ["h", "step: stop at heartbeats as well"],
   ["n and N", "select the next task, the one before"],
   ["/", "search a function, an id, a worker; Enter: to the first"],
   ["r", "step through the other run; code: the other pair"],
@@ -79,6 +80,7 @@ const page = {
     const state = this.state;
     document.body.className = [state.dark ? "dark" : "",
       state.big ? "big" : "",
+      state.tab === "step" ? "stepping" : "",
       ["charts", "code"].includes(state.tab) ? "whole" : ""].join(" ");
     for (const tab of TABS) {
       document.getElementById(`tab-${tab}`).className =
@@ -155,9 +157,18 @@ const page = {
   // Left and right, in what the view goes through.
   go(by) {
     const state = this.state;
-    if (state.tab === "step") this.stepTo(state.step + by);
+    if (state.tab === "step") this.stepTo(this.nextStep(by));
     else if (state.tab === "code") this.goPart(state.pair, state.part + by);
     else this.lanes.pan(by * (state.to - state.from) * 0.15);
+  },
+
+  // The next step that says more than that somebody lives.
+  nextStep(by) {
+    const events = this.state.model.events;
+    let step = this.state.step + by;
+    while (!this.state.beats && events[step] && events[step].message
+      && events[step].message.beat) step += by;
+    return step;
   },
 
   goPart(pair, part) {
@@ -309,6 +320,7 @@ const page = {
         this.setStep(state.step);
         this.refresh();
       },
+      h: () => { state.beats = !state.beats; },
       p: () => { state.big = !state.big; this.refresh(); },
       d: () => { state.dark = !state.dark; this.refresh(); },
       "?": () => this.showKeys(),

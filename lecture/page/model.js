@@ -6,6 +6,7 @@ const PALETTE = [
   "#0072b2", "#e69f00", "#009e73", "#cc79a7",
   "#56b4e9", "#d55e00", "#f0e442", "#8c8c8c",
 ];
+const ID = 28; // letters of the id of a task: the id of a result is longer
 const colours = new Map(); // {name of a function: its colour}
 
 // The name that the engines have in common: "map" of "_map_task".
@@ -84,9 +85,28 @@ function modelOf(run) {
     model.lanes.unshift(model.driver);
   }
   for (const each of model.lanes) placeInRows(each);
+  model.rung = run.about.rung || run.about.engine;
+  model.processes = processesOf(model);
+  model.actors = actorsOf(model);
   addEvents(model, run.lines);
   model.critical = new Set(run.why.parts.map((part) => part.task));
   return model;
+}
+
+// The actors in each worker: {worker: [{at, name}, ...]}.
+function actorsOf(model) {
+  const found = new Map();
+  const add = (worker, at, name) => found.set(worker,
+    [...(found.get(worker) || []), { at, name }]);
+  for (const line of model.lines) {
+    if (line.kind === "constructor") {
+      add(line.worker, line.begin, line.name.replace(/\.__init__$/, ""));
+    }
+    if (line.kind === "message" && line.name === "Become") {
+      add(line.target, line.at, "actor");
+    }
+  }
+  return found;
 }
 
 function byNumber(a, b) {
@@ -108,6 +128,8 @@ function placeInRows(lane) {
 // What happens, in order: the steps.
 function addEvents(model, lines) {
   const events = model.events;
+  const driver = ([...model.processes.values()].find((each) =>
+    each.role === "driver") || { name: "driver" }).name;
   const add = (at, what, task, text, source, target) => {
     if (at !== undefined && at !== null) {
       events.push({ at, what, task, text, source, target });
@@ -116,7 +138,7 @@ function addEvents(model, lines) {
   for (const task of model.tasks) {
     const who = task.worker || "a worker";
     const parent = model.byId.get(task.parent || "");
-    const from = parent ? parent[0].worker || "a worker" : "driver";
+    const from = parent ? parent[0].worker || "a worker" : driver;
     const call = `${short(task.name, 40)}()`;
     if (!task.attempt) {
       add(task.submitted, "submitted", task,
@@ -142,16 +164,19 @@ function addEvents(model, lines) {
   for (const line of lines) {
     if (line.kind === "message") {
       model.messages.push(line);
+      const task = model.byId.get((line.id || "").slice(0, ID)) || [];
+      const call = task.length ? ` ${short(task[0].name, 40)}()` : "";
       add(line.at, "message", null,
-        `${line.source} → ${line.target}: ${line.name}`,
+        `${line.source} → ${line.target}: ${short(line.name, 60)}${call}`,
         line.source, line.target);
-      events.at(-1).message = line;
+      Object.assign(events.at(-1), { message: line, name: line.name + call });
     }
     if (line.kind === "story") {
       if (line.what !== "log") model.stories.push(line);
       add(line.at, line.what || "told", null, line.text, line.worker,
         line.worker);
     }
+    if (line.kind === "knows") learn(model, line);
   }
   const order = ["submitted", "sent", "started", "loaded", "executed", "died",
     "answered"];
@@ -160,15 +185,35 @@ function addEvents(model, lines) {
   model.stories.sort((a, b) => a.at - b.at);
 }
 
+// What a process knows now belongs to the event that has taught it.
+function learn(model, line) {
+  let event = model.events.at(-1);
+  if (!event || event.task || event.at !== line.at) {
+    const who = line.process;
+    event = { at: line.at, what: "knows", source: who, target: who,
+      text: `${who} changes its tables` };
+    model.events.push(event);
+  }
+  event.learned = [...(event.learned || []), line];
+}
+
 // The tables after an event: they depend on the events before it alone.
 function tablesAt(model, step) {
   const states = new Map(); // {task: [its state, the worker]}
+  const known = new Map();
   const next = { submitted: "waits", sent: "sent", started: "reads",
     loaded: "runs", executed: "returns", died: "died" };
   let messages = 0;
   for (let i = 0; i <= step && i < model.events.length; i++) {
     const event = model.events[i];
     if (event.what === "message") messages++;
+    for (const { process, table, now } of event.learned || []) {
+      for (const [key, text] of Object.entries(now)) {
+        const row = `${process}\n${short(key, 60)}\n${table}`;
+        if (text) known.set(row, short(text, 80));
+        else known.delete(row);
+      }
+    }
     if (!event.task) continue;
     const done = event.what === "answered";
     const state = done ? event.task.state.toLowerCase() : next[event.what];
@@ -194,7 +239,16 @@ function tablesAt(model, step) {
     rows.set(`workers\n${key}\n`, more ? `${what}, and ${more} more` : what);
   }
   if (messages) rows.set("messages\nso far\n", messages);
+  for (const [key, text] of known) rows.set(key, text);
   return rows;
+}
+
+// The functions behind an event: of a message, who sends it, who takes it.
+function hopsOf(model, event) {
+  if (!event.message) return model.hops[event.what] || [];
+  const role = (name) => (model.processes.get(name) || {}).role || "driver";
+  const ends = `${role(event.source)} ${role(event.target)}`;
+  return model.hops[`${event.message.name} ${ends}`] || [];
 }
 
 // Why a worker does nothing between two tasks.

@@ -31,6 +31,31 @@ function rows(pairs) {
     make("th", {}, name), make("td", {}, value ?? ""))));
 }
 
+// The tables of who has a part in an event; what has changed comes first.
+function whoKnows(event, before, after) {
+  const table = make("table", {}), rest = [];
+  const gone = [...before.keys()].filter((key) => !after.has(key));
+  for (const key of [...after.keys(), ...gone]) {
+    const [of, name, kind] = key.split("\n"), own = OF_ALL.includes(of);
+    const changed = before.get(key) !== after.get(key);
+    if (!changed && !own && ![event.source, event.target].includes(of)) {
+      continue;
+    }
+    const now = after.get(key) ?? (!own ? "gone" : of === "workers" ? "idle"
+      : 0);
+    const row = make("tr", changed ? { class: "changed" } : {},
+      make("th", {}, of), make("td", {}, name),
+      make("td", { class: "word" }, kind),
+      make("td", own ? { class: "number" } : {}, now));
+    if (changed) table.append(row);
+    else rest.push(row);
+  }
+  table.append(...rest);
+  return block("who knows what", table);
+}
+
+const OF_ALL = ["tasks", "workers", "messages"]; // known to no process alone
+
 const panels = {
   lanes(state, page) {
     const names = new Map();
@@ -63,36 +88,19 @@ const panels = {
   step(state) {
     const model = state.model, event = model.events[state.step];
     if (!event) return make("div", {}, "nothing has happened in this run");
-    const before = tablesAt(model, state.step - 1);
     const after = tablesAt(model, state.step);
-    const table = make("table", {});
-    for (const [key, value] of after) {
-      const [of, name, kind] = key.split("\n");
-      const changed = before.get(key) !== value;
-      table.append(make("tr", changed ? { class: "changed" } : {},
-        make("th", {}, of), make("td", {}, name),
-        make("td", { class: "word" }, kind),
-        make("td", { class: "number" }, value)));
-    }
-    for (const key of before.keys()) {
-      if (after.has(key)) continue;
-      const [of, name, kind] = key.split("\n");
-      table.append(make("tr", { class: "changed" }, make("th", {}, of),
-        make("td", {}, name), make("td", { class: "word" },
-          kind || "idle"),
-        make("td", { class: "number" }, of === "workers" ? "" : 0)));
-    }
-    const kind = event.message ? STEP_OF[event.message.name] : event.what;
-    const hops = (model.hops[kind] || []).map((hop) => block(
-      `${hop.side}: ${hop.place}`, hop.text ? make("pre", {}, hop.text) : ""));
-    const told = make("div", { class: "long" },
-      `${state.step + 1} of ${model.events.length}, at ${seconds(event.at)}`);
+    const told = `${state.step + 1} of ${model.events.length}, at `
+      + seconds(event.at);
     return make("div", {},
-      make("h2", { id: "event" }, short(event.text, 300)), told,
+      make("h2", { id: "event" }, short(event.text, 300), " ",
+        make("span", { class: "soft" }, told)),
+      make("div", { class: "stage" }, architecture(model, event, after),
+        whoKnows(event, tablesAt(model, state.step - 1), after)),
       make("div", { class: "columns" },
-        block("who knows what", table),
-        event.task ? block("the task", taskTable(event.task)) : "",
-        ...hops));
+        ...hopsOf(model, event).map((hop) => block(
+          `${hop.side}: ${hop.place}`,
+          hop.text ? make("pre", {}, hop.text) : "")),
+        event.task ? block("the task", taskTable(event.task)) : ""));
   },
 
   compare(state) {
@@ -187,9 +195,6 @@ const panels = {
   },
 };
 
-// Which step of a task a message is.
-const STEP_OF = { RunMap: "sent", RunReduce: "sent", Push: "sent",
-  Done: "answered" };
 const KIND_WORDS = {
   compute: "tasks compute", arguments: "arguments come, and are read",
   worker: "waits for a worker", again: "done for nothing: its worker died",

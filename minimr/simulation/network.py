@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 from zlib import crc32
 
 from minimr.net.channel import Address
@@ -336,7 +336,7 @@ class Network:
         self.ports: dict[tuple[str, int], Listener] = {}
         self.slow: dict[str, float] = {}
         self.held: dict[Stream, None] = {}
-        self.tap: Callable[[Stream, bytes], list[str]] | None = None
+        self.tap: Callable[[Stream, bytes], dict[str, Any]] | None = None
         self._cuts: dict[tuple[str, str], float] = {}  # since when
         self._numbers = count(20_000)
 
@@ -449,7 +449,7 @@ class Network:
             check=crc32(data),
         )
         if self.tap is not None:
-            entry["says"] = self.tap(sender, data)
+            entry |= self.tap(sender, data)
 
 
 def _error(code: int) -> OSError:
