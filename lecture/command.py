@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from lecture.recording import Recording
+from lecture.stage import Stage
 from lecture.trace import Run
 from minimr.cli.console import note, say, show_columns
 from minimr.cli.guard import guarded
@@ -80,7 +81,7 @@ def lecture(
     if page is not None:
         save_page(page, runs)
     if show:
-        serve(lambda: runs, live=False)
+        serve(Stage(runs))
     elif trace is None and page is None:
         note(f"to see it: python -m lecture {name} --engine {engine} --show")
 

@@ -1,7 +1,8 @@
 """What Ray tells of a run, as lines of a trace.
 
     task events of the GCS ── states, phases, parents ──> task
-    list_actors, nodes ─────────────────────────────────> actor, node
+    nodes ──────────────────────────────────────────────> node
+    nodes, state API, processes, log files ─────────────> `now`
 
 Ray's public `timeline` has no ids of parents and no states; what it is made
 of has both, and is asked here. Every process of Ray reports once a second,
@@ -13,7 +14,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
+
+from lecture.processes import processes
 
 Line = dict[str, Any]
 
@@ -25,6 +29,9 @@ ABSENT = (
 )
 REPORT_S = 1.0  # of each process, by default
 PATIENCE_S = 5.0
+STATE_S = 3  # for an answer of the state API
+MOST = 200  # rows of a table
+LAST_BYTES = 2000  # of what a worker has printed
 # Numbers of `TaskStatus` in Ray's protocol.
 SUBMITTED, WAITS_FOR_NODE, SENT, RUNNING, FINISHED, FAILED = 1, 2, 5, 8, 11, 12
 PHASES = {
@@ -134,3 +141,69 @@ def _died(where: Any) -> bool:
     kinds = where.error_info.DESCRIPTOR.fields_by_name["error_type"].enum_type
     kind = kinds.values_by_number[where.error_info.error_type].name
     return str(kind).endswith("_DIED") or kind == "OUT_OF_MEMORY"
+
+
+def now(api: Any) -> dict[str, Any]:
+    """Return what a cluster is and does now, as `minimr.util.overview`."""
+    private = import_module(f"{api.__name__}._private.state")
+    free = private.available_resources_per_node()
+    return {
+        "nodes": [
+            {
+                "id": node["NodeID"],
+                "name": node["NodeManagerAddress"],
+                "state": "ALIVE" if node["Alive"] else "DEAD",
+                "total": node["Resources"],
+                "available": free.get(node["NodeID"], {}),
+            }
+            for node in api.nodes()
+        ],
+        "workers": [
+            {
+                "pid": each.pid,
+                "node": each.node,
+                "state": "LEASED" if each.runs else "IDLE",
+                "runs": each.runs,
+            }
+            for each in processes(api)
+            if each.kind == "worker"
+        ],
+        "objects": _objects(api),
+        "prints": _prints(api),
+    }
+
+
+def _objects(api: Any) -> list[dict[str, Any]]:
+    """Ask the state API, which answers only if Ray has its dashboard."""
+    state = import_module(f"{api.__name__}.util.state")
+    try:
+        rows = state.list_objects(limit=MOST, timeout=STATE_S)
+    except Exception:  # noqa: BLE001  of Ray: no class of its own
+        return []
+    return [
+        {
+            "id": row.object_id,
+            "node": row.ip,
+            "size": row.object_size,
+            "state": row.reference_type,
+        }
+        for row in rows
+    ]
+
+
+def _prints(api: Any) -> list[dict[str, Any]]:
+    """Return the ends of the files that workers of this machine print to."""
+    node = import_module(f"{api.__name__}._private.worker")._global_node
+    folder = Path(node.get_logs_dir_path())
+    files = [*folder.glob("worker-*.out"), *folder.glob("worker-*.err")]
+    files.sort(key=lambda file: file.stat().st_mtime)
+    rows = []
+    for file in files[-MOST:]:
+        with file.open("rb") as whole:
+            whole.seek(max(0, file.stat().st_size - LAST_BYTES))
+            lines = whole.read().decode(errors="replace").splitlines()
+        said = [line for line in lines if not line.startswith(":")]
+        if said:
+            pid, text = int(file.stem.rpartition("-")[2]), "\n".join(said)
+            rows.append({"node": "", "pid": pid, "text": text})
+    return rows

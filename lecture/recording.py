@@ -133,6 +133,15 @@ def absent_of(api: Any) -> tuple[str, ...]:
     return from_ray.ABSENT if api.__name__ == "ray" else ()
 
 
+def state_of(api: Any) -> dict[str, Any]:
+    """Return what a cluster is and does now. Blocks: until it has told."""
+    if api.__name__ == "ray":
+        return from_ray.now(api)
+    overview = import_module(f"{api.__name__}.util.overview")
+    found: dict[str, Any] = overview.now()
+    return found
+
+
 def _processes() -> list[psutil.Process]:
     own = psutil.Process()
     with suppress(psutil.Error):

@@ -1,14 +1,16 @@
 """Shows the page on this machine, to who has its address.
 
-    browser ── GET /?token=...          ──> the page
-            ── GET /runs.json?token=... ──> what runs now, if it is live
+    browser ── GET  /?token=...          ──> the page
+            ── GET  /runs.json?token=... ──> what runs now, if it is live
+            ── POST /press?token=...     ──> a button: {"verb", "target"}
 
 Rules:
 
 1. It listens at 127.0.0.1, and answers only who names it so (`Host`), comes
    from its own page or from nowhere (`Origin`), and has the token of its
    address. All others are refused before anything is looked up.
-2. It reads, and changes nothing.
+2. It reads, and changes nothing but by a button. Only its own page presses
+   one: a request that says from nowhere, or is no JSON, is refused.
 """
 
 from __future__ import annotations
@@ -18,11 +20,14 @@ import hmac
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from lecture.page import Pair, html, shown
+from lecture.stage import PressError, Stage
 from lecture.trace import Run
 
 HOST = "127.0.0.1"
@@ -34,7 +39,8 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
-Look = Callable[[], Sequence[Run]]
+MAX_PRESS_BYTES = 10_000
+
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -42,8 +48,7 @@ class Server:
     """Serves one page. Runs in: one thread, by an event loop.
 
     Args:
-        look: returns the runs as they are now; may block.
-        live: the page asks again, once a second.
+        stage: what it shows, and what its buttons do.
         port: to listen at; 0: any free one.
         pairs: files that the page shows beside each other.
 
@@ -53,16 +58,17 @@ class Server:
 
     def __init__(
         self,
-        look: Look,
-        live: bool = False,
+        stage: Stage,
         port: int = 0,
         pairs: Sequence[Pair] = (),
     ) -> None:
-        self._look, self._live, self._port = look, live, port
+        self._stage, self._port = stage, port
         self._pairs = pairs
         self._token = secrets.token_urlsafe(16)
         self._hosts: set[str] = set()
-        self._looking = asyncio.Lock()
+        # One look at a time, however many ask; a button is pressed beside it.
+        self._looking = ThreadPoolExecutor(1, "look")
+        self._pressing = ThreadPoolExecutor(1, "press")
         self._runner: web.AppRunner | None = None
         self.address = ""
 
@@ -72,9 +78,12 @@ class Server:
         Raises:
             OSError: the port is in use.
         """
-        app = web.Application(middlewares=[self._guard])
+        app = web.Application(
+            middlewares=[self._guard], client_max_size=MAX_PRESS_BYTES
+        )
         app.router.add_get("/", self._page)
         app.router.add_get("/runs.json", self._runs)
+        app.router.add_post("/press", self._press)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, HOST, self._port)
@@ -87,6 +96,8 @@ class Server:
         """Stop listening."""
         if self._runner is not None:
             await self._runner.cleanup()
+        for threads in (self._looking, self._pressing):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     @web.middleware
     async def _guard(
@@ -113,16 +124,37 @@ class Server:
         return ""
 
     async def _page(self, request: web.Request) -> web.Response:
-        text = html(await self._now(), self._live, self._pairs)
+        runs, now = await self._do(self._looking, self._now)
+        text = html(runs, self._stage.live, self._pairs, now)
         return web.Response(text=text, content_type="text/html")
 
     async def _runs(self, request: web.Request) -> web.Response:
-        told: dict[str, Any] = shown(await self._now(), self._live)
-        return web.Response(
-            text=json.dumps(told), content_type="application/json"
-        )
+        runs, now = await self._do(self._looking, self._now)
+        return web.json_response(shown(runs, self._stage.live, now))
 
-    async def _now(self) -> Sequence[Run]:
-        async with self._looking:  # one at a time, however many ask
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(None, self._look)
+    def _now(self) -> tuple[Sequence[Run], dict[str, Any]]:
+        stage = self._stage
+        now = {"state": stage.state(), "buttons": stage.buttons()}
+        return stage.look(), now
+
+    async def _press(self, request: web.Request) -> web.Response:
+        if "Origin" not in request.headers:
+            return web.Response(status=403, text="a button is pressed on it")
+        if request.content_type != "application/json":
+            return web.Response(status=415, text="a button is told as JSON")
+        try:
+            asked = json.loads(await request.text())
+            verb, target = str(asked["verb"]), str(asked["target"])
+        except (ValueError, TypeError, KeyError):
+            text = 'a button is {"verb": .., "target": ..}'
+            return web.Response(status=400, text=text)
+        try:
+            press = partial(self._stage.press, verb, target)
+            story = await self._do(self._pressing, press)
+        except PressError as error:
+            return web.Response(status=409, text=str(error))
+        return web.json_response({"story": story})
+
+    async def _do(self, threads: ThreadPoolExecutor, what: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(threads, what)

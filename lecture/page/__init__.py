@@ -17,6 +17,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +29,8 @@ from lecture.why import why
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    "model.js", "lanes.js", "architecture.js", "panel.js", "main.js",
+    "model.js", "lanes.js", "architecture.js", "panel.js", "charts.js",
+    "live.js", "main.js",
 )  # fmt: skip
 # Kinds of lines that the page reads as they are.
 AS_THEY_ARE = (
@@ -36,26 +38,42 @@ AS_THEY_ARE = (
     "message", "process", "knows", "source",
 )  # fmt: skip
 
+MOST = 100  # names of functions and their states
+
 # Files beside each other: their names as "titles", their "lines" as pieces
 # [style, text], the "rows" of line numbers, and such rows of each of "steps".
 Pair = dict[str, Any]
 
 
-def shown(runs: Sequence[Run], live: bool = False) -> dict[str, Any]:
-    """Return what the page draws, ready for JSON."""
-    return {"live": live, "runs": [_run(run) for run in runs]}
+def shown(
+    runs: Sequence[Run],
+    live: bool = False,
+    now: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return what the page draws, ready for JSON.
+
+    Args:
+        live: the page asks its server for more, once a second.
+        now: the "state" of a cluster, and the "buttons" of a stage.
+    """
+    made = [_run(run) for run in runs]
+    return {"live": live, "runs": made, **(now or {})}
 
 
 def html(
-    runs: Sequence[Run], live: bool = False, pairs: Sequence[Pair] = ()
+    runs: Sequence[Run],
+    live: bool = False,
+    pairs: Sequence[Pair] = (),
+    now: dict[str, Any] | None = None,
 ) -> str:
     """Return the page as one file.
 
     Args:
         live: it asks its server for more, once a second.
         pairs: files that are read beside each other.
+        now: see `shown`.
     """
-    whole_data = {**shown(runs, live), "pairs": pairs}
+    whole_data = {**shown(runs, live, now), "pairs": pairs}
     data = json.dumps(whole_data, separators=(",", ":"))
     data = data.replace("<", "\\u003c")
     script = "\n".join(
@@ -88,6 +106,7 @@ def _run(run: Run) -> dict[str, Any]:
     found = why(run)
     return {
         "about": run.about,
+        "states": _states(run),
         "tasks": list(attempts(run)),
         "lines": [line for line in run.lines if line["kind"] in AS_THEY_ARE],
         "why": {
@@ -100,3 +119,10 @@ def _run(run: Run) -> dict[str, Any]:
             **of_messages(run.of("message")),
         },
     }
+
+
+def _states(run: Run) -> list[list[Any]]:
+    """Return how many tasks there are: [name, state, number]."""
+    last = {task["id"]: task for task in run.of("task")}
+    states = Counter((t["name"], t["state"]) for t in last.values())
+    return [[*key, number] for key, number in states.most_common(MOST)]

@@ -337,7 +337,7 @@ class Lanes {
   drawStories(model, top, bottom) {
     const { pen, colours } = this;
     const words = { death: "✕", retry: "↻", restart: "↻", backup: "⧉",
-      strike: "⚡" };
+      strike: "⚡", button: "☝" };
     let free = -Infinity;
     for (const story of model.stories) {
       const x = this.x(story.at);

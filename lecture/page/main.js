@@ -16,6 +16,7 @@ const KEYS = [
   ["r", "step through the other run; code: the other pair"],
   ["p", "for the projector: large letters"],
   ["d", "dark and light"],
+  ["7, b", "live: what there is now; the buttons"],
   ["?", "these keys"],
 ];
 
@@ -29,8 +30,10 @@ const page = {
     this.lanes = new Lanes(document.getElementById("lanes"), this.state);
     const data = JSON.parse(document.getElementById("data").textContent);
     this.live = data.live;
+    if (this.live) TABS.push("now");
     this.pairs = data.pairs;
     this.load(data.runs);
+    stage.show(data, this);
     this.fromHash();
     this.buildTabs();
     this.listen();
@@ -65,7 +68,7 @@ const page = {
   buildTabs() {
     const words = { lanes: "lanes", step: "step by step",
       compare: "side by side", charts: "charts", why: "why",
-      code: "code" };
+      code: "code", now: "now" };
     document.getElementById("tabs").replaceChildren(...TABS.map((tab) =>
       make("button", { id: `tab-${tab}`, onclick: () => this.show(tab) },
         words[tab])));
@@ -81,7 +84,7 @@ const page = {
     document.body.className = [state.dark ? "dark" : "",
       state.big ? "big" : "",
       state.tab === "step" ? "stepping" : "",
-      ["charts", "code"].includes(state.tab) ? "whole" : ""].join(" ");
+      ["charts", "code", "now"].includes(state.tab) ? "whole" : ""].join(" ");
     for (const tab of TABS) {
       document.getElementById(`tab-${tab}`).className =
         tab === state.tab ? "on" : "";
@@ -321,6 +324,7 @@ const page = {
         this.refresh();
       },
       h: () => { state.beats = !state.beats; },
+      b: () => stage.focus(),
       p: () => { state.big = !state.big; this.refresh(); },
       d: () => { state.dark = !state.dark; this.refresh(); },
       "?": () => this.showKeys(),
@@ -349,6 +353,7 @@ const page = {
         const told = await answer.json();
         this.live = told.live;
         this.load(told.runs);
+        stage.show(told, this);
         if (!this.state.playing) this.refresh();
       }
     } catch (error) {

@@ -37,7 +37,8 @@ function seconds(s) {
 // The model of one run.
 function modelOf(run) {
   const model = {
-    about: run.about, why: run.why, hops: run.hops, lines: run.lines,
+    about: run.about, states: run.states, why: run.why, hops: run.hops,
+    lines: run.lines,
     wall: Math.max(run.about.wall_s || 0, 1e-6), tasks: run.tasks,
     messages: [], lanes: [], byId: new Map(), events: [], stories: [],
     sources: new Map(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from minimr.cli.compare import pairs
@@ -27,10 +27,11 @@ def save_page(path: str, runs: Sequence[Any]) -> None:
     note(f"wrote {path}: open it in a browser")
 
 
-def serve(
-    look: Callable[[], Sequence[Any]], live: bool, port: int = 0
-) -> None:
-    """Serve the page of what `look` returns. Blocks: until Ctrl-C.
+def serve(stage: Any, port: int = 0) -> None:
+    """Serve the page of a stage. Blocks: until Ctrl-C.
+
+    Args:
+        stage: what it shows, a `lecture.stage.Stage`.
 
     Raises:
         OSError: the port is in use.
@@ -38,7 +39,7 @@ def serve(
     server = importlib.import_module("lecture.server")
 
     async def forever() -> None:
-        page = server.Server(look, live, port, pairs())
+        page = server.Server(stage, port, pairs())
         try:
             await page.start()
             say(page.address)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -86,7 +85,7 @@ def show(
     if seed is None and kill:
         raise click.UsageError("--kill goes with --seed")
     if not what and page is None and trace is None:
-        serve(_Cluster(address, ray).look, True, port)
+        serve(_cluster(address, ray), port)
         return
     if seed is None:
         runs = _runs(what, engine, workers, address, ray)
@@ -101,7 +100,7 @@ def show(
         save_page(page, runs)
         return
     if trace is None:
-        serve(lambda: runs, False, port)
+        serve(importlib.import_module("lecture.stage").Stage(runs), port)
 
 
 @click.command()
@@ -135,7 +134,8 @@ def _runs(
     ray: bool,
 ) -> list[Any]:
     if not what:
-        return _Cluster(address, ray).look()
+        found: list[Any] = _cluster(address, ray).look()
+        return found
     if what[0] == "wordcount":
         return record_wordcount(what[1:], engine, workers)
     return [run for name in what for run in read(name)]
@@ -167,40 +167,20 @@ def read(name: str) -> list[Any]:
     return found
 
 
-class _Cluster:
-    """The cluster that runs here, joined when it is looked at."""
-
-    def __init__(self, address: str, ray: bool) -> None:
-        cluster = importlib.import_module("ray_impl.cluster")
-        self._name = "ray" if ray else "minimr"
-        self._api = (
-            cluster.load_ray(joining=True)
-            if ray
-            else importlib.import_module("minimr")
+def _cluster(address: str, ray: bool) -> Any:
+    """Join the cluster that runs here, for a page."""
+    cluster = importlib.import_module("ray_impl.cluster")
+    name = "ray" if ray else "minimr"
+    where = cluster.running(name) if address == "auto" else address
+    if where is None:
+        raise EngineError(
+            f"no cluster of {name} runs here: start one with "
+            f"`{name} start --head`, or give a trace"
         )
-        where = cluster.running(self._name) if address == "auto" else address
-        if where is None:
-            raise EngineError(
-                f"no cluster of {self._name} runs here: start one with "
-                f"`{self._name} start --head`, or give a trace"
-            )
-        self._where = where
-        cluster.join_cluster(self._api, where)
-
-    def look(self) -> list[Any]:
-        """Return what has run by now. Blocks: until all have told."""
-        recording = importlib.import_module("lecture.recording")
-        trace = importlib.import_module("lecture.trace")
-        lines = recording.lines_of(self._api, settle=False)
-        times = [line[k] for line in lines for k in trace.TIMES if k in line]
-        now = time.time()
-        program = f"the cluster at {self._where}"
-        return [
-            trace.run_of(
-                lines,
-                engine=self._name,
-                program=program,
-                began=min(times, default=now),
-                ended=max(times, default=now),
-            )
-        ]
+    api = (
+        cluster.load_ray(joining=True)
+        if ray
+        else importlib.import_module(name)
+    )
+    cluster.join_cluster(api, where)
+    return importlib.import_module("lecture.cluster").ClusterStage(api, where)

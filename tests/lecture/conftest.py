@@ -64,6 +64,18 @@ class Tab:
         """Return what a line of JavaScript gives."""
         return self.chrome.execute_script(f"return {script}")
 
+    def until(self, condition: str) -> None:
+        """Wait for a condition in JavaScript, at most a minute."""
+        self.chrome.execute_async_script(
+            "const done = arguments[0]; const look = () => "
+            f"({condition}) ? done(true) : setTimeout(look, 20); look()"
+        )
+
+    def leave(self) -> None:
+        """Ask the server no more, and leave the page."""
+        self.js("void (page.live = false)")
+        self.open("about:blank")
+
     def panel(self) -> str:
         """Return the text below the lanes."""
         return str(self.js("document.getElementById('panel').innerText"))

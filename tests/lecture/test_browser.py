@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from lecture.server import Server
+from lecture.stage import Stage
 from lecture.trace import Run
 from tests.lecture.conftest import Tab
+from tests.lecture.live import served
 from tests.lecture.runs import HOSTILE, hostile, run, task, thousand
 from tests.lecture.runs import with_a_death as death
 
@@ -141,12 +139,9 @@ def test_a_click_selects_what_is_there(show: Show) -> None:
 def test_playing_ends_at_the_last_event(show: Show) -> None:
     tab = show(death(), link="#view=step&event=0")
     tab.press("]", "]", "]", "]", " ")
-    waiting = (
-        "const done = arguments[0]; const look = () => page.state.playing"
-        " ? requestAnimationFrame(look) : done(page.state.step); look()"
-    )
-    last = tab.chrome.execute_async_script(waiting)
-    assert last == tab.js("page.state.model.events.length") - 1
+    tab.until("!page.state.playing")
+    last = tab.js("page.state.model.events.length") - 1
+    assert tab.js("page.state.step") == last
 
 
 def test_the_keys_are_listed(show: Show) -> None:
@@ -212,43 +207,25 @@ def test_a_thousand_tasks_are_drawn_within_a_frame(
     assert middle < 200  # 16 on an idle machine; this one may be busy
 
 
-class Served:
-    """A server in a thread, and the run that it shows."""
+class Changing(Stage):
+    """A run that goes on."""
+
+    live = True
 
     def __init__(self) -> None:
-        self.run: Run = death()
-        self.loop = asyncio.new_event_loop()
-        self.server = Server(lambda: [self.run], live=True)
-        self.thread = threading.Thread(target=self.loop.run_forever)
+        super().__init__()
+        self.run = death()
 
-    def call(self, coroutine: Any) -> Any:
-        """Wait for a coroutine in the loop of the server."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
-        return future.result(20)
+    def look(self) -> list[Run]:
+        return [self.run]
 
 
-@pytest.fixture
-def served() -> Iterator[Served]:
-    served = Served()
-    served.thread.start()
-    served.call(served.server.start())
-    yield served
-    served.call(served.server.close())
-    served.loop.call_soon_threadsafe(served.loop.stop)
-    served.thread.join()
-    served.loop.run_until_complete(served.loop.shutdown_default_executor())
-    served.loop.close()
-
-
-def test_what_happens_now_comes_in(served: Served, tab: Tab) -> None:
-    tab.open(served.server.address)
-    assert tab.js("page.state.model.tasks.length") == 3
-    served.run = thousand()
-    come = (
-        "const done = arguments[0]; const look = () => page.state.model.tasks"
-        ".length === 1000 ? done(true) : setTimeout(look, 20); look()"
-    )
-    assert tab.chrome.execute_async_script(come)
-    assert tab.js("page.state.to") > 5  # still all of it
-    tab.js("void (page.live = false)")
-    tab.open("about:blank")
+def test_what_happens_now_comes_in(tab: Tab) -> None:
+    changing = Changing()
+    with served(changing) as address:
+        tab.open(address)
+        assert tab.js("page.state.model.tasks.length") == 3
+        changing.run = thousand()
+        tab.until("page.state.model.tasks.length === 1000")
+        assert tab.js("page.state.to") > 5  # still all of it
+        tab.leave()

@@ -47,10 +47,12 @@ class Inspection:
     def _on_inspect(
         self, peer: Peer, inspect: m.Inspect, reply: Reply[list[Row]]
     ) -> None:
-        if inspect.what == "workers":
-            reply(self._worker_rows() + self._driver_rows())
-        else:
-            reply(self._object_rows())
+        tables: dict[str, Callable[[], list[Row]]] = {
+            "workers": lambda: self._worker_rows() + self._driver_rows(),
+            "objects": self._object_rows,
+            "prints": self._print_rows,
+        }
+        reply(tables[inspect.what]())
 
     def _worker_rows(self) -> list[Row]:
         leases = self._leasing.leases.values()
@@ -72,6 +74,14 @@ class Inspection:
             | {"lease": "", "runs": ""}
             for link in self._links()
             if link.data.kind == "driver" and link.data.home == self._address
+        ]
+
+    def _print_rows(self) -> list[Row]:
+        """Return the last lines of each worker that has printed."""
+        return [
+            {"node": self._node, "pid": pid, "text": "\n".join(worker.last)}
+            for pid, worker in self._workers.workers.items()
+            if worker.last
         ]
 
     def _object_rows(self) -> list[Row]:

@@ -70,7 +70,8 @@ class History:
             report = end.report
             line["state"] = "FINISHED"
             line["started"] = line["loaded"] = report.started_at
-            line["executed"] = report.started_at + report.seconds
+            executed = report.started_at + report.seconds
+            line["executed"] = min(executed, now)  # a clock may be set back
             line["ended"] = line["executed"]
             line["bytes"] = report.shuffle_bytes
         elif type(end) in STATES:

@@ -1,0 +1,156 @@
+// The charts: rates, durations, who was busy, what nodes used.
+"use strict";
+
+panels.charts = (state) => {
+  const parts = [];
+  for (const model of state.models) {
+    const name = model.about.engine;
+    parts.push(chart(`${name}: tasks that ended per moment`, (area) =>
+      drawRate(area, model)));
+    parts.push(chart(`${name}: how long tasks took`, (area) =>
+      drawDurations(area, model)));
+    parts.push(chart(`${name}: who was busy, when`, (area) =>
+      drawHeat(area, model)));
+    if (model.lines.filter((line) => line.kind === "usage").length > 1) {
+      parts.push(chart(`${name}: CPUs in use`, (area) =>
+        drawUsage(area, model, "cpu", (v) => v.toFixed(1))));
+      parts.push(chart(`${name}: memory`, (area) =>
+        drawUsage(area, model, "memory", (v) =>
+          `${(v / 2 ** 20).toFixed(0)} MiB`)));
+    }
+  }
+  return make("div", { class: "columns" }, ...parts);
+};
+
+function chart(title, draw) {
+  const canvas = make("canvas", {});
+  const box = make("div", { class: "chart" }, make("h2", {}, title), canvas);
+  requestAnimationFrame(() => {
+    const size = canvas.getBoundingClientRect();
+    const dots = window.devicePixelRatio || 1;
+    canvas.width = size.width * dots;
+    canvas.height = size.height * dots;
+    const pen = canvas.getContext("2d");
+    pen.setTransform(dots, 0, 0, dots, 0, 0);
+    const style = getComputedStyle(document.body);
+    pen.font = `${parseFloat(style.fontSize) * 0.85}px ${style.fontFamily}`;
+    pen.fillStyle = style.getPropertyValue("--soft").trim();
+    const tall = parseFloat(style.fontSize) * 1.2;
+    draw({ pen, width: size.width, height: size.height - tall, tall,
+      soft: pen.fillStyle });
+  });
+  return box;
+}
+
+function bars(area, values, colour, left, right) {
+  const { pen, width, height, tall, soft } = area;
+  const most = Math.max(...values, 1), wide = width / values.length;
+  pen.fillStyle = colour;
+  values.forEach((value, i) => {
+    const high = value / most * (height - tall);
+    pen.fillRect(i * wide, height - high, Math.max(1, wide - 1), high);
+  });
+  pen.fillStyle = soft;
+  pen.textBaseline = "top";
+  pen.fillText(`most: ${most}`, 2, 0);
+  pen.fillText(left, 2, height + 2);
+  pen.fillText(right, width - pen.measureText(right).width - 2, height + 2);
+}
+
+function drawRate(area, model) {
+  const values = new Array(60).fill(0);
+  for (const task of model.tasks) {
+    if (task.state !== "FINISHED") continue;
+    const bar = Math.floor(task.end / model.wall * 60);
+    values[Math.max(0, Math.min(59, bar))]++;
+  }
+  bars(area, values, PALETTE[0], "0", `${seconds(model.wall)}; a bar is `
+    + seconds(model.wall / 60));
+}
+
+function drawDurations(area, model) {
+  const spans = model.tasks.map((t) => Math.max(t.end - t.begin, 1e-6));
+  if (!spans.length) return;
+  const low = Math.floor(Math.log10(spans.reduce((a, b) => Math.min(a, b))));
+  const high = Math.ceil(Math.log10(spans.reduce((a, b) => Math.max(a, b)))
+    + 1e-9);
+  const steps = Math.max(1, (high - low) * 5);
+  const values = new Array(steps).fill(0);
+  for (const span of spans) {
+    const at = Math.floor((Math.log10(span) - low) * 5);
+    values[Math.min(at, steps - 1)]++;
+  }
+  bars(area, values, PALETTE[2], seconds(10 ** low), seconds(10 ** high));
+}
+
+function drawHeat(area, model) {
+  const { pen, width, height, tall, soft } = area, columns = 80;
+  const lanes = model.lanes.filter((lane) => lane.tasks.length);
+  const high = Math.min(height / Math.max(lanes.length, 1), 2 * tall);
+  lanes.forEach((lane, row) => {
+    const busy = new Array(columns).fill(0), unit = model.wall / columns;
+    for (const task of lane.tasks) {
+      const from = Math.max(0, Math.floor(task.begin / unit));
+      for (let i = from; i < columns && i * unit < task.end; i++) {
+        busy[i] += Math.min(task.end, (i + 1) * unit)
+          - Math.max(task.begin, i * unit);
+      }
+    }
+    busy.forEach((value, i) => {
+      pen.globalAlpha = 0.08 + 0.92 * Math.min(1, value / unit);
+      pen.fillStyle = PALETTE[5];
+      pen.fillRect(i * width / columns, row * high, width / columns + 0.5,
+        Math.max(1, high - 1));
+    });
+    pen.globalAlpha = 1;
+  });
+  pen.fillStyle = soft;
+  pen.textBaseline = "top";
+  pen.fillText(`${lanes.length} workers, 0 to ${seconds(model.wall)}`, 2,
+    height + 2);
+}
+
+function drawUsage(area, model, key, words) {
+  const { pen, width, height, tall, soft } = area;
+  const found = model.lines.filter((line) =>
+    line.kind === "usage" && line[key] != null);
+  const most = found.reduce((m, l) => Math.max(m, l[key]), 1e-9);
+  pen.strokeStyle = PALETTE[0];
+  pen.lineWidth = 2;
+  pen.beginPath();
+  found.forEach((line, i) => {
+    const x = line.at / model.wall * width;
+    const y = height - line[key] / most * (height - tall);
+    if (i) pen.lineTo(x, y);
+    else pen.moveTo(x, y);
+  });
+  pen.stroke();
+  pen.fillStyle = soft;
+  pen.textBaseline = "top";
+  pen.fillText(`most: ${words(most)}`, 2, 0);
+  pen.fillText(`0 to ${seconds(model.wall)}`, 2, height + 2);
+}
+
+function drawPath(area, model) {
+  const { pen, width, height, tall, soft } = area;
+  for (const part of model.why.parts) {
+    const x = part.begin / model.wall * width;
+    const wide = (part.end - part.begin) / model.wall * width;
+    pen.fillStyle = KIND_COLOURS[part.kind];
+    pen.fillRect(x, tall * 2.4, Math.max(wide, 0.5), height - tall * 2.4);
+  }
+  pen.textBaseline = "middle";
+  let x = 2, y = 2;
+  for (const kind of Object.keys(model.why.sums)) {
+    const word = { compute: "compute", arguments: "arguments",
+      worker: "waits for a worker", again: "lost", hop: "on its way",
+      driver: "driver" }[kind];
+    const wide = tall * 1.6 + pen.measureText(word).width;
+    if (x + wide > width) [x, y] = [2, y + tall];
+    pen.fillStyle = KIND_COLOURS[kind];
+    pen.fillRect(x, y, tall * 0.7, tall * 0.7);
+    pen.fillStyle = soft;
+    pen.fillText(word, x + tall, y + tall * 0.4);
+    x += wide;
+  }
+}
