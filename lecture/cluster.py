@@ -91,7 +91,11 @@ class ClusterStage(Stage):
         engine = self._api.__name__
         command = [sys.executable, *START[engine], "--address", self._where]
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=START_S
+            command,
+            capture_output=True,
+            text=True,
+            timeout=START_S,
+            start_new_session=True,
         )
         if done.returncode:
             raise PressError(

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import psutil
 
 OF_RUNG_1 = "minimr.sockets.cluster.worker"
-KEEPER = "minimr.system.keeper"
 OF_NODE = "minimr.core.node.main"  # and its workers are its children
 TITLE = "ray::"  # Ray writes there what a worker runs
 IDLE = "IDLE"
@@ -65,9 +64,11 @@ def kill(api: Any, kind: str, pid: int) -> Process:
 
 
 def _of_rung_1() -> Iterator[Process]:
-    for pid, command in _below(psutil.Process()):
-        if OF_RUNG_1 in command and KEEPER not in command:
-            yield Process("worker", pid, "", "")
+    """Yield the workers: each is a fork of its keeper, our child."""
+    for keeper in psutil.Process().children():
+        for pid, command in _below(keeper):
+            if OF_RUNG_1 in command and _parent(pid) == keeper.pid:
+                yield Process("worker", pid, "", "")
 
 
 def _of_minimr(api: Any) -> Iterator[Process]:
@@ -111,9 +112,10 @@ def _of_ray(api: Any) -> Iterator[Process]:
 
 def _below(parent: psutil.Process) -> Iterator[tuple[int, str]]:
     """Yield the descendants of a process, with their command lines."""
-    for process in parent.children(recursive=True):
-        with suppress(psutil.Error):
-            yield process.pid, " ".join(process.cmdline())
+    with suppress(psutil.Error):
+        for process in parent.children(recursive=True):
+            with suppress(psutil.Error):
+                yield process.pid, " ".join(process.cmdline())
 
 
 def _is_node(pid: int) -> bool:
