@@ -40,9 +40,11 @@ Labels = dict[str, str]
 # Conditions on the labels of a node: (key, whether it is negated, values).
 Wishes = tuple[tuple[str, bool, tuple[str, ...]], ...]
 Name = tuple[bytes, Address]  # a reference on its way: its id, its owner
-# An event for the timeline and for `list`: "task" or "object", its id, a name,
-# times (of a task: start, and the end of each phase), whether it succeeded.
-Event = tuple[str, bytes, str, tuple[float, ...], bool]
+# An event for the timeline and for `list`: "task", "actor", "wait", "object";
+# its id, a name, whether it succeeded; when it began, when a task had its
+# arguments, when its call had returned, when it ended. None: never, or raised.
+Event = tuple[str, bytes, str, bool, float, float | None, float | None, float]
+EVENT_FIELDS = 8
 
 
 class Shape(NamedTuple):
@@ -577,7 +579,11 @@ class EndActor(Question[None]):
 
 
 class Events(Question[None]):
-    """What ran where and when, pickled: (node, row, [Event])."""
+    """What ran where and when, pickled: (node, row, [*event, *event, ...]).
+
+    One after the other, for there are many: to pickle a tuple per event takes
+    ten times as long, and the garbage collector would look at each.
+    """
 
     blob: bytes
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from minimr.core import messages as m
 from minimr.core.api.session import session
+from minimr.core.api.trace import told
 from minimr.core.process.history import ROW
 from minimr.util.state import asked, of_nodes
 
@@ -100,14 +101,11 @@ def _actor(row: Line) -> Line:
 
 def _told_by_workers(blobs: list[bytes], ran: Ran) -> Iterator[Line]:
     """Put attempts into `ran`; yield the rest."""
-    for node, row, events in map(pickle.loads, blobs):
-        if row == ROW:
-            continue
+    for node, row, events in told(blobs):
         place = {"node": node, "worker": row}
-        for kind, id, name, times, succeeded in events:
+        for kind, id, name, succeeded, *times in events:
             if kind == "task":
-                phases = dict(zip(PHASES, times, strict=False))
-                phases["ended"] = times[-1]
+                phases = dict(zip(PHASES, times, strict=True))
                 state = "FINISHED" if succeeded else "FAILED"
                 about = {"name": name, "state": state, **place, **phases}
                 ran[id].append(about)

@@ -14,6 +14,7 @@ import pickle
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from minimr.core import messages as m
 from minimr.core.process.history import ROW
 
 # Of a task, under Ray's names; an attempt that raised has fewer.
@@ -27,7 +28,7 @@ def chrome_trace(blobs: Sequence[bytes]) -> list[dict[str, Any]]:
     nodes: dict[str, int] = {}  # {node: its number}
     rows: dict[tuple[str, str], int] = {}  # {(node, row): its number}
     trace: list[dict[str, Any]] = []
-    for node, row, events in _told(blobs):
+    for node, row, events in told(blobs):
         if node not in nodes:
             nodes[node] = len(nodes) + 1
             name = f"node {node[:8]}"
@@ -48,26 +49,30 @@ def task_rows(blobs: Sequence[bytes]) -> list[dict[str, Any]]:
             "task_id": id.hex(),
             "name": name,
             "state": "FINISHED" if succeeded else "FAILED",
-            "seconds": round(times[-1] - times[0], 6),
+            "seconds": round(ended - began, 6),
             "node_id": node,
             "worker": row,
         }
-        for node, row, events in _told(blobs)
-        for kind, id, name, times, succeeded in events
+        for node, row, events in told(blobs)
+        for kind, id, name, succeeded, began, _, _, ended in events
         if kind == "task"
     ]
 
 
-def _told(blobs: Sequence[bytes]) -> Iterator[tuple[str, str, list[Any]]]:
-    """Yield what workers and nodes have told: (node, row, [Event])."""
-    for node, row, events in map(pickle.loads, blobs):
+def told(
+    blobs: Sequence[bytes],
+) -> Iterator[tuple[str, str, Iterator[m.Event]]]:
+    """Yield what workers and nodes have told: (node, row, events)."""
+    for node, row, values in map(pickle.loads, blobs):
         if row != ROW:
-            yield node, row, events
+            columns = [iter(values)] * m.EVENT_FIELDS
+            yield node, row, zip(*columns, strict=True)
 
 
 def _parts(
-    kind: str, id: bytes, name: str, times: Sequence[float], succeeded: bool
+    kind: str, id: bytes, name: str, succeeded: bool, *reached: float | None
 ) -> Iterator[dict[str, Any]]:
+    times = [at for at in reached if at is not None]
     more = {f"{kind}_id": id.hex(), "succeeded": succeeded}
     whole = _complete(f"{kind}::{name}", name, times[0], times[-1], more)
     if not succeeded:

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from minimr.core.messages import Event, OnDisk, Place
+from minimr.core.messages import EVENT_FIELDS, OnDisk, Place
 from minimr.core.node.arena import Arena
 from minimr.net.channel import Address
 from minimr.system import machine
@@ -96,7 +96,7 @@ class Store:
         self._former: list[Object] = []  # read, and their ids live again
         self._directory = spill_directory
         # Spills and the like, until the node tells the control store.
-        self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
+        self.events: deque[Any] = deque(maxlen=MAX_EVENTS * EVENT_FIELDS)
 
     def create(
         self,
@@ -289,9 +289,8 @@ class Store:
 
     def note(self, what: str, id: bytes, size: int, begin: float) -> None:
         """Note that something has ended that began at that time."""
-        times = (begin, machine.time())
-        name = f"{what} {size / 1e6:.1f} MB"
-        self.events.append(("object", id, name, times, True))
+        name, now = f"{what} {size / 1e6:.1f} MB", machine.time()
+        self.events += ("object", id, name, True, begin, None, None, now)
         log.debug("object %s: %s", id.hex(), name)
 
     def _full(self, size: int) -> str:

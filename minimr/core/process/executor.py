@@ -64,15 +64,21 @@ class Attempt:
 
     Attributes:
         now: what the thread, or the coroutine, is running.
-        times: when it began, and when each phase has ended.
+        began: when; `loaded`: when its arguments were here; `executed`:
+            when its call had returned.
     """
 
-    __slots__ = ("_token", "executor", "now", "peer", "push", "times")
+    __slots__ = (
+        "_token", "began", "executed", "executor", "loaded", "now", "peer",
+        "push",
+    )  # fmt: skip
 
     def __init__(self, executor: Executor, peer: Peer, push: m.Push) -> None:
         self.executor, self.peer, self.push = executor, peer, push
         self.now = Running(push.id, push.name, push.attempt)
-        self.times = [machine.time()]
+        self.began = machine.time()
+        self.loaded: float | None = None
+        self.executed: float | None = None
 
     def failure(self, error: BaseException) -> m.Failed:
         """Return the answer when it has raised."""
@@ -99,8 +105,9 @@ class Attempt:
         executor.duty.cancelled.discard(id)
         running.reset(self._token)
         if ran:
-            name, succeeded = self.push.name, error is None
-            executor.results.record(id, name, self.times, succeeded)
+            ended = "task", id, self.push.name, error is None
+            times = self.began, self.loaded, self.executed
+            executor.results.record(*ended, *times)
         return True
 
     def _told(self, error: BaseException) -> m.Unready | m.Done:
@@ -356,7 +363,7 @@ class Executor:
             yield
         finally:
             if now is not None:
-                self.results.record(now.task, "get", [begin], True, "wait")
+                self.results.record("wait", now.task, "get", True, begin)
             if gives_cpu:
                 self.runtime.leases.waits = False
                 self.runtime.node.post(m.Blocked(False))
@@ -389,7 +396,7 @@ class Executor:
         """Run a method that may be asynchronous, when there is room."""
         with Attempt(self, peer, push) as attempt:
             async with self.room[self._group(push.function)]:
-                attempt.times[:] = [machine.time()]
+                attempt.began = machine.time()
                 self._begin(attempt.now)
                 result = self._call(attempt)
                 if inspect.isawaitable(result):
@@ -422,12 +429,12 @@ class Executor:
         call = self.results.function(push.function, self.actor)
         method = self.duty.spec is not None  # it gives nothing back
         args, named = self.results.arguments(push.args, push.deps, method)
-        attempt.times.append(machine.time())
+        attempt.loaded = machine.time()
         return call(*args, **named)
 
     def _answer(self, attempt: Attempt, result: Any) -> None:
         peer, push, duty = attempt.peer, attempt.push, self.duty
-        attempt.times.append(machine.time())
+        attempt.executed = machine.time()
         if duty.spec is not None and push.id in duty.cancelled:
             raise KeyboardInterrupt
         if prints.unflushed:
@@ -482,7 +489,7 @@ class Executor:
         finally:
             running.reset(token)
             prints.flush()
-        self.results.record(spec.id, name, [begin], not started, "actor")
+        self.results.record("actor", spec.id, name, not started, begin)
         limits = {"": spec.concurrency, **dict(spec.groups)}
         if spec.is_async:
             import asyncio  # only now: most workers never need it

@@ -89,7 +89,8 @@ class Results:
         self.end = end  # has the process end with this code
         # {key of a function or method}: pickled until the first use
         self.functions: dict[bytes | str | m.Call, Any] = {}
-        self._events: list[m.Event] = []
+        self._events: list[Any] = []  # m.Event, one after the other
+        self._tells = False  # soon
         self._records = runtime.history is not None
 
     def function(self, key: bytes | str | m.Call, actor: Any) -> Any:
@@ -230,23 +231,27 @@ class Results:
 
     def record(
         self,
+        kind: str,
         id: bytes,
         name: str,
-        times: list[float],
         succeeded: bool,
-        kind: str = "task",
+        began: float,
+        loaded: float | None = None,
+        executed: float | None = None,
     ) -> None:
-        """Note what has run; `times`: its start, ends of phases."""
+        """Note what has run, and ends now."""
         if not self._records:
             return
-        now = (*times, machine.time())
-        self._events.append((kind, id, name, now, succeeded))
-        if len(self._events) in (1, MAX_EVENTS):
-            wait_s = EVENTS_S if len(self._events) == 1 else 0.0
+        events, now = self._events, machine.time()
+        events += (kind, id, name, succeeded, began, loaded, executed, now)
+        full = len(events) == MAX_EVENTS * m.EVENT_FIELDS
+        if full or not self._tells:
+            self._tells = True
             with self.runtime.lock:
-                self.runtime.later(wait_s, self._tell)
+                self.runtime.later(0.0 if full else EVENTS_S, self._tell)
 
     def _tell(self) -> None:
+        self._tells = False
         self.tell(lambda _: None)
 
     def tell(self, told: Reply[Any]) -> None:

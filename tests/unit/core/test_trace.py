@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import pickle
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from minimr.core.api.trace import PHASES, chrome_trace, task_rows
 
-RAN = ("task", b"\1", "f", (1.0, 1.5, 3.0, 3.25), True)
-RAISED = ("task", b"\2", "g", (4.0, 4.5, 5.0), False)
-FETCHED = ("object", b"\3", "fetch 10 MB", (1.0, 2.0), True)
+RAN = ("task", b"\1", "f", True, 1.0, 1.5, 3.0, 3.25)
+RAISED = ("task", b"\2", "g", False, 4.0, 4.5, None, 5.0)
+FETCHED = ("object", b"\3", "fetch 10 MB", True, 1.0, None, None, 2.0)
 
 
 def blob(node: str, row: str, *events: Any) -> bytes:
-    return pickle.dumps((node, row, list(events)))
+    return pickle.dumps((node, row, [*chain(*events)]))
 
 
 def trace() -> list[dict[str, Any]]:

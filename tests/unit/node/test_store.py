@@ -212,7 +212,7 @@ def test_of_copies_the_one_that_was_not_used_for_longest_goes_first(
 def test_what_took_a_while_is_noted(store: Store) -> None:
     fill(store, *"abcde")
     store.pin(b"a", READER)
-    names = [name for _, _, name, _, _ in store.events]
+    names = [*store.events][2 :: m.EVENT_FIELDS]
     assert names == ["spill 1.0 MB", "spill 1.0 MB", "restore 1.0 MB"]
 
 
