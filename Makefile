@@ -4,9 +4,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 SUITES ?= 2
+ALONE  := cli faults examples lecture simulation unit
 
-.PHONY: demo test test-rungs test-examples test-faults test-lecture \
-	test-unit test-simulation test-core \
+.PHONY: demo test test-rungs test-core $(ALONE:%=test-%) \
 	test-ray simulate notebooks lint setup clean
 
 demo: $(VENV)/ready
@@ -15,21 +15,22 @@ demo: $(VENV)/ready
 	@echo "the page of this run: $(BIN)/minimr show build/demo.jsonl"
 
 # Most tests wait for something: two suites at once take half the time. Each
-# is a process of its own, for it can have only one Ray.
+# is a process of its own, for it can have only one Ray. The longest begin, so
+# that none is left to the end alone.
 test: $(VENV)/ready
 	$(MAKE) --jobs $(SUITES) --keep-going --output-sync \
-		test-rungs test-examples test-faults test-lecture test-unit \
-		test-simulation test-core
+		test-cli test-rungs test-faults test-examples test-lecture \
+		test-simulation test-unit test-core
 
 test-rungs: $(VENV)/ready
-	$(BIN)/python -m pytest $(foreach suite,faults lecture simulation unit,\
-		--deselect tests/$(suite))
+	$(BIN)/python -m pytest $(filter-out \
+		$(patsubst %,tests/%/,__pycache__ core $(ALONE)),\
+		$(wildcard tests/*/ tests/test_*.py))
 
 test-core: $(VENV)/ready
 	$(BIN)/python -m pytest tests/core -k minimr
 
-test-examples test-faults test-lecture test-simulation test-unit: \
-		test-%: $(VENV)/ready
+$(ALONE:%=test-%): test-%: $(VENV)/ready
 	$(BIN)/python -m pytest tests/$*
 
 # 10,000 schedules of each program of rung 1, and a million states of each

@@ -40,14 +40,13 @@ def lines_of(counts: dict[str, int]) -> str:
 
 
 @pytest.mark.parametrize("job", ["textbook", "combined"])
-@pytest.mark.parametrize("engine", ENGINES)
 def test_the_output_is_sorted_by_code_point(
-    engine: str, job: str, minimr: Minimr, book: Path
+    job: str, minimr: Minimr, book: Path
 ) -> None:
     book.write_text("zebra Äpfel apple Zoo \U0001f600 \ufb01x zebra")
     output = book.parent / "counts.tsv"
     ended = minimr(
-        "wordcount", book, "--engine", engine, "--job", job,
+        "wordcount", book, "--engine", ENGINES, "--job", job,
         "--output", output,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
@@ -93,7 +92,10 @@ def test_all_engines_agree_and_one_table_says_what_each_has_cost(
 def test_the_job_arrow_counts_the_same(minimr: Minimr, book: Path) -> None:
     expect = book.parent / "expected.tsv"
     expect.write_text(lines_of(COUNTS))
-    ended = minimr("wordcount", book, "--job", "arrow", "--expect", expect)
+    ended = minimr(
+        "wordcount", book, "--engine", ENGINES, "--job", "arrow",
+        "--expect", expect,
+    )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
 
 
@@ -108,22 +110,27 @@ def test_a_job_whose_package_is_missing_is_one_clear_line(
     assert line.endswith("pip install 'minimr[arrow]'")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_a_wrong_expectation_shows_the_first_differences(
-    engine: str, minimr: Minimr, book: Path
+    minimr: Minimr, book: Path
 ) -> None:
     expect = book.parent / "expected.tsv"
     wrong = {**COUNTS, "the": 151, "unicorn": 1}
     del wrong["cat"]
     expect.write_text(lines_of(wrong))
-    ended = minimr("wordcount", book, "--engine", engine, "--expect", expect)
+    ended = minimr("wordcount", book, "--engine", ENGINES, "--expect", expect)
     assert ended.returncode == 1
     told = ended.stdout[ended.stdout.index("the counts DIFFER") :]
     assert told.splitlines() == [
         "the counts DIFFER:",
-        f"{engine}: 'cat': expected 0, counted 50",
-        f"{engine}: 'the': expected 151, counted 150",
-        f"{engine}: 'unicorn': expected 1, counted 0",
+        *(
+            f"{engine}: {difference}"
+            for engine in ENGINES.split(",")
+            for difference in (
+                "'cat': expected 0, counted 50",
+                "'the': expected 151, counted 150",
+                "'unicorn': expected 1, counted 0",
+            )
+        ),
     ]
 
 
@@ -148,15 +155,14 @@ def test_map_and_reduce_tasks_are_as_many_as_asked_for(
 
 
 @pytest.mark.parametrize("job", ["textbook", "combined"])
-@pytest.mark.parametrize("engine", ENGINES)
 def test_the_run_tells_how_many_files_were_not_utf8(
-    engine: str, job: str, minimr: Minimr, tmp_path: Path
+    job: str, minimr: Minimr, tmp_path: Path
 ) -> None:
     (tmp_path / "good.txt").write_text("caf\u00e9 bar")
     (tmp_path / "bad.txt").write_bytes(b"caf\xe9 bar \xff " * 9)
     output = tmp_path / "counts.tsv"
     ended = minimr(
-        "wordcount", "good.txt", "bad.txt", "--engine", engine,
+        "wordcount", "good.txt", "bad.txt", "--engine", ENGINES,
         "--job", job, "--map-tasks", "7", "--output", output,
     )  # fmt: skip
     assert "1 file had bytes that are not UTF-8" in ended.stderr
@@ -236,17 +242,17 @@ def test_what_is_left_out_and_what_cannot_be_cut_is_said(
     (folder / "c.png").write_bytes(b"PNG\0")
     expect = tmp_path / "expected.tsv"
     expect.write_text("one\t1\ntwo\t2\nthree\t0\n", encoding="utf-8-sig")
-    for engine in ENGINES:
-        ended = minimr(
-            "wordcount", "folder", "--engine", engine, "--expect", expect
-        )
-        assert ended.returncode == 0, ended.stderr
-        assert "left out 1 not text (folder/c.png)" in ended.stderr
-        assert (
-            "2 files cannot be cut, and each is read by one map task: "
-            "UTF-16-LE, gzip"
-        ) in ended.stderr
-        assert f"identical: {engine}, the expected ones" in ended.stdout
+    ended = minimr(
+        "wordcount", "folder", "--engine", ENGINES, "--expect", expect
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "left out 1 not text (folder/c.png)" in ended.stderr
+    assert (
+        "2 files cannot be cut, and each is read by one map task: "
+        "UTF-16-LE, gzip"
+    ) in ended.stderr
+    engines = ENGINES.replace(",", ", ")
+    assert f"identical: {engines}, the expected ones" in ended.stdout
 
 
 def test_some_of_the_engines_may_be_named(minimr: Minimr, book: Path) -> None:
@@ -255,10 +261,9 @@ def test_some_of_the_engines_may_be_named(minimr: Minimr, book: Path) -> None:
     assert "the counts are identical: sockets, serial\n" in ended.stdout
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_the_standard_input_is_counted(engine: str, tmp_path: Path) -> None:
+def test_the_standard_input_is_counted(tmp_path: Path) -> None:
     ended = subprocess.run(
-        command("wordcount", "-", "--engine", engine, "--top", "1"),
+        command("wordcount", "-", "--engine", ENGINES, "--top", "1"),
         input="ein Ω, ein Ende",
         env={**environment(tmp_path), "PYTHONIOENCODING": "latin-1"},
         capture_output=True,
@@ -267,7 +272,9 @@ def test_the_standard_input_is_counted(engine: str, tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.splitlines()[-1].split() == ["ein", "2"]
+    lines = ended.stdout.splitlines()
+    assert ["ein", "2"] in [line.split() for line in lines]
+    assert lines[-1].endswith("identical: serial, sockets, minimr")
     assert "read once" in ended.stderr
 
 
