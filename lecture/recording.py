@@ -38,6 +38,7 @@ class Recording:
         self.engine, self.program, self.api = engine, program, api
         self.began = self.ended = 0.0
         self.lines: list[Line] = []  # of engines that have no verbs
+        self.said: list[Line] = []  # stories of those who looked on
         self._usage: list[Line] = []
         self._over = threading.Event()
         self._sampler = threading.Thread(target=self._sample, daemon=True)
@@ -75,7 +76,7 @@ class Recording:
         else:
             absent = BY_HAND
         return run_of(
-            [*lines, *self._usage],
+            [*lines, *self.said, *self._usage],
             engine=self.engine,
             program=self.program,
             began=self.began,

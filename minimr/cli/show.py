@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from minimr.cli.console import say
 from minimr.cli.engines import some_of
 from minimr.cli.pages import save, save_page, serve
-from minimr.cli.recorded import record_wordcount
-from minimr.cli.simulate import record
+from minimr.cli.recorded import WordCount
+from minimr.cli.simulate import played, record
 from minimr.ladder import ENGINES, EngineError
 from minimr.system.files import check_writable
 
@@ -53,14 +54,12 @@ RAY = click.option("--ray", is_flag=True, help="The cluster is Ray's.")
     type=click.IntRange(min=0),
     help="Play PROGRAM simulated, as `minimr simulate` does.",
 )
-@click.option(
-    "--kill",
-    default=0,
-    type=click.IntRange(min=0),
-    help="With --seed: processes killed.",
-)
+@played
 @click.option("--port", default=0, help="Port of the page; 0: any free one.")
+@click.pass_context
 def show(
+    context: click.Context,
+    /,
     what: tuple[str, ...],
     engine: list[str],
     workers: int,
@@ -69,8 +68,8 @@ def show(
     page: str | None,
     trace: str | None,
     seed: int | None,
-    kill: int,
     port: int,
+    **play: Any,
 ) -> None:
     """Show runs: who ran what, when and why, on a page for the projector.
 
@@ -82,25 +81,20 @@ def show(
         check_writable(path)
     if seed is not None and not what:
         raise click.UsageError("--seed goes with a PROGRAM")
-    if seed is None and kill:
-        raise click.UsageError("--kill goes with --seed")
-    if not what and page is None and trace is None:
-        serve(_cluster(address, ray), port)
-        return
+    for name in play if seed is None else ():
+        if context.get_parameter_source(name) != ParameterSource.DEFAULT:
+            option = name.removesuffix("_s")
+            raise click.UsageError(f"--{option} goes with --seed")
     if seed is None:
-        runs = _runs(what, engine, workers, address, ray)
+        stage = _stage(what, engine, workers, address, ray)
     else:
-        simulation = importlib.import_module("lecture.from_simulation")
-        name, *arguments = what
-        entries = record(name, arguments, seed, kill)
-        runs = [simulation.run_of(entries, f"{name}, seed {seed}")]
+        stage = _simulated(what, seed, play)
     if trace is not None:
-        save(trace, runs)
+        save(trace, stage.look())
     if page is not None:
-        save_page(page, runs)
-        return
-    if trace is None:
-        serve(importlib.import_module("lecture.stage").Stage(runs), port)
+        save_page(page, stage.look())
+    if trace is None and page is None:
+        serve(stage, port)
 
 
 @click.command()
@@ -121,24 +115,36 @@ def why(
     What is looked at is the same as with `minimr show`.
     """
     lines_of = importlib.import_module("lecture.why").lines_of
-    for run in _runs(what, engine, workers, address, ray):
+    for run in _stage(what, engine, workers, address, ray).look():
         for line in lines_of(run):
             say(line)
 
 
-def _runs(
+def _stage(
     what: Sequence[str],
     engine: list[str],
     workers: int,
     address: str,
     ray: bool,
-) -> list[Any]:
+) -> Any:
+    """Return what is shown: a cluster, a job that can run again, or files."""
     if not what:
-        found: list[Any] = _cluster(address, ray).look()
-        return found
+        return _cluster(address, ray)
     if what[0] == "wordcount":
-        return record_wordcount(what[1:], engine, workers)
-    return [run for name in what for run in read(name)]
+        job = WordCount(what[1:], workers)
+        killable = [name for name in engine if name != "serial"]
+        stage = importlib.import_module("lecture.job").JobStage
+        return stage(job.record(engine), job.again, killable)
+    runs = [run for name in what for run in read(name)]
+    return importlib.import_module("lecture.stage").Stage(runs)
+
+
+def _simulated(what: Sequence[str], seed: int, play: dict[str, Any]) -> Any:
+    name, *arguments = what
+    entries = record(name, arguments, seed, **play)
+    module = importlib.import_module("lecture.from_simulation")
+    run = module.run_of(entries, f"{name}, seed {seed}")
+    return importlib.import_module("lecture.stage").Stage([run])
 
 
 def read(name: str) -> list[Any]:

@@ -23,46 +23,61 @@ COUNT = click.IntRange(min=0)
 PARTS = ("tracker", "rounds", "references", "lease", "scheduler")
 SHOWN = 5  # findings
 NODES, CPUS = 3, 2  # of the cluster that a file joins
+OPTIONS = (
+    click.option(
+        "--nodes",
+        default=NODES,
+        show_default=True,
+        type=COUNT,
+        help="Of the cluster that a FILE joins; 0: it starts its own.",
+    ),
+    click.option(
+        "--cpus",
+        default=CPUS,
+        show_default=True,
+        type=click.IntRange(min=1),
+        help="Of each of these nodes.",
+    ),
+    click.option(
+        "--kill", default=0, type=COUNT, help="Processes killed a run."
+    ),
+    click.option(
+        "--cut",
+        default=0,
+        type=COUNT,
+        help="Machines cut off, or broken links.",
+    ),
+    click.option(
+        "--slow",
+        default=0,
+        type=COUNT,
+        help="Slow machines, or stopped processes.",
+    ),
+    click.option(
+        "--during",
+        "during_s",
+        default=2.0,
+        show_default=True,
+        type=click.FloatRange(min=0),
+        help="All that goes wrong begins within so many virtual seconds.",
+    ),
+)
+
+
+def played(command: Any) -> Any:
+    """Give a command the options of what is played."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.command()
 @click.argument("program", required=False)
 @click.argument("arguments", nargs=-1)
-@click.option(
-    "--nodes",
-    default=NODES,
-    show_default=True,
-    type=COUNT,
-    help="Of the cluster that a FILE joins; 0: it starts its own.",
-)
-@click.option(
-    "--cpus",
-    default=CPUS,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Of each of these nodes.",
-)
+@played
 @click.option("--seeds", default=100, show_default=True, type=COUNT)
 @click.option("--first", default=0, type=COUNT, help="The first of the seeds.")
 @click.option("--seed", type=COUNT, help="Play this one alone, and tell it.")
-@click.option("--kill", default=0, type=COUNT, help="Processes killed a run.")
-@click.option(
-    "--cut", default=0, type=COUNT, help="Machines cut off, or broken links."
-)
-@click.option(
-    "--slow",
-    default=0,
-    type=COUNT,
-    help="Slow machines, or stopped processes.",
-)
-@click.option(
-    "--during",
-    "during_s",
-    default=2.0,
-    show_default=True,
-    type=click.FloatRange(min=0),
-    help="All that goes wrong begins within so many virtual seconds.",
-)
 @click.option("--without", default="", help="Strikes of --seed to leave out.")
 @click.option("--trace", metavar="FILE", help="Write the trace of --seed.")
 @click.option(
@@ -169,18 +184,27 @@ def simulate(
 
 
 def record(
-    name: str, arguments: Sequence[str], seed: int, kill: int
+    name: str,
+    arguments: Sequence[str],
+    seed: int,
+    *,
+    nodes: int,
+    cpus: int,
+    **faults: Any,
 ) -> list[dict[str, Any]]:
-    """Play one seed on three nodes, and return its trace.
+    """Play one seed, and return its trace.
+
+    Args:
+        faults: kill, cut, slow, during_s.
 
     Raises:
         EngineError: no such program.
     """
     simulation = load("simulation", "minimr.simulation.runs")
-    faults = load("simulation", "minimr.simulation.faults").Faults(kill=kill)
-    program = _program(name, arguments, NODES, CPUS)
+    strikes = load("simulation", "minimr.simulation.faults").Faults(**faults)
+    program = _program(name, arguments, nodes, cpus)
     with simulation.prepared():
-        outcome = simulation.play(program, seed, faults, read=True)
+        outcome = simulation.play(program, seed, strikes, read=True)
     if outcome.why:
         note(f"{outcome.verdict}: {outcome.why.strip()}")
     return list(outcome.trace)
