@@ -1,9 +1,9 @@
 """A job on the page that can be run again, and disturbed.
 
-    first, undisturbed ──> runs of each engine ─┐
-    "run sockets"     ──> once more             ├─> side by side
-    "kill a worker of sockets" ──> once more; ──┘
-                   half of its map tasks are done: SIGKILL
+first, undisturbed ──> runs of each engine ─┐
+"run sockets"     ──> once more             ├─> side by side
+"kill a worker of sockets" ──> once more; ──┘
+               half of its map tasks are done: SIGKILL
 """
 
 from __future__ import annotations

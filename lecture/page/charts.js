@@ -1,22 +1,27 @@
 // The charts: rates, durations, who was busy, what nodes used.
 "use strict";
 
+// Of each node: what is measured, as people say it.
+const USAGE = [
+  ["cpu", "CPUs in use, by node", (value) => value.toFixed(1)],
+  ["memory", "memory, by node", (value) => bytes(value)],
+];
+
 panels.charts = (state) => {
   const parts = [];
   for (const model of state.models) {
     const name = model.about.engine;
-    parts.push(chart(`${name}: tasks that ended per moment`, (area) =>
+    parts.push(chart(`${name}: tasks a second`, (area) =>
       drawRate(area, model)));
     parts.push(chart(`${name}: how long tasks took`, (area) =>
       drawDurations(area, model)));
     parts.push(chart(`${name}: who was busy, when`, (area) =>
       drawHeat(area, model)));
-    if (model.lines.filter((line) => line.kind === "usage").length > 1) {
-      parts.push(chart(`${name}: CPUs in use`, (area) =>
-        drawUsage(area, model, "cpu", (v) => v.toFixed(1))));
-      parts.push(chart(`${name}: memory`, (area) =>
-        drawUsage(area, model, "memory", (v) =>
-          `${(v / 2 ** 20).toFixed(0)} MiB`)));
+    const nodeOf = (line) => model.nodes.get(line.node) || line.node;
+    for (const [key, title, words] of USAGE) {
+      const lines = linesOf(model, "usage", key, nodeOf);
+      if (lines.length) parts.push(chart(`${name}: ${title}`, (area) =>
+        drawLines(area, model.wall, lines, words)));
     }
   }
   return make("div", { class: "columns" }, ...parts);
@@ -64,8 +69,10 @@ function drawRate(area, model) {
     const bar = Math.floor(task.end / model.wall * 60);
     values[Math.max(0, Math.min(59, bar))]++;
   }
-  bars(area, values, PALETTE[0], "0", `${seconds(model.wall)}; a bar is `
-    + seconds(model.wall / 60));
+  const unit = model.wall / 60, rates = values.map((n) =>
+    Number((n / unit).toPrecision(2)));
+  bars(area, rates, PALETTE[0], "0", `${seconds(model.wall)}; a bar is `
+    + seconds(unit));
 }
 
 function drawDurations(area, model) {
@@ -110,25 +117,43 @@ function drawHeat(area, model) {
     height + 2);
 }
 
-function drawUsage(area, model, key, words) {
+// Lines over time, one for each name: [[name, [[at, value], ...]], ...].
+function drawLines(area, wall, lines, words) {
   const { pen, width, height, tall, soft } = area;
-  const found = model.lines.filter((line) =>
-    line.kind === "usage" && line[key] != null);
-  const most = found.reduce((m, l) => Math.max(m, l[key]), 1e-9);
-  pen.strokeStyle = PALETTE[0];
-  pen.lineWidth = 2;
-  pen.beginPath();
-  found.forEach((line, i) => {
-    const x = line.at / model.wall * width;
-    const y = height - line[key] / most * (height - tall);
-    if (i) pen.lineTo(x, y);
-    else pen.moveTo(x, y);
-  });
-  pen.stroke();
-  pen.fillStyle = soft;
+  const values = lines.flatMap(([, points]) => points.map(([, v]) => v));
+  const most = values.reduce((a, b) => Math.max(a, b), 1e-9);
+  const least = values.reduce((a, b) => Math.min(a, b), 0);
+  let x = 2 + pen.measureText(`most: ${words(most)}  `).width;
   pen.textBaseline = "top";
+  lines.forEach(([name, points], i) => {
+    pen.strokeStyle = pen.fillStyle = PALETTE[i % PALETTE.length];
+    pen.lineWidth = 2;
+    pen.beginPath();
+    points.forEach(([at, value], n) => {
+      const px = at / wall * width, share = (value - least) / (most - least);
+      const py = height - share * (height - 1.5 * tall);
+      if (n) pen.lineTo(px, py);
+      else pen.moveTo(px, py);
+    });
+    pen.stroke();
+    pen.fillText(short(name, 24), x, 0);
+    x += pen.measureText(`${short(name, 24)}  `).width;
+  });
+  pen.fillStyle = soft;
   pen.fillText(`most: ${words(most)}`, 2, 0);
-  pen.fillText(`0 to ${seconds(model.wall)}`, 2, height + 2);
+  pen.fillText(`0 to ${seconds(wall)}`, 2, height + 2);
+}
+
+// What was measured, as lines: of each node its CPU, of each mode its loss.
+function linesOf(model, kind, key, nameOf) {
+  const found = new Map();
+  for (const line of model.lines) {
+    if (line.kind !== kind || line[key] == null) continue;
+    const name = nameOf(line);
+    if (!found.has(name)) found.set(name, []);
+    found.get(name).push([line.at, line[key]]);
+  }
+  return [...found].filter(([, points]) => points.length > 1);
 }
 
 function drawPath(area, model) {

@@ -65,7 +65,7 @@ OPTIONS = (
 
 
 def played(command: Any) -> Any:
-    """Give a command the options of what is played."""
+    """Add the options of what is played to a command."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command

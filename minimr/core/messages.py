@@ -501,6 +501,8 @@ class Report(Message):
     """I live, and have this."""
 
     info: NodeInfo
+    # CPUs in use since a second, and bytes of memory; None: not measured.
+    used: tuple[float, int] | None = None
 
 
 class View(Message):
@@ -589,7 +591,7 @@ class Events(Question[None]):
 
 
 class Query(Question[list[Any]]):
-    """Return a table: nodes, actors, groups or events."""
+    """Return a table: nodes, actors, groups, usage or events."""
 
     what: str
 

@@ -179,6 +179,10 @@ class Machine:
         """Return zeros: a command line that cannot be written to."""
         return ["0"] * 50
 
+    def used_by(self, process: int) -> tuple[float, int]:
+        """Fail: virtual time passes without any work."""
+        raise OSError("the work of a simulated process is not measured")
+
     # Other processes
 
     def start(

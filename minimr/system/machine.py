@@ -45,6 +45,7 @@ from minimr.system.spin import SpinningSelector
 ROOT = str(Path(__file__).parents[2])
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 NETWORK = "/proc/thread-self/ns/net"
+TICKS, PAGE_BYTES = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 _FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
@@ -316,6 +317,20 @@ def stat_of(process: int | str = "self") -> list[str]:
     """
     with open(f"/proc/{process}/stat") as file:
         return file.read().rpartition(")")[2].split()
+
+
+def used_by(process: int) -> tuple[float, int]:
+    """Return the seconds of CPU and the bytes of memory of a process.
+
+    Of its memory, that which it shares with others is not counted.
+
+    Raises:
+        OSError: it is not there, or this system has no such files.
+    """
+    user, system = map(int, stat_of(process)[11:13])
+    with open(f"/proc/{process}/statm") as file:
+        resident, shared = map(int, file.read().split()[1:3])
+    return (user + system) / TICKS, (resident - shared) * PAGE_BYTES
 
 
 def peak_rss_bytes() -> int:

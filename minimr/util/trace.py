@@ -2,7 +2,7 @@
 
     workers, nodes ── what ran, when ────> control store ──┐
     owners ────────── submitted, sent, inputs, deaths ─────┼──> lines
-    control store ─── nodes, actors ───────────────────────┘
+    control store ─── nodes, actors, what nodes use ───────┘
 
 `docs/lecture.md` has the format. Times are `time.time()` of the machine that
 tells them. A task is known in parts: its owner knows when it was submitted
@@ -55,6 +55,7 @@ def lines() -> list[Line]:
         *(_node(node) for node in nodes),
         *_tasks([row for row in rows if row["kind"] == "task"], ran, ids),
         *others,
+        *_usage(runtime.ask_head(m.Query("usage"))),
         *(_actor(row) for row in runtime.ask_head(m.Query("actors"))),
         *(_story(row) for row in rows if row["kind"] == "said"),
         *({**row, "kind": "source"} for row in rows if row["kind"] == "place"),
@@ -85,6 +86,12 @@ def _node(node: m.NodeInfo) -> Line:
         "kind": "node", "id": node.id, "name": where, "cpus": cpus,
         "state": state,
     }  # fmt: skip
+
+
+def _usage(rows: list[tuple[str, float, float, int]]) -> Iterator[Line]:
+    for node, at, cpus, memory in rows:
+        about = {"kind": "usage", "at": at, "node": node}
+        yield {**about, "cpu": round(cpus, 3), "memory": memory}
 
 
 def _actor(row: Line) -> Line:

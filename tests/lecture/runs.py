@@ -79,4 +79,8 @@ def thousand() -> Run:
         after = [f"t{number - 8}"] if row else []
         about = {"id": f"t{number}", "after": after, **place}
         lines.append(task(name, begin, begin + 0.03, **about))
+    for number in range(12):
+        place = {"node": f"n{1 + number % 2}", "at": number * 0.4}
+        used = {"cpu": number / 4, "memory": 50_000_000 + number * 1_000_000}
+        lines.append({"kind": "usage", **place, **used})
     return run(*lines, wall_s=5.2)

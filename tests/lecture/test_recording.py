@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,26 @@ def test_the_code_of_a_function_comes_with_the_run(api: Any) -> None:
     (source,) = recording.run().of("source")
     assert source["file"] == __file__
     assert "a line that is looked for" in source["text"]
+
+
+def test_each_node_tells_what_it_uses(api: Any) -> None:
+    @api.remote
+    def work() -> None:
+        sum(range(100_000))
+
+    with Recording("minimr", "usage", api) as recording:
+        api.get(work.remote(), timeout=T)
+        node = api.get_runtime_context().get_node_id()
+        until = time.monotonic() + T
+        while not (told := of_node(recording.run(), node)):
+            assert time.monotonic() < until  # it tells once a second
+            time.sleep(0.05)
+    assert told[0]["cpu"] >= 0
+    assert told[0]["memory"] > 1_000_000
+
+
+def of_node(run: Run, node: str) -> list[dict[str, Any]]:
+    return [line for line in run.of("usage") if line["node"] == node]
 
 
 def test_nothing_is_kept_when_it_is_off(

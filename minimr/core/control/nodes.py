@@ -10,6 +10,7 @@ that reports afterwards is told to stop.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 
 from minimr.core import messages as m
@@ -21,6 +22,7 @@ from minimr.system import machine
 
 SILENCE_S = 5.0
 CHECK_S = 1.0
+MAX_USED = 1800  # measurements of a node that are kept: of half an hour
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +54,17 @@ class Nodes:
         self._joined, self._changed, self._died = joined, changed, died
         self._seen: dict[str, float] = {}  # {node: when it last reported}
         self._peers: dict[str, Peer] = {}  # {node: the link of its reports}
+        self._used: dict[str, deque[tuple[float, float, int]]] = {}
         self._checked = machine.monotonic()
         self._check_silence()
 
     def handlers(self) -> list[Handler]:
         """Return what it is told."""
         return [m.Report.to(self._on_report)]
+
+    def used(self) -> list[tuple[str, float, float, int]]:
+        """Return what nodes have used: (node, when, CPUs, bytes)."""
+        return [(id, *row) for id, past in self._used.items() for row in past]
 
     def _on_report(self, peer: Peer, report: m.Report) -> None:
         info = report.info
@@ -70,6 +77,9 @@ class Nodes:
             log.debug("node %s has joined: %s", info.id[:8], info.total)
         self._seen[info.id] = machine.monotonic()
         self._peers[info.id] = peer
+        if report.used is not None:
+            past = self._used.setdefault(info.id, deque(maxlen=MAX_USED))
+            past.append((machine.time(), *report.used))
         if known is None or known.available != info.available:
             self._tell_all()
             self._changed()

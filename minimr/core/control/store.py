@@ -94,6 +94,7 @@ class Control:
             "nodes": lambda: list(self.nodes.table.values()),
             "actors": self.actors.rows,
             "groups": self.groups.rows,
+            "usage": self.nodes.used,
             "events": lambda: list(self.events),
         }
         reply(tables[query.what]())

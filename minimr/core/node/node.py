@@ -26,6 +26,7 @@ from minimr.core.node.object_store import Store
 from minimr.core.node.object_transfer import Transfers
 from minimr.core.node.print_forwarding import Prints
 from minimr.core.node.resources import Pool
+from minimr.core.node.usage import Usage
 from minimr.core.node.worker_pool import Worker, WorkerPool
 from minimr.core.prints import Printed
 from minimr.net.channel import Address
@@ -65,6 +66,7 @@ class Node(Endpoint):
 
         self.pool = Pool({**resources, OWN + self.address[0]: 1.0})
         self.store = store
+        self.usage = Usage()
         self.cluster = ClusterView(self.info)
         self.prints = Prints(
             self.id,
@@ -157,7 +159,7 @@ class Node(Endpoint):
     def _tick(self) -> None:
         self._reported = None
         self.cluster.forget_expectations()
-        self.report()
+        self.report(self.usage.measure([machine.pid(), *self.workers.workers]))
         self.workers.trim(self.pool.cpus())
         self.workers.end_orphans()
         self.leasing.schedule()  # there may be room for a worker again
@@ -191,12 +193,12 @@ class Node(Endpoint):
             self.ask(worker, told, m.TellEvents())
         self._tell(told)
 
-    def report(self) -> None:
+    def report(self, used: tuple[float, int] | None = None) -> None:
         """Report what we have to the control store, if it has changed."""
         info = self.info()
         if self._reported != info:
             self._reported = info
-            self.link(self.head).post(m.Report(info))
+            self.link(self.head).post(m.Report(info, used))
 
     def _on_view(self, peer: Peer, view: m.View) -> None:
         lost = self.cluster.update(view.nodes)
