@@ -18,6 +18,8 @@ COMMANDS = {  # {name: (module:attribute, help)}
         "Time word count on every engine and on its peers."),
     "cost": ("benchmarks.cost.main:cost",
         "Ask how many workers it takes to beat a single thread."),
+    "arena": ("benchmarks.arena.main:arena",
+        "Compare Ray, minimr and other runtimes in the same cases."),
     "dqn": ("benchmarks.dqn.main:dqn",
         "Time how soon learners land, ours and a peer."),
     "memory": ("benchmarks.memory:memory",

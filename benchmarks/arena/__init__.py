@@ -1,0 +1,1 @@
+"""Runtimes side by side: the same cases, an environment for each."""

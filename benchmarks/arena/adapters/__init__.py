@@ -1,0 +1,1 @@
+"""How each runtime starts, runs a function and stops."""
