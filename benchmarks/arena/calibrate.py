@@ -29,6 +29,7 @@ def peak(workers: int, seconds: float) -> float:
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
+            start_new_session=True,
         )
         for _ in range(workers)
     ]

@@ -58,6 +58,7 @@ class Driver:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 bufsize=0,
+                start_new_session=True,
             )
 
     def ask(self, timeout_s: float, name: str, *rest: Any) -> Any:

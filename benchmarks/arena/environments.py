@@ -70,6 +70,7 @@ def _make(folder: Path, contestant: Contestant) -> str:
             subprocess.run(
                 command, check=True, capture_output=True, text=True,
                 timeout=BUILD_S,
+                start_new_session=True,
             )  # fmt: skip
     except subprocess.CalledProcessError as error:
         lines = error.stderr.strip().splitlines()
