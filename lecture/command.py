@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from lecture.questions import questions, without_questions
 from lecture.recording import Recording
 from lecture.stage import Stage
 from lecture.trace import Run
@@ -74,7 +75,7 @@ def lecture(
             f"there is no demo {name!r}: choose one of {', '.join(known)}"
         )
     demo = importlib.import_module(f"lecture.demos.{name}")
-    say(str(demo.__doc__).strip())
+    say(without_questions(str(demo.__doc__)))
     runs = [run(demo, each) for each in ENGINES[engine]]
     if trace is not None:
         save(trace, runs)
@@ -103,7 +104,9 @@ def run(demo: Any, engine: str) -> Run:
         program = str(demo.__doc__).split("\n", 1)[0]
         with Recording(engine, program, api) as recording:
             demo.main(api, cluster)
-        return recording.run()
+        made = recording.run()
+        made.lines += questions(str(demo.__doc__), made)
+        return made
     finally:
         api.shutdown()
         if cluster is not None:

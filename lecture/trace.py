@@ -8,7 +8,8 @@
 A file is a list of objects, a line each. "kind" says what it is:
 
 run          opens a run: format, engine, program, began (unix s), wall_s,
-             absent: [what this engine does not tell]
+             absent: [what this engine does not tell], command: of a
+             simulation, what plays it again
 node         id, name, cpus, state
 task         an attempt: id, name, state, node, worker, attempt, parent: the
              task that submitted it, after: [tasks whose results it takes],
@@ -26,6 +27,8 @@ message      at, source, target, name, and of a simulation: of (the module
 process      of a simulation: name, begin, end, how, role, home: its node
 knows        of a simulation: at, process, table, now: {key: what is new; "":
              it is gone}
+question     at, text, choices, right (a number, from 0), why: the page stops
+             before that moment, and asks
 source       name of a function, file, line, text
 
 Rules:
@@ -59,13 +62,14 @@ TIMES = (
 TEXTS = (
     "id", "name", "state", "node", "worker", "parent", "text", "what",
     "source", "target", "how", "why", "class", "file", "engine", "program",
-    "of", "process", "table", "role", "home",
+    "of", "process", "table", "role", "home", "command",
 )  # fmt: skip
-NUMBERS = ("entry", "line", "attempt")
-LISTS = ("after", "tasks", "absent")
+NUMBERS = ("entry", "line", "attempt", "right")
+LISTS = ("after", "tasks", "absent", "choices")
 KINDS = (
     "node", "task", "constructor", "actor", "object", "wait", "story",
     "usage", "message", "process", "knows", "source",
+    "question",
 )  # fmt: skip
 MAX_LINE_BYTES = 10_000_000
 
@@ -206,6 +210,10 @@ def _checked(raw: str) -> Line:
         not {"source", "target", "name"} <= set(line)
     ):
         raise ValueError("a message has a source, a target, and a name")
+    if line["kind"] == "question" and not {
+        "at", "text", "choices", "right", "why",
+    } <= set(line):  # fmt: skip
+        raise ValueError("a question has a moment, choices and an answer")
     if line["kind"] == "knows" and not _is_table(line.get("now")):
         raise ValueError('"now" is a table of texts')
     if line["kind"] == "task":

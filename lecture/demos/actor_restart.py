@@ -2,6 +2,11 @@
 
 Watch: the counter begins at 1 again in another worker. Who wants its state
 back has to save it.
+
+Ask before restart: its process dies. What does it count to next?
+- 4
++ 1
+Because: an actor is what its process knows; it starts with `__init__`.
 """
 
 import os

@@ -2,6 +2,13 @@
 
 Watch: step by step, who submits it, who is sent it, who runs it, and how its
 result comes back.
+
+Ask before where begins: in which process does the task run?
+- in the one of the program that calls it
+- in a new one, started for this task
++ in a worker, which was there and runs other tasks afterwards
+Because: to start a process takes longer than most tasks; so a node keeps
+workers, and who calls leases one.
 """
 
 import os

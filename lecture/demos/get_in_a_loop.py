@@ -1,6 +1,11 @@
 """A `get` in a loop lets one task run at a time.
 
 Watch: a staircase, and then full lanes. `why` names it.
+
+Ask: 8 tasks of 0.1 s, 3 workers, and a `get` of each before the next?
+- 0.3 s, as three workers run them
++ 0.8 s, as one task runs at a time
+Because: `remote` starts a task, and `get` waits. Start all, then get all.
 """
 
 import time

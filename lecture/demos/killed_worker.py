@@ -2,6 +2,11 @@
 
 Watch: the cross in the lane of the worker, the new lane below it, and what
 the loss cost. The result is the same.
+
+Ask before retry: a worker has died with its task. What will `get` say?
+- an error
++ the result, as if nothing had happened
+Because: the owner of a task knows its arguments, and sends it elsewhere.
 """
 
 import os

@@ -2,6 +2,11 @@
 
 Watch: the grey lines are waits in `get`. There are more workers than CPUs:
 else all CPUs would wait for tasks that no CPU is left for, a deadlock.
+
+Ask: 3 CPUs. A task waits for two others, and these for two each. And?
+- a deadlock, as all workers wait
++ it ends: who waits gives its CPU back
+Because: a node starts another worker for each that waits in `get`.
 """
 
 from typing import Any

@@ -2,6 +2,11 @@
 
 Watch: the lanes of the first half are a comb, those of the second half are
 full; `why` says how many to put into one task.
+
+Ask before square ends: what does a task of one multiplication cost?
+- about as much as a call of a function
++ some thousand times as much
+Because: it is packed, sent, read, answered. Put more into each task.
 """
 
 import time

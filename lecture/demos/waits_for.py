@@ -2,6 +2,11 @@
 
 Watch: the arrows. All tasks are submitted at once; nobody waits in the
 program, and no result passes through it.
+
+Ask before train begins: all are submitted. When does the first begin?
+- when all parts are loaded
++ when its own part is loaded
+Because: a task waits for its arguments, and for nothing else.
 """
 
 import time

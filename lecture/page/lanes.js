@@ -115,6 +115,11 @@ class Lanes {
     if (state.tab === "step" && model === state.model) {
       const event = model.events[state.step];
       if (event) this.drawCursor(event.at, begin, y);
+      if (quiz.question && !quiz.revealed) { // what comes is not told yet
+        const x = Math.max(this.left, this.x(quiz.question.at));
+        pen.fillStyle = this.colours.panel;
+        pen.fillRect(x, 0, this.width, this.height);
+      }
     }
     return y + height * 0.2;
   }

@@ -13,6 +13,7 @@ const stage = {
   show(told, page) {
     this.page = page;
     this.state = told.state || {};
+    this.said = this.said || make("span", { id: "said", role: "status" });
     const row = document.getElementById("stage");
     const wanted = (told.buttons || []).map(([verb, target, about]) =>
       ({ verb, target, about, key: `${verb}\n${target}` }));
@@ -21,7 +22,6 @@ const stage = {
       const old = this.buttons;
       this.buttons = new Map(wanted.map((each) =>
         [each.key, old.get(each.key) || this.make(each)]));
-      this.said = this.said || make("span", { id: "said", role: "status" });
       row.replaceChildren(...this.buttons.values(), this.said);
     }
     for (const { key, about } of wanted) this.buttons.get(key).title = about;
@@ -49,7 +49,9 @@ const stage = {
     button.textContent = words;
   },
 
+  // Have the server do what a button says; tell whether it has.
   async press(verb, target) {
+    let done = false;
     this.say(`${verb} ${target} ...`);
     for (const each of this.buttons.values()) each.disabled = true;
     try {
@@ -58,11 +60,13 @@ const stage = {
         body: JSON.stringify({ verb, target }),
       });
       const text = await answer.text();
+      done = answer.ok;
       this.say(answer.ok ? JSON.parse(text).story : `refused: ${text}`);
     } catch (error) {
       this.say("nobody answers: the page's server has ended");
     }
     for (const each of this.buttons.values()) each.disabled = false;
+    return done;
   },
 
   say(text) {

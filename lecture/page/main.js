@@ -10,6 +10,7 @@ const KEYS = [
   ["space", "step: play, and stop"],
   ["[ and ]", "play slower and faster, from 0.05 to 10 times"],
   ["Home, End", "step, code: to the first, to the last"],
+  ["q", "the next question: predict, then Enter"],
   ["h", "step: stop at heartbeats as well"],
   ["n and N", "select the next task, the one before"],
   ["/", "search a function, an id, a worker; Enter: to the first"],
@@ -160,9 +161,24 @@ const page = {
   // Left and right, in what the view goes through.
   go(by) {
     const state = this.state;
-    if (state.tab === "step") this.stepTo(this.nextStep(by));
+    if (state.tab === "step") {
+      const step = this.nextStep(by);
+      this.stepTo(by > 0 ? quiz.stop(state.model, state.step, step) : step);
+    }
     else if (state.tab === "code") this.goPart(state.pair, state.part + by);
     else this.lanes.pan(by * (state.to - state.from) * 0.15);
+  },
+
+  // To the moment of the next question, and then to the first one again.
+  nextQuestion() {
+    const { model } = this.state, all = model.questions;
+    if (!all.length) return;
+    const next = all.find((each) => !quiz.asked.has(each.text));
+    if (!next) quiz.asked.clear();
+    const { at } = next || all[0];
+    this.stepTo(Math.max(0, model.events.findLastIndex((e) => e.at < at)));
+    quiz.ask(next || all[0]);
+    this.draw();
   },
 
   // The next step that says more than that somebody lives.
@@ -172,6 +188,37 @@ const page = {
     while (!this.state.beats && events[step] && events[step].message
       && events[step].message.beat) step += by;
     return step;
+  },
+
+  stepIn(model, step) {
+    this.state.model = model;
+    this.stepTo(step);
+  },
+
+  // Another future of a run: its server plays it, or the command does.
+  async branch(change) {
+    const { about } = this.state.model;
+    if (location.protocol === "file:") {
+      const safe = [about.command, change].every((text) =>
+        /^[\w .\/:=>+-]*$/.test(text)); // a person may paste it
+      this.tell("another future", safe
+        ? `${about.command} --branch '${change}'`
+        : "its names are not fit for a command");
+      return;
+    }
+    if (!await stage.press("branch", change)) {
+      this.tell("no other future", stage.said.textContent);
+      return;
+    }
+    await this.look();
+    this.state.model = this.state.models.at(-1);
+    this.show("compare");
+  },
+
+  tell(title, text) {
+    const dialog = document.getElementById("keys");
+    dialog.replaceChildren(make("h2", {}, title), make("pre", {}, text));
+    dialog.showModal();
   },
 
   goPart(pair, part) {
@@ -197,8 +244,9 @@ const page = {
       last = now;
       let step = state.step;
       while (step + 1 < events.length && events[step + 1].at <= at) step++;
+      step = quiz.stop(state.model, state.step, step);
       if (step !== state.step) this.setStep(step);
-      if (step === events.length - 1) state.playing = false;
+      if (step === events.length - 1 || quiz.question) state.playing = false;
       this.refresh();
       requestAnimationFrame(next);
     };
@@ -300,6 +348,11 @@ const page = {
 
   key(event) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (quiz.question) {
+      quiz.key(event);
+      this.draw();
+      return;
+    }
     const state = this.state, code = state.tab === "code";
     const keys = {
       "+": () => this.lanes.zoom(1 / 1.5), "=": () => this.lanes.zoom(1 / 1.5),
@@ -323,6 +376,7 @@ const page = {
         this.setStep(state.step);
         this.refresh();
       },
+      q: () => this.nextQuestion(),
       h: () => { state.beats = !state.beats; },
       b: () => stage.focus(),
       p: () => { state.big = !state.big; this.refresh(); },
@@ -346,16 +400,20 @@ const page = {
 
   // ---- live ----
 
+  // Take what the server has now.
+  async look() {
+    const answer = await fetch(`runs.json${location.search}`);
+    if (!answer.ok) return;
+    const told = await answer.json();
+    this.live = told.live;
+    this.load(told.runs);
+    stage.show(told, this);
+  },
+
   async poll() {
     try {
-      const answer = await fetch(`runs.json${location.search}`);
-      if (answer.ok) {
-        const told = await answer.json();
-        this.live = told.live;
-        this.load(told.runs);
-        stage.show(told, this);
-        if (!this.state.playing) this.refresh();
-      }
+      await this.look();
+      if (!this.state.playing) this.refresh();
     } catch (error) {
       this.live = false;
       document.getElementById("clock").textContent = "the run has ended";

@@ -55,6 +55,8 @@ function modelOf(run) {
     return lanes.get(key);
   };
   model.nodes = new Map();
+  model.questions = run.lines.filter((line) => line.kind === "question")
+    .sort((a, b) => a.at - b.at);
   for (const line of run.lines) {
     if (line.kind === "node") model.nodes.set(line.id, line.name || line.id);
     if (line.kind === "source") model.sources.set(line.name, line);
@@ -170,12 +172,14 @@ function addEvents(model, lines) {
       add(line.at, "message", null,
         `${line.source} → ${line.target}: ${short(line.name, 60)}${call}`,
         line.source, line.target);
-      Object.assign(events.at(-1), { message: line, name: line.name + call });
+      Object.assign(events.at(-1), { message: line, entry: line.entry,
+        name: line.name + call });
     }
     if (line.kind === "story") {
       if (line.what !== "log") model.stories.push(line);
       add(line.at, line.what || "told", null, line.text, line.worker,
         line.worker);
+      events.at(-1).entry = line.entry;
     }
     if (line.kind === "knows") learn(model, line);
   }
@@ -269,6 +273,16 @@ function gapCause(model, before, after) {
   if (after.submitted > from) return "nothing to run";
   if (after.sent > from) return "not sent yet";
   return "on its way";
+}
+
+// The first step in which two futures of one seed differ.
+function firstOther(a, b) {
+  const most = Math.max(a.events.length, b.events.length);
+  for (let i = 0; i < most; i++) {
+    const [one, two] = [a.events[i], b.events[i]];
+    if (!one || !two || one.text !== two.text || one.at !== two.at) return i;
+  }
+  return null;
 }
 
 // The first end of a task in which two runs differ.

@@ -54,6 +54,45 @@ function whoKnows(event, before, after) {
   return block("who knows what", table);
 }
 
+// What else could have happened here: buttons for other futures of a seed.
+function futures(state, page) {
+  const { events, about } = state.model, event = events[state.step];
+  const known = events.slice(0, state.step + 1).findLast((each) =>
+    each.entry !== undefined);
+  if (!about.command || !known) return [];
+  const choice = (words, change) => make("button", { class: "choice",
+    onclick: () => page.branch(`${known.entry}:${change}`) }, words);
+  const choices = [];
+  for (const name of new Set([event.source, event.target])) {
+    const process = state.model.processes.get(name);
+    const lives = process && process.begin <= event.at
+      && event.at < process.end;
+    if (lives && !["driver", "head"].includes(process.role)) {
+      choices.push(choice(`kill ${name} now`, `kill=${name}`));
+    }
+  }
+  for (const other of event.message ? instead(events, state.step) : []) {
+    choices.push(choice(`deliver ${other.text} first`,
+      `first=${other.source}>${other.target}`));
+  }
+  return [block("another future", ...choices)];
+}
+
+// Messages that might come before that of a step: the next ones of others,
+// but for what its receiver sends, which may be the answer to it.
+function instead(events, step) {
+  const { source, target } = events[step], found = new Map();
+  for (const each of events.slice(step + 1)) {
+    const same = each.source === source && each.target === target;
+    if (!each.message || each.message.beat || same) continue;
+    if (each.source === target || each.entry === events[step].entry) continue;
+    const ends = `${each.source}\n${each.target}`;
+    if (!found.has(ends)) found.set(ends, each);
+    if (found.size === 3) break;
+  }
+  return [...found.values()];
+}
+
 const OF_ALL = ["tasks", "workers", "messages"]; // known to no process alone
 
 const panels = {
@@ -85,7 +124,7 @@ const panels = {
     return make("div", { class: "columns" }, ...parts);
   },
 
-  step(state) {
+  step(state, page) {
     const model = state.model, event = model.events[state.step];
     if (!event) return make("div", {}, "nothing has happened in this run");
     const after = tablesAt(model, state.step);
@@ -100,10 +139,11 @@ const panels = {
         ...hopsOf(model, event).map((hop) => block(
           `${hop.side}: ${hop.place}`,
           hop.text ? make("pre", {}, hop.text) : "")),
+        ...futures(state, page),
         event.task ? block("the task", taskTable(event.task)) : ""));
   },
 
-  compare(state) {
+  compare(state, page) {
     if (state.models.length < 2) {
       return make("div", {}, "one run is here: give two, as in "
         + "minimr show one.jsonl other.jsonl");
@@ -124,8 +164,10 @@ const panels = {
       line("workers", (m) => m.lanes.filter((l) => l.tasks.length).length),
       ...kinds.map((kind) => line(KIND_WORDS[kind],
         (m) => seconds(m.why.sums[kind] || 0))));
-    const [a, b] = state.models, found = firstDifference(a, b);
-    const words = found
+    const [a, b] = state.models;
+    const other = b.about.command ? firstOther(a, b) : null;
+    const found = other === null ? firstDifference(a, b) : null;
+    const words = other !== null ? "" : found
       ? `${found[0]} tasks end alike. Then, in "${nameOf(a)}": `
         + `${short(found[1] || "the end")}; in "${nameOf(b)}": `
         + short(found[2] || "the end")
@@ -133,9 +175,14 @@ const panels = {
     const more = b.wall - a.wall;
     const cost = `the second took ${seconds(Math.abs(more))} `
       + `${more < 0 ? "less" : "more"} (${(b.wall / a.wall).toFixed(2)} ×)`;
+    const there = other === null ? [] : [a, b].map((model) => make("li",
+      { onclick: () => page.stepIn(model, other) }, `${nameOf(model)}: `,
+      model.events[other] ? `step ${other + 1}, ${model.events[other].text}`
+        : "the end"));
     return make("div", { class: "columns" }, block("side by side", table),
       block("the first difference", make("div", { id: "difference",
-        class: "long" }, words)), block("the cost", cost));
+        class: "long" }, words, make("ul", {}, ...there))),
+      block("the cost", cost));
   },
 
   why(state) {

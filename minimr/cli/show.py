@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import multiprocessing
+import shlex
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ from minimr.cli.recorded import WordCount
 from minimr.cli.simulate import played, record
 from minimr.ladder import ENGINES, EngineError
 from minimr.system.files import check_writable
+from minimr.system.leaving import deaf
 
 MAX_FILE_BYTES = 200_000_000
 
@@ -55,6 +59,11 @@ RAY = click.option("--ray", is_flag=True, help="The cluster is Ray's.")
     help="Play PROGRAM simulated, as `minimr simulate` does.",
 )
 @played
+@click.option(
+    "--branch",
+    metavar="ENTRY:CHANGE",
+    help="With --seed: another future beside it. The page says which.",
+)
 @click.option("--port", default=0, help="Port of the page; 0: any free one.")
 @click.pass_context
 def show(
@@ -68,6 +77,7 @@ def show(
     page: str | None,
     trace: str | None,
     seed: int | None,
+    branch: str | None,
     port: int,
     **play: Any,
 ) -> None:
@@ -81,6 +91,8 @@ def show(
         check_writable(path)
     if seed is not None and not what:
         raise click.UsageError("--seed goes with a PROGRAM")
+    if seed is None and branch is not None:
+        raise click.UsageError("--branch goes with --seed")
     for name in play if seed is None else ():
         if context.get_parameter_source(name) != ParameterSource.DEFAULT:
             option = name.removesuffix("_s")
@@ -88,7 +100,9 @@ def show(
     if seed is None:
         stage = _stage(what, engine, workers, address, ray)
     else:
-        stage = _simulated(what, seed, play)
+        stage = simulated(what, seed, play)
+        if branch is not None:
+            stage.press("branch", branch)
     if trace is not None:
         save(trace, stage.look())
     if page is not None:
@@ -139,12 +153,40 @@ def _stage(
     return importlib.import_module("lecture.stage").Stage(runs)
 
 
-def _simulated(what: Sequence[str], seed: int, play: dict[str, Any]) -> Any:
+def simulated(what: Sequence[str], seed: int, play: dict[str, Any]) -> Any:
+    """Return a seed, played, and what plays other futures of it."""
+
+    def other(branch: str) -> Any:
+        # Elsewhere: while a process simulates, its clock is not the real one.
+        context = multiprocessing.get_context("spawn")
+        with deaf(), ProcessPoolExecutor(1, context) as pool:
+            return pool.submit(run_of, what, seed, play, branch).result()
+
+    futures = importlib.import_module("lecture.futures").Futures
+    return futures(run_of(what, seed, play), other)
+
+
+def run_of(
+    what: Sequence[str], seed: int, play: dict[str, Any], branch: str = ""
+) -> Any:
+    """Play a program, simulated, or another future of it.
+
+    Raises:
+        EngineError: no such program, or no such branch.
+    """
+    simulation = importlib.import_module("lecture.from_simulation")
     name, *arguments = what
-    entries = record(name, arguments, seed, **play)
-    module = importlib.import_module("lecture.from_simulation")
-    run = module.run_of(entries, f"{name}, seed {seed}")
-    return importlib.import_module("lecture.stage").Stage([run])
+    entries = record(name, arguments, seed, branch=branch, **play)
+    run = simulation.run_of(entries, f"{name}, seed {seed}")
+    usual = {option.name: option.default for option in show.params}
+    command = ["minimr", "show", *what, "--seed", str(seed)]
+    for key, value in play.items():
+        if value != usual[key]:
+            command += [f"--{key.removesuffix('_s')}", str(value)]
+    run.about["command"] = shlex.join(command)
+    if branch:
+        run.about["program"] += f", branch {branch}"
+    return run
 
 
 def read(name: str) -> list[Any]:

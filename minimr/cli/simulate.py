@@ -188,23 +188,32 @@ def record(
     arguments: Sequence[str],
     seed: int,
     *,
-    nodes: int,
-    cpus: int,
+    nodes: int = NODES,
+    cpus: int = CPUS,
+    branch: str = "",
     **faults: Any,
 ) -> list[dict[str, Any]]:
     """Play one seed, and return its trace.
 
     Args:
+        branch: what is changed in it, as `minimr show --branch` has it.
         faults: kill, cut, slow, during_s.
 
     Raises:
-        EngineError: no such program.
+        EngineError: no such program, or no such branch.
     """
     simulation = load("simulation", "minimr.simulation.runs")
+    branches = load("simulation", "minimr.simulation.branch")
     strikes = load("simulation", "minimr.simulation.faults").Faults(**faults)
     program = _program(name, arguments, nodes, cpus)
-    with simulation.prepared():
-        outcome = simulation.play(program, seed, strikes, read=True)
+    try:
+        turn = branches.Branch.of(branch) if branch else None
+        with simulation.prepared():
+            outcome = simulation.play(
+                program, seed, strikes, read=True, branch=turn
+            )
+    except branches.BranchError as error:
+        raise EngineError(str(error)) from None
     if outcome.why:
         note(f"{outcome.verdict}: {outcome.why.strip()}")
     return list(outcome.trace)

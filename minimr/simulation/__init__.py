@@ -12,6 +12,7 @@
     programs     what is run, and what it may end with
     runs         seeds, verdicts, and the fewest faults that still fail
     story        what the bytes say, for people
+    branch       another future of a run
 
 No process of minimr knows that it is simulated: `core`, `net`, `shared` and
 `sockets` ask `minimr/system/machine.py`, and something else answers.

@@ -112,7 +112,7 @@ class Stream(File):
         self._room = int(2 ** self.world.random.uniform(*ROOM_BITS))
         self._unread = 0  # bytes, of what we have sent
         self._line: deque[Callable[[], None]] = deque()
-        self._held = 0  # of the line, by a cut
+        self._held = 0  # of the line: it would have arrived
         self._last = 0.0  # when the last of the line arrives
 
     def readable(self) -> bool:
@@ -216,7 +216,7 @@ class Stream(File):
             self.news()
 
     def go_on(self) -> None:
-        """Let arrive what a cut has held up: the link is whole again."""
+        """Let arrive what has been held up."""
         held, self._held = self._held, 0
         for _ in range(held):
             self._last = max(
@@ -228,6 +228,8 @@ class Stream(File):
         if self.network.is_cut(self.host, self.other_host):
             self._held += 1
             self.network.held[self] = None
+        elif self.network.holds is not None and self.network.holds(self):
+            self._held += 1
         else:
             self._line.popleft()()
 
@@ -328,6 +330,7 @@ class Network:
         slow: {host: how many times its delays are the usual ones}.
         held: ends of connections that a cut holds up.
         tap: reads what arrives, for people.
+        holds: tells of an end whether what it has sent has to wait.
     """
 
     def __init__(self, world: World) -> None:
@@ -337,6 +340,7 @@ class Network:
         self.slow: dict[str, float] = {}
         self.held: dict[Stream, None] = {}
         self.tap: Callable[[Stream, bytes], dict[str, Any]] | None = None
+        self.holds: Callable[[Stream], bool] | None = None
         self._cuts: dict[tuple[str, str], float] = {}  # since when
         self._numbers = count(20_000)
 

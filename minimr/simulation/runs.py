@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from minimr.net.token import VARIABLE
+from minimr.simulation.branch import Branch, BranchError, Turn
 from minimr.simulation.faults import Faults, Strike
 from minimr.simulation.held import Held
 from minimr.simulation.loop import Policy
@@ -168,12 +169,17 @@ def play(
     faults: Faults = QUIET,
     without: Iterable[int] = (),
     read: bool = False,
+    branch: Branch | None = None,
 ) -> Outcome:
     """Run a program from a seed.
 
     Args:
         without: numbers of strikes that are left out.
         read: let the trace name the messages, not only count their bytes.
+        branch: of the trace that is read: what is changed in it.
+
+    Raises:
+        BranchError: the branch cannot be.
     """
     world = World(seed, LIMIT_S)
     simulated = Machine(world)
@@ -208,13 +214,23 @@ def play(
     looked_at = Parts(world, read).looked_at()
     with looked_at, told(world, read), installed(simulated):
         driver = simulated.processes.make("driver", drive, DRIVER)
+        turn = None if branch is None else Turn(branch, simulated, driver)
+
+        def over() -> bool:
+            if turn is not None:
+                turn.look()
+            return driver.ended
+
         try:
-            world.run(lambda: driver.ended)
+            world.run(over)
             world.limit_s = world.now + LEAVE_S
             world.run(lambda: not simulated.processes.running)
         except Hang as hang:
             outcome.verdict, outcome.why = FINDING, _hang(simulated, hang)
-        _unwind(simulated)
+        finally:
+            _unwind(simulated)
+    if turn is not None and not turn.done:
+        raise BranchError(turn.why())
     outcome.seconds, outcome.digest = world.now, world.digest
     outcome.trace = world.trace
     if outcome.verdict == FINDING:
@@ -223,7 +239,7 @@ def play(
         outcome.verdict, outcome.why = FINDING, world.crashes[0]
     elif raised:
         documented = all(_is_documented(program, each) for each in raised)
-        disturbed = bool(outcome.strikes) or program.disturbed
+        disturbed = bool(outcome.strikes or turn) or program.disturbed
         fair = documented and disturbed
         outcome.verdict = ERROR if fair else FINDING
         error = raised[-1]
