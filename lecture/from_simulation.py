@@ -34,6 +34,7 @@ TASK = re.compile(
     r"(?P<what>is sent|begins|has ended|has failed)(, attempt (?P<n>\d+))?"
 )
 HOME = re.compile(r"(fork of )?(?P<node>(head|node) \d+)")
+PROCESS = re.compile(r"(worker|process) (?P<pid>\d{8})\b")
 AGAIN = re.compile(r"(task |the actor )?(?P<text>.+ (runs|starts) again: .*)")
 
 
@@ -71,6 +72,7 @@ class _Reader:
         self.last, self.entry = 0.0, 0
         self.rung = "sockets"
         self._processes: dict[str, Line] = {}
+        self._names: dict[str, str] = {}  # {process id: name}
         self._running: dict[str, list[Line]] = defaultdict(list)
         self._sent: dict[str, float] = {}  # {task: when}
         self._begun: dict[str, Line] = {}  # {task: its last attempt}
@@ -102,6 +104,7 @@ class _Reader:
             "role": role_of(name), "home": home["node"] if home else "",
         }  # fmt: skip
         self._processes[name] = line
+        self._names[str(entry.get("pid"))] = name
         self.lines.append(line)
 
     def _end(self, at: float, entry: Line) -> None:
@@ -134,8 +137,18 @@ class _Reader:
                 task.update(ended=at, state=ANSWERS[name])
 
     def _knows(self, at: float, entry: Line) -> None:
-        told = {key: entry[key] for key in ("process", "table", "now")}
-        self.lines.append({"kind": "knows", "at": at, **told})
+        told = {key: entry[key] for key in ("process", "table")}
+        now = {
+            self._named(key): self._named(text)
+            for key, text in entry["now"].items()
+        }
+        self.lines.append({"kind": "knows", "at": at, **told, "now": now})
+
+    def _named(self, text: str) -> str:
+        """Return a text with the names of processes for their numbers."""
+        return PROCESS.sub(
+            lambda found: self._names.get(found["pid"], found[0]), text
+        )
 
     def _log(self, at: float, entry: Line) -> None:
         who = entry.get("process") or next(
@@ -172,5 +185,6 @@ class _Reader:
         return line
 
     def _story(self, at: float, text: str, what: str, who: str) -> None:
-        about = {"kind": "story", "at": at, "text": text, "entry": self.entry}
-        self.lines.append({**about, "what": what, "worker": who})
+        about = {"kind": "story", "at": at, "text": self._named(text)}
+        place = {"worker": who, "entry": self.entry}
+        self.lines.append({**about, "what": what, **place})

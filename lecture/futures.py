@@ -5,7 +5,7 @@ press("branch", "120:kill=worker 3") ──> play ──> [the run, its other fu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lecture.stage import PressError, Stage
 from lecture.trace import Run
@@ -17,12 +17,12 @@ class Futures(Stage):
     """A simulated run whose future can be changed at any step.
 
     Args:
-        run: as its seed plays it.
+        runs: one as its seed plays it, and perhaps another future.
         play: plays it with a branch; blocks until it is over.
     """
 
-    def __init__(self, run: Run, play: Play) -> None:
-        super().__init__([run])
+    def __init__(self, runs: Sequence[Run], play: Play) -> None:
+        super().__init__(runs)
         self._play = play
 
     def press(self, verb: str, target: str) -> str:

@@ -204,7 +204,7 @@ function drawHop(picture, plan, from, to, event) {
   picture.append(svg("path", { class: "tip",
     d: `M${ex} ${ey}L${wing(0.45)}L${wing(-0.45)}Z` }));
   const text = short(event.name || event.text.split(": ").at(-1), 30);
-  const wide = text.length * LETTER * 1.12 + 16;
+  const wide = text.length * LETTER * 1.2 + 18;
   const inside = (v, most) => Math.max(2, Math.min(most, v));
   const x = inside((x1 + 2 * xm + x2) / 4 - wide / 2, WIDE - wide - 2);
   const y = inside((y1 + 2 * ym + y2) / 4 - 12, plan.tall - 27);

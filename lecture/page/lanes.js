@@ -112,6 +112,11 @@ class Lanes {
     }
     this.drawStories(model, begin, y);
     this.drawEnd(model, begin, y);
+    const [a, b] = state.models;
+    if (state.tab === "compare" && b && b.about.command) {
+      const other = model.events[firstOther(a, b)];
+      if (other) this.drawCursor(other.at, begin, y);
+    }
     if (state.tab === "step" && model === state.model) {
       const event = model.events[state.step];
       if (event) this.drawCursor(event.at, begin, y);

@@ -208,10 +208,8 @@ function tablesAt(model, step) {
   const known = new Map();
   const next = { submitted: "waits", sent: "sent", started: "reads",
     loaded: "runs", executed: "returns", died: "died" };
-  let messages = 0;
   for (let i = 0; i <= step && i < model.events.length; i++) {
     const event = model.events[i];
-    if (event.what === "message") messages++;
     for (const { process, table, now } of event.learned || []) {
       for (const [key, text] of Object.entries(now)) {
         const row = `${process}\n${short(key, 60)}\n${table}`;
@@ -243,7 +241,6 @@ function tablesAt(model, step) {
     const [what, more] = running.get(key);
     rows.set(`workers\n${key}\n`, more ? `${what}, and ${more} more` : what);
   }
-  if (messages) rows.set("messages\nso far\n", messages);
   for (const [key, text] of known) rows.set(key, text);
   return rows;
 }

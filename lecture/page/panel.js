@@ -34,21 +34,23 @@ function rows(pairs) {
 // The tables of who has a part in an event; what has changed comes first.
 function whoKnows(event, before, after) {
   const table = make("table", {}), rest = [];
+  let processes = 0; // rows of one process, which come before those of all
   const gone = [...before.keys()].filter((key) => !after.has(key));
   for (const key of [...after.keys(), ...gone]) {
     const [of, name, kind] = key.split("\n"), own = OF_ALL.includes(of);
     const changed = before.get(key) !== after.get(key);
-    if (!changed && !own && ![event.source, event.target].includes(of)) {
-      continue;
-    }
+    const seen = own ? of === "tasks" // what workers do is in the drawing
+      : [event.source, event.target].includes(of);
+    if (!changed && !seen) continue;
     const now = after.get(key) ?? (!own ? "gone" : of === "workers" ? "idle"
       : 0);
     const row = make("tr", changed ? { class: "changed" } : {},
-      make("th", {}, of), make("td", {}, name),
+      make("th", { class: "word" }, of), make("td", {}, name),
       make("td", { class: "word" }, kind),
       make("td", own ? { class: "number" } : {}, now));
     if (changed) table.append(row);
-    else rest.push(row);
+    else if (own) rest.push(row);
+    else rest.splice(processes++, 0, row);
   }
   table.append(...rest);
   return block("who knows what", table);
@@ -93,7 +95,7 @@ function instead(events, step) {
   return [...found.values()];
 }
 
-const OF_ALL = ["tasks", "workers", "messages"]; // known to no process alone
+const OF_ALL = ["tasks", "workers"]; // known to no process alone
 
 const panels = {
   lanes(state, page) {

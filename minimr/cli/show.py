@@ -100,9 +100,7 @@ def show(
     if seed is None:
         stage = _stage(what, engine, workers, address, ray)
     else:
-        stage = simulated(what, seed, play)
-        if branch is not None:
-            stage.press("branch", branch)
+        stage = simulated(what, seed, play, branch)
     if trace is not None:
         save(trace, stage.look())
     if page is not None:
@@ -153,7 +151,12 @@ def _stage(
     return importlib.import_module("lecture.stage").Stage(runs)
 
 
-def simulated(what: Sequence[str], seed: int, play: dict[str, Any]) -> Any:
+def simulated(
+    what: Sequence[str],
+    seed: int,
+    play: dict[str, Any],
+    branch: str | None = None,
+) -> Any:
     """Return a seed, played, and what plays other futures of it."""
 
     def other(branch: str) -> Any:
@@ -162,8 +165,10 @@ def simulated(what: Sequence[str], seed: int, play: dict[str, Any]) -> Any:
         with deaf(), ProcessPoolExecutor(1, context) as pool:
             return pool.submit(run_of, what, seed, play, branch).result()
 
-    futures = importlib.import_module("lecture.futures").Futures
-    return futures(run_of(what, seed, play), other)
+    runs = [run_of(what, seed, play)]
+    if branch is not None:
+        runs.append(run_of(what, seed, play, branch))
+    return importlib.import_module("lecture.futures").Futures(runs, other)
 
 
 def run_of(

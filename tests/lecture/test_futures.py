@@ -12,7 +12,7 @@ from lecture import page
 from lecture.futures import Futures
 from lecture.stage import PressError
 from lecture.trace import Run, read
-from minimr.cli.show import played, show, stage_of
+from minimr.cli.show import run_of, show, simulated
 from tests.lecture.conftest import Tab
 from tests.lecture.live import served
 
@@ -39,14 +39,12 @@ def click(tab: Tab, words: str) -> None:
 
 @pytest.fixture(scope="module")
 def calm() -> Run:
-    made: Run = played(WHAT, SEED, 0)
+    made: Run = run_of(WHAT, SEED, {})
     return made
 
 
-def test_a_page_asks_for_another_future_and_shows_both(
-    tab: Tab, calm: Run
-) -> None:
-    with served(stage_of([calm], WHAT, SEED, 0)) as address:
+def test_a_page_asks_for_another_future_and_shows_both(tab: Tab) -> None:
+    with served(simulated(WHAT, SEED, {})) as address:
         tab.open(address)
         tab.press("2")
         tab.js(TO_AN_ORDER)
@@ -128,4 +126,4 @@ def test_a_command_shows_both_futures(tmp_path: Path, calm: Run) -> None:
 def test_a_branch_goes_with_a_seed() -> None:
     done = CliRunner().invoke(show, ["x.jsonl", "--branch", "1:kill=a"])
     assert done.exit_code == 2
-    assert "--branch go with --seed" in done.output
+    assert "--branch goes with --seed" in done.output

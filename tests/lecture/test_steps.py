@@ -32,7 +32,7 @@ print(ray.get(square.remote(3)))
 
 @pytest.fixture(scope="module", params=PROGRAMS)
 def entries(request: pytest.FixtureRequest) -> list[Line]:
-    return record(request.param, [], 3, 1)
+    return record(request.param, [], 3, kill=1)
 
 
 def said(entries: list[Line]) -> list[tuple[str, str, str]]:
@@ -60,7 +60,7 @@ def test_every_message_has_two_places_in_the_code(
 
 
 def test_a_frame_of_rung_2_says_what_it_is_about() -> None:
-    made = run_of(record("tasks", [], 3, 0))
+    made = run_of(record("tasks", [], 3))
     tasks = {task["id"] for task in made.of("task")}
     about = {m["id"] for m in made.of("message") if m["name"] == "Push"}
     assert about == tasks
@@ -105,7 +105,7 @@ def test_a_name_says_what_a_process_is(process: str, role: str) -> None:
 def one_task(tmp_path: Path) -> Run:
     path = tmp_path / "one_task.py"
     path.write_text(ONE_TASK)
-    return run_of(record(str(path), [], 5, 0))
+    return run_of(record(str(path), [], 5))
 
 
 def test_a_task_is_seen_on_its_whole_way(show: Show, one_task: Run) -> None:
@@ -139,3 +139,26 @@ def test_the_hop_is_lit_from_who_sends_to_who_takes(
     assert tab.js(count.format(".chip.lit")) == 2
     told = tab.js("document.querySelector('#architecture .said').textContent")
     assert told == "Push square()"
+
+
+def test_the_tables_of_rung_2_are_told_as_they_change() -> None:
+    made = run_of(record("actors", [], 3))
+    tables = {line["table"] for line in made.of("knows")}
+    assert {"leases", "objects", "actors"} <= tables
+    told = [text for line in made.of("knows") for text in line["now"].values()]
+    assert "alive" in told
+    assert any("fork of head 1 1" in text for text in told)
+    assert any(text.startswith("own, of ") for text in told)
+    assert not any("process 1000" in text for text in told)
+
+
+def test_the_tables_of_the_ends_of_a_message_are_shown(show: Show) -> None:
+    made = run_of(record("tasks", [], 3))
+    tab = show(made, link="#view=step")
+    tab.js(
+        "void page.stepTo(page.state.model.events.findIndex((event) =>"
+        " event.message && event.message.name === 'Leased'))"
+    )
+    table = tab.js("document.querySelector('.stage table').innerText")
+    assert "driver 1\tobject 1\tobjects\town, of square(), not there" in table
+    assert "head 1\tlease 1\tleases\tfork of head 1 1" in table

@@ -17,7 +17,7 @@ ORDERS = {"wordcount": "RunMap", "tasks": "Push"}
 
 
 def play(program: str, branch: str = "") -> Entries:
-    return record(program, [], SEED, 0, branch)
+    return record(program, [], SEED, branch=branch)
 
 
 @pytest.fixture(scope="module", params=ORDERS)
