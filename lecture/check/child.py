@@ -3,28 +3,33 @@
 It runs the checks, in the process that is watched. Every check is a line of
 JSON in OUT when it begins, and another one with what it has found: so what was
 found is kept when the process is ended.
+
+A copy of this process, which a student's code has forked, ends when it comes
+back to the checks: it would write all of it once more.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from lecture.check.findings import Finding, findings
+from lecture.check.findings import Finding, StartError, findings
 from lecture.check.recorder import Recorder
 from lecture.check.source import SourceError, cells_of
 
 NUM_CPUS = 4  # of a cluster that is started: the same on every machine
+TRIES = 3  # an engine may not start on a machine that is too busy
 
 
 def main(part: str, path: str, engine: str, address: str, out: str) -> None:
     """Write what is found into a file."""
     module = import_module(f"lecture.check.{part}")
-    verbs = _verbs(engine, joining=bool(address))
+    verbs, me = _verbs(engine, joining=bool(address)), os.getpid()
 
     def start() -> None:
         cluster = import_module("ray_impl.cluster")
@@ -33,16 +38,22 @@ def main(part: str, path: str, engine: str, address: str, out: str) -> None:
             options |= {"address": address}
         else:
             options |= {"address": "local", "num_cpus": NUM_CPUS}
-        try:
-            verbs.init(**options)
-        except Exception as error:  # a machine that is too busy, perhaps
-            raise SourceError(
-                f"grade it again: {engine} has not started ({error})"
-            ) from error
+        for left in reversed(range(TRIES)):
+            try:
+                verbs.init(**options)
+                return
+            except Exception as error:
+                verbs.shutdown()
+                if not left:
+                    raise StartError(
+                        f"{engine} has not started: {error}"
+                    ) from error
 
     with open(out, "a", encoding="utf-8", buffering=1) as file:
 
         def write(line: dict[str, Any]) -> None:
+            if os.getpid() != me:
+                os._exit(0)
             file.write(json.dumps(line) + "\n")
 
         try:
@@ -56,6 +67,8 @@ def main(part: str, path: str, engine: str, address: str, out: str) -> None:
                 write(asdict(found))
         except SourceError as error:
             write(asdict(Finding("the notebook can be read", str(error))))
+        except StartError as error:
+            write({"no engine": str(error)})
         finally:
             verbs.shutdown()
         write({"done": True})

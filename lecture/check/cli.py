@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lecture.check.forms import FORMS
-from lecture.check.grade import Limits, grade
+from lecture.check.grade import GradingError, Limits, grade
 from minimr.cli.console import note, say
 from minimr.system.files import atomic_writer
 
@@ -71,10 +71,13 @@ def check(
     """Say what is wrong in the functions of a NOTEBOOK, or a file of Python.
 
     It runs them in a process of its own, with limits. The exit code is 1 if
-    anything is wrong.
+    anything is wrong, and 2 if it could not be graded.
     """
     limits = Limits(cpu_seconds, seconds, int(memory_gb * (1 << 30)))
-    found = grade(part, notebook, engine, address, limits)
+    try:
+        found = grade(part, notebook, engine, address, limits)
+    except GradingError as error:
+        raise click.ClickException(f"not graded: {error}") from error
     told = FORMS[form](part, student or notebook.stem, found)
     if output is None:
         say(told)

@@ -9,8 +9,17 @@ from typing import Any
 
 from lecture.check.source import SourceError
 
+# What a student's code may raise: sys.exit() as well.
+OF_A_STUDENT = (Exception, SystemExit)
 NOT_WRITTEN = "it is not written yet"
 NOT_JUDGED = "not judged, for an earlier check has failed"
+
+
+class StartError(RuntimeError):
+    """The engine has not started."""
+
+
+NOT_THEIRS = (SourceError, StartError)  # nothing can be judged
 
 
 @dataclass(frozen=True)
@@ -60,9 +69,9 @@ def in_words(judge: Callable[[Any], str | None], student: Any) -> str:
     """Return what is wrong; an error of the student's code is, too."""
     try:
         return judge(student) or ""
-    except SourceError:  # nothing can be judged
+    except NOT_THEIRS:
         raise
-    except Exception as error:  # noqa: BLE001  of the code that is judged
+    except OF_A_STUDENT as error:
         return told(error)
 
 

@@ -1,14 +1,16 @@
 """A grading: a process that is watched, and what it has found.
 
-    grade ── starts ──> child: the checks, and the student's code
-      │                   └─> the engine: tasks and actors
-      └─ watches all of them: processor time, memory, what is printed,
-         and at last the clock
+    grade ── starts ──> keeper ──> child: the checks, and the student's code
+      │                              └─> the engine: tasks and actors
+      └─ watches all of them: processor time, memory, their number, what is
+         printed, and at last the clock
 
 Rules:
 
 1. Whatever the student's code does, there is a verdict.
-2. Nothing that a grading has started is left.
+2. Nothing that a grading has started is left, also if it is killed itself:
+   the keeper sees to it.
+3. An engine that does not start is no verdict, but an error.
 """
 
 from __future__ import annotations
@@ -32,6 +34,11 @@ from lecture.check.findings import Finding
 LOOK_EVERY_S = 0.25
 CHUNK = 1 << 16
 TAIL = 2000  # characters of what it has printed that a verdict may show
+KEEPER = ("-m", "minimr.system.keeper", "--with-parent")
+
+
+class GradingError(RuntimeError):
+    """Nothing could be judged, by no fault of the student."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +50,14 @@ class Limits:
         seconds: by the clock, for what waits for ever.
         memory_bytes: of all its processes.
         printed_bytes: what it may print.
+        processes: how many it may have.
     """
 
     cpu_seconds: float = 120.0
     seconds: float = 600.0
     memory_bytes: int = 4 << 30
     printed_bytes: int = 10_000_000
+    processes: int = 200
 
 
 def grade(
@@ -66,12 +75,15 @@ def grade(
         engine: minimr or ray.
         address: of a running cluster to use; empty: one of its own.
         limits: what it may use.
+
+    Raises:
+        GradingError: the engine has not started.
     """
     with tempfile.TemporaryDirectory(prefix="minimr-check-") as folder:
         out = Path(folder) / "found"
         out.touch()
         child = subprocess.Popen(
-            [sys.executable, "-m", "lecture.check.child", part,
+            [sys.executable, *KEEPER, "lecture.check.child", part,
              path.absolute(), engine, address, out],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path),
@@ -95,6 +107,8 @@ def _findings(
     for line in lines:
         if "begins" in line:
             begun = line["begins"]
+        elif "no engine" in line:
+            raise GradingError(line["no engine"])
         elif "check" in line:
             yield Finding(line["check"], line["wrong"])
     if lines and "done" in lines[-1]:
@@ -109,7 +123,6 @@ class _Watch:
     def __init__(self, child: subprocess.Popen[bytes], limits: Limits) -> None:
         self._child, self._limits = child, limits
         self._process = psutil.Process(child.pid)
-        self._known: dict[int, psutil.Process] = {}
         self._used: dict[int, float] = {}  # seconds, of the dead as well
         self._printed = 0
         self.tail = ""
@@ -133,17 +146,16 @@ class _Watch:
                 self._printed += len(read)
                 text = self.tail + read.decode("utf-8", "replace")
                 self.tail = text[-TAIL:]
-                if not read or self._child.poll() is not None:
+                if not read:  # nobody is left who could print
                     return ""
-            elif self._child.poll() is not None:
-                return ""
             if time.monotonic() >= look_at:
                 if verdict := self._passed(until):
                     return verdict
                 look_at = time.monotonic() + LOOK_EVERY_S
 
     def _passed(self, until: float) -> str:
-        limits, memory = self._limits, self._look()
+        limits = self._limits
+        number, memory = self._look()
         if self._printed > limits.printed_bytes:
             return (
                 f"it prints without end: more than "
@@ -154,6 +166,10 @@ class _Watch:
                 "it takes too much memory: more than "
                 f"{limits.memory_bytes / 1e9:,.1f} GB"
             )
+        if number > limits.processes:
+            return (
+                f"it starts too many processes: more than {limits.processes}"
+            )
         if sum(self._used.values()) > limits.cpu_seconds:
             return (
                 "it does not end: it has computed for "
@@ -163,28 +179,23 @@ class _Watch:
             return f"it does not end: it waits, since {limits.seconds:,.0f} s"
         return ""
 
-    def _look(self) -> int:
-        """Note who is there, and what they have used; return the memory."""
+    def _look(self) -> tuple[int, int]:
+        """Note what all have used; return their number, and memory."""
+        below: list[psutil.Process] = []
         memory = 0
         with suppress(psutil.NoSuchProcess):
             below = self._process.children(recursive=True)
-            for process in (self._process, *below):
-                with suppress(psutil.NoSuchProcess):
-                    self._known[process.pid] = process
-                    times = process.cpu_times()
-                    self._used[process.pid] = times.user + times.system
-                    used = process.memory_info()
-                    memory += used.rss - getattr(used, "shared", 0)
-        return memory
+        for process in below:
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                self._used[process.pid] = times.user + times.system
+                used = process.memory_info()
+                memory += used.rss - getattr(used, "shared", 0)
+        return len(below), memory
 
     def _end(self) -> None:
-        """End all that are left."""
-        self._look()
-        with suppress(psutil.NoSuchProcess):
-            self._process.kill()
-        for process in self._known.values():
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        """End all that are left. Blocks: until they are gone."""
+        self._child.terminate()  # the keeper, which ends them
         assert self._child.stdout is not None
         self._child.stdout.close()
         self._child.wait()

@@ -25,7 +25,14 @@ from typing import Any
 
 ENGINES = ("ray", "minimr")
 VERBS = "__verbs__"  # their name in the namespace of the student
-MAGIC = re.compile(r"^(\s*)[%!].*$", re.MULTILINE)
+# What only a notebook has: lines such as %time, !ls, ?f and f?, and what such
+# a line gives: x = !ls. Python may go on with a line of "% name" or "!= 3".
+MAGIC = re.compile(
+    r"^([ \t]*)(%%?[a-z].*|!(?!=).*|\?.*|[\w.]+\?+[ \t]*)$", re.MULTILINE
+)
+GIVEN = re.compile(r"^([ \t]*\w+[ \t]*=)[ \t]*(%[a-z]|!).*$", re.MULTILINE)
+# Cells of another language begin with %%bash; with these, they are Python.
+OTHER = re.compile(r"\s*%%(?!time|prun|capture)")
 
 
 class SourceError(Exception):
@@ -61,9 +68,16 @@ def cells_of(path: Path) -> list[Cell]:
     except (ValueError, KeyError, TypeError) as error:
         raise SourceError(f"{path} is no notebook: {error!r}") from error
     return [
-        Cell(f"code cell {number}", MAGIC.sub(r"\1pass", text))
+        Cell(f"code cell {number}", _only_python(text))
         for number, text in enumerate(found, 1)
     ]
+
+
+def _only_python(text: str) -> str:
+    """Return a cell without what only a notebook understands."""
+    if OTHER.match(text):
+        return ""
+    return GIVEN.sub(r"\1 None", MAGIC.sub(r"\1pass", text))
 
 
 def load(
@@ -91,7 +105,8 @@ def load(
     for index in sorted(needed):
         cell, node = statements[index]
         tree = _Handed().visit(ast.Module([node], []))
-        code = compile(ast.fix_missing_locations(tree), cell.name, "exec")
+        tree = ast.fix_missing_locations(tree)
+        code = compile(tree, cell.name, "exec", dont_inherit=True)
         exec(code, space)
         space.update({name: given[name] for name in names})
     missing = [name for name in wanted if name not in space]

@@ -15,12 +15,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
-from lecture.check.findings import Finding
+from lecture.check.findings import Finding, findings
 from lecture.check.grade import grade
+from lecture.check.recorder import Recorder
+from lecture.check.source import cells_of
 from lecture.notebooks import build
 from tests.lecture.answers import ANSWERS, Answer
 
@@ -31,6 +35,21 @@ def misjudged(answer: Answer, found: list[Finding]) -> str:
     if answer.words in first and bool(answer.words) == bool(first):
         return ""
     return f"{answer.part}, {answer.name}: {first or 'all is right'}"
+
+
+def judged(answer: Answer, engine: Any, folder: Path) -> str:
+    """Judge an answer here, by an engine that runs; return how it is wrong.
+
+    So all but the process of a grading is tried, and many of them in seconds.
+    """
+    module = import_module(f"lecture.check.{answer.part}")
+    path = folder / "answer.py"
+    path.write_text(answer.text)
+    student = module.Student(
+        cells_of(path), path, Recorder(engine), lambda: None
+    )
+    checks = findings(module.CHECKS, student, lambda title: None)
+    return misjudged(answer, list(checks))
 
 
 def graded(answer: Answer, engine: str, folder: Path, address: str) -> str:

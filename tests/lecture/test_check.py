@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
 from lecture.check import forms, part2
+from lecture.check.child import NUM_CPUS
 from lecture.check.cli import check
 from lecture.check.findings import NOT_WRITTEN, Finding
 from lecture.check.grade import Limits, grade
@@ -17,22 +24,62 @@ from lecture.check.part2 import Student
 from lecture.check.recorder import Recorder
 from lecture.check.source import Cell, SourceError, cells_of, load
 from lecture.notebooks import build
+from ray_impl.cluster import load_ray, start_cluster, warm_up
+from tests.cli.running import DEADLINE_S, command
 from tests.lecture import answers, gradings
 from tests.lecture.answers import ANSWERS, Answer
 
-# All of them on Ray: python -m tests.lecture.gradings --engine ray
-ON_RAY = ("results are pulled through the driver", "training never syncs")
+# Those of part 3 start seven processes each: on Ray, one stands for all.
+# All of them: python -m tests.lecture.gradings --engine ray
+NEVER_SYNCED = next(a for a in ANSWERS if a.name == "training never syncs")
+ON_RAY = (*answers.PART2, NEVER_SYNCED)
 
 
-@pytest.mark.parametrize("answer", ANSWERS, ids=lambda a: f"{a.part}-{a.name}")
-def test_an_answer_is_judged(answer: Answer, tmp_path: Path) -> None:
-    assert gradings.graded(answer, "minimr", tmp_path, "") == ""
+def named(answer: Answer) -> str:
+    return f"{answer.part}-{answer.name}"
 
 
-@pytest.mark.parametrize("name", ON_RAY)
-def test_an_answer_is_judged_on_ray(name: str, tmp_path: Path) -> None:
-    (answer,) = (answer for answer in ANSWERS if answer.name == name)
-    assert gradings.graded(answer, "ray", tmp_path, "") == ""
+@pytest.fixture(scope="module")
+def minimr() -> Iterator[Any]:
+    import minimr
+
+    start_cluster(minimr, NUM_CPUS)
+    warm_up(minimr)
+    yield minimr
+    minimr.shutdown()
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Any]:
+    ray = load_ray()
+    start_cluster(ray, 2)
+    warm_up(ray)
+    yield ray
+    ray.shutdown()
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=named)
+def test_an_answer_is_judged(
+    answer: Answer, minimr: Any, tmp_path: Path
+) -> None:
+    assert gradings.judged(answer, minimr, tmp_path) == ""
+
+
+@pytest.mark.parametrize("answer", ON_RAY, ids=named)
+def test_an_answer_is_judged_on_ray(
+    answer: Answer, ray: Any, tmp_path: Path
+) -> None:
+    assert gradings.judged(answer, ray, tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("part", "engine"),
+    [("part2", "minimr"), ("part3", "minimr"), ("part2", "ray")],
+)
+def test_a_notebook_is_graded(part: str, engine: str, tmp_path: Path) -> None:
+    """In a process of its own, with an engine of its own."""
+    (first, *_) = (answer for answer in ANSWERS if answer.part == part)
+    assert gradings.graded(first, engine, tmp_path, "") == ""
 
 
 @pytest.mark.parametrize("part", answers.PAGES)
@@ -42,19 +89,25 @@ def test_there_are_enough_answers(part: str) -> None:
     assert sum(bool(answer.words) for answer in mine) >= 12
 
 
-def verdict(text: str, tmp_path: Path, **limits: float) -> Finding:
-    """Grade a changed map_function; return the first that is wrong."""
-    change = ("    for word in words:\n        yield word.lower(), 1", text)
+def changed(text: str, tmp_path: Path) -> Path:
+    """Write the solution with another map_function."""
+    change = ("    for word in words:\n        yield word.lower(), 1\n", text)
     path = tmp_path / "answer.py"
     path.write_text(answers.wrong("part2", "", "?", change).text)
+    return path
+
+
+def verdict(text: str, tmp_path: Path, **limits: float) -> Finding:
+    """Grade it with a map_function; return the first that is wrong."""
+    path = changed(text + "\n", tmp_path)
     found = grade("part2", path, limits=Limits(**limits))  # type: ignore
     return next(each for each in found if each.wrong)
 
 
 def test_what_loops_for_ever_is_ended(tmp_path: Path) -> None:
-    found = verdict("    while True: pass", tmp_path, cpu_seconds=3)
+    found = verdict("    while True: pass", tmp_path, cpu_seconds=2)
     assert found.check.startswith("map_function gives a pair")
-    assert found.wrong == "it does not end: it has computed for 3 s"
+    assert found.wrong == "it does not end: it has computed for 2 s"
 
 
 def test_what_waits_for_ever_is_ended(tmp_path: Path) -> None:
@@ -79,6 +132,79 @@ def test_a_process_that_ends_is_a_verdict(tmp_path: Path) -> None:
     line = "    import os; print('the end', flush=True); os._exit(3)"
     found = verdict(line, tmp_path)
     assert found.wrong == "its process has ended; it said last: the end"
+
+
+def test_a_program_that_leaves_has_an_error_of_its_own(
+    tmp_path: Path,
+) -> None:
+    found = verdict("    import sys; sys.exit(3)", tmp_path)
+    assert found.wrong.startswith("it raises SystemExit: 3 (answer.py, line ")
+
+
+def test_a_program_that_asks_for_input_gets_none(tmp_path: Path) -> None:
+    found = verdict("    return [(input(), 1)]", tmp_path)
+    assert found.wrong.startswith("it raises EOFError")
+
+
+# A copy that goes on with the checks, and a daemon that hides.
+COPIES = """    import os, time
+    if len(words) == 20 and os.fork() and not os.fork():
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        time.sleep(1000)
+    for word in words:
+        yield word.lower(), 1
+"""
+ENDLESS = """    from pathlib import Path
+    Path({begun!r}).touch()
+    while True:
+        pass
+"""
+
+
+def left(path: Path) -> list[psutil.Process]:
+    """Return the processes that have this path in their command."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess):
+            if any(str(path) in word for word in process.cmdline()):
+                found.append(process)
+    return found
+
+
+def test_copies_of_the_process_are_ended(tmp_path: Path) -> None:
+    path = changed(COPIES, tmp_path)
+    found = grade("part2", path)
+    assert [each.check for each in found if not each.wrong] == [
+        check.title for check in part2.CHECKS
+    ]
+    assert left(tmp_path) == []
+
+
+def test_what_starts_too_many_processes_is_ended(tmp_path: Path) -> None:
+    line = (
+        "    import os, time\n"
+        "    while os.fork(): time.sleep(0.01)\n"
+        "    time.sleep(1000)"
+    )
+    found = verdict(line, tmp_path, processes=20)
+    assert found.wrong == "it starts too many processes: more than 20"
+    assert left(tmp_path) == []
+
+
+def test_a_grader_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    path = changed(ENDLESS.format(begun=str(begun)), tmp_path)
+    with subprocess.Popen(command("check", "part2", path)) as grader:
+        until = time.monotonic() + DEADLINE_S
+        while not begun.exists():
+            assert time.monotonic() < until
+            time.sleep(0.01)  # a file tells nobody that it is there
+        below = psutil.Process(grader.pid).children(recursive=True)
+        grader.kill()
+    _, alive = psutil.wait_procs(below, timeout=DEADLINE_S)
+    assert alive == []
 
 
 @pytest.mark.parametrize("part", answers.PAGES)
@@ -127,18 +253,43 @@ def test_an_error_names_its_cell_and_line() -> None:
         space("x = 1")
 
 
-def test_magics_are_no_code(tmp_path: Path) -> None:
-    cell = {"cell_type": "code", "source": ["%time\n", "if 1:\n", "  !ls"]}
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        ("%time\nif 1:\n  !ls", "pass\nif 1:\n  pass"),
+        ("files = !ls\nwhen = %time f()", "files = None\nwhen = None"),
+        ("?f\nf.g?\nf??", "pass\npass\npass"),
+        ("%%time\nx = 1", "pass\nx = 1"),
+        ("%%bash\nls | wc", ""),
+        ("x = (1\n  % name\n  != 3)", "x = (1\n  % name\n  != 3)"),
+    ],
+)
+def test_magics_are_no_code(cell: str, code: str, tmp_path: Path) -> None:
     path = tmp_path / "some.ipynb"
-    path.write_text(json.dumps({"cells": [cell]}))
-    assert cells_of(path)[0].text == "pass\nif 1:\n  pass"
+    cells = [{"cell_type": "code", "source": cell.splitlines(True)}]
+    path.write_text(json.dumps({"cells": cells}))
+    assert cells_of(path)[0].text == code
 
 
-def test_what_is_no_notebook_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is no notebook"),
+        ("{}", "is no notebook"),
+        ('{"cells": []}', "there is no map_function and no do_map_task"),
+        (
+            '{"cells": [{"cell_type": "code", "source": "x = = 1"}]}',
+            "code cell 1, line 1, is no Python: invalid syntax: x = = 1",
+        ),
+    ],
+)
+def test_what_is_no_notebook_or_empty_is_said(
+    content: str, said: str, tmp_path: Path
+) -> None:
     path = tmp_path / "some.ipynb"
-    path.write_text("{}")
-    (found,) = grade("part2", path)
-    assert "is no notebook" in found.wrong
+    path.write_text(content)
+    (found, *_) = grade("part2", path)
+    assert said in found.wrong
 
 
 def test_a_student_has_the_verbs_of_an_engine() -> None:
@@ -150,12 +301,19 @@ def test_a_student_has_the_verbs_of_an_engine() -> None:
 FOUND = [Finding("it runs"), Finding("it counts", "'the' is lost")]
 
 
-def test_an_engine_that_does_not_start_is_no_fault_of_a_student() -> None:
-    def start() -> None:
-        raise SourceError("grade it again")
-
-    with pytest.raises(SourceError, match="grade it again"):
-        part2.the_driver_runs(Student([], Path(), Recorder(None), start))
+def test_an_engine_that_does_not_start_is_no_fault_of_a_student(
+    tmp_path: Path,
+) -> None:
+    path, out = tmp_path / "answer.py", tmp_path / "results.json"
+    path.write_text(answers.PART2[0].text)
+    done = subprocess.run(
+        command("check", "part2", path, "--address", "127.0.0.1:1",
+                "--form", "gradescope", "--output", out),
+        capture_output=True, text=True, timeout=DEADLINE_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "minimr: not graded: minimr has not started" in done.stderr
+    assert not out.exists()
 
 
 def test_people_read_what_is_wrong() -> None:
