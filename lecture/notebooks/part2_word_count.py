@@ -65,10 +65,14 @@ space; large and small letters make no difference.
 
 # %%
 files = sorted(Path(BOOKS).glob("*.txt"))
+if not files:
+    raise FileNotFoundError(
+        f"no texts are in {BOOKS}: minimr corpus gutenberg --to {BOOKS}"
+    )
 words = [
     word
     for file in files
-    for word in file.read_text("utf-8", errors="replace").split()
+    for word in file.read_text("utf-8-sig", errors="replace").split()
 ]
 print(f"{len(words):,} words in {len(files)} files of {BOOKS}")
 
