@@ -37,7 +37,10 @@ SCHEDULER = "minimr.core.scheduler"
 MACHINE, RUNGS = ("minimr.simulation",), ("minimr.sockets", "minimr.core")
 LOOKS_AT_RUNGS = tuple(
     f"minimr.simulation.{name}"
-    for name in ("exhaust", "held", "invariants", "programs", "tables")
+    for name in (
+        *("core_invariants", "exhaust", "held", "invariants", "programs"),
+        "tables",
+    )
 )
 RUNS_PROGRAMS = tuple(
     f"minimr.simulation.{name}"

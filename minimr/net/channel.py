@@ -226,8 +226,8 @@ def _shake_hands(sock: socket.socket, handshake: Handshake) -> None:
         data = sock.recv(4096)
         if not data:
             raise HandshakeError(
-                "the server hung up: it has another token, or is no minimr "
-                "server"
+                "the server hung up: it has another token, is no minimr "
+                "server, or has just ended"
             )
         sock.sendall(handshake.receive(data))
 

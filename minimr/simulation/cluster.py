@@ -33,7 +33,8 @@ from minimr.system import machine
 HOST = "10.0.0.{}"
 HEAD = (HOST.format(1), 6390)
 STORE_BYTES = 10_000_000
-LOOK_S = 0.05  # between two looks
+LOOK_S = 0.05  # before the second look
+LATER = 1.2  # times as long before each of the next
 REST_S = 200.0  # until nobody has anything any more, after all faults
 
 
@@ -107,11 +108,12 @@ class Cluster:
 
 
 def _rest(left: Callable[[], Iterable[str]]) -> None:
-    until = machine.monotonic() + REST_S
+    until, wait = machine.monotonic() + REST_S, LOOK_S
     while found := list(left()):
         if machine.monotonic() > until:
             raise Left("; ".join(found))
-        machine.sleep(LOOK_S)
+        machine.sleep(wait)
+        wait *= LATER
 
 
 def of_driver(runtime: Any) -> Iterator[str]:

@@ -29,6 +29,8 @@ PLACES: tuple[tuple[Any, str], ...] = (
     (os, "environ"),
 )
 
+HOLD = [(vars(module), name) for module, name in PLACES]
+
 
 class Environment(dict[str, str]):
     """`os.environ` of a simulated process."""
@@ -66,7 +68,7 @@ class Held:
     @classmethod
     def now(cls) -> Held:
         """Return what they hold at the moment."""
-        return cls([getattr(module, name) for module, name in PLACES])
+        return cls([held[name] for held, name in HOLD])
 
     @classmethod
     def new(
@@ -84,9 +86,9 @@ class Held:
 
     def enter(self) -> None:
         """Let the modules hold this."""
-        for (module, name), value in zip(PLACES, self._values, strict=True):
-            setattr(module, name, value)
+        for (held, name), value in zip(HOLD, self._values, strict=True):
+            held[name] = value
 
     def leave(self) -> None:
         """Keep what they hold now."""
-        self._values = [getattr(module, name) for module, name in PLACES]
+        self._values = [held[name] for held, name in HOLD]

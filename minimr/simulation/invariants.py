@@ -4,7 +4,8 @@
 
 To write one: a function that looks at the part, and yields the rule, in the
 words of the file that it comes from, if it does not hold. `memory` is what
-it likes to remember of the step before.
+it likes to remember of the step before. Those of rung 2 are in
+`core_invariants.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from minimr.simulation import core_invariants
 from minimr.sockets.cluster.coordinator import Coordinator, Run
 from minimr.sockets.parameter_server import Server
 
@@ -77,4 +79,5 @@ def of_server(server: Server, memory: Memory) -> Iterator[str]:
 RULES: dict[type[Any], Callable[[Any, Memory], Iterator[str]]] = {
     Coordinator: of_coordinator,
     Server: of_server,
+    **core_invariants.RULES,
 }

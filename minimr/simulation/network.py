@@ -14,6 +14,8 @@ Rules:
    room a sender waits.
 4. An end that is closed with bytes unread, or that gets more of them,
    resets the connection, as Linux does.
+5. How many draws a run takes does not depend on how long its messages are,
+   for those name folders: a seed is the same run wherever we are installed.
 """
 
 from __future__ import annotations
@@ -32,13 +34,14 @@ from minimr.simulation.world import Gathering, Home, World
 
 # Of bytes under way on a connection, one way, at first. Whenever it was too
 # small it doubles, as a window of TCP grows.
-ROOM_BITS = (8, 18)
+ROOM_BITS = (13, 18)
 MOST_BYTES = 2**20
 NEAR_S = (20e-6, 200e-6)  # within a machine
 FAR_S = (200e-6, 5e-3)  # between two
 BUSY = 0.03  # how often the machine has something else to do first, and
 BUSY_S = (1e-3, 30e-3)  # for how long
 IN_TWO = 0.1  # how often what was sent arrives in two pieces
+IN_PART = 0.03  # how often there is room for a part of it only
 
 
 class Watcher(Protocol):
@@ -110,6 +113,7 @@ class Stream(File):
         self._finished = False  # the other end sends nothing more
         self._no_more = False  # nor do we
         self._room = int(2 ** self.world.random.uniform(*ROOM_BITS))
+        self._full = False  # until the other end has read something
         self._unread = 0  # bytes, of what we have sent
         self._line: deque[Callable[[], None]] = deque()
         self._held = 0  # of the line: it would have arrived
@@ -122,8 +126,9 @@ class Stream(File):
 
     def writable(self) -> bool:
         """Return whether a write would not wait."""
-        room = self.connected and self._unread < self._room
-        return bool(room or self._no_more or self.error or self.closed)
+        room = not self._full and self._unread < self._room
+        ended = self._no_more or self.error or self.closed
+        return bool((self.connected and room) or ended)
 
     def send(self, data: bytes) -> int:
         """Send what there is room for.
@@ -137,19 +142,20 @@ class Stream(File):
             raise _error(self.error)
         if self._no_more:
             raise _error(errno.EPIPE)
-        room = self._room - self._unread
-        if room < len(data):
+        if not data or not self.writable():
+            return 0
+        chance, room = self.world.random.random, self._room - self._unread
+        if chance() < IN_PART:
+            self._full = True
+            data = data[: _part(len(data), chance())]
+        elif room < len(data):
             self._room = min(2 * self._room, MOST_BYTES)
             data = data[:room]
-        if not data:
-            return 0
         self._unread += len(data)
-        pieces = [data]
-        if len(data) > 1 and self.world.random.random() < IN_TWO:
-            cut = self.world.random.randrange(1, len(data))
-            pieces = [data[:cut], data[cut:]]
-        for piece in pieces:
-            self.carry(partial(self._bring, piece))
+        cut = _part(len(data), chance()) if chance() < IN_TWO else len(data)
+        for piece in (data[:cut], data[cut:]):
+            if piece:
+                self.carry(partial(self._bring, piece))
         return len(data)
 
     def take(self, size: int) -> bytes:
@@ -168,8 +174,9 @@ class Stream(File):
                 raise _error(code)
         del self._inbox[:size]
         if self.twin is not None and data:
-            was_full = self.twin._unread >= self.twin._room
+            was_full = not self.twin.writable()
             self.twin._unread -= len(data)
+            self.twin._full = False
             if was_full:
                 self.twin.news()
         return data
@@ -331,6 +338,7 @@ class Network:
         held: ends of connections that a cut holds up.
         tap: reads what arrives, for people.
         holds: tells of an end whether what it has sent has to wait.
+        broken: whether a link has been cut, or a connection broken.
     """
 
     def __init__(self, world: World) -> None:
@@ -341,6 +349,7 @@ class Network:
         self.held: dict[Stream, None] = {}
         self.tap: Callable[[Stream, bytes], dict[str, Any]] | None = None
         self.holds: Callable[[Stream], bool] | None = None
+        self.broken = False
         self._cuts: dict[tuple[str, str], float] = {}  # since when
         self._numbers = count(20_000)
 
@@ -401,14 +410,13 @@ class Network:
     def delay(self, stream: Stream) -> float:
         """Draw how long something takes from one end to the other."""
         near = stream.host == stream.other_host
-        chance = self.world.random
-        usual = chance.uniform(*(NEAR_S if near else FAR_S))
+        chance, usual = self.world.random, NEAR_S if near else FAR_S
+        delay = chance.uniform(*usual)
         busy = chance.uniform(*BUSY_S) if chance.random() < BUSY else 0.0
-        slower = max(
-            self.slow.get(stream.host, 1.0),
-            self.slow.get(stream.other_host, 1.0),
-        )
-        return usual * slower + busy
+        if self.slow:
+            ends = stream.host, stream.other_host
+            delay *= max(self.slow.get(host, 1.0) for host in ends)
+        return delay + busy
 
     def is_cut(self, host: str, other: str) -> bool:
         """Return whether nothing gets from one machine to another."""
@@ -417,6 +425,7 @@ class Network:
     def cut(self, host: str, other: str) -> None:
         """Let nothing through, in this direction."""
         self._cuts[host, other] = self.world.now
+        self.broken = True
         for stream in list(self.streams):
             ends = (stream.host, stream.other_host)
             if ends in ((host, other), (other, host)) and stream.silence_s:
@@ -439,6 +448,7 @@ class Network:
 
     def reset(self, stream: Stream) -> None:
         """Break a connection off, for both ends."""
+        self.broken = True
         stream.fail(errno.ECONNRESET)
         if stream.twin is not None:
             stream.twin.fail(errno.ECONNRESET)
@@ -454,6 +464,11 @@ class Network:
         )
         if self.tap is not None:
             entry |= self.tap(sender, data)
+
+
+def _part(size: int, chance: float) -> int:
+    """Return how many bytes a part of so many has: one at least."""
+    return 1 + int(chance * (size - 1))
 
 
 def _error(code: int) -> OSError:

@@ -1,8 +1,8 @@
 """What the processes of a run are made of, noticed as it is made.
 
     Coordinator(...) in a process ──> parts: {process: [coordinator, ...]}
-    a step of the process ─┬─ its rules (`invariants.py`), if its main thread
-                           │  waits for news, and is in the middle of nothing
+    a step of the process ─┬─ its rules (`invariants.py`), if it is in the
+                           │  middle of nothing
                            └─ what has changed in its tables (`tables.py`)
 
 The parts do not know of it, and are not changed.
@@ -11,13 +11,19 @@ The parts do not know of it, and are not changed.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from typing import Any
 
+from minimr.simulation.core_invariants import ACROSS, EVENTS
+from minimr.simulation.core_invariants import RULES as CORE_RULES
 from minimr.simulation.invariants import RULES, Memory
+from minimr.simulation.machine import Machine
 from minimr.simulation.tables import TABLES, Table
-from minimr.simulation.world import Home, World
+from minimr.simulation.world import Home
+
+OF_CORE = 4  # steps of processes of rung 2 until the next one is looked at
+ACROSS_ALL = 16  # until what several processes know is compared
 
 
 class Parts:
@@ -27,29 +33,35 @@ class Parts:
         tell: whether the trace says what has changed in their tables.
     """
 
-    def __init__(self, world: World, tell: bool) -> None:
-        self._world = world
+    def __init__(self, simulated: Machine, tell: bool) -> None:
+        self._machine, self._world = simulated, simulated.world
         self._tell = tell
         self._of: dict[int, list[Any]] = {}  # {process id: parts}
         self._memory: dict[int, Memory] = {}  # {number of a part: ...}
+        self._run: Memory = {}  # of events
+        self._steps = 0
         self._known: dict[tuple[int, str], Table] = {}  # as it was
 
     @contextlib.contextmanager
     def looked_at(self) -> Iterator[None]:
         """Notice all parts that are made, and look at them."""
         kinds = {*RULES, *TABLES} if self._tell else {*RULES}
-        real = {kind: kind.__init__ for kind in kinds}
-        for kind, init in real.items():
-            kind.__init__ = self._noticed(init)
+        new = {(kind, "__init__"): self._noticed(kind) for kind in kinds}
+        new |= {event: self._happens(*event) for event in EVENTS}
+        real = {(kind, name): getattr(kind, name) for kind, name in new}
+        for (kind, name), function in new.items():
+            setattr(kind, name, function)
         self._world.after_step = self._look
         try:
             yield
         finally:
             self._world.after_step = None
-            for kind, init in real.items():
-                kind.__init__ = init
+            for (kind, name), function in real.items():
+                setattr(kind, name, function)
 
-    def _noticed(self, init: Callable[..., None]) -> Callable[..., None]:
+    def _noticed(self, kind: type[Any]) -> Callable[..., None]:
+        init: Callable[..., None] = kind.__init__
+
         @wraps(init)
         def make(part: Any, *arguments: Any, **options: Any) -> None:
             init(part, *arguments, **options)
@@ -59,23 +71,58 @@ class Parts:
 
         return make
 
+    def _happens(self, kind: type[Any], name: str) -> Callable[..., Any]:
+        method, rules = getattr(kind, name), EVENTS[kind, name]
+
+        @wraps(method)
+        def do(part: Any, *arguments: Any) -> Any:
+            fiber = self._world.current
+            if fiber is not None:
+                home, memory = fiber.process, self._run
+                broken = rules(memory, home.pid, part, *arguments)
+                self._judge(home.name, broken)
+            return method(part, *arguments)
+
+        return do
+
     def _look(self, process: Home) -> None:
-        at_rest = process.main is not None and process.main.polls
-        for number, part in enumerate(self._of.get(process.pid, ())):
-            if at_rest:
-                self._check(process, number, part)
+        parts = self._of.get(process.pid)
+        if parts is None:
+            return
+        self._steps += 1
+        for number, part in enumerate(parts):
+            if self._is_due(process, part):
+                memory = self._memory.setdefault(process.pid + number, {})
+                self._judge(process.name, RULES[type(part)](part, memory))
             if self._tell and type(part) in TABLES:
                 self._tell_changes(process, part)
+        if self._steps % ACROSS_ALL == 0:
+            self._look_across()
 
-    def _check(self, process: Home, number: int, part: Any) -> None:
-        rules = RULES.get(type(part))
-        if rules is None:
-            return
-        memory = self._memory.setdefault(process.pid + number, Memory())
-        for broken in rules(part, memory):
-            text = f"{process.name} breaks a rule: {broken}"
+    def _is_due(self, process: Home, part: Any) -> bool:
+        kind = type(part)
+        if kind in CORE_RULES and self._steps % OF_CORE:
+            return False
+        return kind in RULES and _is_at_rest(process, part)
+
+    def _look_across(self) -> None:
+        running = self._machine.processes.running
+        living = {
+            part.address: part
+            for pid, parts in self._of.items()
+            for part in parts
+            if pid in running and _is_at_rest(running[pid], part)
+            if hasattr(part, "hub")
+        }
+        broken = self._machine.network.broken
+        for rule in ACROSS:
+            self._judge("somebody", rule(living, broken))
+
+    def _judge(self, who: str, broken: Iterable[str]) -> None:
+        for rule in broken:
+            text = f"{who} breaks a rule: {rule}"
             if text not in self._world.crashes:
-                self._world.note("broken", process=process.name, rule=broken)
+                self._world.note("broken", process=who, rule=rule)
                 self._world.crashes.append(text)
 
     def _tell_changes(self, process: Home, part: Any) -> None:
@@ -88,3 +135,11 @@ class Parts:
                 self._world.aside(
                     "knows", process=process.name, table=name, now=now
                 )
+
+
+def _is_at_rest(process: Home, part: Any) -> bool:
+    """Return whether a process is in the middle of nothing."""
+    lock = getattr(part, "lock", None)
+    if lock is not None:  # a driver, or a worker
+        return not lock.locked()
+    return process.main is not None and process.main.polls

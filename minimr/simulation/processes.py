@@ -44,12 +44,14 @@ class Process:
         parent: None: whoever started it has ended.
         with_parent: its keeper ends it when its parent ends.
         kept: it has a keeper, which says 128 + N of a signal N.
+        ended: whether it has.
         code: its exit code, when it has ended; -N: by signal N.
         end: who waits for that.
         watched: files that tell it.
         files: {descriptor: what it stands for}.
         fibers: its threads.
         waits_for: threads that it does not end before.
+        signals: that have come, and whose handlers are still to be called.
         paused: its threads that could run, while it is stopped.
         doomed: it will be killed when it wants to say something.
         spared: nothing goes wrong with it on purpose.
@@ -71,6 +73,7 @@ class Process:
         self.pid = next(machine.numbers)
         self.name, self.host, self.parent = name, host, parent
         self.with_parent = self.kept = self.doomed = self.spared = False
+        self.ended = False
         self.code: int | None = None
         self.end = Gathering()
         self.watched: list[Ended] = []
@@ -81,12 +84,7 @@ class Process:
         self.main: Fiber | None = None
         self.handlers: dict[int, Handler] = {}
         self.exits: list[Callable[[], Any]] = []
-        self._signals: list[int] = []
-
-    @property
-    def ended(self) -> bool:
-        """Return whether it has ended."""
-        return self.code is not None
+        self.signals: list[int] = []
 
     def speak(self) -> None:
         """Come to where something is sent: the last chance to kill it."""
@@ -180,7 +178,7 @@ class Process:
         if self.ended or signum == 0:
             return
         if signum in self.handlers and signum != signal.SIGKILL:
-            self._signals.append(signum)
+            self.signals.append(signum)
             if self.main is not None:
                 self.world.rouse(self.main)
         else:
@@ -188,8 +186,8 @@ class Process:
 
     def handle_signals(self) -> None:
         """Call the handlers. Runs in: its main thread."""
-        while self._signals:
-            signum = self._signals.pop(0)
+        while self.signals:
+            signum = self.signals.pop(0)
             self.handlers[signum](signum, None)
 
     def stop(self) -> None:
@@ -302,7 +300,7 @@ class Processes:
         """End a process, now."""
         if process.ended:
             return
-        process.code = code
+        process.code, process.ended = code, True
         self.world.note("end", process=process.name, code=code)
         del self.running[process.pid]
         process.go_on()

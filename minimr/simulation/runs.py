@@ -211,7 +211,7 @@ def play(
         except Exception as error:  # noqa: BLE001  as above
             raised.append(error)
 
-    looked_at = Parts(world, read).looked_at()
+    looked_at = Parts(simulated, read).looked_at()
     with looked_at, told(world, read), installed(simulated):
         driver = simulated.processes.make("driver", drive, DRIVER)
         turn = None if branch is None else Turn(branch, simulated, driver)
@@ -219,12 +219,13 @@ def play(
         def over() -> bool:
             if turn is not None:
                 turn.look()
-            return driver.ended
+            return driver.ended or bool(world.crashes)
 
         try:
             world.run(over)
             world.limit_s = world.now + LEAVE_S
-            world.run(lambda: not simulated.processes.running)
+            running = simulated.processes.running
+            world.run(lambda: not running or bool(world.crashes))
         except Hang as hang:
             outcome.verdict, outcome.why = FINDING, _hang(simulated, hang)
         finally:
@@ -233,10 +234,10 @@ def play(
         raise BranchError(turn.why())
     outcome.seconds, outcome.digest = world.now, world.digest
     outcome.trace = world.trace
-    if outcome.verdict == FINDING:
-        return outcome
     if world.crashes:
         outcome.verdict, outcome.why = FINDING, world.crashes[0]
+    elif outcome.verdict == FINDING:
+        return outcome
     elif raised:
         documented = all(_is_documented(program, each) for each in raised)
         disturbed = bool(outcome.strikes or turn) or program.disturbed

@@ -13,7 +13,7 @@ import errno
 import os
 import selectors
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from minimr.net.channel import Address
@@ -21,6 +21,7 @@ from minimr.simulation.network import File, Listener, Network, Pair, Stream
 from minimr.simulation.processes import Process
 from minimr.simulation.world import Gathering
 
+READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 CONNECT_S = 127.0  # after that Linux gives up to dial
 
 
@@ -132,7 +133,7 @@ class Socket:
 
     def accept(self) -> tuple[Socket, Address]:
         """Take a connection. Blocks: until there is one."""
-        self._wait(lambda: self._file.readable())
+        self._wait()
         assert isinstance(self._file, Listener)
         stream = self._file.backlog.popleft()
         stream.process = self._process
@@ -145,7 +146,7 @@ class Socket:
     def sendmsg(self, buffers: Iterable[Any]) -> int:
         """Send some of it. Blocks: until there is room."""
         data = b"".join(buffers)
-        self._wait(lambda: self._file.writable())
+        self._wait(to_write=True)
         if isinstance(self._file, Stream):
             self._process.speak()
         return self._pipe().send(data)
@@ -157,7 +158,7 @@ class Socket:
 
     def recv(self, size: int) -> bytes:
         """Receive. Blocks: until something is there."""
-        self._wait(lambda: self._file.readable())
+        self._wait()
         return self._pipe().take(size)
 
     def recv_into(self, buffer: Any, nbytes: int = 0) -> int:
@@ -187,10 +188,13 @@ class Socket:
             raise _error(errno.ENOTCONN)
         return self._file
 
-    def _wait(self, ready: Callable[[], bool]) -> None:
+    def _wait(self, to_write: bool = False) -> None:
         limit = self._timeout
         until = None if limit is None else self._world.now + limit
-        while self._number >= 0 and not ready():
+        while self._number >= 0:
+            file = self._file  # it changes when the socket is connected
+            if file.writable() if to_write else file.readable():
+                break
             if limit == 0:
                 raise _error(errno.EAGAIN)
             if until is not None and self._world.now >= until:
@@ -291,17 +295,20 @@ class Selector:
 
     def _ready(self) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready; it is looked at again the next time."""
-        found = []
+        found: list[tuple[selectors.SelectorKey, int]] = []
+        if not self._fresh:
+            return found
+        files, keys = self._process.files, self._keys
         for number in list(self._fresh):
-            file, mask = self._process.files.get(number), 0
+            file, mask = files.get(number), 0
             if file is not None:  # else it was closed
-                events = self._keys[number].events
-                if events & selectors.EVENT_READ and file.readable():
-                    mask = selectors.EVENT_READ
-                if events & selectors.EVENT_WRITE and file.writable():
-                    mask |= selectors.EVENT_WRITE
+                events = keys[number].events
+                if events & READ and file.readable():
+                    mask = READ
+                if events & WRITE and file.writable():
+                    mask |= WRITE
             if mask:
-                found.append((self._keys[number], mask))
+                found.append((keys[number], mask))
             else:
                 del self._fresh[number]
         return found

@@ -33,11 +33,12 @@ class Lock:
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take it. Blocks: until it is free, or time is up."""
-        world, chance = self._world, self._world.random.random
+        world = self._world
         until = None if timeout < 0 else world.now + timeout
-        if blocking and world.has_others() and chance() < OVERTAKEN:
+        overtaken = blocking and world.has_others()
+        if overtaken and world.random.random() < OVERTAKEN:
             world.pause()
-        while not self._is_free():
+        while self._depth > 0 and not self._is_mine():
             if not blocking or (until is not None and world.now >= until):
                 return False
             world.wait(self._freed, until=until)
@@ -75,15 +76,15 @@ class Lock:
     def __exit__(self, *exc_info: object) -> None:
         self.release()
 
-    def _is_free(self) -> bool:
-        return self._depth == 0
+    def _is_mine(self) -> bool:
+        return False
 
 
 class RecursiveLock(Lock):
     """`threading.RLock`."""
 
-    def _is_free(self) -> bool:
-        return self._depth == 0 or self._owner is self._world.current
+    def _is_mine(self) -> bool:
+        return self._owner is self._world.current
 
 
 class Condition:

@@ -59,10 +59,8 @@ class Home(Protocol):
     main: Fiber | None
     paused: list[Fiber] | None
     spared: bool
-
-    @property
-    def ended(self) -> bool:
-        """Return whether it has ended."""
+    ended: bool
+    signals: list[int]
 
     def begin(self, name: str, run: Callable[[], Any]) -> Fiber:
         """Start a thread."""
@@ -132,7 +130,8 @@ class World:
         now: virtual seconds since the beginning.
         current: the fiber that runs; None: the scheduler.
         trace: what has happened, in order.
-        crashes: what threads have raised and nobody caught.
+        crashes: what threads have raised and nobody caught, and rules that
+            were broken. With the first one a run is over.
         after_step: is told of each process that has done something.
     """
 
@@ -201,7 +200,7 @@ class World:
             place.remove(fiber)
         if fiber.process.ended:
             raise Killed
-        if fiber is fiber.process.main:
+        if fiber.process.signals and fiber is fiber.process.main:
             fiber.process.handle_signals()
 
     def pause(self) -> None:
@@ -275,8 +274,7 @@ class World:
         self.crashes.append(f"{where}:\n{text}")
 
     def _step(self) -> None:
-        number = len(self._ready)
-        chosen = self.random.randrange(number) if number > 1 else 0
+        chosen = int(self.random.random() * len(self._ready))
         fiber = self._ready.pop(chosen)
         paused = fiber.process.paused
         if paused is not None and not fiber.process.ended:

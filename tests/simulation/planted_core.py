@@ -51,7 +51,7 @@ def dead_workers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Leases, "node_lost", lambda self, address: None)
 
 
-@bug("what a dead worker had not begun is forgotten", "tasks", 5, 0, 2)
+@bug("what a dead worker had not begun is forgotten", "tasks", 20, 0)
 def not_begun(patch: pytest.MonkeyPatch) -> None:
     interrupted = Tasks.interrupted
 
@@ -71,7 +71,7 @@ def endless(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tasks, "interrupted", interrupted)
 
 
-@bug("a lease that is over keeps its CPU", "tasks", 0, 0, 4)
+@bug("a lease that is over keeps its CPU", "tasks", 1, 2)
 def keeps_cpu(patch: pytest.MonkeyPatch) -> None:
     def take_back(
         self: Leasing, lease: NodeLease, why: str, *, at_once: bool = False
@@ -90,14 +90,12 @@ def keeps_cpu(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Leasing, "_take_back", take_back)
 
 
-@bug("the leases of an owner that is gone stay", "nested", 0)
+@bug("the leases of an owner that is gone stay", "nested", 1, 2)
 def owner_gone(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Leasing, "owner_left", lambda self, peer: None)
 
 
-@bug(
-    "a dead reader still holds what it has read", "objects", 19, 0, 1, 2, 4, 5
-)
+@bug("a dead reader still holds what it has read", "objects", 35, 2)
 def dead_reader(patch: pytest.MonkeyPatch) -> None:
     def process_left(self: Store, reader: Any, address: Any) -> None:
         for stored in self.objects.values():
@@ -119,14 +117,7 @@ def read_freed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Store, "_forget_if_over", forget_at_once)
 
 
-@bug(
-    "a transfer that has failed is not told to who waits",
-    "objects",
-    0,
-    0,
-    1,
-    3,
-)
+@bug("a transfer that has failed is not told to who waits", "objects", 3, 1)
 def silent_transfer(patch: pytest.MonkeyPatch) -> None:
     end = Transfers._end
 
@@ -142,7 +133,7 @@ def node_died(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ControlActors, "node_died", lambda self, node, why: None)
 
 
-@bug("an actor whose worker died is not started again", "actors", 21, 0, 1)
+@bug("an actor whose worker died is not started again", "actors", 34, 0)
 def actor_lost(patch: pytest.MonkeyPatch) -> None:
     def lost(self: ControlActors, actor: Actor, why: str) -> None:
         actor.lease = actor.worker = actor.node = None

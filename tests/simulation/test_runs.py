@@ -30,7 +30,7 @@ from tests.simulation.planted_core import PLANTED
 ROOT = Path(__file__).parents[2]
 MANY = Faults(kill=4, cut=1, slow=1)
 ALL = set(range(MANY.number))
-WITHIN = 150  # seeds
+WITHIN = 200  # seeds
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -107,6 +107,19 @@ def test_a_simulated_job_counts_what_the_for_loop_counts() -> None:
         loop = sorted(result.merged().items()), result.top(5)
     with prepared():
         assert undisturbed(PROGRAMS["wordcount"]) == loop
+
+
+def test_a_seed_is_the_same_run_wherever_minimr_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Messages name folders, and a longer one took other draws."""
+    runs = []
+    for folder in ("x", "x" * 200):
+        monkeypatch.setattr(sys, "path", [*sys.path, folder])
+        with prepared():
+            trace = play(PROGRAMS["objects"], 0, MANY).trace
+        runs.append([(entry["at"], entry["what"]) for entry in trace])
+    assert runs[0] == runs[1]
 
 
 def test_a_seed_is_a_run_in_any_interpreter() -> None:
