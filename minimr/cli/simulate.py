@@ -78,6 +78,12 @@ def played(command: Any) -> Any:
 @click.option("--seeds", default=100, show_default=True, type=COUNT)
 @click.option("--first", default=0, type=COUNT, help="The first of the seeds.")
 @click.option("--seed", type=COUNT, help="Play this one alone, and tell it.")
+@click.option(
+    "--full", default=0, type=COUNT, help="Disks without room for a while."
+)
+@click.option(
+    "--head", default=0, type=COUNT, help="1: the head is killed, too."
+)
 @click.option("--without", default="", help="Strikes of --seed to leave out.")
 @click.option("--trace", metavar="FILE", help="Write the trace of --seed.")
 @click.option(
@@ -118,6 +124,8 @@ def simulate(
     kill: int,
     cut: int,
     slow: int,
+    full: int,
+    head: int,
     during_s: float,
     without: str,
     trace: str | None,
@@ -144,7 +152,7 @@ def simulate(
     assert program is not None
     simulation = load("simulation", "minimr.simulation.runs")
     faults = load("simulation", "minimr.simulation.faults").Faults(
-        kill, cut, slow, during_s
+        kill, cut, slow, during_s, full, head
     )
     chosen = _program(program, arguments, nodes, cpus)
     if seed is not None:
@@ -305,7 +313,7 @@ def _explain(simulation: Any, program: Any, finding: Any, faults: Any) -> None:
         say(f"  {strike.at:.3f} s: {strike.kind}")
     command = f"minimr simulate {program.name} {program.options}".rstrip()
     command += f" --seed {finding.seed}"
-    for name in ("kill", "cut", "slow"):
+    for name in ("kill", "cut", "slow", "full", "head"):
         number = getattr(faults, name)
         command += f" --{name} {number}" if number else ""
     command += f" --during {faults.during_s:g}" if faults.number else ""

@@ -2,7 +2,8 @@
 
     RULES   of one part, after every fourth step of these processes
     EVENTS  of something that a process does, at that moment
-    ACROSS  of what several processes know, after every 16th step
+    leased_once, not_freed, is_kept
+            of what several processes know, after every 16th step
 
 `memory` is what a rule likes to remember: of a part, of an event in the run.
 """
@@ -146,7 +147,7 @@ EVENTS: dict[tuple[type[Any], str], Callable[..., Iterator[str]]] = {
 }
 
 
-def leased_once(living: Living, broken: bool) -> Iterator[str]:
+def leased_once(living: Living) -> Iterator[str]:
     """Rule 4 of `leasing.py`."""
     owners = Counter(
         lease.peer.data.address
@@ -159,12 +160,13 @@ def leased_once(living: Living, broken: bool) -> Iterator[str]:
             yield f"a worker is leased to one owner: {worker}"
 
 
-def not_freed(living: Living, broken: bool) -> Iterator[str]:
+def not_freed(living: Living) -> Iterator[str]:
     """Rule 2 of `ownership.py`, in the stores.
 
-    A store that is cut off from an owner takes it for dead.
+    While no link is broken: a store that is cut off from an owner takes it
+    for dead.
     """
-    for runtime in () if broken else _runtimes(living):
+    for runtime in _runtimes(living):
         for id, entry in runtime.objects.table.items():
             if entry.owner is not None or entry.handles <= 0:
                 continue
@@ -181,12 +183,13 @@ def _has(nodes: list[Any], id: bytes) -> Iterator[bool]:
         yield stored is not None and not stored.freed
 
 
-def is_kept(living: Living, broken: bool) -> Iterator[str]:
+def is_kept(living: Living) -> Iterator[str]:
     """Rule 3 of `ownership.py`.
 
-    Who dies, or is cut off, may have passed on what its owner does not know.
+    While nobody has died and no link is broken: who does may have passed on
+    what the owner does not know of.
     """
-    for runtime in () if broken else _runtimes(living):
+    for runtime in _runtimes(living):
         for id, entry in runtime.objects.table.items():
             owner = living.get(entry.owner) if entry.owner else None
             if owner is None or entry.handles <= 0:
@@ -197,6 +200,3 @@ def is_kept(living: Living, broken: bool) -> Iterator[str]:
 
 def _runtimes(living: Living) -> list[Runtime]:
     return [part for part in living.values() if isinstance(part, Runtime)]
-
-
-ACROSS = (leased_once, not_freed, is_kept)

@@ -1,16 +1,16 @@
 """What goes wrong, and when: drawn from the seed before the run begins.
 
-    Faults(kill=4, cut=1, slow=1, during_s=2) ─ seed ─> [Strike, ...]
+    Faults(kill=4, cut=1, during_s=2) ─ seed ─> [Strike, ...]
     Strike ── at its time ──> a victim among those that are there
 
 Rules:
 
 1. The driver is spared, for the program that is run is what is judged; and
-   the head of a cluster of rung 2, whose end is that of all. So are the
-   connections between these.
+   the head of a cluster of rung 2, whose end is that of all, unless it is
+   asked for. So are the connections between these.
 2. A strike has a chance of its own, so that the others stay as they are
    when one is left out.
-3. What is cut or slow gets better after a while.
+3. What is cut, slow or full gets better after a while.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from minimr.simulation.processes import Process
 CUT_S = (0.2, 40.0)  # how long: from less than a heartbeat to a TCP timeout
 STOPPED_S = (0.1, 15.0)
 SLOW_S = (0.5, 5.0)
+FULL_S = (0.1, 10.0)
 TIMES_SLOWER = (10.0, 300.0)
 UNSAID = 0.5  # how often a process dies just before it says what it has done
 ONE_WAY = 0.3  # how often a cut is of one direction alone
@@ -40,18 +41,21 @@ class Faults:
         cut: machines that are cut off, or connections that break.
         slow: machines that are slow, or processes that stand still.
         during_s: all begin within so many virtual seconds.
+        full: machines whose disk has no room for a while.
+        head: heads that are killed: one is all that there is.
     """
 
     kill: int = 0
     cut: int = 0
     slow: int = 0
     during_s: float = 2.0
+    full: int = 0
+    head: int = 0
 
     def strikes(self, seed: int, since_s: float = 0.0) -> list[Strike]:
         """Draw what happens when, earliest first, but not before a time."""
         chance = random.Random(f"strikes of {seed}")
-        kinds = ["kill"] * self.kill + ["cut"] * self.cut
-        kinds += ["slow"] * self.slow
+        kinds = [k for k in STRIKES for _ in range(getattr(self, k))]
         drawn = [
             (since_s + chance.uniform(0, self.during_s), kind, chance.random())
             for kind in kinds
@@ -61,7 +65,7 @@ class Faults:
     @property
     def number(self) -> int:
         """Count them."""
-        return self.kill + self.cut + self.slow
+        return sum(getattr(self, kind) for kind in STRIKES)
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class Strike:
 
     def schedule(self, machine: Machine, driver: Process) -> None:
         """Let it happen at its time."""
-        strike = {"kill": _kill, "cut": _cut, "slow": _slow}[self.kind]
+        strike = STRIKES[self.kind]
         chance = random.Random(f"{self.kind} {self.chance}")
         machine.world.at(self.at, lambda: strike(machine, driver, chance))
 
@@ -155,3 +159,30 @@ def _slow(machine: Machine, driver: Process, chance: random.Random) -> None:
 
 def _be_quick(machine: Machine, host: str) -> None:
     machine.network.slow.pop(host, None)
+
+
+def _fill(machine: Machine, driver: Process, chance: random.Random) -> None:
+    hosts = {process.host for process in machine.processes.running.values()}
+    host, seconds = chance.choice(sorted(hosts)), chance.uniform(*FULL_S)
+    machine.world.note("full", host=host, seconds=round(seconds, 3))
+    machine.full.add(host)
+    machine.world.later(seconds, lambda: machine.full.discard(host))
+
+
+def _kill_head(
+    machine: Machine, driver: Process, chance: random.Random
+) -> None:
+    for process in list(machine.processes.running.values()):
+        if process.spared and process.name.startswith("head"):
+            machine.world.note("kill", process=process.name)
+            machine.processes.end(process, -signal.SIGKILL)
+            machine.network.broken = True  # for all nodes end
+
+
+STRIKES = {
+    "kill": _kill,
+    "cut": _cut,
+    "slow": _slow,
+    "full": _fill,
+    "head": _kill_head,
+}

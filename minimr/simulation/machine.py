@@ -11,6 +11,7 @@ import errno
 import importlib
 import io
 import mmap
+import os
 import signal
 import subprocess
 import sys
@@ -41,6 +42,7 @@ WITH_PARENT = "--with-parent"
 CPUS = 4
 MEMORY_BYTES = 10**8
 DISK_BYTES = 10**9  # of each machine, for what is spilled
+REAL_PWRITE = os.pwrite
 
 
 class Machine:
@@ -62,6 +64,7 @@ class Machine:
         self.future = partial(threads.Future, world)
         self.number_of_cpus = CPUS
         self.on_disk: dict[str, int] = {}  # {host: bytes}
+        self.full: set[str] = set()  # machines whose disk is
 
     # The clock and chance
 
@@ -297,12 +300,26 @@ class Machine:
 
     def disk_file(self, size: int, directory: str | None = None) -> int:
         """Make a file on the disk of this machine, if it has room."""
-        host = self._me().host
-        used = self.on_disk.get(host, 0)
-        if used + size > DISK_BYTES:
-            raise OSError(errno.ENOSPC, "no space left on the device")
-        self.on_disk[host] = used + size
+        self._need_room(size)
         return self._me().open(Memory(self.world, size))
+
+    def pwrite(self, descriptor: int, data: Any, offset: int) -> int:
+        """Write into a real file, if this machine's disk has room."""
+        if self.world.current is not None:
+            self._need_room()
+        return REAL_PWRITE(descriptor, data, offset)
+
+    def fsync(self, descriptor: int) -> None:
+        """Write to the disk what is in a real file: find out if it can be."""
+        if self.world.current is not None:
+            self._need_room()
+
+    def _need_room(self, size: int = 0) -> None:
+        host = self._me().host
+        used = self.on_disk.get(host, 0) + size
+        if host in self.full or used > DISK_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.on_disk[host] = used
 
     def read_at(self, descriptor: int, size: int, offset: int) -> bytes:
         """Return a part of a file."""

@@ -15,7 +15,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from typing import Any
 
-from minimr.simulation.core_invariants import ACROSS, EVENTS
+from minimr.simulation.core_invariants import (
+    EVENTS,
+    is_kept,
+    leased_once,
+    not_freed,
+)
 from minimr.simulation.core_invariants import RULES as CORE_RULES
 from minimr.simulation.invariants import RULES, Memory
 from minimr.simulation.machine import Machine
@@ -114,9 +119,14 @@ class Parts:
             if pid in running and _is_at_rest(running[pid], part)
             if hasattr(part, "hub")
         }
-        broken = self._machine.network.broken
-        for rule in ACROSS:
-            self._judge("somebody", rule(living, broken))
+        network, processes = self._machine.network, self._machine.processes
+        rules = [leased_once(living)]
+        if not network.broken:
+            rules.append(not_freed(living))
+        if not (network.broken or processes.died):
+            rules.append(is_kept(living))
+        for broken in rules:
+            self._judge("somebody", broken)
 
     def _judge(self, who: str, broken: Iterable[str]) -> None:
         for rule in broken:

@@ -266,6 +266,7 @@ class Processes:
     Attributes:
         running: {process id: one that has not ended}.
         known: {process id: one that has run}.
+        died: whether one has ended otherwise than by itself.
     """
 
     def __init__(self, network: Network) -> None:
@@ -274,6 +275,7 @@ class Processes:
         self.numbers = self.world.numbers
         self.running: dict[int, Process] = {}
         self.known: dict[int, Process] = {}
+        self.died = False
         self._names: dict[str, int] = {}  # how many had it
 
     def make(
@@ -301,6 +303,7 @@ class Processes:
         if process.ended:
             return
         process.code, process.ended = code, True
+        self.died = self.died or code != 0
         self.world.note("end", process=process.name, code=code)
         del self.running[process.pid]
         process.go_on()

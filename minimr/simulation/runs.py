@@ -269,19 +269,23 @@ def _unwind(simulated: Machine) -> None:
 
 @contextlib.contextmanager
 def installed(simulated: Machine) -> Iterator[None]:
-    """Let a simulated machine answer, also for `time` of user code."""
+    """Let a simulated machine answer, also for `time` and full disks."""
     before, held = machine.install(simulated), Held.now()
     policy = asyncio.get_event_loop_policy()
     asyncio.set_event_loop_policy(Policy(simulated.world))
-    real = {name: getattr(time, name) for name in CLOCKS}
+    places = [(time, *both) for both in CLOCKS.items()]
+    places += [(os, name, name) for name in ("pwrite", "fsync")]
+    real = [
+        (module, name, getattr(module, name)) for module, name, _ in places
+    ]
     sys.unraisablehook = partial(_unraisable, simulated.world)
-    for name, clock in CLOCKS.items():
-        setattr(time, name, getattr(simulated, clock))
+    for module, name, ours in places:
+        setattr(module, name, getattr(simulated, ours))
     try:
         yield
     finally:
-        for name in CLOCKS:
-            setattr(time, name, real[name])
+        for module, name, function in real:
+            setattr(module, name, function)
         machine.install(before)
         held.enter()
         sys.unraisablehook = _drop

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 import minimr as ray
+from minimr.core.node.node import Node
 from minimr.core.process.current import find
 from minimr.interface.mapreduce import Job
 from minimr.serial.mapreduce import MapReduce
+from minimr.shared.parameter_server.checkpoint import Checkpoint
 from minimr.simulation import (
     PROGRAMS,
     Faults,
@@ -46,6 +48,44 @@ def test_every_run_is_exact_or_ends_as_documented(
     assert summary.exact >= seeds // 2
     if not faults.number:
         assert summary.exact == summary.runs
+
+
+@pytest.mark.parametrize(
+    ("program", "faults"),
+    [
+        ("wordcount", Faults(kill=2, full=2)),
+        ("parameter-server", Faults(kill=2, full=2)),
+        ("objects", Faults(full=2)),
+        ("tasks", Faults(head=1, during_s=0.8)),
+        ("actors", Faults(kill=1, head=1, during_s=0.8)),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_a_full_disk_and_a_dead_head_are_documented_errors_at_most(
+    program: str, faults: Faults
+) -> None:
+    summary = simulate(PROGRAMS[program], range(4), faults)
+    assert [(f.seed, f.why) for f in summary.findings] == []
+
+
+def found(program: str, faults: Faults) -> str:
+    with prepared():
+        outcomes = (play(PROGRAMS[program], n, faults) for n in range(20))
+        return next(o.why for o in outcomes if o.verdict == "finding")
+
+
+def test_a_server_that_a_full_disk_ends_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Checkpoint, "try_to_save", Checkpoint.save)
+    assert "No space left" in found("parameter-server", Faults(full=2))
+
+
+def test_a_node_that_outlives_its_head_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Node, "stop", lambda self, why: None)
+    assert "still there" in found("tasks", Faults(head=1, during_s=0.8))
 
 
 @pytest.mark.parametrize("seed", [63, 165, 244])
