@@ -111,6 +111,15 @@ def test_an_actor_that_stands_still_while_it_is_dialled_is_dialled_again(
     assert outcome.verdict == "exact", outcome.why
 
 
+def test_an_actor_whose_worker_the_head_cannot_reach_starts_elsewhere() -> (
+    None
+):
+    """The head waited for the death of a worker that lived on."""
+    with prepared():
+        outcome = play(PROGRAMS["actors"], 483, MANY, ALL - {0})
+    assert outcome.verdict == "exact", outcome.why
+
+
 def test_a_worker_whose_node_hangs_up_on_it_at_once_just_leaves() -> None:
     """It died of an error of the system, with a traceback."""
     with prepared():

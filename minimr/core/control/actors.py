@@ -325,8 +325,8 @@ class Actors:
                 self._end_process(actor, "an argument of its actor is lost")
                 actor.move(P.PREPARING)
                 self._prepare(actor, number, place)
-            case Gone():
-                """Its node tells how it died."""
+            case Gone():  # it may live: its node ends it, and tells how
+                self._end_process(actor, m.LOST, at_once=True)
 
     def _prepare(
         self, actor: Actor, number: int = -1, place: Address | None = None
