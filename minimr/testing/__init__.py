@@ -2,8 +2,8 @@
 
 simulated(nodes=3) ── kill_node(task=3), cut("head", 3.0) ──> run(program)
      in each run, on simulated machines, from a seed
-disturbed(cluster) ── kill_node(task=3)
-     once, on real processes of `minimr.cluster_utils.Cluster`
+disturbed(cluster) ── kill_node(task=3), kill_worker(task=3)
+     once, on real processes of a `Cluster` of minimr or of Ray
 
 def test_my_program(simulated):              # a pytest fixture, too:
     simulated.kill_node(task=3)              # `fixtures.py`

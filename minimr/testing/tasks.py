@@ -12,6 +12,7 @@ from typing import NamedTuple
 from minimr.core.process.leases import Leases
 from minimr.core.process.records import Lease, Task
 from minimr.net.channel import Address
+from minimr.net.messages import Caller
 
 RUNS_S = 0.1  # a task that was sent has begun by then
 
@@ -22,6 +23,7 @@ class Sent(NamedTuple):
     name: str
     worker: Address
     node: Address
+    caller: Callable[[], Caller]  # who the worker has said that it is
 
 
 @contextlib.contextmanager
@@ -32,8 +34,9 @@ def noticed(notice: Callable[[Sent], None]) -> Iterator[None]:
     def push_and_tell(self: Leases, lease: Lease, task: Task) -> None:
         push(self, lease, task)
         if lease.node is not None:  # an actor is no task
-            worker = lease.peer.data.address
-            notice(Sent(task.name, worker, lease.node))
+            peer = lease.peer
+            worker = peer.data.address
+            notice(Sent(task.name, worker, lease.node, lambda: peer.data))
 
     Leases._push = push_and_tell  # type: ignore[method-assign]
     try:
