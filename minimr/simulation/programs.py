@@ -33,25 +33,16 @@ UNSAVED = "cannot write the checkpoint"
 IN_MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 
-def join(address: str) -> None:
-    """Work for a run as `minimr worker` does, which may be over by then."""
-    from minimr.sockets.cluster import worker
-
-    try:
-        worker.main(address)
-    except ConnectionError:
-        machine.leave(1)
-
-
 def wordcount(simulated: Machine, local: int = 3, others: int = 2) -> Any:
     """Count words on rung 1, and look at the result in two ways."""
+    from minimr.sockets.cluster import worker
     from minimr.sockets.mapreduce import MapReduce
 
     with MapReduce(local, (DRIVER, 0)) as engine:
         address = "{}:{}".format(*engine.address)
         for number in range(others):
             simulated.processes.make(
-                "joined", partial(join, address), f"10.0.0.{number + 2}"
+                "joined", partial(worker.main, address), f"10.0.0.{number + 2}"
             )
         job = Job("words", words_of, total)
         result = engine.run(job, splits(), 3)

@@ -111,6 +111,18 @@ def test_an_actor_that_stands_still_while_it_is_dialled_is_dialled_again(
     assert outcome.verdict == "exact", outcome.why
 
 
+@pytest.mark.parametrize(
+    ("seed", "strikes"), [(257, {1}), (319, {0}), (342, {0, 1, 2})]
+)
+def test_a_worker_that_loses_the_run_before_it_is_registered_just_leaves(
+    seed: int, strikes: set[int]
+) -> None:
+    """It died with a traceback: of a reset, or of a time-out."""
+    with prepared():
+        outcome = play(PROGRAMS["wordcount"], seed, MANY, ALL - strikes)
+    assert outcome.verdict == "exact", outcome.why
+
+
 def test_an_actor_whose_worker_the_head_cannot_reach_starts_elsewhere() -> (
     None
 ):

@@ -95,8 +95,16 @@ class Worker:
         host = channel.sock.getsockname()[0]
         self._hub = Hub(token, "blocks", (host, 0))
         port = self._hub.address[1]
-        channel.send(Register(name, machine.pid(), port))
-        reply: Welcome = channel.receive(REGISTER_TIMEOUT_S)
+        try:
+            channel.send(Register(name, machine.pid(), port))
+            reply: Welcome = channel.receive(REGISTER_TIMEOUT_S)
+        except OSError as error:
+            channel.close()
+            self._hub.close()
+            where = "{}:{}".format(*address)
+            raise ConnectionError(
+                f"the run at {where} has not let us in: {error}"
+            ) from error
         self.welcome = reply
         self._fetcher = Fetcher(token, reply.fetch_timeout_s)
         self._coordinator = self._hub.adopt(channel)
@@ -266,7 +274,10 @@ def _end_children() -> None:
 
 def main(address: str, name: str = "") -> None:
     """Run a worker that a driver has started on its own machine."""
-    worker = Worker(parse_address(address), load_token(), name)
+    try:
+        worker = Worker(parse_address(address), load_token(), name)
+    except ConnectionError as error:  # the driver starts another
+        raise SystemExit(f"minimr worker: {error}") from None
     worker.run(lambda why: None)
 
 
