@@ -121,4 +121,5 @@ if __name__ == "__main__":
     if sys.argv[1] == WITH_PARENT:
         starter = os.getppid()
         del sys.argv[1]
-    sys.exit(keep(sys.argv[1], starter))
+    code = keep(sys.argv[1], starter)
+    machine.leave(code)  # at once: the starter waits for that

@@ -222,7 +222,7 @@ def start(
     """
     known = os.environ.get("PYTHONPATH")
     path = f"{ROOT}{os.pathsep}{known}" if known else ROOT
-    return subprocess.Popen(
+    return _Child(
         [sys.executable, "-m", *program],
         stdin=subprocess.DEVNULL,
         stdout=output,
@@ -231,6 +231,23 @@ def start(
         pass_fds=descriptors,
         start_new_session=True,  # Ctrl-C goes to our session alone
     )
+
+
+class _Child(subprocess.Popen[bytes]):
+    """A child whose end is waited for, and not looked for again and again."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code. Blocks: until it has ended, or time is up."""
+        if timeout is None or self.poll() is not None:
+            return super().wait()
+        end = os.pidfd_open(self.pid)
+        try:
+            poll = _select.poll()
+            poll.register(end, _select.POLLIN)
+            poll.poll(timeout * 1000)
+        finally:
+            os.close(end)
+        return super().wait(0)
 
 
 def watch(process: int) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -33,6 +35,17 @@ def test_the_end_of_a_process_is_said_in_words() -> None:
     assert how_ended(-signal.SIGSEGV) == "killed by SIGSEGV"
     assert how_ended(128 + signal.SIGTERM) == "killed by SIGTERM"
     assert how_ended(-signal.SIGKILL) == "killed by SIGKILL (out of memory?)"
+
+
+def test_the_end_of_a_child_is_waited_for_and_not_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(time, "sleep", None)  # of who looks again and again
+    child = machine.start(["http.server", "0"], output=subprocess.DEVNULL)
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(0.01)
+    child.kill()
+    assert child.wait(60) == child.wait(60) == -signal.SIGKILL
 
 
 def test_a_fork_says_how_it_ended_and_what_it_printed() -> None:
