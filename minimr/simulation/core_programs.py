@@ -49,7 +49,7 @@ SAYS = (
     "did not come back, and may have run",
     "the actor is being restarted",
     "the actor .* has died",
-    "the node at .*, is gone",
+    "the node at .* is gone",
 )
 
 

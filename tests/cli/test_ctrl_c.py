@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.running import DEADLINE_S, environment
+from tests.cli.running import DEADLINE_S, ROOT, environment
 
 DELAYS_S: tuple[float, ...] = (0.0, 1.2)
 LONG = [
@@ -38,7 +38,7 @@ if os.environ.get("MINIMR_CTRL_C") == "all":
         "minimr show wordcount large.txt --engine sockets",
         "minimr show wordcount large.txt --engine minimr",
         "minimr workers --address 127.0.0.1:1 --hosts hosts.txt",
-        "minimr check part2 part2.py",
+        f"minimr check part2 {ROOT}/lecture/notebooks/part2_word_count.py",
         "minimr tour 1 --run",
         "lecture straggler",
         "lecture killed_node",
@@ -141,11 +141,16 @@ def test_ctrl_c_during_an_import_is_a_line(
 @pytest.mark.parametrize("delay_s", DELAYS_S)
 @pytest.mark.parametrize("command", LONG)
 def test_ctrl_c_at_any_time_is_a_line(
-    command: str, delay_s: float, tmp_path: Path
+    command: str,
+    delay_s: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "large.txt").write_text("some words of a book\n" * 2_000_000)
-    (tmp_path / "part2.py").write_text("import time\ntime.sleep(60)\n")
-    (tmp_path / "hosts.txt").write_text("localhost\n")
+    (tmp_path / "hosts.txt").write_text("far\n")
+    (tmp_path / "ssh").write_text("#!/bin/sh\nsleep 60\n")
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     process = run(0, command.split(), tmp_path)
     try:
         # The one thing here that depends on time: where it will be by then.

@@ -54,8 +54,8 @@ SPIN_S = 0.0001  # before a wait sleeps
 PATIENCE_S = 10.0  # a wait that takes longer may have to be explained
 NODES_S = 1.0  # the explanation waits for what nodes have so long at most
 ATTACH_TIMEOUT_S = 30
-LAST_EVENTS_S = 1.0  # the timeline does for what has just run
-LAST_PRINTS_S = 1.0  # a program that ends waits for them so long at most
+LAST_EVENTS_S = 5.0  # the timeline does for what has just run
+LAST_PRINTS_S = 5.0  # a program that ends waits so long for the next of them
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +100,7 @@ class Runtime(Endpoint):
     def __init__(self, kind: str, token: bytes, host: str) -> None:
         super().__init__(kind, token, (host, 0))
         self.urgent = False  # something was posted that should not wait
+        self.shown = 0  # messages with prints
         self.forked = False  # this is a copy, in a child of its process
         self.lost: RayError | None = None  # why we are cut off, if we are
         self.duty = Duty()
@@ -242,7 +243,7 @@ class Runtime(Endpoint):
         if attached and peer is self.node:
             self._cut_off("{}:{}".format(*peer.data.address), why)
         elif attached and peer.data.address == self.welcome.head:
-            self._cut_off("{}:{}, the head".format(*peer.data.address), why)
+            self._cut_off("{}:{}, the head,".format(*peer.data.address), why)
 
     def _on_node_ends(self, peer: Peer, end: m.NodeEnds) -> None:
         self._cut_off("{}:{}".format(*peer.data.address), end.why)
@@ -254,7 +255,7 @@ class Runtime(Endpoint):
         if self.lost:
             return
         self.lost = LocalRayletDiedError(
-            f"the node at {node}, is gone: {why}. All tasks, actors and "
+            f"the node at {node} is gone: {why}. All tasks, actors and "
             "objects of this program are lost. Call shutdown(), then init() "
             "again"
         )
@@ -287,6 +288,7 @@ class Runtime(Endpoint):
         if print.job == self.job.id:  # no driver's that had this port before
             for printed in print.parts:
                 prints.show(printed)
+            self.shown += 1
         reply(None)
 
     def _on_inspect(
@@ -338,9 +340,13 @@ class Runtime(Endpoint):
             head = self.head()
         return self.call(head, question)
 
-    def ask_nodes(self, question: Question[Any], timeout_s: float) -> None:
-        """Ask all living nodes. Blocks: until they answer, or time is up."""
-        until = machine.monotonic() + timeout_s
+    def ask_nodes(
+        self, question: Question[Any], timeout_s: float
+    ) -> Callable[[], bool]:
+        """Ask all living nodes. Blocks: until the head says which these are.
+
+        Returns: what tells whether all have answered.
+        """
         with self.lock:
             head = self.head()
         nodes = self.call(head, m.Query("nodes"), timeout_s)
@@ -351,8 +357,7 @@ class Runtime(Endpoint):
                 link = self.link(node.address)
                 self.ask(link, answers.append, question)
         self.hub.flush()
-        rest = until - machine.monotonic()
-        self.pump.wait(lambda: len(answers) == len(living), rest)
+        return lambda: len(answers) == len(living)
 
     def new_id(self) -> bytes:
         """Make an id: the process, and a counter."""
@@ -400,20 +405,24 @@ class Runtime(Endpoint):
         """Return what has run by now. Blocks: until the head answers.
 
         A worker that does not answer, for its task holds the interpreter,
-        is waited for a second.
+        is waited for a few seconds.
         """
-        self.ask_nodes(m.TellEvents(), LAST_EVENTS_S)
+        self._gather_events()
         return self.ask_head(m.Query("events"))
+
+    def _gather_events(self) -> None:
+        told = self.ask_nodes(m.TellEvents(), LAST_EVENTS_S)
+        self.pump.wait(told, LAST_EVENTS_S)
 
     def leave_history(self) -> None:
         """Let the cluster keep what has run, for who looks later.
 
-        Blocks: until the head has it, or a second.
+        Blocks: until the head has it, or a few seconds.
         """
         if self.history is None or not self.outlived:
             return
         with suppress(LocalRayletDiedError):  # nobody is there to look
-            self.ask_nodes(m.TellEvents(), LAST_EVENTS_S)
+            self._gather_events()
             with self.lock:
                 blob = pickle.dumps(("", ROW, self.inspect("history")))
                 head = self.head()
@@ -427,14 +436,21 @@ class Runtime(Endpoint):
             prints.say(f"minimr: {text}\n")
 
     def show_last_prints(self) -> None:
-        """Show what workers have printed by now. Blocks: a moment."""
+        """Show what workers have printed by now.
+
+        Blocks: until that is shown, or nothing comes any more.
+        """
         self.references.escaped.clear()  # nobody here unpickles them now
         with self.lock:
             self.objects.drain()
             self.objects.unhandled.at_the_end()
         if self.job.driver is not None:
             with suppress(LocalRayletDiedError):  # who would tell us?
-                self.ask_nodes(m.FlushPrints(self.job.id), LAST_PRINTS_S)
+                flush, seen = m.FlushPrints(self.job.id), -1
+                all_shown = self.ask_nodes(flush, LAST_PRINTS_S)
+                while seen != self.shown and not all_shown():
+                    seen = self.shown
+                    self.pump.wait(all_shown, LAST_PRINTS_S)
 
     def close(self) -> None:
         """Leave the cluster. Blocks: until the last message is sent."""

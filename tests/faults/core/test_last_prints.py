@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,16 @@ def test_a_line_of_30_megabytes_is_shown_in_pieces() -> None:
     out, _, _ = run("long_line", "30")
     texts = re.findall(r"^\(print_it pid=.*?\) (x*)$", out, re.M)
     assert sum(map(len, texts)) == 30 * MEGABYTE
+
+
+def test_a_program_that_ends_waits_for_a_slow_terminal() -> None:
+    text = ""
+    with start("long_line", "6") as process:
+        assert process.stdout
+        while part := process.stdout.read(MEGABYTE // 8):
+            text += part
+            time.sleep(0.04)  # the pace of that terminal
+    assert text.count("x") == 6 * MEGABYTE
 
 
 def test_prints_of_a_node_that_the_driver_does_not_know_are_shown() -> None:
