@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import pytest
 
 import minimr as ray
 from minimr.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-from tests.faults.core.cluster import Nodes, T, work_once
+from tests.faults.core.cluster import Nodes, T, eventually, work_once
 
 LONG = 1500  # deeper than Python's stack
 SCHEDULES = int(os.environ.get("MINIMR_SCHEDULES", "3"))
@@ -37,15 +38,19 @@ def test_spread_tasks_use_every_node_alike(nodes: Nodes) -> None:
     assert min(places.values()) >= 10, places
 
 
+def meet(folder: Path, number: int) -> str:
+    """Keep a CPU until so many have come, and return the node."""
+    (folder / str(os.getpid())).touch()
+    eventually(lambda: len(os.listdir(folder)) >= number)
+    return str(ray.get_runtime_context().get_node_id())
+
+
 def test_more_tasks_than_one_node_can_run_use_every_node(
-    nodes: Nodes,
+    nodes: Nodes, tmp_path: Path
 ) -> None:
-    task = ray.remote(where)
-    places = Counter(
-        ray.get([task.remote(0.05) for _ in range(60)], timeout=T)
-    )
-    assert len(places) == 3
-    assert min(places.values()) >= 10, places
+    task = ray.remote(meet)
+    refs = [task.remote(tmp_path, 3) for _ in range(3)]
+    assert len(set(ray.get(refs, timeout=T))) == 3
 
 
 def test_a_node_that_says_nothing_more_does_not_hold_up_the_rest(
