@@ -33,11 +33,16 @@ from minimr.sockets.mapreduce import MapReduce
 from tests.stage import DEADLINE_S, Knock, Script, Stage, let_go
 from tests.table import Table
 
-SILENCE_S = 1.0
-TIMING = Timing(heartbeat_interval_s=0.1, silence_timeout_s=SILENCE_S)
-POLICY = Policy(backup_after_s=0.3, backup_blind_s=0.3, task_timeout_s=2.0)
+# On a busy machine nobody is to be given up who does as it should.
+TIMING = Timing(heartbeat_interval_s=0.1, silence_timeout_s=60.0)
+POLICY = Policy(backup_after_s=0.3, backup_blind_s=0.3, task_timeout_s=60.0)
 # Nothing but a death or a silence sets a task free.
 PATIENT = Policy(backup_after_s=60.0, backup_blind_s=60.0, task_timeout_s=60.0)
+# For tests in which a worker stops, or hangs in a task.
+SILENCE_S = 2.0
+SOON_SILENT = Timing(heartbeat_interval_s=0.1, silence_timeout_s=SILENCE_S)
+SOON_LATE = Policy(backup_after_s=0.3, backup_blind_s=0.3, task_timeout_s=3.0)
+SOON: dict[str, Any] = {"policy": SOON_LATE, "timing": SOON_SILENT}
 
 
 @dataclass

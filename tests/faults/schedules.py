@@ -24,11 +24,11 @@ from typing import Any
 from minimr.interface.mapreduce import Job
 from minimr.sockets.cluster.tracker import Policy
 from minimr.sockets.mapreduce import MapReduce
-from tests.faults.play import SILENCE_S, TIMING
+from tests.faults.play import SILENCE_S, SOON_SILENT
 from tests.stage import Address, Knock, Stage, knock, let_go
 
 NUM_WORKERS = 3
-START_S = 0.5  # of a worker process, on a machine that has other work
+START_S = 5.0  # of a worker process, on a machine that has other work
 TASK_S = 0.02
 POLICY = Policy(backup_after_s=0.5, backup_blind_s=2.0)
 KINDS = {
@@ -173,7 +173,7 @@ def play_all(number: int, first_seed: int = 0) -> Iterator[Outcome]:
     """Run schedules on one engine, whose workers die and are replaced."""
     with (
         Stage() as stage,
-        MapReduce(NUM_WORKERS, policy=POLICY, timing=TIMING) as engine,
+        MapReduce(NUM_WORKERS, policy=POLICY, timing=SOON_SILENT) as engine,
     ):
         for seed in range(first_seed, first_seed + number):
             yield play(engine, stage, seed)

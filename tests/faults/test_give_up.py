@@ -13,7 +13,15 @@ import pytest
 
 from minimr.interface.mapreduce import JobError
 from minimr.sockets.cluster.block_store import StoreError
-from tests.faults.play import POLICY, kill, kill_now, on, stop
+from tests.faults.play import (
+    POLICY,
+    SOON,
+    SOON_SILENT,
+    kill,
+    kill_now,
+    on,
+    stop,
+)
 from tests.stage import Knock, PlannedError
 from tests.table import Table
 
@@ -49,7 +57,8 @@ def test_a_task_that_takes_down_every_worker_fails_the_job(
 ) -> None:
     script, told = ENDLESS[fault]
     task = "map 2" if "map" in fault else "reduce 1"
-    play = start(script, workers=2)
+    gives_up = "stops" in fault or "hangs" in fault
+    play = start(script, **SOON if gives_up else {})
     with pytest.raises(JobError) as caught:
         play.submit()
     assert f"{task.split()[0]} task {task[-1]}" in str(caught.value)
@@ -79,7 +88,7 @@ def test_the_job_fails_when_no_worker_is_left(start: Any, task: str) -> None:
         kill_now(*play.pids())
         return "go"
 
-    play = start(restart=False)
+    play = start(restart=False, timing=SOON_SILENT)
     play.stage.script = on(task, kill_all)
     with pytest.raises(JobError, match=r"no worker is left.*SIGKILL"):
         play.submit()

@@ -12,7 +12,16 @@ import pytest
 
 from minimr.sockets.cluster.fetch import Fetcher
 from minimr.sockets.cluster.messages import RunMap
-from tests.faults.play import PATIENT, FakeWorker, kill, kill_now, on, when
+from tests.faults.play import (
+    PATIENT,
+    SOON_LATE,
+    SOON_SILENT,
+    FakeWorker,
+    kill,
+    kill_now,
+    on,
+    when,
+)
 from tests.stage import Knock, knock
 from tests.table import Table
 
@@ -20,14 +29,14 @@ from tests.table import Table
 def test_a_worker_is_killed_that_holds_finished_partitions(
     start: Any,
 ) -> None:
-    play = start()
+    play = start(policy=PATIENT)
     end = when("map", 6, lambda: kill_now(play.ran("map 0")[-1]))
     assert play.run(end).stats.reruns >= 1
     assert play.stage.names().count("map 0") == 2
 
 
 def test_a_worker_stalls_that_holds_finished_partitions(start: Any) -> None:
-    play = start(policy=PATIENT)
+    play = start(policy=PATIENT, timing=SOON_SILENT)
     end = when(
         "map", 6, lambda: os.kill(play.ran("map 0")[-1], signal.SIGSTOP)
     )
@@ -42,7 +51,7 @@ def test_a_worker_stalls_that_never_had_anything_to_do(start: Any) -> None:
                 os.kill(pid, signal.SIGSTOP)
         return "go"
 
-    play = start(policy=PATIENT, maps=1)
+    play = start(policy=PATIENT, timing=SOON_SILENT, maps=1)
     play.stage.script = on("map 0", stop_the_other)
     play.run()
 
@@ -191,6 +200,6 @@ def test_a_worker_is_given_up_in_the_moment_in_which_another_is_idle(
             return None if len(held) == 1 else "go"
         return "hang" if knock.times == 1 and knock.name[-1] == "0" else "go"
 
-    play = start(script, maps=2, reduces=5)
+    play = start(script, maps=2, reduces=5, policy=SOON_LATE)
     slow = threading.Event()
     play.run(when("reduce", 1, lambda: slow.wait(play.policy.task_timeout_s)))
