@@ -4,7 +4,7 @@ import numpy as np
 
 # Where Pong keeps these in its 128 bytes of memory.
 BALL_X, BALL_Y, MINE, THEIRS = 49, 54, 51, 50
-UP, DOWN = 2, 3
+NOTHING, UP, DOWN = 0, 2, 3
 
 
 class CartPole:
@@ -35,6 +35,7 @@ class Pong:
     """Pong of the Atari 2600, with a paddle that is moved up or down."""
 
     INPUTS, GOAL = 8, 0
+    BUTTONS = UP, DOWN, NOTHING
 
     def __init__(self):
         import ale_py
@@ -62,7 +63,11 @@ class Pong:
 
     def step(self, up):
         """Return what is seen, the reward, and whether it is over."""
-        x, reward, over, cut, _ = self.game.step(UP if up else DOWN)
+        return self.press(0 if up else 1)
+
+    def press(self, button):
+        """The same, of one of the three buttons."""
+        x, reward, over, cut, _ = self.game.step(self.BUTTONS[button])
         return self.seen(x), reward, over or cut
 
     def score(self, rewards):

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 DISCOUNT, TRACE = 0.9, 0.95
-CLIP, RATE, EPOCHS, BATCH = 0.2, 0.001, 10, 512
+CLIP, RATE = 0.2, 0.001
 STEPS, GOAL = 200, -200  # of a game
 
 
@@ -62,7 +62,7 @@ class Player:
         ]
         seen, done, likely, won, worth = [], [], [], [], []
         for _ in range(STEPS):
-            seen.append(torch.tensor(np.array(x), dtype=torch.float32))
+            seen.append(torch.tensor(np.array(x)).float())
             forces, value = self.network(seen[-1])
             force = torch.normal(
                 forces.mean, forces.stddev, generator=self.chance
@@ -76,75 +76,85 @@ class Player:
             ]
             x = [step[0] for step in steps]
             won.append(torch.tensor([step[1] for step in steps]).float())
-        last = torch.tensor(np.array(x), dtype=torch.float32)
+        last = torch.tensor(np.array(x)).float()
         worth.append(self.network(last)[1])  # the game would go on
-        better, advantages = 0, []
-        for t in reversed(range(STEPS)):  # Schulman et al., 2016
-            surprise = won[t] / 8 + DISCOUNT * worth[t + 1] - worth[t]
-            better = surprise + DISCOUNT * TRACE * better
-            advantages.insert(0, better)
-        targets = [a + w for a, w in zip(advantages, worth[:-1], strict=True)]
-        steps = [seen, done, likely, advantages, targets]
+        smaller = [one / 8 for one in won]
+        better = advantages(smaller, worth, [DISCOUNT] * STEPS)
+        targets = [a + w for a, w in zip(better, worth[:-1], strict=True)]
+        steps = [seen, done, likely, better, targets]
         return [torch.cat(one) for one in steps], float(sum(won).mean())
+
+
+def advantages(won, worth, on):
+    """Return how much better steps were than expected (Schulman, 2016).
+
+    `on` says how much of what comes after each step counts.
+    """
+    better, found = 0, []
+    for t in reversed(range(len(won))):
+        surprise = won[t] + on[t] * worth[t + 1] - worth[t]
+        better = surprise + on[t] * TRACE * better
+        found.insert(0, better)
+    return found
 
 
 class Learner:
     """The network of the driver, and its steps."""
 
-    def __init__(self):
+    def __init__(self, network, epochs=10, batch=512, entropy=0.0):
         torch.set_num_threads(1)
         torch.manual_seed(0)
-        self.network = Network()
+        self.network = network()
         self.adam = torch.optim.Adam(self.network.parameters(), RATE)
+        self.epochs, self.batch, self.entropy = epochs, batch, entropy
 
-    def learn(self, seen, done, likely, advantages, targets):
-        """Make the steps of a round."""
-        gains = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        for _ in range(EPOCHS):
-            for some in torch.randperm(len(seen)).split(BATCH):
-                forces, worth = self.network(seen[some])
-                ratio = (forces.log_prob(done[some]) - likely[some]).exp()
+    def learn(self, *played):
+        """Make the steps of a round, with what all players have played."""
+        steps = map(torch.cat, zip(*played, strict=True))
+        seen, done, likely, gains, targets = steps
+        gains = (gains - gains.mean()) / (gains.std() + 1e-8)
+        for _ in range(self.epochs):
+            for some in torch.randperm(len(seen)).split(self.batch):
+                actions, worth = self.network(seen[some])
+                ratio = (actions.log_prob(done[some]) - likely[some]).exp()
                 clipped = ratio.clamp(1 - CLIP, 1 + CLIP)
-                gain = torch.minimum(
-                    ratio * gains[some], clipped * gains[some]
-                )
+                more = gains[some]
+                gain = torch.minimum(ratio * more, clipped * more)
+                gain = gain + self.entropy * actions.entropy()
                 error = (worth - targets[some]).square()
                 self.adam.zero_grad()
                 (0.5 * error - gain).mean().backward()
                 nn.utils.clip_grad_norm_(self.network.parameters(), 0.5)
                 self.adam.step()
 
-    def rounds(self, play, count):
-        """Return the mean returns of some rounds; `play` asks all players."""
-        returns = []
-        for number in range(count):
-            played = play(self.network.state_dict())
-            steps = zip(*(steps for steps, _ in played), strict=True)
-            self.learn(*map(torch.cat, steps))
-            returns.append(float(np.mean([one for _, one in played])))
-            print(f"round {number:3}  mean return {returns[-1]:7.1f}")
-            if np.mean(returns[-5:]) > GOAL:
-                break
-        return returns
+
+def learn(play, rounds):
+    """Return the mean returns of some rounds; `play` asks all players."""
+    learner, returns = Learner(Network), []
+    for number in range(rounds):
+        played = play(learner.network.state_dict())
+        learner.learn(*(steps for steps, _ in played))
+        returns.append(float(np.mean([one for _, one in played])))
+        print(f"round {number:3}  mean return {returns[-1]:7.1f}")
+        if np.mean(returns[-5:]) > GOAL:
+            break
+    return returns
 
 
 def main(ray, full=False, *, players=2, rounds=0):
     """Return the mean returns of all rounds."""
     rounds, games = rounds or (80 if full else 2), 8 if full else 2
-    actor = ray.remote(Player)
-    team = [actor.remote(games, seed) for seed in range(players)]
+    team = [ray.remote(Player).remote(games, s) for s in range(players)]
 
     def play(weights):
         shared = ray.put(weights)
         return ray.get([player.play.remote(shared) for player in team])
 
-    returns = Learner().rounds(play, rounds)
+    returns = learn(play, rounds)
     if full:
         assert np.mean(returns[-5:]) > GOAL, "the pendulum does not stand"
-    else:
-        here = [Player(games, seed) for seed in range(players)]
-        alone = Learner().rounds(
-            lambda weights: [player.play(weights) for player in here], rounds
-        )
-        assert returns == alone, "one process learns something else"
+        return returns
+    here = [Player(games, seed) for seed in range(players)]
+    alone = learn(lambda weights: [one.play(weights) for one in here], rounds)
+    assert returns == alone, "one process learns something else"
     return returns

@@ -5,6 +5,7 @@ a game by it, and the driver learns from each game as it comes (`wait`). Each
 option is an exercise of the book: try them one by one.
 
 Watch: the steps that a game takes, round by round, and the path at the end.
+       `minimr compare maze` shows both ways to learn, step beside step.
 From:  Learning Ray, chapter 3 (in its later edition), with its exercises.
 Next:  call `put` once, before the loop: what do the simulations play by then?
        And what if there are millions of states (`--seekers 4`)?
@@ -20,7 +21,11 @@ def serial(settings, rounds, simulations):
     policy = Policy(Environment(**settings))
     players = [Simulation(settings, seed) for seed in range(simulations)]
     for _ in range(rounds):
-        for game in [player.rollout(policy) for player in players]:
+        # [1] share the policy: it is here
+        # [2] play: one game after the other
+        games = [player.rollout(policy) for player in players]
+        # [3] learn: in this order
+        for game in games:
             policy.update(game)
     return policy
 
@@ -33,8 +38,11 @@ def parallel(ray, settings, rounds, simulations):
         for seed in range(simulations)
     ]
     for number in range(rounds):
-        shared = ray.put(policy)  # once, and not once per simulation
+        # [1] share the policy: once, and not once per simulation
+        shared = ray.put(policy)
+        # [2] play: all at the same time
         games = [player.rollout.remote(shared) for player in players]
+        # [3] learn: from the game that is over first
         lengths = []
         while games:
             (ready,), games = ray.wait(games)

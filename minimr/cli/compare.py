@@ -15,12 +15,22 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from textwrap import dedent
+from typing import Any, NamedTuple
 
 import click
 
 from minimr.cli.console import say
-from minimr.cli.side_by_side import STEP, Piece, side_by_side, steps, width
+from minimr.cli.side_by_side import (
+    STEP,
+    Piece,
+    definitions,
+    first_line,
+    parse,
+    side_by_side,
+    steps,
+    width,
+)
 
 ROOT = Path(__file__).parents[2]
 LOOP, SOCKETS, RAY = "minimr/serial", "minimr/sockets", "ray_impl"
@@ -28,6 +38,8 @@ PAIRS = {  # {name on the command line: name of each file}
     "mapreduce": "mapreduce.py",
     "parameter-server": "parameter_server.py",
 }
+MAZE = "examples/maze/maze.py"
+IN_ONE_FILE = {"maze": (f"{MAZE}:serial", f"{MAZE}:parallel")}
 WHOLE_LINE = 10_000  # columns: nothing is wrapped
 STYLES = {  # {kind of a token: how the page shows it}
     "Comment": "comment",
@@ -43,8 +55,26 @@ LEAST_COLUMNS = 20  # of one side
 Draw = Callable[[int, Piece], str]  # the side, and what stands there
 
 
+class Side(NamedTuple):
+    """What is shown on one side: a file, or a function or class in it."""
+
+    path: Path
+    part: str = ""
+
+    @property
+    def title(self) -> str:
+        """Return what stands above it."""
+        of = f":{self.part}" if self.part else ""
+        return str(self.path).removeprefix(f"{ROOT}/") + of
+
+
 @click.command()
-@click.argument("what", nargs=-1, required=True, metavar="PAIR | FILE FILE...")
+@click.argument(
+    "what",
+    nargs=-1,
+    required=True,
+    metavar="PAIR | FILE[:NAME] FILE[:NAME]...",
+)
 @click.option(
     "--step", type=click.IntRange(min=1), help="Show this step alone."
 )
@@ -59,32 +89,33 @@ def compare(
 ) -> None:
     """Show an implementation from scratch beside the same on Ray.
 
-    PAIR is mapreduce or parameter-server. Other files can be named instead.
+    PAIR is mapreduce or parameter-server, or maze: a loop beside the same
+    with actors. Other files can be named instead, or functions in them.
     """
-    paths = _files(what, serial)
-    sources = [_read(path) for path in paths]
+    sides = _sides(what, serial)
+    sources = [_read(side) for side in sides]
     if step is not None:
         _check_step(sources, step)
-    side = _columns_per_side(len(paths), columns)
-    rows = side_by_side(sources, side, step)
-    titles = _titles(paths)
+    width_of_each = _columns_per_side(len(sides), columns)
+    rows = side_by_side(sources, width_of_each, step)
+    titles = [side.title for side in sides]
     if not sys.stdout.isatty():
-        for line in _lines(titles, rows, side, _plain):
+        for line in _lines(titles, rows, width_of_each, _plain):
             say(line)
         return
     plain = bool(os.environ.get("NO_COLOR"))
-    draw = _plain if plain else _in_colours(paths, sources)
-    lines = _lines(titles, rows, side, draw)
+    draw = _plain if plain else _in_colours(sides, sources)
+    lines = _lines(titles, rows, width_of_each, draw)
     click.echo_via_pager(f"{line}\n" for line in lines)
 
 
 def pairs() -> list[dict[str, Any]]:
     """Return each pair as the page of a run shows it, in any width."""
-    return [_pair(_files([name], serial=False)) for name in PAIRS]
+    return [_pair(_sides([name], serial=False)) for name in PAIRS]
 
 
-def _pair(paths: Sequence[Path]) -> dict[str, Any]:
-    sources = [_read(path) for path in paths]
+def _pair(sides: Sequence[Side]) -> dict[str, Any]:
+    sources = [_read(side) for side in sides]
 
     def rows(step: int | None = None) -> list[list[int | None]]:
         return [
@@ -94,7 +125,7 @@ def _pair(paths: Sequence[Path]) -> dict[str, Any]:
 
     names = {name for source in sources for _, name in steps(source)}
     return {
-        "titles": _titles(paths),
+        "titles": [side.title for side in sides],
         "lines": [_styled(source) for source in sources],
         "rows": rows(),
         "steps": [rows(n) for n in range(1, len(names) + 1)],
@@ -117,29 +148,52 @@ def _styled(source: str) -> list[list[tuple[str, str]]]:
     return lines
 
 
-def _files(what: Sequence[str], serial: bool) -> list[Path]:
+def _sides(what: Sequence[str], serial: bool) -> list[Side]:
     if len(what) > 1:
         if serial:
             raise click.UsageError("--serial goes with a pair, not with files")
-        return [Path(name) for name in what]
+        return [_side(name) for name in what]
+    if what[0] in IN_ONE_FILE:
+        if serial:
+            raise click.UsageError(f"{what[0]} has the for loop: no --serial")
+        return [_side(str(ROOT / name)) for name in IN_ONE_FILE[what[0]]]
     if what[0] not in PAIRS:
+        known = ", ".join([*PAIRS, *IN_ONE_FILE])
         raise click.UsageError(
-            f"{what[0]} is no pair: choose {' or '.join(PAIRS)}, or name two "
-            "files"
+            f"{what[0]} is no pair: choose one of {known}, or name two files"
         )
     folders = [LOOP, SOCKETS, RAY] if serial else [SOCKETS, RAY]
-    return [ROOT / folder / PAIRS[what[0]] for folder in folders]
+    return [Side(ROOT / folder / PAIRS[what[0]]) for folder in folders]
 
 
-def _titles(paths: Sequence[Path]) -> list[str]:
-    return [str(path).removeprefix(f"{ROOT}/") for path in paths]
+def _side(name: str) -> Side:
+    path, colon, part = name.rpartition(":")
+    if colon and not Path(name).exists():
+        return Side(Path(path), part)
+    return Side(Path(name))
 
 
-def _read(path: Path) -> str:
+def _read(side: Side) -> str:
+    """Return the text of a side.
+
+    Raises:
+        UsageError: it is not text, or has no such function or class.
+    """
     try:
-        return path.read_text("utf-8")
+        text = side.path.read_text("utf-8")
     except UnicodeDecodeError:
-        raise click.UsageError(f"{path} is not text in UTF-8") from None
+        raise click.UsageError(f"{side.path} is not text in UTF-8") from None
+    if not side.part:
+        return text
+    parts = {name: node for node, name in definitions(parse(text))}
+    if side.part not in parts:
+        known = ", ".join(parts) or "none"
+        raise click.UsageError(
+            f"there is no {side.part} in {side.path}: there is {known}"
+        )
+    node = parts[side.part]
+    lines = text.splitlines(keepends=True)
+    return dedent("".join(lines[first_line(node) : node.end_lineno]))
 
 
 def _check_step(sources: Sequence[str], step: int) -> None:
@@ -186,21 +240,21 @@ def _plain(side: int, piece: Piece) -> str:
     return piece.text
 
 
-def _in_colours(paths: Sequence[Path], sources: Sequence[str]) -> Draw:
+def _in_colours(sides: Sequence[Side], sources: Sequence[str]) -> Draw:
     """Return what draws a piece in colours, if the terminal has any."""
     from rich.console import Console
     from rich.text import Text
 
     screen = Console(file=io.StringIO(), force_terminal=True, width=10**6)
-    sides = [
-        _highlighted(str(path), source.expandtabs())
-        for path, source in zip(paths, sources, strict=True)
+    coloured = [
+        _highlighted(str(side.path), source.expandtabs())
+        for side, source in zip(sides, sources, strict=True)
     ]
 
     def draw(side: int, piece: Piece) -> str:
         size = len(piece.text) - piece.indent
         text = Text().append(piece.text[: piece.indent], "dim")
-        text += sides[side][piece.line][piece.start : piece.start + size]
+        text += coloured[side][piece.line][piece.start : piece.start + size]
         with screen.capture() as drawn:
             screen.print(text, end="", soft_wrap=True, highlight=False)
         return drawn.get()

@@ -16,6 +16,16 @@ from minimr.cli.side_by_side import CONTINUED, width
 from tests.cli.running import DEADLINE_S, ROOT, Minimr, command, environment
 
 PAIRS = ("mapreduce", "parameter-server")
+FUNCTIONS = """
+@cache
+def f():
+    pass
+
+
+class C:
+    def g(self):
+        return 1
+"""
 
 
 @pytest.mark.parametrize(
@@ -23,6 +33,7 @@ PAIRS = ("mapreduce", "parameter-server")
     [
         ("mapreduce", ["[1] map", "[2] shuffle", "[3] reduce", "def run("]),
         ("parameter-server", ["[1] shard", "[4] push", "[7] death"]),
+        ("maze", ["[1] share", "[2] play", "[3] learn"]),
     ],
 )
 def test_both_files_are_aligned_at_what_they_share(
@@ -95,10 +106,26 @@ def test_any_files_can_be_compared(minimr: Minimr, tmp_path: Path) -> None:
     ]
 
 
+def test_functions_of_files_can_be_compared(
+    minimr: Minimr, tmp_path: Path
+) -> None:
+    (tmp_path / "a.py").write_text(FUNCTIONS)
+    told = minimr("compare", "a.py:f", "a.py:C.g", "--columns", 80).stdout
+    head, _, *rows = told.splitlines()
+    assert head.split() == ["a.py:f", "│", "a.py:C.g"]
+    assert [row.split() for row in rows] == [
+        ["@cache", "│", "def", "g(self):"],
+        ["def", "f():", "│", "return", "1"],
+        ["pass", "│"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["nothing"], "nothing is no pair: choose mapreduce or parameter"),
+        (["nothing"], "choose one of mapreduce, parameter-server, maze"),
+        (["a.py", "a.py:f"], "there is no f in a.py: there is none"),
+        (["maze", "--serial"], "maze has the for loop: no --serial"),
         (["a.py", "nothing"], "cannot use nothing: No such file"),
         (["a.py", "."], "cannot use .: Is a directory"),
         (["a.py", "image"], "image is not text in UTF-8"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -76,3 +77,13 @@ def test_every_folder_has_a_title() -> None:
 def test_the_table_of_the_page_is_that_of_the_files() -> None:
     """`python -m examples --table` writes it."""
     assert "\n".join(table()) in README.read_text("utf-8")
+
+
+def test_what_the_page_says_is_where_it_says() -> None:
+    page = README.read_text("utf-8")
+    section = page[page.index("## What the documents describe") :]
+    rows = section[: section.index("`python -m examples --table`")]
+    named = re.findall(r"`([a-z0-9_]+)`", re.sub(r"(?m)^\|[^|]*", "", rows))
+    assert named
+    folders = {program.folder for program in programs().values()}
+    assert [name for name in named if name not in {*folders, *NAMES}] == []

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from gymnasium.spaces import Box
 
+from examples.learning._catalog import Catalog, Policy, first
 from examples.learning._games import GAMES
 
 
@@ -41,3 +44,47 @@ def test_up_moves_the_paddle_of_pong_up() -> None:
     for _ in range(10):
         above = game.step(True)[0][4]
     assert above < below
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("cartpole", ["AsTheyAre", "Dense", "OneOf"]),
+        ("lake", ["OneHot", "Dense", "OneOf"]),
+        ("pendulum", ["AsTheyAre", "Dense", "Gaussian"]),
+        ("pong", ["Picture", "Convolutional", "OneOf"]),
+    ],
+)
+def test_a_catalog_finds_parts_that_fit_a_game_and_each_other(
+    name: str, parts: list[str]
+) -> None:
+    if name == "pong":
+        pytest.importorskip("ale_py")
+    policy = Policy(name, lstm=False)
+    assert [type(part).__name__ for part in policy.chosen] == parts
+    seen, _ = policy.game.reset(seed=0)
+    action, _ = policy.act(seen)
+    assert policy.game.action_space.contains(action.numpy())
+
+
+def test_a_recurrent_network_remembers_earlier_steps() -> None:
+    policy = Policy("cartpole", lstm=True)
+    seen = np.ones((5, 4), np.float32)
+    at_once, _ = policy.model(torch.tensor(seen))
+    memory, one_by_one = None, []
+    for step in torch.tensor(seen):
+        numbers, memory = policy.model(step[None], memory)
+        one_by_one.append(numbers[0])
+    assert torch.allclose(torch.stack(one_by_one), at_once, atol=1e-6)
+    assert not at_once[0].equal(at_once[1])
+
+
+def test_what_fits_nothing_is_named() -> None:
+    with pytest.raises(ValueError, match="no part fits"):
+        first(Catalog().models, (1, 2))
+
+
+def test_all_bytes_of_a_machine_are_seen() -> None:
+    space = Box(0, 255, (128,), np.uint8)
+    see = first(Catalog().preprocessors, space)(space)
+    assert see(np.full(128, 128, np.uint8)).tolist() == [0.0] * 128

@@ -18,7 +18,7 @@ from examples.libraries import dataset, pool, train, tune
 from examples.libraries._dataset import Data
 
 pytestmark = [
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
     # Ray's libraries warn of their own future, and leave files open.
     pytest.mark.filterwarnings("ignore"),
 ]

@@ -11,7 +11,7 @@ from examples.command import equal
 from examples.listing import programs
 from minimr.ladder import WITH_VERBS
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)  # the first one starts both engines
 Results = Callable[[str, str], Any]
 
 
