@@ -19,36 +19,39 @@ def lean(observation):
     return int(angle + 0.3 * speed > 0)
 
 
-def main(ray, full=False, *, environments=2, name="CartPole-v1"):
+class Environment:
+    """A game, and the seed of the next one."""
+
+    def __init__(self, seed):
+        import gymnasium  # here: where the game is
+
+        self.game, self.seed = gymnasium.make("CartPole-v1"), seed
+
+    def reset(self):
+        """Begin a game; return what is seen."""
+        observation, _ = self.game.reset(seed=self.seed)
+        self.seed += 1
+        return observation
+
+    def step(self, action):
+        """Return what is seen, the reward, and whether it is over."""
+        observation, reward, over, cut, _ = self.game.step(action)
+        return observation, reward, over or cut
+
+    def play(self, policy):
+        """Play a game; return the sum of its rewards."""
+        observation, over, total = self.reset(), False, 0.0
+        while not over:
+            observation, reward, over = self.step(policy(observation))
+            total += reward
+        return total
+
+
+def main(ray, full=False, *, environments=2):
     """Return the rewards of all games."""
     games = 50 if full else 3
-
-    @ray.remote
-    class Environment:
-        def __init__(self, seed):
-            import gymnasium  # here: the driver needs none
-
-            self.environment = gymnasium.make(name)
-            self.seed = seed
-
-        def reset(self):
-            observation, _ = self.environment.reset(seed=self.seed)
-            self.seed += 1
-            return observation
-
-        def step(self, action):
-            observation, reward, over, cut, _ = self.environment.step(action)
-            return observation, reward, over or cut
-
-        def play(self, policy):
-            observation, over, total = self.reset(), False, 0.0
-            while not over:
-                action = policy(observation)
-                observation, reward, over = self.step(action)
-                total += reward
-            return total
-
-    actors = [Environment.remote(100 * i) for i in range(environments)]
+    actor = ray.remote(Environment)
+    actors = [actor.remote(100 * i) for i in range(environments)]
     observation, over, by_steps = ray.get(actors[0].reset.remote()), False, 0.0
     begin = time.perf_counter()
     while not over:  # the driver is the player
@@ -67,4 +70,5 @@ def main(ray, full=False, *, environments=2, name="CartPole-v1"):
     print(f"{len(rewards)} games, rewards {min(rewards)} to {max(rewards)}")
 
     assert min(rewards) >= 50, "the policy has not balanced the pole"
+    assert Environment(0).play(lean) == by_steps, "here it goes otherwise"
     return [by_steps, *rewards]

@@ -4,7 +4,7 @@ Ten tasks read the same large array. Handed over as it is, it is pickled and
 stored with every call. After one `put`, calls carry a reference of some
 bytes, and all tasks of a machine read the same memory.
 
-Watch: both times, and how large the object store is afterwards.
+Watch: both times: the array is stored ten times, or once.
 From:  Ray 0.2.2's documentation.
 Next:  capture the array in the function instead, as a closure: see
        `large_closures`.

@@ -29,25 +29,16 @@ class AsTheyAre:
     def __init__(self, space):
         self.shape = space.shape
 
-    @staticmethod
-    def fits(space):
-        """Return whether it can be used for what a game shows."""
-        return len(space.shape) == 1
-
     def __call__(self, seen):
         """Return float32 numbers of this shape."""
         return np.asarray(seen, np.float32)
 
 
-class OneHot(AsTheyAre):
+class OneHot:
     """One of n things: a one at its place."""
 
     def __init__(self, space):
         self.shape = (int(space.n),)
-
-    @staticmethod
-    def fits(space):
-        return hasattr(space, "n")
 
     def __call__(self, seen):
         return np.eye(1, self.shape[0], seen, dtype=np.float32)[0]
@@ -56,24 +47,16 @@ class OneHot(AsTheyAre):
 class Memory(AsTheyAre):
     """The bytes of a machine."""
 
-    @staticmethod
-    def fits(space):
-        return space.dtype == np.uint8 and len(space.shape) == 1
-
     def __call__(self, seen):
         return np.asarray(seen, np.float32) / 128 - 1
 
 
-class Picture(AsTheyAre):
+class Picture:
     """A coloured picture: every fourth point, grey."""
 
     def __init__(self, space):
         height, width, _ = space.shape
         self.shape = (1, -(-height // 4), -(-width // 4))
-
-    @staticmethod
-    def fits(space):
-        return len(space.shape) == 3
 
     def __call__(self, seen):
         grey = np.asarray(seen, np.float32)[::4, ::4].mean(axis=2)
@@ -88,11 +71,6 @@ class Dense(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(*shape, hidden), nn.ReLU(), nn.Linear(hidden, outputs)
         )
-
-    @staticmethod
-    def fits(shape):
-        """Return whether it takes what a preprocessor gives."""
-        return len(shape) == 1
 
     def forward(self, x, memory=None):
         """Return (T, outputs) of steps (T, ...), and the memory after."""
@@ -111,20 +89,17 @@ class Convolutional(Dense):
         )  # fmt: skip
         self.layers(torch.zeros(1, *shape))  # now it knows its sizes
 
-    @staticmethod
-    def fits(shape):
-        return len(shape) == 3
 
-
-class Recurrent(Dense):
+class Recurrent(nn.Module):
     """An LSTM remembers earlier steps of a game."""
 
     def __init__(self, shape, outputs, hidden=32):
-        nn.Module.__init__(self)
+        super().__init__()
         self.lstm = nn.LSTM(*shape, hidden)
         self.last = nn.Linear(hidden, outputs)
 
     def forward(self, x, memory=None):
+        """Return (T, outputs) of steps (T, ...), and the memory after."""
         x, memory = self.lstm(x, memory)
         return self.last(x), memory
 
@@ -135,25 +110,16 @@ class OneOf:
     def __init__(self, space):
         self.outputs = int(space.n)
 
-    @staticmethod
-    def fits(space):
-        """Return whether it can be used for the actions of a game."""
-        return hasattr(space, "n")
-
     def __call__(self, numbers):
         """Return the distribution of actions that a network means."""
         return Categorical(logits=numbers)
 
 
-class Gaussian(OneOf):
+class Gaussian:
     """Actions that are numbers: a mean, and how far it is spread, of each."""
 
     def __init__(self, space):
         self.outputs = 2 * space.shape[0]
-
-    @staticmethod
-    def fits(space):
-        return len(space.shape) == 1
 
     def __call__(self, numbers):
         mean, log_spread = numbers.chunk(2, dim=-1)
@@ -164,9 +130,26 @@ class Catalog:
     """Chooses parts: the first that fits. Put one of your own first."""
 
     def __init__(self):
-        self.preprocessors = [OneHot, Picture, Memory, AsTheyAre]
-        self.models = [Convolutional, Dense]
-        self.distributions = [OneOf, Gaussian]
+        def one_of(space):
+            return hasattr(space, "n")
+
+        def dimensions(count):
+            return lambda what: len(getattr(what, "shape", what)) == count
+
+        self.preprocessors = [  # for what a game shows
+            (one_of, OneHot),
+            (dimensions(3), Picture),
+            (lambda space: space.dtype == np.uint8, Memory),
+            (dimensions(1), AsTheyAre),
+        ]
+        self.models = [  # for the shape of what a preprocessor gives
+            (dimensions(3), Convolutional),
+            (dimensions(1), Dense),
+        ]
+        self.distributions = [  # for the actions of a game
+            (one_of, OneOf),
+            (dimensions(1), Gaussian),
+        ]
 
     def parts(self, game):
         """Return a preprocessor, a model and a distribution for a game."""
@@ -181,8 +164,8 @@ class Catalog:
 
 def first(kinds, what):
     """Return the first kind of part that fits."""
-    for kind in kinds:
-        if kind.fits(what):
+    for fits, kind in kinds:
+        if fits(what):
             return kind
     raise ValueError(f"no part fits {what}: put one of yours first")
 
@@ -201,7 +184,7 @@ class Policy:
         torch.manual_seed(0)
         catalog = Catalog()
         if lstm:
-            catalog.models.insert(0, Recurrent)
+            catalog.models.insert(0, (lambda shape: True, Recurrent))
         game, settings = GAMES[name]
         self.game = gymnasium.make(game, **settings)
         self.chosen = catalog.parts(self.game)

@@ -108,11 +108,11 @@ def learn(play, rounds):
         played = play(learner.network.state_dict())
         learner.learn(*(steps for steps, _ in played))
         points += [one for _, over in played for one in over]
-        if number % 10 == 0:
-            mean, minutes = np.mean(points[-20:]), time.perf_counter() - begin
+        if number % 10 == 0 or number == rounds:
+            mean, took = np.mean(points[-20:] or -21), time.perf_counter()
             print(
-                f"round {number:4}  {len(points):5} games  "
-                f"mean {mean:5.1f}  {minutes / 60:5.1f} minutes"
+                f"round {number:4}  {len(points):5} games  mean {mean:5.1f}  "
+                f"{took - begin:5.0f} s"
             )
             if mean > GOAL:
                 break
@@ -122,8 +122,8 @@ def learn(play, rounds):
 def main(ray, full=False, *, players=2, rounds=0):
     """Return the points of all games."""
     rounds, games = rounds or (400 if full else 2), 16 if full else 4
-    actor = ray.remote(Player)
-    each = games // players
+    assert games % players == 0, f"{games} games are no {players} equal parts"
+    actor, each = ray.remote(Player), games // players
     team = [actor.remote(each, seed) for seed in range(players)]
 
     def play(weights):

@@ -23,6 +23,6 @@ def draw_trials(out, name, trials):
             )
     above.set(ylabel="accuracy", title=f"{name}: the best one is red")
     below.set(ylabel="trial", xlabel="seconds")
-    path = f"{out}/{name}.png"
+    path = f"{out}/{name.replace(' ', '_')}.png"
     figure.savefig(path)
     print(f"picture: {path}")

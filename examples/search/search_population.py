@@ -38,13 +38,14 @@ def main(ray, full=False, *, members=0, rounds=0, out=None):
     )
     images = 4_000 if full else 1_000
     rng = np.random.default_rng(0)
-    data = ray.put(load_digits())
+    digits = load_digits()
+    data = ray.put(digits)
     # Half a CPU each, so that two members share one.
     actor = ray.remote(num_cpus=0.5)(Member)
     # A copy takes the size of the hidden layer along, so let it be the same.
+    configs = [draw(rng) | {"hidden": 32} for _ in range(members)]
     population = [
-        actor.remote(draw(rng) | {"hidden": 32}, seed)
-        for seed in range(members)
+        actor.remote(config, seed) for seed, config in enumerate(configs)
     ]
     reports = {number: [] for number in range(members)}
     for _ in range(rounds):
@@ -66,4 +67,6 @@ def main(ray, full=False, *, members=0, rounds=0, out=None):
     rates = [reports[ranked[-1]][i]["config"]["rate"] for i in range(rounds)]
     print("rates of the best:", " ".join(f"{rate:.3g}" for rate in rates))
     draw_trials(out, "population", reports)
+    alone = Member(configs[0], 0).train(digits, images)["accuracy"]
+    assert reports[0][0]["accuracy"] == alone, "here it learns otherwise"
     return [[one["accuracy"] for one in r] for r in reports.values()]
