@@ -11,7 +11,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -84,6 +84,7 @@ class Program:
         return any(n.value and id(n) not in inside for n in returns)
 
 
+@cache  # all files are read to find them
 def programs() -> dict[str, Program]:
     """Return all programs by name, folder by folder."""
     found = [Program(path) for path in sorted(FOLDER.glob("*/*.py"))]
