@@ -8,8 +8,8 @@
 A file is a list of objects, a line each. "kind" says what it is:
 
 run          opens a run: format, engine, program, began (unix s), wall_s,
-             absent: [what this engine does not tell], command: of a
-             simulation, what plays it again
+             absent: [what this engine does not tell], of a
+             simulation: command (what plays it again), seed
 node         id, name, cpus, state
 task         an attempt: id, name, state, node, worker, attempt, parent: the
              task that submitted it, after: [tasks whose results it takes],
@@ -64,7 +64,7 @@ TEXTS = (
     "source", "target", "how", "why", "class", "file", "engine", "program",
     "of", "process", "table", "role", "home", "command",
 )  # fmt: skip
-NUMBERS = ("entry", "line", "attempt", "right")
+NUMBERS = ("entry", "line", "attempt", "right", "seed")
 LISTS = ("after", "tasks", "absent", "choices")
 KINDS = (
     "node", "task", "constructor", "actor", "object", "wait", "story",

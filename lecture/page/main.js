@@ -13,6 +13,7 @@ const KEYS = [
   ["q", "the next question: predict, then Enter"],
   ["h", "step: stop at heartbeats as well"],
   ["n and N", "select the next task, the one before"],
+  ["c", "the lines of the selected task, from scratch and on Ray"],
   ["/", "search a function, an id, a worker; Enter: to the first"],
   ["r", "step through the other run; code: the other pair"],
   ["p", "for the projector: large letters"],
@@ -110,6 +111,8 @@ const page = {
   toHash() {
     const state = this.state, event = state.model.events[state.step];
     const parts = [`view=${state.tab}`];
+    const { seed } = state.model.about;
+    if (seed !== undefined) parts.push(`seed=${seed}`);
     if (state.tab === "step" && event) parts.push(`t=${event.at}`,
       `event=${state.step}`, `run=${state.models.indexOf(state.model)}`);
     if (state.tab === "code") parts.push(`pair=${state.pair}`,
@@ -121,7 +124,10 @@ const page = {
     const told = new URLSearchParams(location.hash.slice(1));
     const state = this.state;
     if (TABS.includes(told.get("view"))) state.tab = told.get("view");
-    state.model = state.models[Number(told.get("run"))] || state.model;
+    const named = told.has("run") ? state.models[Number(told.get("run"))]
+      : state.models.find((m) => String(m.about.seed) === told.get("seed"));
+    state.model = named || state.model;
+    if (told.has("event") && !told.has("view")) state.tab = "step";
     this.turn(Number(told.get("pair")) || 0, Number(told.get("part")) || 0);
     if (told.has("event")) this.setStep(Number(told.get("event")) || 0);
     else if (told.has("t")) {
@@ -227,6 +233,11 @@ const page = {
     document.getElementById("panel").scrollTop = 0;
   },
 
+  showPart(pair, part) {
+    this.state.tab = "code";
+    this.goPart(pair, part);
+  },
+
   goTo(model, at) {
     this.state.model = model;
     this.stepTo(model.events.findIndex((event) => event.at >= at));
@@ -245,9 +256,11 @@ const page = {
       let step = state.step;
       while (step + 1 < events.length && events[step + 1].at <= at) step++;
       step = quiz.stop(state.model, state.step, step);
-      if (step !== state.step) this.setStep(step);
       if (step === events.length - 1 || quiz.question) state.playing = false;
-      this.refresh();
+      if (step !== state.step || !state.playing) {
+        this.setStep(step);
+        this.refresh();
+      }
       requestAnimationFrame(next);
     };
     requestAnimationFrame(next);
@@ -375,6 +388,11 @@ const page = {
         state.model = state.models[(at + 1) % state.models.length];
         this.setStep(state.step);
         this.refresh();
+      },
+      c: () => {
+        const found = state.selected
+          && pairOf(this.pairs, state.selected.name);
+        if (found) this.showPart(...found);
       },
       q: () => this.nextQuestion(),
       h: () => { state.beats = !state.beats; },

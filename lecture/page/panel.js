@@ -113,7 +113,8 @@ const panels = {
         `${seconds(line.at)}  ${short(line.text, 400)}`))));
     const parts = [block("functions", legend)];
     parts.push(state.selected
-      ? block("the task", taskTable(state.selected), sourceOf(state))
+      ? block("the task", taskTable(state.selected), mirrored(state, page),
+        sourceOf(state))
       : block("the task", make("div", { class: "soft" },
         "click one, or press n")));
     if (story.children.length) parts.push(block("what happened", story));
@@ -232,6 +233,26 @@ const KIND_COLOURS = {
   compute: "#009e73", arguments: "#56b4e9", worker: "#e69f00",
   again: "#d55e00", hop: "#cc79a7", driver: "#8c8c8c",
 };
+
+// A way to the step of a mirrored pair that has this function on both sides.
+function mirrored(state, page) {
+  const found = pairOf(page.pairs, state.selected.name);
+  return found ? make("button", { class: "choice", onclick: () =>
+    page.showPart(...found) }, "c: its lines, from scratch and on Ray") : "";
+}
+
+function pairOf(pairs, name) {
+  const last = plain(name.split(".").at(-1));
+  const made = (pair, rows, side) => rows.some((row) => row[side] !== null
+    && pair.lines[side][row[side]].map(([, text]) => text).join("")
+      .match(/^ *def _?(\w+?)(_task)?\(/)?.[1] === last);
+  for (const [number, pair] of pairs.entries()) {
+    const part = pair.steps.findIndex((rows) =>
+      pair.lines.every((_, side) => made(pair, rows, side)));
+    if (part >= 0) return [number, part + 1];
+  }
+  return null;
+}
 
 function taskTable(task) {
   const span = (a, b) => a != null && b != null ? seconds(b - a) : "not told";

@@ -188,7 +188,7 @@ def run_of(
     for key, value in play.items():
         if value != usual[key]:
             command += [f"--{key.removesuffix('_s')}", str(value)]
-    run.about["command"] = shlex.join(command)
+    run.about |= {"command": shlex.join(command), "seed": seed}
     if branch:
         run.about["program"] += f", branch {branch}"
     return run

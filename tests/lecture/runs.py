@@ -59,10 +59,24 @@ def hostile() -> Run:
         source = {"kind": "source", "name": text, "file": text, "line": 1}
         lines += [story, {**source, "text": text}]
         lines.append({"kind": "node", "id": text, "name": text, "cpus": 1})
+        lines += of_a_simulation(begin, text)
     made = run(*lines)
     made.about |= {"program": HOSTILE[0], "engine": HOSTILE[1]}
     made.about["absent"] = [*HOSTILE]
     return made
+
+
+def of_a_simulation(at: float, text: str) -> list[Line]:
+    """Return lines that only simulated runs have, with a text everywhere."""
+    ends = {"source": text, "target": f"{text}2"}
+    message = {"kind": "message", "at": at, "name": text, "of": text}
+    process = {"kind": "process", "name": text, "role": text, "home": text}
+    known = {"process": text, "table": text, "now": {text: text}}
+    return [
+        {**process, "begin": 0.0, "end": at, "how": text},
+        {**message, **ends, "id": text, "entry": 1, "beat": False},
+        {"kind": "knows", "at": at, **known},
+    ]
 
 
 def thousand() -> Run:

@@ -95,6 +95,29 @@ def test_a_pair_of_files_is_shown_one_step_a_key(show: Show) -> None:
     assert "step 3 of 3" in again.panel()
 
 
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [("_map_task", "# [1] map"), ("reduce", "# [3] reduce"),
+     ("ParameterServer.pull", "# [3]")],
+)  # fmt: skip
+def test_a_task_leads_to_its_lines_on_both_sides(
+    show: Show, name: str, step: str
+) -> None:
+    tab = show(run(task(name, 0.1, 0.9)))
+    tab.press("n")
+    assert "its lines, from scratch and on Ray" in tab.panel()
+    tab.press("c")
+    assert tab.js("page.state.tab") == "code"
+    assert tab.panel().count(step) >= 2
+
+
+def test_a_task_of_a_user_has_no_such_lines(show: Show) -> None:
+    tab = show(death())
+    tab.press("n", "c")
+    assert tab.js("page.state.tab") == "lanes"
+    assert "its lines" not in tab.panel()
+
+
 def test_a_search_finds_and_the_next_one_is_selected(show: Show) -> None:
     tab = show(thousand())
     tab.press("/")

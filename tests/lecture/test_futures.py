@@ -15,6 +15,7 @@ from lecture.trace import Run, read
 from minimr.cli.show import run_of, show, simulated
 from tests.lecture.conftest import Tab
 from tests.lecture.live import served
+from tests.lecture.runs import with_a_death as death
 
 Show = Callable[..., Tab]
 WHAT = ("wordcount",)
@@ -95,6 +96,14 @@ def test_a_file_says_which_command_shows_it(show: Show, calm: Run) -> None:
     told = tab.js("document.getElementById('keys').innerText")
     assert "minimr show wordcount --seed 3 --branch '" in told
     assert ":kill=worker " in told
+
+
+def test_a_link_names_the_seed_and_the_event(show: Show, calm: Run) -> None:
+    tab = show(death(), calm, link="#seed=3&event=12")
+    assert tab.js("page.state.tab") == "step"
+    assert tab.js("page.state.step") == 12
+    assert tab.js("page.state.model.about.seed") == 3
+    assert "seed=3&t=" in tab.js("location.hash")
 
 
 def test_a_trace_cannot_make_a_command_that_does_more(
