@@ -93,6 +93,9 @@ class _Reader:
         else:
             facts = {k: v for k, v in entry.items() if k not in ("at", "what")}
             told = ", ".join(f"{key} {value}" for key, value in facts.items())
+            if what == "doom":  # a kill at the worst moment
+                told = f"{facts['process']}, when it next says something"
+                what = "to be killed"
             kind = "log" if what in PRINTS else "strike"
             self._story(at, f"{what}: {told}", kind, "")
 

@@ -123,6 +123,8 @@ def _chosen(module: str, name: str, role: str, side: int) -> Place | None:
 @cache
 def places(module: str) -> tuple[dict[str, list[Place]], ...]:
     """Return who makes and who takes the messages of a catalogue."""
+    if module not in CATALOGUES:  # a trace may say anything
+        return {}, {}
     names = catalogue(module)
     made: dict[str, list[Place]] = defaultdict(list)
     taken: dict[str, list[Place]] = defaultdict(list)

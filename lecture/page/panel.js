@@ -34,7 +34,6 @@ function rows(pairs) {
 // The tables of who has a part in an event; what has changed comes first.
 function whoKnows(event, before, after) {
   const table = make("table", {}), rest = [];
-  let processes = 0; // rows of one process, which come before those of all
   const gone = [...before.keys()].filter((key) => !after.has(key));
   for (const key of [...after.keys(), ...gone]) {
     const [of, name, kind] = key.split("\n"), own = OF_ALL.includes(of);
@@ -49,10 +48,10 @@ function whoKnows(event, before, after) {
       make("td", { class: "word" }, kind),
       make("td", own ? { class: "number" } : {}, now));
     if (changed) table.append(row);
-    else if (own) rest.push(row);
-    else rest.splice(processes++, 0, row);
+    else rest.push([own ? "" : kind, name, row]);
   }
-  table.append(...rest);
+  rest.sort(([one, a], [two, b]) => byNumber(one, two) || byNumber(a, b));
+  table.append(...rest.map(([, , row]) => row));
   return block("who knows what", table);
 }
 
