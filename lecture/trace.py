@@ -64,7 +64,7 @@ TEXTS = (
     "source", "target", "how", "why", "class", "file", "engine", "program",
     "of", "process", "table", "role", "home", "command",
 )  # fmt: skip
-NUMBERS = ("entry", "line", "attempt", "right", "seed")
+NUMBERS = ("entry", "line", "attempt", "right")
 LISTS = ("after", "tasks", "absent", "choices")
 KINDS = (
     "node", "task", "constructor", "actor", "object", "wait", "story",

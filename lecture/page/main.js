@@ -112,7 +112,7 @@ const page = {
     const state = this.state, event = state.model.events[state.step];
     const parts = [`view=${state.tab}`];
     const { seed } = state.model.about;
-    if (seed !== undefined) parts.push(`seed=${seed}`);
+    if (seed !== undefined) parts.push(`seed=${Number(seed)}`);
     if (state.tab === "step" && event) parts.push(`t=${event.at}`,
       `event=${state.step}`, `run=${state.models.indexOf(state.model)}`);
     if (state.tab === "code") parts.push(`pair=${state.pair}`,
@@ -256,8 +256,9 @@ const page = {
       let step = state.step;
       while (step + 1 < events.length && events[step + 1].at <= at) step++;
       step = quiz.stop(state.model, state.step, step);
-      if (step === events.length - 1 || quiz.question) state.playing = false;
-      if (step !== state.step || !state.playing) {
+      const over = step === events.length - 1 || quiz.question;
+      if (over) state.playing = false;
+      if (over || step !== state.step) { // else nothing has changed
         this.setStep(step);
         this.refresh();
       }
