@@ -70,6 +70,12 @@ def real_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program = tmp_path / "ssh"
     program.write_text(f'#!/bin/sh\nexec {client} -F {tmp_path}/client "$@"\n')
     program.chmod(0o755)
+    knock = subprocess.run(
+        [program, "one", "true"], capture_output=True, text=True,
+        timeout=DEADLINE_S, check=False,
+    )  # fmt: skip
+    if knock.returncode:  # an account that is locked, perhaps
+        pytest.skip(f"sshd does not let us in: {knock.stderr.strip()}")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     return tmp_path
 
