@@ -42,7 +42,9 @@ WITHIN = 200  # seeds
 def test_every_run_is_exact_or_ends_as_documented(
     program: str, faults: Faults
 ) -> None:
-    seeds = 12 if PROGRAMS[program].cluster is None else 3
+    """300 seeds in all."""
+    seeds = 20 if PROGRAMS[program].cluster is None else 8
+    seeds = 3 if program == "dqn" else seeds  # each takes as long as ten
     summary = simulate(PROGRAMS[program], range(seeds), faults)
     assert [(f.seed, f.why) for f in summary.findings] == []
     assert summary.exact >= seeds // 2
