@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 SUITES ?= 2
+SCHEDULES := --seeds 10000 --kill 4 --cut 1 --slow 1 --jobs 2
 ALONE  := cli faults examples lecture simulation unit
 
 .PHONY: demo test test-rungs test-core $(ALONE:%=test-%) \
@@ -33,16 +34,14 @@ test-core: $(VENV)/ready
 $(ALONE:%=test-%): test-%: $(VENV)/ready
 	$(BIN)/python -m pytest tests/$*
 
-# 10,000 schedules of each program of rung 1, and a million states of each
-# small part.
+# 10,000 schedules of each program, and a million states of each small part:
+# some hours of each core.
 simulate: $(VENV)/ready
-	$(BIN)/minimr simulate wordcount $(SCHEDULES)
-	$(BIN)/minimr simulate parameter-server $(SCHEDULES)
-	$(BIN)/minimr simulate --exhaust tracker
-	$(BIN)/minimr simulate --exhaust rounds
-	$(BIN)/minimr simulate --exhaust references
-	$(BIN)/minimr simulate --exhaust lease
-	$(BIN)/minimr simulate --exhaust scheduler
+	for program in wordcount parameter-server tasks objects nested borrowed \
+		actors named-actors wordcount-minimr dqn; do \
+		$(BIN)/minimr simulate $$program $(SCHEDULES) || exit; done
+	for part in tracker rounds references lease scheduler; do \
+		$(BIN)/minimr simulate --exhaust $$part || exit; done
 
 # The judge of the suite of the core: the same tests on Ray itself.
 test-ray: $(VENV)/ready
