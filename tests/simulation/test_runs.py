@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ from minimr.simulation import (
 )
 from minimr.simulation.cluster import Cluster
 from minimr.simulation.machine import Machine
+from minimr.simulation.network import Network, Stream
 from minimr.simulation.runs import judged, prepared, shrink, undisturbed
 from minimr.simulation.words import TEXTS, total, words_of
 from tests.simulation.planted_core import PLANTED
@@ -33,6 +36,7 @@ ROOT = Path(__file__).parents[2]
 MANY = Faults(kill=4, cut=1, slow=1)
 ALL = set(range(MANY.number))
 WITHIN = 200  # seeds
+NODES = ("head 1", "node 1", "node 2")
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -111,6 +115,50 @@ def test_an_actor_that_stands_still_while_it_is_dialled_is_dialled_again(
         faults = Faults(kill=4, cut=1, slow=1)
         outcome = play(PROGRAMS["actors"], seed, faults)
     assert outcome.verdict == "exact", outcome.why
+
+
+WORKERS = {f"fork of {node} {n}" for node in NODES for n in range(1, 9)}
+
+
+class Breaks:
+    """Breaks one connection, so long after it has been answered.
+
+    Not one of the head with a driver or a node: it is the end of these.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.answered, self.which, self.after_s = 0, -1, 0.0
+        answer = Network._answer
+
+        def answer_and_break(network: Network, caller: Stream) -> None:
+            answer(network, caller)
+            assert caller.twin is not None
+            names = {caller.process.name, caller.twin.process.name}
+            if "head 1" not in names or names & WORKERS:
+                if self.answered == self.which:
+                    end = partial(network.reset, caller)
+                    network.world.later(self.after_s, end)
+                self.answered += 1
+
+        patch.setattr(Network, "_answer", answer_and_break)
+
+
+@pytest.mark.parametrize("after_s", [0.0005, 0.004])
+@pytest.mark.parametrize("name", ["wordcount", "parameter-server", "actors"])
+def test_any_connection_may_break_in_its_handshake_or_soon_after(
+    name: str, after_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was an error of its own, a traceback, and a wait without end."""
+    breaks = Breaks(monkeypatch)
+    program = replace(PROGRAMS[name], disturbed=True)
+    with prepared():
+        expected = undisturbed(program)
+        total, breaks.after_s = breaks.answered, after_s
+        for breaks.which in range(total):
+            breaks.answered = 0
+            outcome = judged(play(program, 0), expected)
+            assert outcome.verdict != "finding", (breaks.which, outcome.why)
+    assert total > 5
 
 
 @pytest.mark.parametrize(
