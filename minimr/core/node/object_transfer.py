@@ -268,13 +268,14 @@ class Transfers:
         id = coming.id
         del self._coming[id]
         self.store.seal(id)
+        missing = m.Missing(self._here)  # if it was freed on its way
         if failed:
             self.store.free(id)
-        else:
+            missing = m.Missing(coming.place)
+        elif id in self.store.objects:
             self.store.note("fetch", id, coming.size, coming.begin)
             owner = self._link(coming.owner)
             owner.post(m.Copied(id, self._here))
-        missing = m.Missing(coming.place)
         for peer, reply in coming.readers:
             if not peer.closed:
                 found = None if failed else self.store.pin(id, peer)

@@ -158,7 +158,21 @@ def test_an_owner_that_dies_meanwhile_ends_no_transfer(
     transfers.process_left(owner, OWNER)
     assert transfers.store.arena.used == SIZE  # a part is on its way
     endpoint.asked.pop()(bytes(SIZE))
-    assert reader.answers == [m.Missing(THERE)]
+    assert reader.answers == [m.Missing(HERE)]
+    assert transfers.store.arena.used == 0
+
+
+def test_a_copy_that_is_freed_on_its_way_is_missed_here_and_not_there(
+    endpoint: Endpoint, transfers: Transfers
+) -> None:
+    """Its owner forgot the place that had it, where it was never freed."""
+    reader = Reader(transfers)
+    reader.fetch()
+    peer: Any = reader
+    transfers._on_free(peer, m.Free([b"id"]))  # meant for an earlier attempt
+    endpoint.asked.pop()(bytes(SIZE))
+    assert reader.answers == [m.Missing(HERE)]
+    assert endpoint.posted == []
     assert transfers.store.arena.used == 0
 
 
