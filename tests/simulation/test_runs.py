@@ -189,6 +189,17 @@ def test_a_worker_whose_node_hangs_up_on_it_at_once_just_leaves() -> None:
     assert outcome.verdict == "exact", outcome.why
 
 
+def test_a_grant_that_comes_after_the_next_one_changes_nothing() -> None:
+    """Owners dial on links of their own: one of them came late.
+
+    The worker said then that it had begun nothing of the lease it was on,
+    and when it died its task ran again without being charged for it.
+    """
+    with prepared():
+        outcome = play(PROGRAMS["nested"], 244, MANY, ALL - {0, 1, 2})
+    assert outcome.verdict == "exact", outcome.why
+
+
 def test_who_finds_the_link_to_its_node_closed_is_cut_off() -> None:
     """Another thread had not handled that: an error of types was raised."""
 

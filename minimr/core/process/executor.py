@@ -180,6 +180,8 @@ class Executor:
 
     def _on_granted(self, peer: Peer, granted: m.Granted) -> None:
         grant, hold = granted.grant, granted.hold
+        if grant.lease < self.lease:
+            return  # it comes late, of who has given the lease back unused
         self.lease, self.begun = grant.lease, 0
         duty = self.duty
         duty.gpus, duty.hold = self.share.take(hold, grant.gpus), hold
