@@ -90,6 +90,7 @@ class Leases:
         self.queues: list[Queue] = []  # by their numbers
         self.by_peer: dict[Peer, Lease] = {}
         self._by_shape: dict[tuple[m.Shape, Address], Queue] = {}
+        self._latest: tuple[Any, Any, Any] = (None, None, None)  # of those
         # {worker: keys of the functions that it has}
         self.defined: defaultdict[Peer, set[Any]] = defaultdict(set)
         self._sweeping = False
@@ -112,14 +113,8 @@ class Leases:
         """A task has all its inputs: put it into the queue of its shape."""
         task.ready = True
         if task.shape is not None and task.waits:
-            key = (task.shape, self._nearest(task))
-            queue = self._by_shape.get(key)
-            if queue is None:
-                queue = self._by_shape[key] = Queue(len(self.queues), *key)
-                self.queues.append(queue)
-                self._await_group(queue)
-            task.queue = queue
-            queue.tasks.append(task)
+            task.queue = self._queue_of(task.shape, self._nearest(task))
+            task.queue.tasks.append(task)
         elif task.waits and task.queue is not None and not task.queue.ordered:
             task.queue.tasks.append(task)
         if task.queue is not None:
@@ -127,6 +122,23 @@ class Leases:
             if gap is not None and task.waits and task.is_impatient():
                 self._tasks.finish(task, gap)
             self.dispatch(task.queue)
+
+    def _queue_of(self, shape: m.Shape, home: Address) -> Queue:
+        """Return the queue of a shape, for workers near to a node.
+
+        Mostly it is the latest one again, and to hash a shape takes long.
+        """
+        latest_shape, latest_home, queue = self._latest
+        if shape is latest_shape and home is latest_home:
+            return queue  # type: ignore[no-any-return]
+        queue = self._by_shape.get((shape, home))
+        if queue is None:
+            queue = Queue(len(self.queues), shape, home)
+            self._by_shape[shape, home] = queue
+            self.queues.append(queue)
+            self._await_group(queue)
+        self._latest = shape, home, queue
+        return queue
 
     def _await_group(self, queue: Queue) -> None:
         """Hold a queue until its placement group is there, if it has one."""
