@@ -7,8 +7,10 @@ tens of microseconds, more on a virtual machine.
 
 Rules:
 
-1. It spins only if the last wait was short. So long waits cost nothing, but
-   for `spin_s` once, in the first of them.
+1. Spinning helps only where a core is free for the process that is to
+   answer, and the answer comes soon. Otherwise it keeps that process waiting:
+   so after a spin in vain, the next wait sleeps at once; after another one
+   the next three, then seven, up to 63. One that was worth it ends that.
 2. Off by default (`spin_s` = 0). Set it only if no other thread of this
    process needs the interpreter.
 
@@ -20,7 +22,7 @@ from __future__ import annotations
 import selectors
 import time
 
-SHORT = 3  # a wait is short up to this many times `spin_s`
+MOST = 63  # waits that sleep at once, after many spins in vain
 
 Ready = list[tuple[selectors.SelectorKey, int]]
 
@@ -31,19 +33,23 @@ class SpinningSelector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.spin_s = 0.0
-        self._was_short = True  # the last wait
+        self._rest = 0  # waits that are to sleep at once
+        self._vain = 0  # how many those were at first
         self._look = super().select
 
     def select(self, timeout: float | None = None) -> Ready:
         """Return what is ready. Blocks: until something is, or `timeout` s."""
         if not self.spin_s:
             return self._look(timeout)
-        begin = time.monotonic()
-        end = begin + (self.spin_s if self._was_short else 0.0)
+        if self._rest:
+            self._rest -= 1
+            return self._look(timeout)
+        end = time.monotonic() + self.spin_s
         ready = self._look(0)
         while not ready and time.monotonic() < end:
             ready = self._look(0)
-        if not ready:
-            ready = self._look(timeout)
-        self._was_short = time.monotonic() - begin < SHORT * self.spin_s
-        return ready
+        if ready:
+            self._vain = 0
+            return ready
+        self._rest = self._vain = min(2 * self._vain + 1, MOST)
+        return self._look(timeout)

@@ -65,15 +65,32 @@ def test_what_is_ready_needs_no_sleep(selector: SpinningSelector) -> None:
     assert selector.waits == [0]
 
 
-def test_after_a_long_wait_it_sleeps_at_once_and_after_a_short_one_not(
-    selector: SpinningSelector, clock: list[float]
-) -> None:
-    selector.spin_s = 1.0
-    clock[1] = 4.0
-    selector.select(7)  # it took 8 s, by this clock
-    clock[1] = 0.25
+def spun(selector: SpinningSelector) -> bool:
     del selector.waits[:]
     selector.select(7)
-    assert selector.waits == [0, 7]
-    selector.select(7)
-    assert selector.waits == [0, 7, 0, 0, 0, 0, 7]
+    return len(selector.waits) > 1
+
+
+def test_after_a_spin_in_vain_it_sleeps_at_once_each_time_for_longer(
+    selector: SpinningSelector,
+) -> None:
+    selector.spin_s = 1.0
+    spins = [number for number in range(200) if spun(selector)]
+    assert spins == [0, 2, 6, 14, 30, 62, 126, 190]
+
+
+def test_a_spin_that_was_worth_it_makes_it_spin_again(
+    selector: SpinningSelector,
+) -> None:
+    selector.spin_s = 1.0
+    for _ in range(14):  # in vain; the next wait spins
+        selector.select(7)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        selector.register(ours, selectors.EVENT_READ)
+        theirs.send(b"x")
+        selector.select(7)
+        selector.unregister(ours)
+    assert spun(selector)
+    assert not spun(selector)
+    assert spun(selector)
