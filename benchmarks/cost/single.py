@@ -46,6 +46,10 @@ class Mapped(WordCounter):
         assert isinstance(counts, Mapping)
         return counts
 
+    def merge(self, output: Any) -> Mapping[str, int]:
+        """Return the counts, which may still be columns, as a dict."""
+        return dict(output)
+
 
 class C(WordCounter):
     """A program in C, `count.c`, compiled here for this processor.

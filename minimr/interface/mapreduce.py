@@ -43,11 +43,18 @@ class Job:
         reduce_function: takes a key and the list of all its values, and
             returns the key's one result. The order of the values is not
             defined.
+        partition: takes what the map function has returned and a number of
+            partitions, and returns a block for each. None: the usual one.
+        reduce_blocks: takes the blocks of a partition, and returns
+            {key: result}: the same as reduce_function for every key, by a
+            shorter way. None: there is none.
     """
 
     name: str
     map_function: Callable[[Any], Pairs]
     reduce_function: Callable[[Any, list[Any]], Any]
+    partition: Callable[[Any, int], list[bytes]] | None = None
+    reduce_blocks: Callable[[Iterable[bytes]], dict[Any, Any]] | None = None
 
 
 @dataclass

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from minimr.cli.count_files import differences, read_counts, write_counts
 from minimr.interface.mapreduce import Job, task_counters
-from minimr.shared.mapreduce import wordcount
+from minimr.shared.mapreduce import columns, wordcount
+from minimr.shared.mapreduce.columns import Columns
 from minimr.shared.mapreduce.corpus import (
     BLOCK_BYTES,
     NOT_UTF8,
@@ -32,6 +33,8 @@ from minimr.shared.mapreduce.wordcount import (
     COMBINED,
     JOBS,
     TEXTBOOK,
+    arrow_map,
+    combined_map,
     job_named,
 )
 from tests.unit.texts import CONTENT, counted
@@ -60,11 +63,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(job: Job, splits: list[Split]) -> dict[str, int]:
     """Run a job with one reduce task and nothing around it."""
-    blocks = [partition(job.map_function(split), 1)[0] for split in splits]
-    return {
+    to_blocks = job.partition or partition
+    blocks = [to_blocks(job.map_function(split), 1)[0] for split in splits]
+    counts = {
         word: job.reduce_function(word, values)
         for word, values in group(blocks).items()
     }
+    if job.reduce_blocks is not None:  # a shorter way to the same
+        assert job.reduce_blocks(blocks) == counts
+    return counts
 
 
 def test_the_jobs_go_by_their_names() -> None:
@@ -199,6 +206,38 @@ def test_arrow_counts_the_same_however_often_it_merges(
 
 
 @needs_arrow
+@given(content=CONTENT, text=st.text(), num_partitions=st.integers(1, 5))
+def test_blocks_of_columns_and_of_pairs_can_be_mixed(
+    folder: Path, content: bytes, text: str, num_partitions: int
+) -> None:
+    path = folder / "mixed"
+    path.write_bytes(content)
+    (split,) = split_files([str(path)], 1)
+    words = text.lower().split()
+    outputs = [columns.partition(arrow_map(split), num_partitions),
+               columns.partition(arrow_map([text]), num_partitions),
+               partition(combined_map(split), num_partitions)]  # fmt: skip
+    found: Counter[str] = Counter()
+    for blocks in zip(*outputs, strict=True):
+        part = columns.add_up(blocks)
+        assert not found.keys() & part.keys()  # a word has one partition
+        found.update(part)
+    once = Counter(counted(content))
+    assert found == once + once + Counter(words)
+
+
+@needs_arrow
+@given(content=CONTENT)
+def test_columns_are_a_dict_to_whoever_looks(
+    folder: Path, content: bytes
+) -> None:
+    path = folder / "looked at"
+    path.write_bytes(content)
+    counts = arrow_map(*split_files([str(path)], 1))
+    assert dict(counts) == counted(content)
+
+
+@needs_arrow
 def test_arrow_needs_memory_for_a_group_not_for_the_file(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,14 +247,14 @@ def test_arrow_needs_memory_for_a_group_not_for_the_file(
     path.write_bytes(b"the quick brown fox jumps over the lazy dog\n" * 50_000)
     monkeypatch.setattr(wordcount, "GROUP_BYTES", BLOCK_BYTES)
     held: list[int] = []
-    counts = wordcount._arrow_counts
+    counts = columns.count
 
-    def watched(blocks: list[bytes]) -> dict[bytes, int]:
+    def watched(blocks: list[bytes]) -> Columns:
         held.append(pyarrow.total_allocated_bytes())
         assert sum(map(len, blocks)) <= 2 * BLOCK_BYTES
         return counts(blocks)
 
-    monkeypatch.setattr(wordcount, "_arrow_counts", watched)
+    monkeypatch.setattr(columns, "count", watched)
     assert run(ARROW, list(split_files([str(path)], 1)))["the"] == 100_000
     assert len(held) > 20
     assert max(held) - held[0] < BLOCK_BYTES

@@ -102,6 +102,43 @@ def group(blocks: Iterable[bytes]) -> dict[Any, list[Any]]:
     return groups
 
 
+def add_up(
+    blocks: Iterable[bytes], totals: dict[Any, int] | None = None
+) -> dict[Any, int]:
+    """Add the integers of each key to its total: no list, no call per key."""
+    totals = {} if totals is None else totals
+    find = totals.get
+    for block in blocks:
+        keys, _, values = _decode(block)
+        for key, value in zip(keys, values, strict=True):
+            totals[key] = find(key, 0) + value
+    return totals
+
+
+def write(
+    number: int, keys: str | list[Any], values: list[Any], lengths: Any = None
+) -> bytes:
+    """Return a block of keys, joined if they are texts, and values.
+
+    Args:
+        lengths: how many values each key has; None: one.
+    """
+    columns = (number, keys, lengths, _packed(values))
+    try:
+        return pickle.dumps(columns, protocol=5)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        # Classes of `__main__`, lambdas: by value, which is slower.
+        import cloudpickle  # only now: most jobs never need it
+
+        return bytes(cloudpickle.dumps(columns, protocol=5))
+
+
+def read(block: bytes) -> tuple[int, str | list[Any], Any, Any]:
+    """Return what was written: number, keys, lengths, values."""
+    columns: tuple[int, str | list[Any], Any, Any] = pickle.loads(block)
+    return columns
+
+
 def _grouped(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
     groups: defaultdict[Any, list[Any]] = defaultdict(list)
     for key, value in pairs:
@@ -121,18 +158,11 @@ def _encode(keys: list[Any], values: list[Any], grouped: bool) -> bytes:
     if grouped:
         lengths = _packed(list(map(len, values)))
         values = list(chain.from_iterable(values))
-    columns = (len(keys), _joined(keys), lengths, _packed(values))
-    try:
-        return pickle.dumps(columns, protocol=5)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        # Classes of `__main__`, lambdas: by value, which is slower.
-        import cloudpickle  # only now: most jobs never need it
-
-        return bytes(cloudpickle.dumps(columns, protocol=5))
+    return write(len(keys), _joined(keys), values, lengths)
 
 
 def _decode(block: bytes) -> tuple[list[Any], Any, Any]:
-    number, keys, lengths, values = pickle.loads(block)
+    number, keys, lengths, values = read(block)
     if isinstance(keys, str):
         keys = keys.split(SEPARATOR) if number else []
     return keys, lengths, values

@@ -40,7 +40,8 @@ def do_map_task(
 ) -> tuple[list[bytes], TaskReport]:
     """Apply the map function to a split; return a block per reduce task."""
     with _measured() as report:
-        blocks = partition(job.map_function(split), num_reduce_tasks)
+        to_blocks = job.partition or partition
+        blocks = to_blocks(job.map_function(split), num_reduce_tasks)
     return blocks, report
 
 
@@ -49,10 +50,14 @@ def do_reduce_task(
 ) -> tuple[dict[Any, Any], TaskReport]:
     """Group the blocks of a partition by key; return each key's result."""
     with _measured() as report:
-        output = {
-            key: job.reduce_function(key, values)
-            for key, values in group(_weighed(blocks, report)).items()
-        }
+        weighed = _weighed(blocks, report)
+        if job.reduce_blocks is not None:
+            output = job.reduce_blocks(weighed)
+        else:
+            output = {
+                key: job.reduce_function(key, values)
+                for key, values in group(weighed).items()
+            }
     return output, report
 
 

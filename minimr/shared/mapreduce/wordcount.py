@@ -12,14 +12,14 @@ counting to the compiled loops of Apache Arrow. All give the same counts.
 from __future__ import annotations
 
 import re
-from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from minimr.interface.mapreduce import Job
+from minimr.shared.mapreduce import columns
+from minimr.shared.mapreduce.columns import Columns, Counts
 from minimr.shared.mapreduce.corpus import FileSplit, Split, texts_of
-from minimr.shared.mapreduce.sources import MissingPackageError
+from minimr.shared.mapreduce.shuffle import add_up
 
 OTHER_SPACE = re.compile(r"[^\S\n]")
 GROUP_BYTES = 2**25  # of text that Arrow counts at once: bounds its memory
@@ -55,17 +55,18 @@ def arrow_map(split: Split) -> Mapping[str, int]:
     """
     if not isinstance(split, FileSplit):
         return combined_map(split)
-    tokens: Counter[bytes] = Counter()
+    merged: list[Columns] = []  # none or one
     group: list[bytes] = []
     size = 0
     for block in split.blocks():
         group.append(block)
         size += len(block)
         if size >= GROUP_BYTES:
-            tokens.update(_arrow_counts(group))
+            merged = [columns.together([*merged, columns.count(group)])]
             group, size = [], 0
-    tokens.update(_arrow_counts(group))
-    return _words_of(split, tokens)
+    merged = [columns.together([*merged, columns.count(group)])]
+    plain, others = columns.plain(merged[0])
+    return Counts(plain, _words_of(split, others))
 
 
 def combined_reduce(word: str, counts: list[int]) -> int:
@@ -74,8 +75,14 @@ def combined_reduce(word: str, counts: list[int]) -> int:
 
 
 TEXTBOOK = Job("textbook", textbook_map, textbook_reduce)
-COMBINED = Job("combined", combined_map, combined_reduce)
-ARROW = Job("arrow", arrow_map, combined_reduce)
+COMBINED = Job("combined", combined_map, combined_reduce, reduce_blocks=add_up)
+ARROW = Job(
+    "arrow",
+    arrow_map,
+    combined_reduce,
+    partition=columns.partition,
+    reduce_blocks=columns.add_up,
+)
 JOBS = {job.name: job for job in (TEXTBOOK, COMBINED, ARROW)}
 
 
@@ -86,38 +93,8 @@ def job_named(name: str) -> Job:
         MissingPackageError: pyarrow is not installed.
     """
     if name == ARROW.name:
-        _import_arrow()
+        columns.load()
     return JOBS[name]
-
-
-def _import_arrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow  # here, for it takes 0.2 s
-        from pyarrow import compute
-    except ModuleNotFoundError as error:
-        raise MissingPackageError(
-            "the job arrow needs a package: pip install 'minimr[arrow]'"
-        ) from error
-    return pyarrow, compute
-
-
-def _arrow_counts(blocks: list[bytes]) -> dict[bytes, int]:
-    """Return how often each raw word occurs, in lower case."""
-    arrow, compute = _import_arrow()
-    parts = []
-    for block in blocks:
-        ends = arrow.py_buffer(array("q", [0, len(block)]))
-        buffers = [None, ends, arrow.py_buffer(block)]  # the bytes as they are
-        text = arrow.Array.from_buffers(arrow.large_string(), 1, buffers)
-        lowered = compute.ascii_lower(text)
-        parts.append(compute.ascii_split_whitespace(lowered).flatten())
-    words = arrow.chunked_array(parts, arrow.large_string())
-    counted = words.value_counts()
-    tokens = counted.field("values").cast(arrow.large_binary()).to_pylist()
-    numbers = counted.field("counts").to_pylist()
-    counts = dict(zip(tokens, numbers, strict=True))
-    counts.pop(b"", None)  # before and behind white space at a block's ends
-    return counts
 
 
 def _words_of(
