@@ -27,6 +27,7 @@ from benchmarks.cost.single import (
     single_threads,
     what_is_missing,
 )
+from benchmarks.cost.works import KINDS, of_kind
 from benchmarks.wordcount import comparison
 from benchmarks.wordcount.contenders import Engine, WordCounter
 from benchmarks.wordcount.work import Work, plan
@@ -93,7 +94,15 @@ class Measured:
     default="combined",
     show_default=True,
     type=click.Choice(list(JOBS)),
-    help="What the engines run.",
+    help="What the engines run to count words.",
+)
+@click.option(
+    "--work",
+    "kind",
+    default="words",
+    show_default=True,
+    type=click.Choice([*KINDS]),
+    help="Count words, make an inverted index, or sort lines.",
 )
 @some_of("--threads", THREADS, help="Which, of those that can run here.")
 @some_of("--engines", RUNGS, help="Which rungs of the ladder.")
@@ -113,9 +122,11 @@ def cost(context: click.Context, /, **chosen: Any) -> None:
     threads = [name for name in chosen["threads"] if _is_here(name)]
     engines = [name for name in chosen["engines"] if _is_here(name)]
     try:
-        work = plan(chosen["job_name"], chosen["paths"], most)
+        planned = plan(chosen["job_name"], chosen["paths"], most)
     except InputError as error:
         raise click.UsageError(str(error)) from None
+    work = of_kind(chosen["kind"], planned)
+    threads = [name for name in threads if name in single_threads(work)]
     measured = measure(
         work, threads, engines, chosen["rounds"], chosen["seed"]
     )
@@ -260,7 +271,8 @@ def _notes(measured: Measured) -> Iterator[str]:
     yield (
         "run: until the counts are final; merged: until they are a dict in "
         "the driver too. map: the job combined as one map task; pyarrow: the "
-        "job arrow so; polars: with one thread; c: benchmarks/cost/count.c."
+        "job arrow so; polars: with one thread; c: benchmarks/cost/count.c; "
+        "sort: that of coreutils."
     )
     before, after = measured.load
     yield f"load average before: {before:.2f}, after: {after:.2f}"
@@ -271,7 +283,7 @@ def _notes(measured: Measured) -> Iterator[str]:
 def _title(measured: Measured, rounds: int) -> str:
     work = measured.work
     return (
-        f"Word count, job {work.job_name}: {len(work.paths):,} files, "
+        f"{work.title}, job {work.job.name}: {len(work.paths):,} files, "
         f"{megabytes(work.total_bytes)} MB, {work.map_tasks} map and "
         f"{work.reduce_tasks} reduce tasks, {rounds} rounds"
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
@@ -12,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.wordcount.contenders import Loop, WordCounter
+from benchmarks.cost.works import Index, Sort, sorted_lines
+from benchmarks.wordcount.contenders import Loop, WordCounter, read_text
 from benchmarks.wordcount.peers import Polars
 from benchmarks.wordcount.work import Work
 from minimr.shared.mapreduce.corpus import split_files
@@ -20,7 +22,7 @@ from minimr.shared.mapreduce.wordcount import ARROW, COMBINED, job_named
 
 SOURCE = Path(__file__).with_name("count.c")
 FLAGS = ("-O3", "-march=native")
-THREADS = ("loop", "map", "pyarrow", "polars", "c")
+THREADS = ("loop", "map", "pyarrow", "polars", "c", "sort")
 COMPILE_S, COUNT_S = 60.0, 600.0
 
 
@@ -106,8 +108,54 @@ class C(WordCounter):
         self._folder.cleanup()
 
 
+class IndexLoop(WordCounter):
+    """The inverted index, as everybody writes it first."""
+
+    name = "loop"
+
+    def run(self) -> dict[str, list[int]]:
+        """Read file by file."""
+        index: defaultdict[str, list[int]] = defaultdict(list)
+        for number, path in enumerate(self.work.paths):
+            for word in set(read_text(path).lower().split()):
+                index[word].append(number)
+        return index
+
+
+class SortLoop(WordCounter):
+    """Python's own sort of all lines."""
+
+    name = "loop"
+
+    def run(self) -> bytes:
+        """Sort one list."""
+        return b"\n".join(sorted_lines(self.work.paths))
+
+
+class CoreutilsSort(WordCounter):
+    """The command `sort`, told to use one thread."""
+
+    name = "sort"
+
+    def run(self) -> bytes:
+        """Sort all files by their bytes."""
+        command = ["sort", "--parallel=1", "--buffer-size=1G", "--"]
+        printed = subprocess.run(
+            [*command, *self.work.paths],
+            check=True,
+            stdout=subprocess.PIPE,
+            timeout=COUNT_S,
+            env=os.environ | {"LC_ALL": "C"},
+        ).stdout
+        return printed.removesuffix(b"\n")
+
+
 def single_threads(work: Work) -> dict[str, WordCounter]:
-    """Return all, by name."""
+    """Return all that can do the work, by name."""
+    if isinstance(work, Index):
+        return {"loop": IndexLoop(work)}
+    if isinstance(work, Sort):
+        return {"loop": SortLoop(work), "sort": CoreutilsSort(work)}
     return {
         "loop": Loop(work),
         "map": Mapped(work, "map", COMBINED.name),
@@ -121,4 +169,5 @@ def what_is_missing(name: str) -> str | None:
     """Return what a thread needs that is not here."""
     if name in ("pyarrow", "polars") and not find_spec(name):
         return name
-    return "cc" if name == "c" and not shutil.which("cc") else None
+    needed = {"c": "cc", "sort": "sort"}.get(name)
+    return needed if needed and not shutil.which(needed) else None

@@ -18,7 +18,6 @@ import time
 from abc import abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 from typing import Any
 
 from benchmarks.common.drivers import Contender
@@ -59,7 +58,7 @@ class WordCounter(Contender):
         merged = time.perf_counter()
         return Sample(
             {"run": ran - start, "merged": merged - start},
-            {**self.facts(output), **summary(counts)},
+            {**self.facts(output), **self.work.summary(counts)},
         )
 
 
@@ -174,23 +173,6 @@ def read_text(path: str) -> str:
         path, encoding="utf-8-sig", errors="replace", newline=""
     ) as file:
         return file.read()
-
-
-def summary(counts: Mapping[str, int]) -> dict[str, Any]:
-    """Return sums over counts, and a fingerprint to compare them by.
-
-    The fingerprint is a sum of hashes, which does not depend on the order.
-    So no sorted copy is needed, which would count in the peak of memory.
-    """
-    total = 0
-    for word, number in counts.items():
-        line = f"{word}\t{number}".encode("utf-8", "surrogatepass")
-        total += int.from_bytes(blake2b(line, digest_size=16).digest(), "big")
-    return {
-        "words": sum(counts.values()),
-        "distinct_words": len(counts),
-        "fingerprint": f"{total % 2**128:032x}",
-    }
 
 
 def _pairs(output: Any) -> Iterable[tuple[str, int]]:

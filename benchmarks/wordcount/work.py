@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
+from typing import Any, ClassVar
 
 from minimr.interface.mapreduce import Job
 from minimr.shared.mapreduce.corpus import (
@@ -36,6 +38,8 @@ class Work:
     map_tasks: int
     reduce_tasks: int
 
+    title: ClassVar[str] = "Word count"
+
     @property
     def job(self) -> Job:
         """The job, looked up where it runs."""
@@ -50,6 +54,10 @@ class Work:
     def total_bytes(self) -> int:
         """The size of all files."""
         return sum(map(os.path.getsize, self.paths))
+
+    def summary(self, result: Any) -> dict[str, Any]:
+        """Return what is compared of a result, once it is in the driver."""
+        return summary(result)
 
 
 def plan(
@@ -74,3 +82,20 @@ def plan(
         map_tasks or default_num_splits(size, workers),
         reduce_tasks or default_num_reduce_tasks(size, workers),
     )
+
+
+def summary(counts: Mapping[str, int]) -> dict[str, Any]:
+    """Return sums over counts, and a fingerprint to compare them by.
+
+    The fingerprint is a sum of hashes, which does not depend on the order.
+    So no sorted copy is needed, which would count in the peak of memory.
+    """
+    total = 0
+    for word, number in counts.items():
+        line = f"{word}\t{number}".encode("utf-8", "surrogatepass")
+        total += int.from_bytes(blake2b(line, digest_size=16).digest(), "big")
+    return {
+        "words": sum(counts.values()),
+        "distinct_words": len(counts),
+        "fingerprint": f"{total % 2**128:032x}",
+    }

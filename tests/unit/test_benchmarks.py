@@ -24,8 +24,8 @@ from benchmarks.common.timing import (
     orders,
 )
 from benchmarks.wordcount import main as wordcount
-from benchmarks.wordcount.contenders import WordCounter, summary
-from benchmarks.wordcount.work import Work
+from benchmarks.wordcount.contenders import WordCounter
+from benchmarks.wordcount.work import Work, summary
 
 TEXTS = ["\ufeffOne two two", "THREE three three\u00a0two", ""]
 

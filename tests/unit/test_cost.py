@@ -7,17 +7,21 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from benchmarks.cli import main
 from benchmarks.common.timing import Spread
 from benchmarks.cost.crossing import Crossing, crossings
 from benchmarks.cost.picture import draw
-from benchmarks.cost.single import C
+from benchmarks.cost.single import C, single_threads, what_is_missing
+from benchmarks.cost.works import of_kind
 from benchmarks.wordcount.work import Work
+from minimr.shared.mapreduce.tasks import do_map_task, do_reduce_task
 from tests.unit.texts import CONTENT, counted
 
 needs_c = pytest.mark.skipif(
@@ -73,6 +77,31 @@ def test_c_counts_more_words_than_its_first_table_holds(program: C) -> None:
     words = [f"Word{number}" for number in range(50_000)] * 2
     counts = counts_of(program, " ".join(words).encode())
     assert counts == Counter(word.lower() for word in words)
+
+
+@pytest.mark.parametrize("kind", ["index", "sort"])
+@settings(max_examples=25, deadline=None)
+@given(contents=st.lists(CONTENT, min_size=1, max_size=4), data=st.data())
+def test_other_work_has_the_result_of_its_threads(
+    tmp_path_factory: pytest.TempPathFactory,
+    kind: str,
+    contents: list[bytes],
+    data: st.DataObject,
+) -> None:
+    folder = tmp_path_factory.mktemp(kind)
+    paths = []
+    for number, content in enumerate(contents):
+        paths.append(str(folder / str(number)))
+        Path(paths[-1]).write_bytes(content)
+    numbers = data.draw(st.tuples(st.integers(1, 5), st.integers(1, 4)))
+    work = of_kind(kind, Work("combined", tuple(paths), 1, *numbers))
+    blocks = [do_map_task(work.job, s, numbers[1])[0] for s in work.splits]
+    found: dict[Any, Any] = {}
+    for column in zip(*blocks, strict=True):
+        found.update(do_reduce_task(work.job, column)[0])
+    for name, thread in single_threads(work).items():
+        if what_is_missing(name) is None:
+            assert work.summary(thread.run()) == work.summary(found), name
 
 
 @pytest.mark.usefixtures("fonts")
