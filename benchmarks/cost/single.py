@@ -146,6 +146,7 @@ class CoreutilsSort(WordCounter):
             stdout=subprocess.PIPE,
             timeout=COUNT_S,
             env=os.environ | {"LC_ALL": "C"},
+            start_new_session=True,
         ).stdout
         return printed.removesuffix(b"\n")
 

@@ -101,6 +101,15 @@ def test_texts_count_as_they_should(job: Job, texts: list[str]) -> None:
 
 
 @every_job
+def test_half_a_character_counts_too(job: Job) -> None:
+    assert run(job, [["one \ud800 two"], ["two"]]) == {
+        "one": 1,
+        "\ud800": 1,
+        "two": 2,
+    }
+
+
+@every_job
 @given(content=CONTENT, data=st.data())
 def test_a_file_counts_the_same_however_it_is_cut(
     folder: Path, job: Job, content: bytes, data: st.DataObject
