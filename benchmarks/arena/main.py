@@ -27,6 +27,12 @@ from minimr.system.files import atomic_writer
 @some_of("--cases", CASES, show_default=False, help="Some of the cases.")
 @click.option("--rounds", default=5, show_default=True, type=AT_LEAST_ONE)
 @click.option(
+    "--minutes",
+    default=8.0,
+    show_default=True,
+    help="In all; a round that would take longer is left out.",
+)
+@click.option(
     "--seconds", default=0.2, show_default=True, help="Per case and round."
 )
 @click.option("--workers", type=AT_LEAST_ONE, help="Default: one per core.")
@@ -89,6 +95,7 @@ def _run(chosen: dict[str, Any], contestants: list[Any]) -> dict[str, Any]:
         chosen["cases"],
         chosen["workers"] or machine.usable_cores(),
         chosen["seconds"],
+        chosen["minutes"],
         tell,
     )
     found = runs.run(contestants, chosen["rounds"], chosen["seed"])

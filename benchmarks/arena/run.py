@@ -55,6 +55,7 @@ class Arena:
     cases: Sequence[str]
     workers: int
     seconds: float  # per case
+    minutes: float  # of all; a round that would take longer is left out
     tell: Callable[[str], None]
 
     def run(
@@ -70,7 +71,13 @@ class Arena:
             "copy_megabytes": copy_gigabytes(self.seconds) * 1000,
         }
         peaks = []
+        done = 0
         for number, order in orders([*everyone], rounds, seed):
+            took = time.perf_counter() - begun
+            if number > 1 and took * (1 + 1 / number) > 60 * self.minutes:
+                self.tell(f"the time is up after {done} of {rounds} rounds")
+                break
+            done = number
             peaks.append(peak(self.workers, self.seconds))
             for name in order:
                 results = everyone[name]
@@ -80,7 +87,7 @@ class Arena:
                     self.tell(f"{where:<10} {name:<16} {_said(results)}")
         return {
             "workers": self.workers,
-            "rounds": rounds,
+            "rounds": done,
             "seconds": self.seconds,
             "took_seconds": time.perf_counter() - begun,
             "load_before": before,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -209,6 +210,22 @@ def test_a_run_checks_all_and_says_who_cannot_run(
     again = CliRunner().invoke(main, ["arena", "--load", str(target)])
     assert again.exit_code == 0, again.output
     assert "hyperqueue, start failed" in again.output
+
+
+def test_a_round_for_which_there_is_no_time_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = iter(range(0, 10_000, 60))  # a minute from look to look
+    clock = SimpleNamespace(perf_counter=lambda: next(now))
+    monkeypatch.setattr(run, "time", clock)
+    monkeypatch.setattr(run, "copy_gigabytes", lambda seconds: 1.0)
+    monkeypatch.setattr(run, "socket_rates", lambda seconds: (1.0, 1.0))
+    monkeypatch.setattr(run, "peak", lambda workers, seconds: 1.0)
+    said: list[str] = []
+    arena = run.Arena(lambda _: "", [], 1, 0.1, 4.0, said.append)
+    found = arena.run([], 5, 0)
+    assert 0 < found["rounds"] < 5
+    assert said == [f"the time is up after {found['rounds']} of 5 rounds"]
 
 
 @pytest.mark.parametrize("name", NAMES)
