@@ -31,7 +31,9 @@ def draw(path: str, document: dict[str, Any]) -> None:
         )  # fmt: skip
         figure.suptitle(
             f"{in_words(document['machine'])}, {document['workers']} workers\n"
-            f"median of {document['rounds']} rounds, 95 % intervals",
+            f"median of {document['rounds']} rounds, 95 % intervals; load "
+            f"{document['load_before']:.2f} before, "
+            f"{document['load_after']:.2f} after",
             x=0.01, ha="left", fontsize=FONT_SIZE,
         )  # fmt: skip
         for axes, column in zip(panels.flat, columns, strict=False):
@@ -58,17 +60,20 @@ def _panel(axes: Any, column: Column, values: dict[str, Any]) -> None:
     for place, (name, (median, low, high)) in enumerate(values.items()):
         ours = name.startswith("minimr")
         colour = OURS if ours else RAY if name == "ray" else OTHERS
-        axes.barh(place, median, 0.7, color=colour)
+        axes.axhline(place, color="0.85", lw=1, zorder=0)
         axes.errorbar(
             median, place, xerr=[[median - low], [high - median]],
-            color="black", capsize=4, lw=1.5,
+            color=colour, marker="o", ms=11, capsize=5, lw=3,
         )  # fmt: skip
-        axes.text(high * 1.15, place, number(median), va="center")
+        axes.text(
+            high * 1.3, place, number(median), va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )  # fmt: skip
     axes.set_yticks(range(len(values)), [*values])
     for tick in axes.get_yticklabels():
         ours = tick.get_text().startswith("minimr")
         tick.set_fontweight("bold" if ours else "normal")
-    axes.invert_yaxis()
+    axes.set_ylim(len(values) - 0.5, -0.5)  # the best on top
     axes.set_xscale("log")
     medians = [each.median for each in values.values()]
     highest = max(each.high for each in values.values())
