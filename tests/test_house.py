@@ -78,6 +78,7 @@ KNOWS = {
     "dqn": (*THINGS, "minimr.ladder"),
     "dqn.cli": ("dqn", "minimr.cli", *THINGS),
     "benchmarks": ("minimr", "ray_impl", "dqn", "ray"),
+    "benchmarks.lab.show": ("benchmarks", "minimr", "lecture"),
     "examples": (),  # they are handed the engine
     "examples.command": ("examples", "minimr", "ray_impl"),
     "examples.__main__": ("examples", "minimr.system"),

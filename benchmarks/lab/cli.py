@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 import sys
@@ -16,6 +17,7 @@ from benchmarks.lab import cgroups, engines, namespaces
 from benchmarks.lab.ground import Usage
 from benchmarks.lab.lab import Lab
 from benchmarks.lab.plan import ENGINES, LabError, Plan
+from minimr.cli.pages import serve
 from minimr.cli.workers import read_hosts, side_by_side, worker_command
 
 HEADS = ("node", "address", "link", "engines", "processes", "CPU s",
@@ -120,6 +122,25 @@ def workers(name: str, address: str | None, wait_s: float) -> int:
 
 
 @lab.command()
+@click.option("--engine", help="Whose cluster. [default: the first]")
+@click.option("--port", default=0, help="Of the page; 0: any free one.")
+@click.pass_obj
+def show(name: str, engine: str | None, port: int) -> None:
+    """Show the cluster, live, on a page with buttons for the nodes."""
+    it = Lab(home(name))
+    if not it.plan.engines:
+        raise LabError("no engine runs in this lab: `lab up --engine minimr`")
+    chosen = engine or it.plan.engines[0]
+    if chosen not in it.plan.engines:
+        raise LabError(f"{chosen!r} does not run here: {it.plan.engines}")
+    stage = importlib.import_module("benchmarks.lab.show").LabStage(it, chosen)
+    try:
+        serve(stage, port)
+    finally:
+        stage.close()
+
+
+@lab.command()
 @click.pass_obj
 def down(name: str) -> None:
     """Remove what `up` has made, even after a crash."""
@@ -137,7 +158,8 @@ def _on_node(function: Callable[[Lab, str], Any], text: str) -> None:
 
 _on_node(Lab.kill, "Kill all processes of NODE at once, as in a power cut.")
 _on_node(Lab.cut, "Disconnect NODE; its processes keep running.")
-_on_node(Lab.heal, "Bring NODE back: its link, and its engines.")
+_on_node(Lab.slow, "Leave NODE a fifth of its CPU share.")
+_on_node(Lab.heal, "Bring NODE back: its link, share and engines.")
 
 
 def make_plan(name: str, hosts: Any = None, **chosen: Any) -> Plan:

@@ -20,6 +20,7 @@ from benchmarks.lab.plan import LabError, Node, Plan
 from benchmarks.lab.shell import Shell
 
 ROOT = Path(__file__).parents[2]
+NO_SHARE = "only nodes that got a --cpu-share can be slowed"
 NO_LINK = "only a lab in network namespaces has links to cut"
 
 
@@ -79,6 +80,14 @@ class Ground(ABC):
 
     def limit(self, nodes: Sequence[Node], on: bool) -> None:  # noqa: B027
         """Limit nodes to their CPU share, or lift the limit."""
+
+    def slow(self, node: Node) -> None:
+        """Let a node have a part of its CPU share, until `limit`.
+
+        Raises:
+            LabError: it has none.
+        """
+        raise LabError(NO_SHARE)
 
     def set_link(self, node: Node, up: bool) -> None:
         """Disconnect a node, or connect it again.

@@ -4,7 +4,8 @@ up      what is missing is made, the engines are started, the share is set
 grow    the same with more nodes; those that are there keep running
 kill    all processes of a node are killed at once, as in a power cut
 cut     its link goes down, and its processes keep running
-heal    the link goes up again, and engines that have ended start again
+slow    it gets a fifth of its CPU share
+heal    the link goes up again, the share is whole, ended engines start again
 down    everything in the journal is removed, the last thing first
 """
 
@@ -121,6 +122,10 @@ class Lab:
     def cut(self, name: str) -> None:
         """Disconnect a node from the network."""
         self.ground.set_link(self.plan.node(name), up=False)
+
+    def slow(self, name: str) -> None:
+        """Let a node have a part of its CPU share, until it is healed."""
+        self.ground.slow(self.plan.node(name))
 
     def heal(self, name: str) -> list[str]:
         """Bring a node back; return the engines that had to be started."""

@@ -24,7 +24,13 @@ from typing import Any
 
 from benchmarks.lab import cgroups, processes
 from benchmarks.lab.cgroups import Cgroups
-from benchmarks.lab.ground import Ground, Usage, usage_of, with_environ
+from benchmarks.lab.ground import (
+    NO_SHARE,
+    Ground,
+    Usage,
+    usage_of,
+    with_environ,
+)
 from benchmarks.lab.plan import LabError, Node
 
 PROGRAMS = ("ip", "tc", "nsenter", "unshare")
@@ -33,6 +39,7 @@ DEVICES = Path("/sys/class/net")
 LATENCY = "50ms"  # how long a packet may wait for its turn
 LEAST_BURST_BYTES = 2**17  # two of the largest packets of Linux
 TICK_S = 0.004  # of the kernel: tbf must send a burst within it
+SLOWER = 5.0  # so many times, when a node is slowed
 UP_TIMEOUT_S = 10.0
 FORWARDING = "3"  # the state of a port of a bridge that is in use
 UNITS = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
@@ -145,11 +152,20 @@ class Namespaces(Ground):
         """Set the quotas, or lift them."""
         if self.groups is None:
             return
-        share = self.plan.cpu_share if on else None
         for node in nodes:
-            folder = self.groups.folders(self.plan.name, node.name)[0]
-            for path, text in self.groups.quota(folder, share).items():
-                self.shell.write(path, text)
+            self._set_share(node, self.plan.cpu_share if on else None)
+
+    def slow(self, node: Node) -> None:
+        """Let a node have a part of its CPU share, until `limit`."""
+        if self.plan.cpu_share is None:
+            raise LabError(NO_SHARE)
+        self._set_share(node, self.plan.cpu_share / SLOWER)
+
+    def _set_share(self, node: Node, share: float | None) -> None:
+        assert self.groups is not None
+        folder = self.groups.folders(self.plan.name, node.name)[0]
+        for path, text in self.groups.quota(folder, share).items():
+            self.shell.write(path, text)
 
     def enter(
         self, node: Node, environ: dict[str, str], argv: Sequence[str]
