@@ -10,6 +10,7 @@ it gets the signal: its id may be another's by now.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
@@ -104,7 +105,7 @@ def _of_ray(api: Any) -> Iterator[Process]:
         if "head" not in told:
             yield Process("node", process.pid, node, "")
         for pid, command in _below(process):
-            if command.startswith(TITLE):
+            if command.startswith(TITLE) and _is_worker(pid):
                 runs = command.removeprefix(TITLE).strip()
                 runs = "" if runs == IDLE else runs.removesuffix("()")
                 yield Process("worker", pid, node, runs)
@@ -122,6 +123,17 @@ def _is_node(pid: int) -> bool:
     """Return whether a process of this machine is a node of ours."""
     with suppress(psutil.Error):
         return OF_NODE in psutil.Process(pid).cmdline()
+    return False
+
+
+def _is_worker(pid: int) -> bool:
+    """Return whether a process of a raylet runs user code.
+
+    Without its agents the raylet ends; they print to elsewhere.
+    """
+    with suppress(OSError):
+        prints_to = os.readlink(f"/proc/{pid}/fd/1")
+        return os.path.basename(prints_to).startswith("worker-")
     return False
 
 

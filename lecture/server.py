@@ -19,6 +19,7 @@ import asyncio
 import hmac
 import json
 import secrets
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -66,6 +67,7 @@ class Server:
         self._pairs = pairs
         self._token = secrets.token_urlsafe(16)
         self._hosts: set[str] = set()
+        self._asked = 0.0  # when somebody did, by the clock of the loop
         # One look at a time, however many ask; a button is pressed beside it.
         self._looking = ThreadPoolExecutor(1, "look")
         self._pressing = ThreadPoolExecutor(1, "press")
@@ -78,16 +80,35 @@ class Server:
         Raises:
             OSError: the port is in use.
         """
+        await self._listen(
+            lambda runner: web.TCPSite(runner, HOST, self._port)
+        )
+
+    async def start_at(self, door: int, token: str) -> None:
+        """Serve at a socket that listens already, for who has that token."""
+        self._token = token
+        sock = socket.socket(fileno=door)
+        await self._listen(lambda runner: web.SockSite(runner, sock))
+
+    async def idle(self, seconds: float) -> None:
+        """Wait until nobody has asked for so long."""
+        loop = asyncio.get_running_loop()
+        while (rest := self._asked + seconds - loop.time()) > 0:
+            await asyncio.sleep(rest)
+
+    async def _listen(
+        self, site: Callable[[web.AppRunner], web.BaseSite]
+    ) -> None:
         app = web.Application(
             middlewares=[self._guard], client_max_size=MAX_PRESS_BYTES
         )
         app.router.add_get("/", self._page)
         app.router.add_get("/runs.json", self._runs)
         app.router.add_post("/press", self._press)
+        self._asked = asyncio.get_running_loop().time()
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, HOST, self._port)
-        await site.start()
+        await site(self._runner).start()
         _, port = self._runner.addresses[0][:2]
         self._hosts = {f"{HOST}:{port}", f"localhost:{port}"}
         self.address = f"http://{HOST}:{port}/?token={self._token}"
@@ -103,10 +124,17 @@ class Server:
     async def _guard(
         self, request: web.Request, handler: Handle
     ) -> web.StreamResponse:
+        self._asked = asyncio.get_running_loop().time()
         why = self._refusal(request)
         if why:
             return web.Response(status=403, text=why, headers=HEADERS)
-        answer = await handler(request)
+        try:
+            answer = await handler(request)
+        except web.HTTPException:
+            raise
+        except Exception as error:  # noqa: BLE001  it is told the browser
+            text = f"{type(error).__name__}: {error}"
+            return web.Response(status=503, text=text, headers=HEADERS)
         answer.headers.update(HEADERS)
         return answer
 

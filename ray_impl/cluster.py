@@ -48,9 +48,9 @@ def is_ray(api: Any) -> bool:
 
 
 def quiet(api: Any) -> dict[str, Any]:
-    """Return the options of `init` that only Ray needs."""
+    """Return the options of `init` that let it start nothing but workers."""
     if not is_ray(api):
-        return {}
+        return {"include_dashboard": False}
     return {
         "include_dashboard": False,
         "logging_level": "ERROR",

@@ -422,7 +422,11 @@ const page = {
   // Take what the server has now.
   async look() {
     const answer = await fetch(`runs.json${location.search}`);
-    if (!answer.ok) return;
+    if (!answer.ok) { // it says why
+      document.getElementById("clock").textContent =
+        short(await answer.text(), 60);
+      return;
+    }
     const told = await answer.json();
     this.live = told.live;
     this.load(told.runs);

@@ -56,6 +56,14 @@ GIB = 2**30
 @click.option("--object-store-memory", type=int, help="Bytes.")
 @click.option("--plasma-directory", help="For the object store.")
 @click.option("--object-spilling-directory", help="For what it has no room.")
+@click.option(
+    "--include-dashboard",
+    "page",
+    type=bool,
+    default=True,
+    show_default=True,
+    help="With --head: a page at 127.0.0.1, as `minimr show` serves it.",
+)
 @click.option("--block", is_flag=True, help="Stay until the node ends.")
 def start(
     head: bool,
@@ -69,6 +77,7 @@ def start(
     object_store_memory: int | None,
     plasma_directory: str | None,
     object_spilling_directory: str | None,
+    page: bool,
     block: bool,
 ) -> None:
     """Start a node: a new cluster's head, or one more."""
@@ -98,7 +107,7 @@ def start(
         plasma_directory,
         object_spilling_directory,
     )
-    options |= {"host": host or LOOPBACK, "port": port}
+    options |= {"host": host or LOOPBACK, "port": port, "page": page}
     if address is not None:
         channel = connect(parse_address(address), load_token(), ["head"])
         there, here = channel.sock.getpeername(), channel.sock.getsockname()
@@ -118,6 +127,8 @@ def start(
     if head:
         click.echo(f"join it:   minimr start --address {at}")
         click.echo(f"use it:    minimr.init(address={at!r})")
+    if process.page:
+        click.echo(f"see it:    {process.page}")
     if block:
         sys.exit(process.wait())
 

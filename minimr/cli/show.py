@@ -65,6 +65,7 @@ RAY = click.option("--ray", is_flag=True, help="The cluster is Ray's.")
     help="With --seed: another future beside it. The page says which.",
 )
 @click.option("--port", default=0, help="Port of the page; 0: any free one.")
+@click.option("--door", type=int, hidden=True, help="Of `core/node/page.py`.")
 @click.pass_context
 def show(
     context: click.Context,
@@ -79,6 +80,7 @@ def show(
     seed: int | None,
     branch: str | None,
     port: int,
+    door: int | None,
     **play: Any,
 ) -> None:
     """Show runs: who ran what, when and why, on a page for the projector.
@@ -106,7 +108,7 @@ def show(
     if page is not None:
         save_page(page, stage.look())
     if trace is None and page is None:
-        serve(stage, port)
+        serve(stage, port, door)
 
 
 @click.command()

@@ -591,7 +591,7 @@ class Events(Question[None]):
 
 
 class Query(Question[list[Any]]):
-    """Return a table: nodes, actors, groups, usage or events."""
+    """Return a table: nodes, actors, groups, usage, page or events."""
 
     what: str
 

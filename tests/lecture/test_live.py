@@ -12,6 +12,7 @@ import pytest
 import minimr
 from lecture.cluster import ClusterStage
 from lecture.stage import PressError
+from ray_impl.cluster import load_ray, start_cluster
 from tests.lecture.conftest import Tab
 from tests.lecture.live import served
 
@@ -25,12 +26,12 @@ def stage() -> Iterator[ClusterStage]:
     minimr.shutdown()
 
 
-def held(folder: Path) -> tuple[Any, int]:
+def held(folder: Path, api: Any = minimr) -> tuple[Any, int]:
     """Start a task that runs until `let_go`; return it, and its process."""
     os.mkfifo(folder / "begun")
     os.mkfifo(folder / "end")
 
-    @minimr.remote
+    @api.remote
     def work(folder: Path) -> int:
         with open(folder / "begun", "w") as file:
             file.write(str(os.getpid()))
@@ -105,3 +106,22 @@ def test_only_what_is_there_can_be_killed(stage: ClusterStage) -> None:
     assert not any(
         "node" in b.target for b in stage.buttons() if b[0] != "add"
     )
+
+
+def test_a_worker_of_ray_is_killed_too(tmp_path: Path) -> None:
+    api = load_ray()
+    start_cluster(api, 1)
+    try:
+        stage = ClusterStage(api, api.get_runtime_context().gcs_address)
+        task, pid = held(tmp_path, api)
+        (button,) = (b for b in stage.buttons() if b.verb == "kill")
+        assert button[:2] == ("kill", f"worker {pid}")
+        told = stage.press("kill", f"worker {pid}")
+        assert told == f"worker {pid} killed: work() ran there"
+        assert begun(tmp_path) != pid
+        let_go(tmp_path)
+        assert api.get(task, timeout=T) == 3
+        assert told in [line["text"] for line in stage.look()[0].of("story")]
+        assert stage.state()["nodes"][0]["total"]["CPU"] == 1
+    finally:
+        api.shutdown()

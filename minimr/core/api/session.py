@@ -6,6 +6,7 @@ init() ──> does a cluster run here? ──> attach to it
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -62,7 +63,16 @@ class RayContext(dict[str, Any]):
     Ray: `ray.client_builder.RayContext`.
     """
 
-    dashboard_url = ""  # there is none
+    @property
+    def dashboard_url(self) -> str:
+        """The address of the cluster's page; "": it has none.
+
+        Blocks: until the head answers.
+        """
+        runtime = find()
+        if not isinstance(runtime, Runtime):  # local mode
+            return ""
+        return str(runtime.ask_head(m.Query("page"))[0])
 
     @property
     def address_info(self) -> dict[str, Any]:
@@ -105,6 +115,8 @@ def init(
     Runs in: driver. Blocks: until the node answers.
 
     Args:
+        include_dashboard: a cluster that is started has a page, at an
+            address of this machine that only we know; see `minimr show`.
         _plasma_directory: where the object store lies, such as a mounted
             hugetlbfs for huge pages. None: in no file system.
         object_spilling_directory: where objects go that have no room there.
@@ -114,7 +126,8 @@ def init(
         ConnectionError: nobody answers there, or with another token.
         OSError: the object store has no room there.
 
-    Ray: `ray.init`; a dashboard and logging options have no effect here.
+    Ray: `ray.init`; of the logging options, only a level above INFO has an
+    effect: the address of the page is not printed on the terminal.
     """
     if not all(name.startswith("_") for name in unknown):
         raise RuntimeError(f"init() got unknown options: {[*unknown]}")
@@ -142,13 +155,16 @@ def init(
         *(_plasma_directory, object_spilling_directory),
     )
     process = machine.random_bytes(8)  # who we are, before we say hello
-    where, host, node = _place(address, amounts, process)
+    page = include_dashboard is not False
+    where, host, node = _place(address, amounts, process, page)
     runtime = Runtime("driver", load_token(), host)
     runtime.process = process
     runtime.outlived = node is None
     if node is not None:
         runtime.at_end = partial(_end, node)
     _connect(runtime, where, namespace, runtime_env, log_to_driver)
+    if node is not None and node.page:
+        _say(node.page, logging_level)
     if VARIABLE in os.environ:  # now with the node
         narrate("driver ", runtime.welcome.node)
     return RayContext(
@@ -159,8 +175,20 @@ def init(
     )
 
 
+def _say(page: str, level: Any) -> None:
+    """Print the address of the page where a person reads it."""
+    if isinstance(level, str):
+        level = logging.getLevelName(level.upper())  # a number, for a name
+    quiet = isinstance(level, int) and level > logging.INFO
+    if sys.stderr.isatty() and not quiet:
+        sys.stderr.write(f"the page of this cluster: {page}\n")
+
+
 def _place(
-    address: str | None, amounts: tuple[Any, ...], process: bytes
+    address: str | None,
+    amounts: tuple[Any, ...],
+    process: bytes,
+    page: bool,
 ) -> tuple[Address, str, NodeProcess | None]:
     """Return the address of a node, our own towards it, and a new one."""
     if address == "auto":
@@ -169,7 +197,7 @@ def _place(
         address = running.find()
     if address in (None, "local"):
         options = {**node_options(*amounts), "driver": process.hex()}
-        options["parent"] = machine.pid()
+        options |= {"parent": machine.pid(), "page": page}
         node, there = spawn_node(options)
         return there, LOOPBACK, node
     if any(amount is not None for amount in amounts):

@@ -30,10 +30,12 @@ class NodeProcess:
 
     Attributes:
         pid: of the node; the node's workers are its children.
+        page: the address of the cluster's page; "": it has none.
     """
 
     pid: int
     keeper: subprocess.Popen[bytes]
+    page: str = ""
 
     def send_signal(self, number: int) -> None:
         """Send a signal to the node, if it has not ended."""
@@ -161,5 +163,5 @@ def spawn_node(
     if "error" in answer:
         keeper.wait()
         raise OSError(answer["error"])
-    host, port, pid = answer
-    return NodeProcess(pid, keeper), (host, port)
+    host, port, pid, page = answer
+    return NodeProcess(pid, keeper, page), (host, port)

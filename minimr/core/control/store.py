@@ -36,9 +36,13 @@ class Control:
     Args:
         endpoint: of the head's node.
         node: that node, known to the first that asks.
+        page: the address of the cluster's page; "": it has none.
     """
 
-    def __init__(self, endpoint: Endpoint, node: m.NodeInfo) -> None:
+    def __init__(
+        self, endpoint: Endpoint, node: m.NodeInfo, page: str = ""
+    ) -> None:
+        self._page = page
         self.events: deque[bytes] = deque()
         self._bytes = 0  # of them
         nodes = {node.id: node}
@@ -95,6 +99,7 @@ class Control:
             "actors": self.actors.rows,
             "groups": self.groups.rows,
             "usage": self.nodes.used,
+            "page": lambda: [self._page],
             "events": lambda: list(self.events),
         }
         reply(tables[query.what]())

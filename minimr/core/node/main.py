@@ -3,10 +3,10 @@
     python -m minimr.system.keeper minimr.core.node.main \
         '{"resources": ..., "head": ...}'
 
-When the head knows of it, it writes its address and its process id as one
-line of JSON: from then on, tasks can go there. It serves until the driver
-that started it, or the head, is gone. Whoever of the two processes ends
-first, no descendant of a worker outlives both.
+When the head knows of it, it writes its address, its process id and the
+address of the page as one line of JSON: from then on, tasks can go there. It
+serves until the driver that started it, or the head, is gone. Whoever of the
+two processes ends first, no descendant of a worker outlives both.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 from minimr.core.control.store import Control
 from minimr.core.node.node import OF_HEAD, Node
 from minimr.core.node.object_store import Store
+from minimr.core.node.page import Page
 from minimr.core.node.worker_pool import Worker
 from minimr.core.process import ending
 from minimr.core.process.current import set_current
@@ -65,9 +66,17 @@ def serve(options: dict[str, Any]) -> str:
     for other in (parent, keeper):
         if other is not None:
             _end_with(node, int(other))
+    page = ""
     if head is None:
         node.hub.kind = "head"  # so that its callers know it
-        Control(node, node.info())
+        if options.get("page"):
+            page = Page(
+                node.address,
+                watch=node.hub.watch_file,
+                unwatch=node.hub.unwatch_file,
+                children=node.workers.others,
+            ).address
+        Control(node, node.info(), page)
 
     def terminated(*signal: Any) -> None:  # at any point of any function
         node.ending = node.ending or TERMINATED
@@ -76,7 +85,8 @@ def serve(options: dict[str, Any]) -> str:
     machine.on_signal(signal.SIGTERM, terminated)
 
     def begin() -> None:
-        sys.stdout.write(json.dumps([*node.address, machine.pid()]) + "\n")
+        line = json.dumps([*node.address, machine.pid(), page])
+        sys.stdout.write(line + "\n")
         sys.stdout.flush()
         machine.end_output()
         node.begin()

@@ -149,6 +149,7 @@ class WorkerPool:
     ) -> None:
         self.workers: dict[int, Worker] = {}  # {process id}
         self.closed = False  # no worker starts any more
+        self.others: set[int] = set()  # children of the node, no workers
         self._main = main
         self._watch, self._unwatch = watch, unwatch
         self._later = later
@@ -228,7 +229,7 @@ class WorkerPool:
 
     def end_orphans(self) -> None:
         """Kill what workers have left; those on their way out are reaped."""
-        for pid in end_children(self.workers):
+        for pid in end_children({*self.workers, *self.others}):
             machine.reap(pid)
 
     def _child(self, worker: Worker) -> None:
