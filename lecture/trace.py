@@ -21,6 +21,7 @@ object       what a store did: id, name, node, begin, end
 wait         a task waits in `get`: id (of the task), begin, end
 story        what a person should hear: at, text, what, worker, tasks
 usage        at, node, cpu (in CPUs), memory (bytes)
+curve        of a training: at, name (who), what (loss, score), value
 message      at, source, target, name, and of a simulation: of (the module
              that defines it), id (of a task or an object), entry (its number
              in the trace), beat: that it lives is all it says
@@ -64,11 +65,14 @@ TEXTS = (
     "source", "target", "how", "why", "class", "file", "engine", "program",
     "of", "process", "table", "role", "home", "command",
 )  # fmt: skip
-NUMBERS = ("entry", "line", "attempt", "right")
+NUMBERS = (
+    "entry", "line", "attempt", "right", "cpu", "cpus", "memory", "value",
+    "restarts",
+)  # fmt: skip
 LISTS = ("after", "tasks", "absent", "choices")
 KINDS = (
     "node", "task", "constructor", "actor", "object", "wait", "story",
-    "usage", "message", "process", "knows", "source",
+    "usage", "curve", "message", "process", "knows", "source",
     "question",
 )  # fmt: skip
 MAX_LINE_BYTES = 10_000_000

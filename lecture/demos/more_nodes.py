@@ -13,7 +13,7 @@ def start(api: Any) -> Any:
     module = import_module(f"{api.__name__}.cluster_utils")
     one_cpu = {"num_cpus": 1}
     cluster = module.Cluster(initialize_head=True, head_node_args=one_cpu)
-    api.init(address=cluster.address)
+    import_module("ray_impl.cluster").join_cluster(api, cluster.address)
     return cluster
 
 

@@ -35,7 +35,7 @@ SCRIPTS = (
 # Kinds of lines that the page reads as they are.
 AS_THEY_ARE = (
     "node", "constructor", "actor", "object", "wait", "story", "usage",
-    "message", "process", "knows", "question", "source",
+    "curve", "message", "process", "knows", "question", "source",
 )  # fmt: skip
 
 MOST = 100  # names of functions and their states

@@ -11,12 +11,20 @@ panels.charts = (state) => {
   const parts = [];
   for (const model of state.models) {
     const name = model.about.engine;
-    parts.push(chart(`${name}: tasks a second`, (area) =>
-      drawRate(area, model)));
-    parts.push(chart(`${name}: how long tasks took`, (area) =>
-      drawDurations(area, model)));
-    parts.push(chart(`${name}: who was busy, when`, (area) =>
-      drawHeat(area, model)));
+    if (model.tasks.length) {
+      parts.push(chart(`${name}: tasks a second`, (area) =>
+        drawRate(area, model)));
+      parts.push(chart(`${name}: how long tasks took`, (area) =>
+        drawDurations(area, model)));
+      parts.push(chart(`${name}: who was busy, when`, (area) =>
+        drawHeat(area, model)));
+    }
+    for (const what of new Set(curves(model).map((line) => line.what))) {
+      const lines = linesOf(model, "curve", "value", (line) => line.name,
+        (line) => line.what === what);
+      parts.unshift(chart(`${name}: ${short(what, 30)}`, (area) =>
+        drawLines(area, model.wall, lines, (v) => v.toPrecision(3))));
+    }
     const nodeOf = (line) => model.nodes.get(line.node) || line.node;
     for (const [key, title, words] of USAGE) {
       const lines = linesOf(model, "usage", key, nodeOf);
@@ -144,11 +152,15 @@ function drawLines(area, wall, lines, words) {
   pen.fillText(`0 to ${seconds(wall)}`, 2, height + 2);
 }
 
+function curves(model) {
+  return model.lines.filter((line) => line.kind === "curve");
+}
+
 // What was measured, as lines: of each node its CPU, of each mode its loss.
-function linesOf(model, kind, key, nameOf) {
+function linesOf(model, kind, key, nameOf, wanted = () => true) {
   const found = new Map();
   for (const line of model.lines) {
-    if (line.kind !== kind || line[key] == null) continue;
+    if (line.kind !== kind || line[key] == null || !wanted(line)) continue;
     const name = nameOf(line);
     if (!found.has(name)) found.set(name, []);
     found.get(name).push([line.at, line[key]]);

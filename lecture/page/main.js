@@ -36,6 +36,9 @@ const page = {
     this.pairs = data.pairs;
     this.load(data.runs);
     stage.show(data, this);
+    if (this.state.models.every((m) => !m.events.length && curves(m).length)) {
+      this.state.tab = "charts";
+    }
     this.fromHash();
     this.buildTabs();
     this.listen();

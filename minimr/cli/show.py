@@ -149,6 +149,14 @@ def _stage(
         killable = [name for name in engine if name != "serial"]
         stage = importlib.import_module("lecture.job").JobStage
         return stage(job.record(engine), job.again, killable)
+    training = importlib.import_module("lecture.from_training")
+    if all(training.is_training(_text(name)) for name in what):
+        stage = training.Training(what)
+        try:
+            stage.look()
+        except (RuntimeError, ValueError) as error:  # DQN's own as well
+            raise EngineError(str(error)) from None
+        return stage
     runs = [run for name in what for run in read(name)]
     return importlib.import_module("lecture.stage").Stage(runs)
 
@@ -204,22 +212,25 @@ def read(name: str) -> list[Any]:
     """
     trace = importlib.import_module("lecture.trace")
     simulation = importlib.import_module("lecture.from_simulation")
-    path = Path(name)
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise EngineError(f"{name} is too large to be shown")
-        text = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise EngineError(f"{name} cannot be read: {error}") from None
+    text = _text(name).splitlines()
     with suppress(ValueError, IndexError):
         if simulation.is_simulated(json.loads(text[0])):
             entries = [json.loads(line) for line in text]
-            return [simulation.run_of(entries, path.name)]
+            return [simulation.run_of(entries, Path(name).name)]
     try:
         found: list[Any] = trace.read(text, name)
     except trace.TraceError as error:
         raise EngineError(str(error)) from None
     return found
+
+
+def _text(name: str) -> str:
+    try:
+        if Path(name).stat().st_size > MAX_FILE_BYTES:
+            raise EngineError(f"{name} is too large to be shown")
+        return Path(name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EngineError(f"{name} cannot be read: {error}") from None
 
 
 def _cluster(address: str, ray: bool) -> Any:
