@@ -33,12 +33,15 @@ class ClusterStage(Stage):
     Args:
         api: the module with the verbs.
         where: HOST:PORT of the head.
+        adds: it may start nodes. Not below the head, which ends all that
+            its processes leave behind.
     """
 
     live = True
 
-    def __init__(self, api: Any, where: str) -> None:
+    def __init__(self, api: Any, where: str, adds: bool = True) -> None:
         super().__init__()
+        self._adds = adds
         self._api, self._where = api, where
         self._told: list[Line] = []  # what was pressed
 
@@ -71,7 +74,7 @@ class ClusterStage(Stage):
                 about = f"process {each.pid}, and all its workers"
             button = Button("kill", f"{each.kind} {name}", about)
             acts.append((button, partial(self._kill, each.kind, each.pid)))
-        return [*acts, (ADD, self._add)]
+        return [*acts, (ADD, self._add)] if self._adds else acts
 
     def _kill(self, kind: str, pid: int) -> str:
         try:

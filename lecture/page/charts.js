@@ -22,7 +22,7 @@ panels.charts = (state) => {
     for (const what of new Set(curves(model).map((line) => line.what))) {
       const lines = linesOf(model, "curve", "value", (line) => line.name,
         (line) => line.what === what);
-      parts.unshift(chart(`${name}: ${short(what, 30)}`, (area) =>
+      parts.push(chart(`${name}: ${short(what, 30)}`, (area) =>
         drawLines(area, model.wall, lines, (v) => v.toPrecision(3))));
     }
     const nodeOf = (line) => model.nodes.get(line.node) || line.node;

@@ -446,10 +446,23 @@ function ink(colour) {
   return 0.3 * r + 0.59 * g + 0.11 * b > 115 ? "#000000" : "#ffffff";
 }
 
+const widths = new Map(); // {font and text: its width}: measuring is slow
+
+function widthOf(pen, text) {
+  const key = `${pen.font}\n${text}`;
+  let width = widths.get(key);
+  if (width === undefined) {
+    if (widths.size > 10000) widths.clear();
+    width = pen.measureText(text).width;
+    widths.set(key, width);
+  }
+  return width;
+}
+
 // As much of a text as there is room for.
 function fit(pen, text, room) {
   text = short(text, 80);
-  if (pen.measureText(text).width <= room) return text;
-  const letters = Math.floor(room / pen.measureText("m").width);
+  if (widthOf(pen, text) <= room) return text;
+  const letters = Math.floor(room / widthOf(pen, "m"));
   return letters < 2 ? "" : short(text, letters);
 }

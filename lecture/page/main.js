@@ -101,6 +101,15 @@ const page = {
     this.toHash();
   },
 
+  // At most once a frame, however many moves of the pointer come in it.
+  drawSoon() {
+    if (this.drawing) return;
+    this.drawing = requestAnimationFrame(() => {
+      this.drawing = null;
+      this.draw();
+    });
+  },
+
   draw() {
     this.lanes.draw();
     const state = this.state, event = state.model.events[state.step];
@@ -318,7 +327,7 @@ const page = {
       } else {
         this.lanes.zoom(event.deltaY > 0 ? 1.2 : 1 / 1.2, event.offsetX);
       }
-      this.draw();
+      this.drawSoon();
     }, { passive: false });
     let drag = null;
     canvas.addEventListener("pointerdown", (event) => {
@@ -330,7 +339,7 @@ const page = {
         const by = this.lanes.t(drag.x) - this.lanes.t(event.offsetX);
         drag.moved = drag.moved || Math.abs(event.offsetX - drag.x) > 3;
         if (drag.moved) { drag.x = event.offsetX; this.lanes.pan(by); }
-        this.draw();
+        this.drawSoon();
       }
       this.tip(event.offsetX, event.offsetY);
     });

@@ -100,7 +100,7 @@ def show(
             option = name.removesuffix("_s")
             raise click.UsageError(f"--{option} goes with --seed")
     if seed is None:
-        stage = _stage(what, engine, workers, address, ray)
+        stage = _stage(what, engine, workers, address, ray, door is None)
     else:
         stage = simulated(what, seed, play, branch)
     if trace is not None:
@@ -140,10 +140,11 @@ def _stage(
     workers: int,
     address: str,
     ray: bool,
+    adds: bool = True,
 ) -> Any:
     """Return what is shown: a cluster, a job that can run again, or files."""
     if not what:
-        return _cluster(address, ray)
+        return _cluster(address, ray, adds)
     if what[0] == "wordcount":
         job = WordCount(what[1:], workers)
         killable = [name for name in engine if name != "serial"]
@@ -233,7 +234,7 @@ def _text(name: str) -> str:
         raise EngineError(f"{name} cannot be read: {error}") from None
 
 
-def _cluster(address: str, ray: bool) -> Any:
+def _cluster(address: str, ray: bool, adds: bool) -> Any:
     """Join the cluster that runs here, for a page."""
     cluster = importlib.import_module("ray_impl.cluster")
     name = "ray" if ray else "minimr"
@@ -249,4 +250,5 @@ def _cluster(address: str, ray: bool) -> Any:
         else importlib.import_module(name)
     )
     cluster.join_cluster(api, where)
-    return importlib.import_module("lecture.cluster").ClusterStage(api, where)
+    stage = importlib.import_module("lecture.cluster").ClusterStage
+    return stage(api, where, adds)

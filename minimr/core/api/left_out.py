@@ -56,7 +56,7 @@ LEFT_OUT = {
     **dict.fromkeys(("ClientBuilder", "client"), CLIENT),
     "experimental": "instead of internal_kv, use a named actor",
     "job_submission": "run the program on a machine of the cluster",
-    "show_in_dashboard": "there is no dashboard; see `minimr list`",
+    "show_in_dashboard": "the page of a cluster shows all; see `minimr list`",
     "util.accelerators": "use labels or custom resources",
     "util.actor_group": "use a list of actors, or util.ActorPool",
     "util.collective": "use tasks and actors",

@@ -38,6 +38,8 @@ def test_the_first_visit_starts_the_page_and_its_head_ends_it(
         told = json.load(answer)
     assert told["state"]["nodes"][0]["total"]["CPU"] == 1
     assert told["live"]
+    # A node that it started would be the head's to end.
+    assert {verb for verb, *_ in told["buttons"]} == {"kill"}
     (pid,) = answering()
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(page[:-1], timeout=T)  # another token
