@@ -1,7 +1,7 @@
 // The lanes: one time axis, a lane for each worker, all runs below each other.
 "use strict";
 
-const LABEL = 13; // width of the names, in letters
+const LABEL = 18; // width of the names, in letters
 
 class Lanes {
   constructor(canvas, state) {
@@ -462,7 +462,8 @@ function widthOf(pen, text) {
 // As much of a text as there is room for.
 function fit(pen, text, room) {
   text = short(text, 80);
-  if (widthOf(pen, text) <= room) return text;
-  const letters = Math.floor(room / widthOf(pen, "m"));
+  const width = widthOf(pen, text);
+  if (width <= room) return text;
+  const letters = Math.floor(text.length * room / width) - 1;
   return letters < 2 ? "" : short(text, letters);
 }

@@ -88,8 +88,11 @@ panels.now = (state) => {
   const actors = model.lines.filter((line) => line.kind === "actor");
   const failed = model.tasks.filter((task) =>
     ["FAILED", "DIED"].includes(task.state));
-  return make("div", { class: "columns" },
-    block("nodes", ...(now.nodes || []).map(nodeTable)),
+  const used = new Map(model.lines.filter((line) => line.kind === "usage")
+    .map((line) => [line.node, line])); // {node: its last one}
+  return make("div", { class: "columns wide" },
+    block("nodes", ...(now.nodes || []).map((node) =>
+      nodeTable(node, used.get(node.id)))),
     listing("workers", ["process", "node", "state", "runs"],
       (now.workers || []).map((row) => [row.pid, nodeOf(row),
         row.state.toLowerCase(), short(row.runs, 40)])),
@@ -114,19 +117,22 @@ panels.now = (state) => {
 };
 
 // What of a node's resources is in use.
-function nodeTable(node) {
+function nodeTable(node, used) {
   const names = Object.keys(node.total).filter((name) =>
     !name.startsWith("node:")).sort();
   const size = (name, value) => /memory/.test(name) ? bytes(value)
     : Number(value.toFixed(2));
-  const title = `${short(node.name, 30)} ${node.state.toLowerCase()}`;
+  const busy = used ? `, ${used.cpu.toFixed(1)} CPUs, `
+    + bytes(used.memory) : "";
+  const title = `${short(node.name, 30)} ${node.state.toLowerCase()}${busy}`;
   return make("div", {}, make("div", { class: "soft" }, title),
     make("table", {}, ...names.map((name) => {
       const all = node.total[name], free = node.available[name] || 0;
-      const used = make("span", {}), share = make("span", { class: "share" },
-        used);
-      used.style.width = `${100 * (all - free) / (all || 1)}%`;
-      return make("tr", {}, make("th", {}, short(name, 24)),
+      const part = make("span", {}), share = make("span", { class: "share" },
+        part);
+      part.style.width = `${100 * (all - free) / (all || 1)}%`;
+      const words = short(name.replace(/_memory$/, "").replace(/_/g, " "), 24);
+      return make("tr", {}, make("th", { class: "word" }, words),
         make("td", {}, share), make("td", { class: "number" },
           `${size(name, all - free)} of ${size(name, all)}`));
     })));
@@ -136,7 +142,8 @@ function listing(title, heads, rows) {
   if (!rows.length) return block(title, make("div", { class: "soft" },
     "none"));
   return block(title, make("table", {},
-    make("tr", {}, ...heads.map((head) => make("th", {}, head))),
+    make("tr", {}, ...heads.map((head) =>
+      make("th", { class: "word" }, head))),
     ...rows.map((row) => make("tr", {}, ...row.map((value) =>
       make("td", { class: typeof value === "number" ? "number"
         : String(value).length < 32 ? "word" : "" }, value ?? ""))))));
