@@ -92,6 +92,9 @@ def run(demo: Any, engine: str) -> Run:
     cluster_of = importlib.import_module("ray_impl.cluster")
     if engine == "ray":
         api = cluster_of.load_ray()
+        # It would print the whole log of a raylet that a demo kills.
+        worker: Any = importlib.import_module("ray._private.worker")
+        worker.print_to_stdstream = lambda *_, **__: None
     else:
         api = importlib.import_module(engine)
     note(f"-- on {engine}")

@@ -1,7 +1,6 @@
 """One of three nodes is killed, and all that ran there runs elsewhere.
 
-Watch: 18 tasks run twice. The second time the lanes of one node end, and its
-tasks begin again on the other two.
+Watch: 18 tasks run twice. Then lanes end, and what they ran begins elsewhere.
 """
 
 import threading
@@ -18,6 +17,7 @@ def start(api: Any) -> Any:
     cluster.doomed = cluster.add_node(num_cpus=2)
     import_module("ray_impl.cluster").join_cluster(api, cluster.address)
     cluster.wait_for_nodes()
+    import_module("ray_impl.cluster").warm_up(api)
     return cluster
 
 
