@@ -148,6 +148,10 @@ def options_of(function: Callable[..., Any]) -> list[click.Option]:
             flag, kind = f"{flag}/--no-{flag[2:]}", None
         elif choices := get_args(one.annotation):  # Literal["a", "b"]
             kind = click.Choice(choices)
+        elif kind is int:  # at least one of them; 0, if that is the default
+            kind = click.IntRange(min=min(one.default, 1))
+        elif kind is float:
+            kind = click.FloatRange(min=0.0)
         found.append(
             click.Option(
                 [flag], default=one.default, type=kind, show_default=True

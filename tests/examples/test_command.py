@@ -42,6 +42,9 @@ def test_the_arguments_of_a_program_are_its_options() -> None:
         (["overlap", "--out", "x"], "overlap draws nothing"),
         (["overlap", "--engine", "both", "--address", "x:1"], "of one engine"),
         (["overlap", "--engine", "sockets"], "'sockets' is not one of"),
+        (["counter", "--actors", "0"], "0 is not in the range x>=1"),
+        (["maze", "--rounds", "-1"], "-1 is not in the range x>=0"),
+        (["deadlock", "--timeout", "-1"], "-1.0 is not in the range x>=0"),
     ],
 )
 def test_what_cannot_be_run_is_said(words: list[str], told: str) -> None:
