@@ -29,26 +29,7 @@ TRIES = 3  # an engine may not start on a machine that is too busy
 def main(part: str, path: str, engine: str, address: str, out: str) -> None:
     """Write what is found into a file."""
     module = import_module(f"lecture.check.{part}")
-    verbs, me = _verbs(engine, joining=bool(address)), os.getpid()
-
-    def start() -> None:
-        cluster = import_module("ray_impl.cluster")
-        options = {**cluster.quiet(verbs), "log_to_driver": True}
-        if address:
-            options |= {"address": address}
-        else:
-            options |= {"address": "local", "num_cpus": NUM_CPUS}
-        for left in reversed(range(TRIES)):
-            try:
-                verbs.init(**options)
-                return
-            except Exception as error:
-                verbs.shutdown()
-                if not left:
-                    raise StartError(
-                        f"{engine} has not started: {error}"
-                    ) from error
-
+    verbs, me = verbs_of(engine, address), os.getpid()
     with open(out, "a", encoding="utf-8", buffering=1) as file:
 
         def write(line: dict[str, Any]) -> None:
@@ -59,7 +40,10 @@ def main(part: str, path: str, engine: str, address: str, out: str) -> None:
         try:
             cells = cells_of(Path(path))
             student = module.Student(
-                cells, Path(path).absolute(), Recorder(verbs), start
+                cells,
+                Path(path).absolute(),
+                Recorder(verbs),
+                lambda: start(verbs, address),
             )
             for found in findings(
                 module.CHECKS, student, lambda title: write({"begins": title})
@@ -74,10 +58,33 @@ def main(part: str, path: str, engine: str, address: str, out: str) -> None:
         write({"done": True})
 
 
-def _verbs(engine: str, joining: bool) -> Any:
+def verbs_of(engine: str, address: str = "") -> Any:
+    """Return the module that has the verbs of an engine."""
     if engine == "ray":  # sets what Ray reads when it is imported
-        return import_module("ray_impl.cluster").load_ray(joining)
+        return import_module("ray_impl.cluster").load_ray(bool(address))
     return import_module(engine)
+
+
+def start(verbs: Any, address: str = "") -> None:
+    """Start the engine, or join the cluster at an address.
+
+    Raises:
+        StartError: it does not start, although it has been tried again.
+    """
+    cluster = import_module("ray_impl.cluster")
+    more = {"log_to_driver": True}
+    for left in reversed(range(TRIES)):
+        try:
+            if address:
+                verbs.init(address=address, **{**cluster.quiet(verbs), **more})
+            else:
+                cluster.start_cluster(verbs, NUM_CPUS, **more)
+            return
+        except Exception as error:
+            verbs.shutdown()
+            if not left:
+                name = verbs.__name__
+                raise StartError(f"{name} has not started: {error}") from error
 
 
 if __name__ == "__main__":
