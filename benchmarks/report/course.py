@@ -268,7 +268,9 @@ def timelines(trainings: Sequence[Training]) -> bytes:
     agents = sorted({t.setting[0] for t in trainings})
     with draw.figure(len(places), "Average score of a test") as (axes, png):
         for ax, (batch, games) in zip(axes, places, strict=True):
-            ax.set_title(f"batch {batch}, {games} games per round")
+            per_round = "game" if games == 1 else "games"
+            setting = f"batch {batch}\n{games} {per_round} per round"
+            ax.set_title(setting, fontsize="medium")
             for training in trainings:
                 if training.setting[1:] == (batch, games):
                     number = agents.index(training.setting[0])
@@ -279,12 +281,12 @@ def timelines(trainings: Sequence[Training]) -> bytes:
                         marker=".",
                         lw=2.5,
                         ls="--" if training.engine == "ray" else "-",
-                        label=f"{training.setting[0]} agents, "
-                        f"{training.engine}",
+                        label=f"{training.setting[0]}, {training.engine}",
                     )
             ax.set_xlabel("round")
             ax.axhline(trainings[0].target, color="0.5", ls=":")
-            ax.legend(frameon=False, fontsize="small")
+            ax.sharey(axes[0])
+            ax.legend(title="agents", frameon=False, fontsize="small")
     return png.getvalue()
 
 
