@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
@@ -66,9 +67,16 @@ def private_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Keep the tests, and all that they start, off what is the user's.
 
     That is the token, and the clusters that run: `init()` would join one.
+    Where Ray notes those, it has its sockets too, so the path is short.
     """
     path = tmp_path_factory.mktemp("token") / "token"
-    with pytest.MonkeyPatch.context() as patch:
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="mr-", dir="/tmp", ignore_cleanup_errors=True
+        ) as ours,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("RAY_TMPDIR", ours)
         patch.setenv(VARIABLE, str(path))
         patch.setenv("MINIMR_HOME", str(path.parent))
         for name in ("MINIMR_ADDRESS", "RAY_ADDRESS"):
