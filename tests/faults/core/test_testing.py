@@ -66,6 +66,7 @@ with disturbed(cluster) as disturbances:
     disturbances.kill_worker(task=3)
     print(ray.get([task.remote(n) for n in range(4)], timeout=200))
 print(len(disturbances.killed))
+ray.shutdown()
 cluster.shutdown()
 """
 
