@@ -196,6 +196,7 @@ class _Watch:
     def _end(self) -> None:
         """End all that are left. Blocks: until they are gone."""
         self._child.terminate()  # the keeper, which ends them
+        self._child.wait()
+        # Last: who prints would find the pipe broken, and say that instead.
         assert self._child.stdout is not None
         self._child.stdout.close()
-        self._child.wait()

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -114,7 +115,16 @@ def test_what_waits_for_ever_is_ended(tmp_path: Path) -> None:
     assert found.wrong == "it does not end: it waits, since 3 s"
 
 
-def test_what_prints_a_gigabyte_is_ended(tmp_path: Path) -> None:
+def test_what_prints_a_gigabyte_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It prints on, until its end comes: late, here."""
+    terminate = subprocess.Popen.terminate
+
+    def late(child: subprocess.Popen[bytes]) -> None:
+        threading.Timer(0.5, terminate, (child,)).start()
+
+    monkeypatch.setattr(subprocess.Popen, "terminate", late)
     line = "    for _ in range(1000): print('x' * 1_000_000)"
     found = verdict(line, tmp_path)
     assert found.wrong == "it prints without end: more than 10 MB"
