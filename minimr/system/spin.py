@@ -8,9 +8,9 @@ tens of microseconds, more on a virtual machine.
 Rules:
 
 1. Spinning helps only where a core is free for the process that is to
-   answer, and the answer comes soon. Otherwise it keeps that process waiting:
-   so after a spin in vain, the next wait sleeps at once; after another one
-   the next three, then seven, up to 63. One that was worth it ends that.
+   answer. Where none is, it keeps that process waiting. So after a wait that
+   a spin did not make short, the next one sleeps at once; after another such
+   wait the next three, then seven. A short one ends that.
 2. Off by default (`spin_s` = 0). Set it only if no other thread of this
    process needs the interpreter.
 
@@ -22,7 +22,8 @@ from __future__ import annotations
 import selectors
 import time
 
-MOST = 63  # waits that sleep at once, after many spins in vain
+SOON = 2  # an answer comes soon enough up to so many `spin_s` after a spin
+MOST = 7  # waits that sleep at once, after many spins in vain
 
 Ready = list[tuple[selectors.SelectorKey, int]]
 
@@ -48,8 +49,10 @@ class SpinningSelector(selectors.DefaultSelector):
         ready = self._look(0)
         while not ready and time.monotonic() < end:
             ready = self._look(0)
-        if ready:
+        if not ready:
+            ready = self._look(timeout)
+        if time.monotonic() < end + SOON * self.spin_s:
             self._vain = 0
-            return ready
-        self._rest = self._vain = min(2 * self._vain + 1, MOST)
-        return self._look(timeout)
+        else:
+            self._rest = self._vain = min(2 * self._vain + 1, MOST)
+        return ready

@@ -34,7 +34,11 @@ def selector(clock: list[float]) -> Iterator[SpinningSelector]:
 
     def note(timeout: float | None = None) -> list:
         selector.waits.append(timeout)
+        if timeout:
+            clock[0] += selector.sleeps_s
         return look(0)
+
+    selector.sleeps_s = 7.0
 
     selector._look = note
     yield selector
@@ -76,7 +80,15 @@ def test_after_a_spin_in_vain_it_sleeps_at_once_each_time_for_longer(
 ) -> None:
     selector.spin_s = 1.0
     spins = [number for number in range(200) if spun(selector)]
-    assert spins == [0, 2, 6, 14, 30, 62, 126, 190]
+    assert spins[:6] == [0, 2, 6, 14, 22, 30]
+
+
+def test_a_spin_that_is_followed_by_a_short_sleep_was_not_in_vain(
+    selector: SpinningSelector,
+) -> None:
+    selector.spin_s, selector.sleeps_s = 1.0, 0.5
+    assert spun(selector)
+    assert spun(selector)
 
 
 def test_a_spin_that_was_worth_it_makes_it_spin_again(
