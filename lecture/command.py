@@ -7,11 +7,7 @@ lecture/demos/NAME.py: start(api), main(api, cluster)
 from __future__ import annotations
 
 import importlib
-import os
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,31 +92,13 @@ def run(demo: Any, engine: str) -> Run:
     note(f"-- on {engine}")
     if engine != "ray":
         return _run(demo, engine, importlib.import_module(engine))
-    with _ray() as api:
-        return _run(demo, engine, api)
-
-
-@contextmanager
-def _ray() -> Iterator[Any]:
-    """Yield Ray, quiet, with a folder of its own.
-
-    In its folder it notes a cluster of several nodes for all programs: they
-    would join a demo's, and find no more the one that they had.
-    """
-    before = os.environ.copy()
-    with tempfile.TemporaryDirectory(
-        prefix="mr-", ignore_cleanup_errors=True
-    ) as folder:
-        os.environ["RAY_TMPDIR"] = folder
-        api = importlib.import_module("ray_impl.cluster").load_ray()
+    cluster_of = importlib.import_module("ray_impl.cluster")
+    with cluster_of.apart():
+        api = cluster_of.load_ray()
         # It would print the whole log of a raylet that a demo kills.
         worker: Any = importlib.import_module("ray._private.worker")
         worker.print_to_stdstream = lambda *_, **__: None
-        try:
-            yield api
-        finally:
-            del os.environ["RAY_TMPDIR"]
-            os.environ.update(before)
+        return _run(demo, engine, api)
 
 
 def _run(demo: Any, engine: str, api: Any) -> Run:

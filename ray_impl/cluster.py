@@ -9,12 +9,16 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from minimr.shared.mapreduce.tasks import say_nothing
 
+FOLDER = "RAY_TMPDIR"
 CONNECT_TIMEOUT_S = 3.0
 WARM_UP_S = 0.05
 # How a gRPC server is asked for its settings (RFC 9113, 3.4): the preface,
@@ -35,6 +39,27 @@ def load_ray(joining: bool = False) -> Any:
     import ray  # here, for it takes a second
 
     return ray
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Let Ray note its clusters in a folder of their own.
+
+    In the usual one, `ray.cluster_utils` and `ray start` note a cluster for
+    all programs of the machine: they would join ours, and find no more the
+    one that they had. Ray's sockets are there too, so the path is short.
+    """
+    before = os.environ.get(FOLDER)
+    with tempfile.TemporaryDirectory(
+        prefix="mr-", ignore_cleanup_errors=True
+    ) as folder:
+        os.environ[FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[FOLDER]
+            if before is not None:
+                os.environ[FOLDER] = before
 
 
 def ray_token() -> Path:
@@ -69,7 +94,7 @@ def running(module: str) -> str | None:
     named = os.environ.get("RAY_ADDRESS")
     if named and named != "auto":
         return None if named == "local" else named
-    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR", "/tmp")
+    folder = os.environ.get(FOLDER) or os.environ.get("TMPDIR", "/tmp")
     try:
         noted = (Path(folder) / "ray/ray_current_cluster").read_text().strip()
         _knock(noted)

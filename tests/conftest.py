@@ -10,7 +10,6 @@ import gc
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
@@ -22,6 +21,7 @@ import pytest
 from hypothesis import settings
 
 from minimr.net.token import VARIABLE
+from ray_impl.cluster import apart
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
@@ -67,16 +67,9 @@ def private_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Keep the tests, and all that they start, off what is the user's.
 
     That is the token, and the clusters that run: `init()` would join one.
-    Where Ray notes those, it has its sockets too, so the path is short.
     """
     path = tmp_path_factory.mktemp("token") / "token"
-    with (
-        tempfile.TemporaryDirectory(
-            prefix="mr-", dir="/tmp", ignore_cleanup_errors=True
-        ) as ours,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setenv("RAY_TMPDIR", ours)
+    with apart(), pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(path))
         patch.setenv("MINIMR_HOME", str(path.parent))
         for name in ("MINIMR_ADDRESS", "RAY_ADDRESS"):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -242,8 +241,6 @@ def _fresh(contender: WordCounter) -> Sample:
 
 def _is_here(name: str) -> bool:
     missing = what_is_missing(name)
-    if name == "ray" and not find_spec("ray"):
-        missing = "ray"
     if missing:
         tell(f"{name}: {missing} is not installed, left out")
     return not missing

@@ -167,8 +167,8 @@ def single_threads(work: Work) -> dict[str, WordCounter]:
 
 
 def what_is_missing(name: str) -> str | None:
-    """Return what a thread needs that is not here."""
-    if name in ("pyarrow", "polars") and not find_spec(name):
+    """Return what a thread or an engine needs that is not here."""
+    if name in ("pyarrow", "polars", "ray") and not find_spec(name):
         return name
     needed = {"c": "cc", "sort": "sort"}.get(name)
     return needed if needed and not shutil.which(needed) else None
