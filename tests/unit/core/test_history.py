@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from minimr.core.process.history import MAX_TASKS, PACK, History
+from minimr.core.process.history import MAX_TASKS, History
 from minimr.core.process.records import Entry, ObjectRef, References, Task
 
 HERE = "127.0.0.1", 1
+SOME = 200
 
 
 def task(number: int) -> Task:
@@ -18,18 +19,18 @@ def remembered(history: History) -> list[int]:
 
 
 def test_it_remembers_the_latest_tasks_in_the_order_of_their_ends() -> None:
-    history, count = History(), MAX_TASKS + 3 * PACK + 7
+    history, count = History(), MAX_TASKS + 3 * SOME + 7
     for number in range(count):
         history.ended(task(number), "FINISHED")
     kept = remembered(history)
     assert kept == [*range(count - len(kept), count)]
-    assert MAX_TASKS <= len(kept) < MAX_TASKS + PACK
+    assert len(kept) == MAX_TASKS
 
 
-def test_a_row_says_all_of_an_attempt_packed_or_not() -> None:
+def test_a_row_says_all_of_an_attempt_the_first_and_the_last() -> None:
     history, references = History(), References(HERE)
     entry = Entry(b"input", None, None, references)
-    for number in range(PACK + 1):
+    for number in range(SOME + 1):
         one = task(number)
         one.parent, one.submitted, one.sent = b"parent", 1.0, 2.0
         one.refs = [ObjectRef(entry)]
@@ -41,7 +42,7 @@ def test_a_row_says_all_of_an_attempt_packed_or_not() -> None:
         assert row["parent"] == b"parent"
         assert (row["submitted"], row["sent"]) == (1.0, 2.0)
         assert row["inputs"] == (b"input",)
-    assert (first["name"], last["name"]) == ("f0", f"f{PACK % 3}")
+    assert (first["name"], last["name"]) == ("f0", f"f{SOME % 3}")
 
 
 def test_tasks_that_have_not_ended_come_last() -> None:
