@@ -83,7 +83,7 @@ def test_agents_on_five_nodes_train_on_when_a_node_dies(
     where = engines.address(lab.plan, engine)
     assert f"joined the {engine} cluster at {where}, nodes: 5" in text
     assert f"round {ROUNDS}/{ROUNDS}" in text
-    assert "the test average has not reached 1e+09" in text.splitlines()[-1]
+    assert "the test average has not reached 1e+09" in text
 
 
 @pytest.mark.skipif(
@@ -99,7 +99,7 @@ def test_agents_on_five_nodes_learn_to_land_when_a_node_dies(
     model = tmp_path / "model.pth"
     code, text = train_with_a_death(lab, model, *options, after=2)
     assert code == 0, text
-    assert "the test average has reached 100" in text.splitlines()[-1]
+    assert "the test average has reached 100" in text
 
 
 # Puts an array and reads it in a task; tells on which node the driver is.

@@ -214,10 +214,10 @@ class Coordinator:
                 reduces = len(run.tracker.reduces)
                 member.peer.send(m.NewJob(run.id, run.job, reduces))
                 member.jobs.add(run.id)
+            run.history.sent(member, order)  # first: a worker may be quick
             member.peer.send(order)
             member.attempt = order.attempt
             log.debug("%s gets %s", member, order.attempt.task)
-            run.history.sent(member, order)
 
     def _ask_holders(self, run: Run, question: Question) -> None:
         """Ask for each output that has a holder and was not asked for."""
