@@ -255,6 +255,10 @@ class Cancel(Message):
     recursive: bool  # cancel all that it has submitted, too
 
 
+class Steal(Message):
+    """Another worker is idle: return half of what has not begun, if any."""
+
+
 class Become(Question[Started]):
     """Be an actor: call its constructor. None: it has ended well."""
 

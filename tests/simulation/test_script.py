@@ -112,6 +112,28 @@ print(ray.cluster_resources()["CPU"], len(ray.nodes()))
     assert outcome.result == ["3.0 1"], outcome.why
 
 
+def test_short_tasks_are_shared_by_the_workers(tmp_path: Path) -> None:
+    """The first tasks end at once: a worker is sent many of the later ones."""
+    text = """
+import time
+from collections import Counter
+import minimr as ray
+
+@ray.remote
+def nap(seconds):
+    time.sleep(seconds)
+    return ray.get_runtime_context().get_worker_id()
+
+ray.init(num_cpus=2)
+ray.get([nap.remote(0) for _ in range(300)])
+for _ in range(3):
+    ran = Counter(ray.get([nap.remote(0.001) for _ in range(100)]))
+    print(sum(number >= 25 for number in ran.values()))
+"""
+    outcome = played(written(tmp_path, text), ALONE)
+    assert outcome.result == ["2", "2", "2"], outcome.why
+
+
 @pytest.mark.parametrize(
     "line",
     [

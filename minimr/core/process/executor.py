@@ -168,6 +168,7 @@ class Executor:
             m.Push.to(self._on_push),
             m.Become.to(self._on_become),
             m.Cancel.to(self._on_cancel),
+            m.Steal.to(self._on_steal),
             m.TellEvents.to(self._on_tell_events),
             m.Stop.to(self._on_stop),
         )
@@ -338,14 +339,21 @@ class Executor:
         self._looked_at = self.now
         return GRACE_S
 
+    def _on_steal(self, peer: Peer, steal: m.Steal) -> None:
+        self._return(peer, (len(self.queue) + 1) // 2)
+
     def _give_back(self) -> None:
+        with suppress(IndexError):  # the main thread takes from it, too
+            peer, _ = self.queue[-1]  # who has the lease
+            self._return(peer, len(self.queue))
+
+    def _return(self, owner: Peer, most: int) -> None:
+        """Return the last tasks of the queue that are of this owner."""
         ids: list[bytes] = []
         with suppress(IndexError):  # the main thread takes from it, too
-            while True:
-                peer, push = self.queue.pop()
-                ids.insert(0, push[0])
-        if ids:  # all of one owner: who has the lease
-            peer.post(m.Returned(ids))
+            while len(ids) < most and self.queue[-1][0] is owner:
+                ids.insert(0, self.queue.pop()[1][0])
+        owner.post(m.Returned(ids))
 
     @contextmanager
     def _blocked(self, gives_cpu: bool) -> Iterator[None]:

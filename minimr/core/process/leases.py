@@ -12,10 +12,13 @@ Rules:
 2. How many tasks are under way to one worker (its window) doubles while
    answers come quickly, and falls to one when a task takes long: what has
    not begun comes back (`Returned`) and goes to another worker.
-3. A lease is given back when it has been idle for a moment, or at once if
+3. While tasks wait behind others at one worker, and another one is idle,
+   half of them are asked back (`Steal`); if none is idle, nodes are asked
+   for one.
+4. A lease is given back when it has been idle for a moment, or at once if
    others wait. That of an actor (`actors.py`) is not ours to give back, and
    has no window: its worker keeps the order.
-4. The node tells how a worker died, and how many tasks it had begun; that
+5. The node tells how a worker died, and how many tasks it had begun; that
    counts when its link has closed, and so all its answers are read.
 """
 
@@ -41,6 +44,7 @@ from minimr.system import machine
 
 MAX_DEMAND = 32  # workers asked for at once
 IDLE_S = 0.2  # an idle lease is kept so long
+BALANCE_S = 0.002  # tasks wait behind others before one looks who is idle
 LEAVES_S = 0.001  # calls are collected so long that may run at once
 MOVES_S = 0.05  # before it is asked again where a bundle is
 LOCALITY_BYTES = 1 << 20  # arguments that a task is sent to
@@ -96,6 +100,7 @@ class Leases:
         self._sweeping = False
         self.resting: list[Lease] = []  # to be given back at the next step
         self._leaving = False  # a step comes soon, and flushes
+        self._balancing = False  # one looks soon who is idle
 
     def handlers(self) -> list[Handler]:
         """List what it is told."""
@@ -199,6 +204,9 @@ class Leases:
         if not lease.inflight:
             lease.last = machine.monotonic()
             self._hurry()
+        elif not (self._balancing or lease.window.is_fixed):
+            self._balancing = True
+            self._later(BALANCE_S, self._balance)
         lease.inflight[task.id] = task
         if self._tasks.history is not None:
             task.sent, task.worker = machine.time(), peer
@@ -227,6 +235,24 @@ class Leases:
     def _leave(self) -> None:
         self._leaving = False  # and the step that calls this flushes
 
+    def _balance(self) -> None:
+        """Have idle workers run what waits behind the tasks of others."""
+        self._balancing = False
+        for queue in self.queues:
+            full = queue.fullest()
+            if full is None:
+                continue
+            if not self._balancing:
+                self._balancing = True
+                self._later(BALANCE_S, self._balance)
+            if queue.tasks:
+                continue  # who is idle gets these, and more were asked for
+            if not queue.has_idle():
+                self.demand(queue)
+            elif not full.stolen_from:
+                full.stolen_from = True
+                full.peer.post(m.Steal())
+
     def tell_taken(self, task: Task) -> None:
         """Let a generator go on that must not be too far ahead.
 
@@ -245,7 +271,7 @@ class Leases:
         """Ask nodes for as many workers as there are tasks for."""
         if queue.held:
             return
-        need, asked = min(len(queue.tasks), MAX_DEMAND), queue.asked.total()
+        need, asked = min(queue.waiting(), MAX_DEMAND), queue.asked.total()
         if not need:
             for node in [*queue.asked]:
                 self._tell_demand(queue, node, 0)
@@ -347,6 +373,8 @@ class Leases:
                 if slow and lease.queue.asked:
                     lease.window.reopen()  # who was asked has no room
                 self.dispatch(lease.queue)
+            elif lease.queue.asked and len(lease.inflight) < 2:
+                self.demand(lease.queue)
             if not lease.inflight:
                 self._return_if_idle(lease)
 
@@ -360,9 +388,11 @@ class Leases:
         lease = self.by_peer.get(peer)
         if lease is None:
             return
-        lease.window.shrink()
+        lease.stolen_from = False
         under_way, ids = lease.inflight, returned.ids
         back = [under_way.pop(id) for id in ids if id in under_way]
+        if back:
+            lease.window.shrink(len(under_way))
         lease.queue.tasks.extendleft(reversed(back))
         self.dispatch(lease.queue)
 

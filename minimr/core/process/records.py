@@ -247,6 +247,26 @@ class Queue:
     held: bool = False  # until its placement group is there
     ordered: bool = True  # calls keep their places while inputs are late
 
+    def waiting(self) -> int:
+        """Return how many tasks a further worker could begin at once."""
+        if self.tasks or self.has_idle():
+            return len(self.tasks)
+        return sum(max(0, len(lease.inflight) - 1) for lease in self.leases)
+
+    def has_idle(self) -> bool:
+        """Return whether a worker has room, and nothing to do."""
+        return any(
+            not lease.inflight and lease.window.room for lease in self.leases
+        )
+
+    def fullest(self) -> Lease | None:
+        """Return the lease where most tasks wait behind another, if any do."""
+        most, full = 1, None
+        for lease in self.leases:
+            if len(lease.inflight) > most:
+                most, full = len(lease.inflight), lease
+        return full
+
 
 @dataclass(slots=True, eq=False)
 class Lease:
@@ -260,6 +280,7 @@ class Lease:
     # In the order they were sent.
     inflight: dict[bytes, Task] = field(default_factory=dict)
     wanted: bool = False  # others wait: it goes as soon as it is idle
+    stolen_from: bool = False  # it was asked for tasks, and has not answered
     done: int = 0
     last: float = 0.0  # when it did a thing
     lost: bool = False  # the worker hung up, and all it said is read

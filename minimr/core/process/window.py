@@ -8,7 +8,8 @@
        └───> CLOSED   others wait for the worker, or it is gone
 
 Rule: a worker that answers quickly gets more at once, so that it never
-waits for the next; behind a task that takes long, nothing waits.
+waits for the next; behind a task that takes long, nothing waits. Who gives
+tasks back gets no more than it has kept.
 """
 
 from __future__ import annotations
@@ -52,16 +53,16 @@ class Window:
         """Adapt to an answer; return whether it was slow."""
         if took_s < QUICK_S:
             if self._size < MAX_WINDOW:
-                self._resize(2 * self._size)
+                self._resize(min(2 * self._size, MAX_WINDOW))
             return False
         slow = took_s > SLOW_S
         if slow:
             self.shrink()
         return slow
 
-    def shrink(self) -> None:
-        """Have one task at a time under way."""
-        self._resize(1)
+    def shrink(self, size: int = 1) -> None:
+        """Have no more tasks under way than these, but one at least."""
+        self._resize(max(1, min(size, self._size)))
 
     def use_up(self) -> None:
         """Let nothing more in, for the moment."""

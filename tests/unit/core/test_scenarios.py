@@ -162,10 +162,12 @@ class Player:
 
     def returned(self, names: str, *how: str) -> None:
         """A worker gives tasks back that have not begun."""
-        first, *_ = names.split()
-        ids = [self._id(name) for name in names.split()]
-        returned = m.Returned(ids)
-        self.owner.leases._on_returned(self._worker(first), returned)
+        if names.startswith("nothing from "):
+            peer, names = self.owner.link((names[13:], 0)), ""
+        else:
+            peer = self._worker(names[0])
+        returned = m.Returned([self._id(name) for name in names.split()])
+        self.owner.leases._on_returned(peer, returned)
 
     def unready(self, name: str, *how: str) -> None:
         """An argument of a task is not where it should be."""

@@ -37,10 +37,20 @@ def test_a_window_follows_the_answers(
     assert window.room == room
 
 
-def test_what_comes_back_leaves_one_at_a_time() -> None:
+@pytest.mark.parametrize(("kept", "room"), [(0, 1), (1, 1), (5, 5), (9, 8)])
+def test_who_gives_tasks_back_gets_no_more_than_it_has_kept(
+    kept: int, room: int
+) -> None:
     window = Window(8)
-    window.shrink()
-    assert window.room == 1
+    window.shrink(kept)
+    assert window.room == room
+
+
+def test_a_window_that_has_shrunk_grows_to_no_more_than_another() -> None:
+    window = Window(MAX_WINDOW)
+    window.shrink(MAX_WINDOW - 1)
+    window.answered(QUICK)
+    assert window.room == MAX_WINDOW
 
 
 def test_a_window_that_is_used_up_opens_again_for_one() -> None:
