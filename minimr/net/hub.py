@@ -137,9 +137,10 @@ class Hub:
         peer = self._peer(sock, address, dialled=True)
         peer.handshake = Handshake(self._token, "client", wanted, sock)
         peer.deadline = machine.monotonic() + HANDSHAKE_TIMEOUT_S
+        hello = peer.handshake.start()  # first: who reads may close it
         self._strangers[peer] = None
         self.selector.register(sock, selectors.EVENT_READ, peer)
-        peer.send_raw(peer.handshake.start())
+        peer.send_raw(hello)
         return peer
 
     def _peer(
@@ -205,7 +206,9 @@ class Hub:
 
     def drop(self, peer: Peer) -> None:
         """Close a connection; no event follows. May be called twice."""
-        if not peer.closed:
+        if peer.closed:
+            return
+        with peer.sending:  # or who sends would watch a socket that is closed
             peer.closed = True
             self._watched.pop(peer.sock.fileno(), None)
             self.selector.unregister(peer.sock)

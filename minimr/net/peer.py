@@ -66,7 +66,7 @@ class Peer:
         self._max_frame_bytes = max_frame_bytes
         self._outbox: list[Any] = []  # posted, not yet encoded
         self._queue: list[memoryview] = []  # not yet taken by the socket
-        self._sending = machine.lock()  # its holder empties the queue
+        self.sending = machine.lock()  # its holder empties the queue
 
     def send(self, message: Any) -> None:
         """Send a message, now or in the next `poll`. Blocks: no.
@@ -98,11 +98,11 @@ class Peer:
 
         Runs in: any thread. Of two threads at once, one sends for both.
         """
-        while self._sending.acquire(blocking=False):
+        while self.sending.acquire(blocking=False):
             try:
                 full = self._drain()
             finally:
-                self._sending.release()
+                self.sending.release()
             # Posted by another thread that found the lock taken?
             if full or not self._outbox or self.handshake is not None:
                 return

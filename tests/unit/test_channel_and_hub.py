@@ -689,6 +689,34 @@ def test_no_event_follows_who_is_dropped(server: Server) -> None:
         channel.receive(DEADLINE_S)
 
 
+def test_a_hub_may_be_read_while_another_thread_dials_who_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # it does not listen
+        address = nobody.getsockname()
+        hub = Hub(TOKEN, "run")
+        found: list[Any] = []
+
+        def read_before(call: Callable[..., Any]) -> Callable[..., Any]:
+            def read_then_call(*args: Any) -> Any:
+                found.extend(hub.poll(0.0))
+                return call(*args)
+
+            return read_then_call
+
+        for owner, name in ((Handshake, "start"), (Peer, "send_raw")):
+            step = read_before(getattr(owner, name))
+            monkeypatch.setattr(owner, name, step)
+        peer = hub.dial(address, ["run"])
+        until = time.monotonic() + DEADLINE_S
+        while not found and time.monotonic() < until:
+            found += hub.poll(0.1)
+        (left,) = found
+        assert (type(left), left.peer) == (Left, peer)
+        hub.close()
+
+
 def test_another_thread_can_end_a_receive(server: Server) -> None:
     channel, _ = server.dial()
     ended = server.threads.submit(channel.receive, DEADLINE_S)
