@@ -205,8 +205,7 @@ class Leases:
             lease.last = machine.monotonic()
             self._hurry()
         elif not (self._balancing or lease.window.is_fixed):
-            self._balancing = True
-            self._later(BALANCE_S, self._balance)
+            self._balance_soon()
         lease.inflight[task.id] = task
         if self._tasks.history is not None:
             task.sent, task.worker = machine.time(), peer
@@ -235,17 +234,17 @@ class Leases:
     def _leave(self) -> None:
         self._leaving = False  # and the step that calls this flushes
 
+    def _balance_soon(self) -> None:
+        if not self._balancing:
+            self._balancing = True
+            self._later(BALANCE_S, self._balance)
+
     def _balance(self) -> None:
         """Have idle workers run what waits behind the tasks of others."""
         self._balancing = False
         for queue in self.queues:
             full = queue.fullest()
-            if full is None:
-                continue
-            if not self._balancing:
-                self._balancing = True
-                self._later(BALANCE_S, self._balance)
-            if queue.tasks:
+            if full is None or queue.tasks:
                 continue  # who is idle gets these, and more were asked for
             if not queue.has_idle():
                 self.demand(queue)
@@ -423,7 +422,10 @@ class Leases:
             self.resting.append(lease)
             if not self.waits:  # or else: who goes on goes first
                 self.give_back()
-        elif not self._sweeping:
+            return
+        if lease.queue.fullest() is not None:
+            self._balance_soon()
+        if not self._sweeping:
             self._sweeping = True
             self._later(IDLE_S, self._sweep)
 
