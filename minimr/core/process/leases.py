@@ -246,7 +246,7 @@ class Leases:
             full = queue.fullest()
             if full is None or queue.tasks:
                 continue  # who is idle gets these, and more were asked for
-            if not queue.has_idle():
+            if not queue.idle():
                 self.demand(queue)
             elif not full.stolen_from:
                 full.stolen_from = True
@@ -387,11 +387,14 @@ class Leases:
         lease = self.by_peer.get(peer)
         if lease is None:
             return
-        lease.stolen_from = False
         under_way, ids = lease.inflight, returned.ids
         back = [under_way.pop(id) for id in ids if id in under_way]
         if back:
             lease.window.shrink(len(under_way))
+        idle = lease.queue.idle() if lease.stolen_from else []
+        for each in idle:
+            each.window.widen(-(-len(back) // len(idle)))
+        lease.stolen_from = False
         lease.queue.tasks.extendleft(reversed(back))
         self.dispatch(lease.queue)
 

@@ -249,15 +249,17 @@ class Queue:
 
     def waiting(self) -> int:
         """Return how many tasks a further worker could begin at once."""
-        if self.tasks or self.has_idle():
+        if self.tasks or self.idle():
             return len(self.tasks)
         return sum(max(0, len(lease.inflight) - 1) for lease in self.leases)
 
-    def has_idle(self) -> bool:
-        """Return whether a worker has room, and nothing to do."""
-        return any(
-            not lease.inflight and lease.window.room for lease in self.leases
-        )
+    def idle(self) -> list[Lease]:
+        """Return the leases that have room, and nothing to do."""
+        return [
+            lease
+            for lease in self.leases
+            if not lease.inflight and lease.window.room
+        ]
 
     def fullest(self) -> Lease | None:
         """Return the lease where most tasks wait behind another, if any do."""

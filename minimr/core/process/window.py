@@ -64,6 +64,10 @@ class Window:
         """Have no more tasks under way than these, but one at least."""
         self._resize(max(1, min(size, self._size)))
 
+    def widen(self, size: int) -> None:
+        """Have as many under way as another worker has given back."""
+        self._resize(min(max(size, self._size), MAX_WINDOW))
+
     def use_up(self) -> None:
         """Let nothing more in, for the moment."""
         self._become(State.USED_UP)

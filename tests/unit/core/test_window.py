@@ -53,6 +53,17 @@ def test_a_window_that_has_shrunk_grows_to_no_more_than_another() -> None:
     assert window.room == MAX_WINDOW
 
 
+@pytest.mark.parametrize(
+    ("stolen", "room"), [(2, 8), (20, 20), (2 * MAX_WINDOW, MAX_WINDOW)]
+)
+def test_who_is_idle_has_room_for_what_was_given_back(
+    stolen: int, room: int
+) -> None:
+    window = Window(8)
+    window.widen(stolen)
+    assert window.room == room
+
+
 def test_a_window_that_is_used_up_opens_again_for_one() -> None:
     window = Window(4)
     window.use_up()
