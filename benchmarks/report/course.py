@@ -66,7 +66,7 @@ class Training:
     @property
     def name(self) -> str:
         """The combination, in words."""
-        return f"{self.engine}, {_in_words(self.setting)}"
+        return _name(self.engine, self.setting)
 
 
 @click.command()
@@ -229,8 +229,13 @@ def dqn(
     groups: dict[str, list[Training]] = {}
     for training in sorted(trainings, key=lambda t: (t.engine, t.setting)):
         groups.setdefault(training.name, []).append(training)
-    settings = [training.setting for training in trainings]
-    section.notes += missing("dqn", [*settings], _in_words, wanted)
+    engines = dict.fromkeys(training.engine for training in trainings)
+    section.notes += missing(
+        "dqn",
+        [(training.engine, *training.setting) for training in trainings],
+        lambda key: _name(key[0], key[1:]),
+        [(engine, *setting) for engine in engines for setting in wanted],
+    )
     section.notes.append(
         difference(
             {name: [max(t.scores) for t in group]
@@ -347,11 +352,11 @@ def _wanted(documents: Any) -> list[tuple[int, ...]]:
     return [tuple(each) for sweep in values for each in product(*sweep)]
 
 
-def _in_words(setting: Sequence[int]) -> str:
+def _name(engine: str, setting: Sequence[int]) -> str:
     agents, batch, games = setting
     return (
-        f"{agents} agent{'s' if agents > 1 else ''}, batch {batch}, "
-        f"{games} games per round"
+        f"{engine}, {agents} agent{'s' if agents > 1 else ''}, batch {batch}, "
+        f"{games} game{'s' if games > 1 else ''} per round"
     )
 
 

@@ -25,6 +25,7 @@ code is yours. Then check it:
 # %% tags=["parameters"]
 ENGINE = "minimr"  # or "ray": the same program on Ray itself
 ENVIRONMENT, TEST_GAMES = "LunarLander-v3", 10
+QUICK = True  # in Task 6, 8 trainings of 10 rounds: False for 12 of 20
 
 # %%
 import importlib
@@ -244,14 +245,14 @@ runs with the same settings differ?
 """
 
 # %% tags=["parameters"]
-AGENTS, BATCHES, EPOCHS = (1, 2, 4), (32, 64), (1, 5)
-SWEEP_ROUNDS = 20
+AGENTS, SWEEP_ROUNDS = ((1, 2), 10) if QUICK else ((1, 2, 4), 20)
+BATCHES, EPOCHS = (32, 64), (1, 5)
 
 # %%
 timelines = {}
 for combination in product(AGENTS, BATCHES, EPOCHS):
     agents, batch, epochs = combination
-    print(f"\n{agents} agents, batches of {batch}, {epochs} games per round")
+    print(f"\nagents {agents}, batch {batch}, games per round {epochs}")
     begin = time.perf_counter()
     scores = train_distributed(
         agents, batch, epochs, TARGET, SWEEP_ROUNDS, "sweep_checkpoint.pth"
@@ -284,13 +285,15 @@ figure, panels = pyplot.subplots(
     figsize=(6 * len(EPOCHS), 4 * len(BATCHES)),
     sharey=True,
     squeeze=False,
+    layout="constrained",
 )
 for (agents, batch, epochs), scores in timelines.items():
     axes = panels[BATCHES.index(batch)][EPOCHS.index(epochs)]
-    axes.plot(scores, marker=".", label=f"{agents} agents")
-    axes.set_title(f"batch {batch}, {epochs} games per round")
+    axes.plot(range(1, len(scores) + 1), scores, marker=".", label=agents)
+    axes.set_title(f"batch {batch}, games per round {epochs}")
     axes.set_xlabel("round")
-    axes.legend()
+    axes.set_ylabel("average score of a test")
+    axes.legend(title="agents")
 pyplot.show()
 
 # %% [markdown]

@@ -2,9 +2,9 @@
 
     python -m tests.lecture.gradings --engine minimr --times 30 --load 2
 
-It prints a line for each answer that was not judged as it should be, and how
-many were graded. `--load` keeps so many processes busy beside it. `--here`
-judges all of them in this process, on one cluster.
+It prints a line for each answer that was not judged as it should be, or could
+not be graded, and how many were. `--load` keeps so many processes busy beside
+it. `--here` judges all of them in this process, on one cluster.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import click
 
 from lecture.check import child
 from lecture.check.findings import Finding, findings
-from lecture.check.grade import grade
+from lecture.check.grade import GradingError, grade
 from lecture.check.recorder import Recorder
 from lecture.check.source import cells_of
 from lecture.notebooks import build
@@ -94,21 +94,28 @@ def main(
     verbs = child.verbs_of(engine, address)
     if here:
         child.start(verbs, address)
-    number, bad, begin = 0, 0, time.monotonic()
+    number, bad, not_graded, begin = 0, 0, 0, time.monotonic()
     with tempfile.TemporaryDirectory() as folder, busy(load):
         for _ in range(times):
             for answer in ANSWERS:
                 if not re.search(only, f"{answer.part}, {answer.name}"):
                     continue
-                if here:
-                    line = judged(answer, verbs, Path(folder))
-                else:
-                    line = graded(answer, engine, Path(folder), address)
-                number, bad = number + 1, bad + bool(line)
+                try:
+                    if here:
+                        line = judged(answer, verbs, Path(folder))
+                    else:
+                        line = graded(answer, engine, Path(folder), address)
+                    number, bad = number + 1, bad + bool(line)
+                except GradingError as error:
+                    line = f"{answer.part}, {answer.name}: {error}"
+                    not_graded += 1
                 if line:
                     click.echo(line)
             seconds = time.monotonic() - begin
-            click.echo(f"{number} graded, {bad} misjudged, {seconds:.0f} s")
+            click.echo(
+                f"{number} graded, {bad} misjudged, {not_graded} could not "
+                f"be graded, {seconds:.0f} s"
+            )
 
 
 if __name__ == "__main__":

@@ -94,8 +94,8 @@ def test_the_report_names_what_is_missing(runs: Path) -> None:
         "nodes, 5 map tasks." in text
     )
     assert (
-        "MISSING: 1 of 4 combinations of dqn were not run: 1 agent, batch "
-        "64, 5 games per round." in text
+        "MISSING: 4 of 8 combinations of dqn were not run: minimr, 1 agent, "
+        "batch 64, 5 games per round; ray, 1 agent, batch 64," in text
     )
 
 
