@@ -167,7 +167,7 @@ def words(runs: Sequence[Document]) -> Iterator[Section]:
     section.notes += missing(
         "word count",
         [key[:3] for key in times],
-        lambda key: f"{key[0]} on {key[1]} nodes, {key[2]} map tasks",
+        lambda key: f"{key[0]}{_where(key[1])}, {_many(key[2], 'map task')}",
     )
     section.notes.append(
         difference({_word_name(key): spent for key, spent in times.items()})
@@ -196,8 +196,13 @@ def _word_key(run: Document) -> tuple[Any, ...]:
 
 def _word_name(key: tuple[Any, ...]) -> str:
     engine, nodes, maps, reduces = key
-    where = f" on {nodes} nodes" if nodes > 1 else ""
-    return f"{engine}{where} with {maps} map and {reduces} reduce tasks"
+    return (
+        f"{engine}{_where(nodes)} with {maps} map and {reduces} reduce tasks"
+    )
+
+
+def _where(nodes: int) -> str:
+    return f" on {nodes} nodes" if nodes > 1 else ""
 
 
 def _word_row(
@@ -355,9 +360,13 @@ def _wanted(documents: Any) -> list[tuple[int, ...]]:
 def _name(engine: str, setting: Sequence[int]) -> str:
     agents, batch, games = setting
     return (
-        f"{engine}, {agents} agent{'s' if agents > 1 else ''}, batch {batch}, "
-        f"{games} game{'s' if games > 1 else ''} per round"
+        f"{engine}, {_many(agents, 'agent')}, batch {batch}, "
+        f"{_many(games, 'game')} per round"
     )
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}"
 
 
 # ---- what differs, and what is missing ----

@@ -45,9 +45,9 @@ ray.init(ignore_reinit_error=True)
 GIB = 2**30
 have = ray.cluster_resources()
 nodes = sum(node["Alive"] for node in ray.nodes())
-print(f"{nodes} nodes, {have['CPU']:g} CPUs")
-print(f"{have['memory'] / GIB:.1f} GiB of memory")
-print(f"{have['object_store_memory'] / GIB:.1f} GiB of object store")
+print(f"nodes: {nodes}, CPUs: {have['CPU']:g}")
+print(f"memory: {have['memory'] / GIB:.1f} GiB")
+print(f"object store: {have['object_store_memory'] / GIB:.1f} GiB")
 
 # %% [markdown]
 """
