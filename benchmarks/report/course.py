@@ -150,10 +150,19 @@ def _documents(content: Any) -> list[Document]:
 
 
 def words(runs: Sequence[Document]) -> Iterator[Section]:
-    """Yield the section of the word count."""
-    if not runs:
-        return
-    section = Section("Word count")
+    """Yield a section for each text that was counted, by its size.
+
+    The seconds of a short text say nothing about those of a long one.
+    """
+    sizes = sorted({run["words"] for run in runs})
+    for size in sizes:
+        same = [run for run in runs if run["words"] == size]
+        of = f" of {size:,} words" if len(sizes) > 1 else ""
+        yield _words(same, f"Word count{of}", f"words-{size}")
+
+
+def _words(runs: Sequence[Document], title: str, figure: str) -> Section:
+    section = Section(title)
     groups: dict[tuple[Any, ...], list[Document]] = {}
     for run in runs:
         groups.setdefault(_word_key(run), []).append(run)
@@ -179,7 +188,7 @@ def words(runs: Sequence[Document]) -> Iterator[Section]:
     png = draw.bars(bars, "Seconds of a count", "seconds")
     section.figures.append(
         Figure(
-            "words",
+            figure,
             "The less the better: the median of each setting, and from its "
             "fastest run to its slowest.",
             png,
@@ -187,7 +196,7 @@ def words(runs: Sequence[Document]) -> Iterator[Section]:
     )
     rows = [_word_row(key, groups[key], spent) for key, spent in times.items()]
     section.tables.append(Table(WORD_HEADS, rows))
-    yield section
+    return section
 
 
 def _word_key(run: Document) -> tuple[Any, ...]:

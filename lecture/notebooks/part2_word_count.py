@@ -241,6 +241,7 @@ for _ in range(TIMES):
         begin = time.perf_counter()
         count_words(words, m, R)
         seconds_of[m].append(time.perf_counter() - begin)
+        print(f"{m} map tasks: {seconds_of[m][-1]:.1f} s")
 for m, seconds in seconds_of.items():
     run = {
         "run": "word count",

@@ -109,6 +109,15 @@ def test_a_difference_stands_beside_the_spread(runs: Path) -> None:
     )
 
 
+def test_texts_of_another_size_are_compared_apart() -> None:
+    small, large = count("minimr", 5, 1.0), count("minimr", 5, 9.0)
+    large["words"] = 9000
+    first, second = course.words([large, small])
+    assert first.title == "Word count of 1,000 words"
+    assert second.title == "Word count of 9,000 words"
+    assert [row[5] for row in second.tables[0].rows] == ["9.00"]
+
+
 def test_the_json_of_the_command_is_a_run(tmp_path: Path) -> None:
     row = {"engine": "serial", "map_tasks": 2, "reduce_tasks": 3,
            "words": 10, "identical": None, "seconds": 0.5}  # fmt: skip
