@@ -357,24 +357,26 @@ class Executor:
 
     @contextmanager
     def _blocked(self, gives_cpu: bool) -> Iterator[None]:
-        """Return to the owner what is queued behind a task, and its CPU."""
-        if self.duty.spec is not None or not in_main_thread():
-            yield
-            return
-        with self.runtime.lock:
-            self._stuck = self.now
-            self._give_back()
-        if gives_cpu:
-            self.runtime.leases.waits = True
-            self.runtime.node.post(m.Blocked(True))
-        self.runtime.hub.flush()
+        """Return to the owner what is queued behind a task, and its CPU.
+
+        An actor keeps both; that it waits is noted, as of a task.
+        """
         now, begin = running.get(), machine.time()
+        leased = self.duty.spec is None and in_main_thread()
+        if leased:
+            with self.runtime.lock:
+                self._stuck = self.now
+                self._give_back()
+            if gives_cpu:
+                self.runtime.leases.waits = True
+                self.runtime.node.post(m.Blocked(True))
+            self.runtime.hub.flush()
         try:
             yield
         finally:
             if now is not None:
                 self.results.record("wait", now.task, "get", True, begin)
-            if gives_cpu:
+            if leased and gives_cpu:
                 self.runtime.leases.waits = False
                 self.runtime.node.post(m.Blocked(False))
                 with self.runtime.lock:
