@@ -57,7 +57,7 @@ class ClusterStage(Stage):
                 program=f"the cluster at {self._where}",
                 began=min(times, default=now),
                 ended=max(times, default=now),
-                absent=absent_of(self._api),
+                absent=absent_of(self._api, lines),
             )
         ]
 

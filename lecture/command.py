@@ -7,6 +7,7 @@ lecture/demos/NAME.py: start(api), main(api, cluster)
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,7 @@ def run(demo: Any, engine: str) -> Run:
     if engine != "ray":
         return _run(demo, engine, importlib.import_module(engine))
     cluster_of = importlib.import_module("ray_impl.cluster")
+    os.environ.setdefault("RAY_PROFILING", "1")  # it tells of waits in get
     with cluster_of.apart():
         api = cluster_of.load_ray()
         # It would print the whole log of a raylet that a demo kills.

@@ -12,7 +12,7 @@ so the lines are complete when no new ones come for longer than that.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ ABSENT = (
     "which results a task takes as arguments",
     "when its owner had the result",
     "what the object stores did",
-    "waits in get",
 )
+WAITS = "waits in get: start Ray with $RAY_PROFILING set"
 REPORT_S = 1.0  # of each process, by default
 PATIENCE_S = 5.0
 STATE_S = 3  # for an answer of the state API
@@ -66,6 +66,13 @@ def lines(api: Any, settle: bool = True) -> list[Line]:
         for node in api.nodes()
     ]
     return [*nodes, *(line for event in events for line in _told(event))]
+
+
+def absent(lines: Iterable[Line]) -> tuple[str, ...]:
+    """Return what is not among the lines, since Ray does not tell it."""
+    if any(line["kind"] == "wait" for line in lines):
+        return ABSENT
+    return (*ABSENT, WAITS)
 
 
 def _events(api: Any) -> list[Any]:
@@ -122,6 +129,10 @@ def _told(event: Any) -> Iterator[Line]:
         "ended": phases.get("ended") or ended,
     }
     yield {key: value for key, value in told.items() if value is not None}
+    for each in event.profile_events.events:
+        if each.event_name == "ray.get":  # told with $RAY_PROFILING alone
+            span = {"begin": each.start_time / 1e9, "end": each.end_time / 1e9}
+            yield {"kind": "wait", "id": told["id"], "name": "get", **span}
     if state == "DIED":
         # A worker reports once a second: of one that died sooner, Ray knows
         # neither its number nor when the attempt began.

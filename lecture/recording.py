@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import psutil
 
 from lecture import from_ray
+from lecture.calls import Calls
 from lecture.trace import Line, Run, run_of
 
 SAMPLE_S = 0.1
@@ -43,14 +45,22 @@ class Recording:
         self._over = threading.Event()
         self._sampler = threading.Thread(target=self._sample, daemon=True)
         self._steps: list[tuple[float, str, int]] = []
+        # {(process, its child that is no other program): how often seen}:
+        # one that is seen once may be about to begin another.
+        self._alike: Counter[tuple[int, int]] = Counter()
+        self._calls = None if api is None else Calls(api)
 
     def __enter__(self) -> Recording:
+        if self._calls is not None:
+            self._calls.__enter__()
         self.began = time.time()
         self._sampler.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.ended = time.time()
+        if self._calls is not None:
+            self._calls.__exit__(*error)
         self._over.set()
         self._sampler.join()
 
@@ -69,8 +79,10 @@ class Recording:
         """Return what was recorded. Blocks: until all have told."""
         absent: tuple[str, ...] = ()
         lines = self.lines
-        if self.api is not None:
-            lines, absent = lines_of(self.api), absent_of(self.api)
+        if self._calls is not None:
+            lines = lines_of(self.api)
+            absent = absent_of(self.api, lines)
+            lines = [*lines, *self._calls.lines(), *self._forked(lines)]
         elif self.engine == "serial":
             lines, absent = self._one_by_one(), SERIAL
         else:
@@ -95,6 +107,19 @@ class Recording:
             begin = end
         return lines
 
+    def _forked(self, lines: list[Line]) -> Iterator[Line]:
+        """Yield the workers that have forked, and how often."""
+        workers = {line.get("worker") for line in lines}
+        found = Counter(
+            f"worker {parent}"
+            for (parent, child), times in self._alike.items()
+            if times > 1 and f"worker {child}" not in workers
+        )
+        for name, times in found.items():
+            if name in workers:
+                about = {"kind": "seen", "what": "forked", "name": name}
+                yield {**about, "about": [], "times": times, "bytes": 0}
+
     def _sample(self) -> None:
         known: dict[int, tuple[psutil.Process, float]] = {}
         before = 0.0
@@ -109,6 +134,9 @@ class Recording:
                     last = known.get(process.pid, (process, used))[1]
                     known[process.pid] = process, used
                     busy += max(0.0, used - last)
+                    above = known.get(process.ppid())
+                    if above and process.cmdline() == above[0].cmdline():
+                        self._alike[above[0].pid, process.pid] += 1
                     memory += size.rss
             about = {"kind": "usage", "at": now, "node": "this machine"}
             if before:  # with the first look, it knows whom to compare with
@@ -129,9 +157,9 @@ def lines_of(api: Any, settle: bool = True) -> list[Line]:
     return found
 
 
-def absent_of(api: Any) -> tuple[str, ...]:
-    """Return what an engine with verbs does not tell."""
-    return from_ray.ABSENT if api.__name__ == "ray" else ()
+def absent_of(api: Any, lines: Iterable[Line] = ()) -> tuple[str, ...]:
+    """Return what an engine with verbs does not tell, by its lines."""
+    return from_ray.absent(lines) if api.__name__ == "ray" else ()
 
 
 def state_of(api: Any) -> dict[str, Any]:

@@ -28,6 +28,10 @@ message      at, source, target, name, and of a simulation: of (the module
 process      of a simulation: name, begin, end, how, role, home: its node
 knows        of a simulation: at, process, table, now: {key: what is new; "":
              it is gone}
+call         of the driver: name (get, wait), begin, end, tasks, times (how
+             many references), bytes of what came
+seen         what the driver's program did: what, name (of what it called),
+             about: [...], times, bytes; `calls.py` has them
 question     at, text, choices, right (a number, from 0), why: the page stops
              before that moment, and asks
 source       name of a function, file, line, text
@@ -67,14 +71,22 @@ TEXTS = (
 )  # fmt: skip
 NUMBERS = (
     "entry", "line", "attempt", "right", "cpu", "cpus", "memory", "value",
-    "restarts",
+    "restarts", "times", "bytes",
 )  # fmt: skip
-LISTS = ("after", "tasks", "absent", "choices")
+LISTS = ("after", "tasks", "absent", "choices", "about")
 KINDS = (
     "node", "task", "constructor", "actor", "object", "wait", "story",
     "usage", "curve", "message", "process", "knows", "source",
-    "question",
+    "question", "call", "seen",
 )  # fmt: skip
+TIMELESS = ("actor", "node", "source", "seen")
+NEEDED = {
+    "message": ("source", "target", "name"),
+    "question": ("at", "text", "choices", "right", "why"),
+    "call": ("name", "begin", "end", "tasks", "times", "bytes"),
+    "seen": ("what", "name", "about", "times", "bytes"),
+    "wait": ("id", "begin", "end"),
+}  # {kind: what a line of it has}
 MAX_LINE_BYTES = 10_000_000
 
 
@@ -127,7 +139,7 @@ def run_of(
     )
     for line in lines:
         last = max((line.get(key) or 0.0 for key in TIMES), default=0.0)
-        if line["kind"] in ("actor", "node", "source") or last >= began:
+        if line["kind"] in TIMELESS or last >= began:
             run.lines.append(_since(began, line))
     named = {task["name"] for task in run.of("task")}
     run.lines = [
@@ -210,14 +222,9 @@ def _checked(raw: str) -> Line:
     for key in LISTS:
         if not all(isinstance(each, str) for each in line.get(key) or ()):
             raise ValueError(f"{key!r} has more than texts in it")
-    if line["kind"] == "message" and (
-        not {"source", "target", "name"} <= set(line)
-    ):
-        raise ValueError("a message has a source, a target, and a name")
-    if line["kind"] == "question" and not {
-        "at", "text", "choices", "right", "why",
-    } <= set(line):  # fmt: skip
-        raise ValueError("a question has a moment, choices and an answer")
+    for key in NEEDED.get(line["kind"], ()):
+        if line.get(key) is None:
+            raise ValueError(f"a line of kind {line['kind']!r} has no {key!r}")
     if line["kind"] == "knows" and not _is_table(line.get("now")):
         raise ValueError('"now" is a table of texts')
     if line["kind"] == "task":

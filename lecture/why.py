@@ -6,20 +6,19 @@
 Rules:
 
 1. A part is one of KINDS. Each moment of the run is in exactly one.
-2. A finding says what was seen, with its numbers, and what would help.
-3. Only what the trace tells is used; `absent` of the run says what is not.
+2. Only what the trace tells is used; `absent` of the run says what is not.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
-from statistics import median
+from dataclasses import dataclass, replace
 from typing import Any
 
+from lecture.findings import Finding, findings, lane
+from lecture.patterns import patterns
 from lecture.trace import Line, Run, attempts
 
 KINDS = {
@@ -28,12 +27,12 @@ KINDS = {
     "worker": "waits for a worker",
     "again": "done for nothing: its worker died",
     "hop": "on its way between processes",
-    "driver": "the driver, between tasks",
+    "nested": "a task waits in get for others",
+    "results": "the driver takes results",
+    "driver": "the driver's own code",
+    "between": "between tasks: nobody tells for what",
 }
-SMALL_S = 0.02  # a task that computes longer is not small
-FEW, GOOD = 4, 20  # a task should compute so many times what it costs
 NEAR_S = 0.002  # two moments that are one, for cause and effect
-MANY = 20
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,6 @@ class Part:
     kind: str  # of KINDS
     text: str
     task: str = ""  # its id
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that cost time, and what would help."""
-
-    name: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +65,9 @@ def why(run: Run) -> Why:
     """Return where the time of a run went."""
     tried = list(attempts(run))
     parts = list(_Chain(tried).parts(run.wall_s))
-    return Why(parts[::-1], list(_findings(run, tried)))
+    spans = _Spans(run)
+    parts = [piece for part in parts[::-1] for piece in spans.cut(part)]
+    return Why(parts, [*findings(run, tried), *patterns(run, tried)])
 
 
 def lines_of(run: Run) -> Iterator[str]:
@@ -85,9 +78,8 @@ def lines_of(run: Run) -> Iterator[str]:
     yield "the longest chain of causes:"
     for kind, took in sorted(found.sums().items(), key=lambda each: -each[1]):
         yield f"  {took:9.3f} s  {took / wall:4.0%}  {KINDS[kind]}"
-    for finding in found.findings:
-        yield f"{finding.name}: {finding.text}"
-    if not found.findings:
+    yield from (str(finding) for finding in found.findings)
+    if all(finding.good for finding in found.findings):
         yield "nothing stands out"
     for absent in run.about.get("absent", ()):
         yield f"not told by {run.engine}: {absent}"
@@ -108,7 +100,7 @@ class _Chain:
         self.by_lane: dict[Any, list[Line]] = defaultdict(list)
         for attempt in self.by_end:
             self.by_id[attempt["id"]].append(attempt)
-            self.by_lane[_lane(attempt)].append(attempt)
+            self.by_lane[lane(attempt)].append(attempt)
 
     def parts(self, wall: float) -> Iterator[Part]:
         """Yield the parts, the last one first."""
@@ -125,7 +117,11 @@ class _Chain:
     def _back(self, task: Line) -> tuple[list[Step], Line | None]:
         """Return the parts of an attempt, and what came before it."""
         id, name, begin = task["id"], task["name"], task["begin"]
-        steps: list[Step] = [(task["end"], "driver", f"after {name}()", "")]
+        # From the answer to what is submitted next, it is the driver's turn.
+        kind = "between" if task.get("answered") is None else "driver"
+        answered = max(task["end"], task.get("answered") or 0.0)
+        steps: list[Step] = [(answered, kind, f"after {name}()", "")]
+        steps.append((task["end"], "hop", f"the answer of {name}()", id))
         if task["state"] == "DIED":
             text = f"{name}(), until its worker died"
             steps.append((begin, "again", text, id))
@@ -144,7 +140,7 @@ class _Chain:
         if cause is not None and cause["end"] < submitted:
             cause = None
         ready = submitted if cause is None else cause["end"]
-        other = _before(self.by_lane[_lane(task)], begin + NEAR_S, task)
+        other = _before(self.by_lane[lane(task)], begin + NEAR_S, task)
         if other is not None and ready < other["end"]:
             cause, ready = other, other["end"]
         steps.append((max(sent, ready), "hop", f"{name}() is sent", id))
@@ -160,6 +156,44 @@ class _Chain:
         return steps, _before(self.by_end, submitted, task)
 
 
+class _Spans:
+    """Spans of time in which it is known what was waited for."""
+
+    def __init__(self, run: Run) -> None:
+        self._calls = deque(sorted(run.of("call"), key=_begin))
+        self._tell = bool(self._calls)
+        self._waits: dict[str, deque[Line]] = defaultdict(deque)
+        for line in sorted(run.of("wait"), key=_begin):
+            self._waits[line["id"]].append(line)
+
+    def cut(self, part: Part) -> Iterator[Part]:
+        """Yield the pieces of a part: in such a span, or not.
+
+        Parts come in order, so a span that is over is of no use any more.
+        """
+        spans: deque[Line] = deque()
+        outside = part.kind
+        if part.kind == "compute":
+            spans = self._waits[part.task]
+        elif part.kind in ("driver", "between") and self._tell:
+            spans, outside = self._calls, "driver"
+        while spans and spans[0]["end"] <= part.begin:
+            spans.popleft()
+        now = part.begin
+        inside = "nested" if outside == "compute" else "results"
+        for span in spans:
+            begin, end = max(span["begin"], now), min(span["end"], part.end)
+            if begin >= part.end:
+                break
+            if now < begin:
+                yield replace(part, begin=now, end=begin, kind=outside)
+            if begin < end:
+                yield replace(part, begin=begin, end=end, kind=inside)
+            now = max(now, end)
+        if now < part.end:
+            yield replace(part, begin=now, kind=outside)
+
+
 def _before(some: list[Line], at: float, task: Line) -> Line | None:
     """Return the last of those, sorted by their end, that had ended then.
 
@@ -172,191 +206,9 @@ def _before(some: list[Line], at: float, task: Line) -> Line | None:
     return None
 
 
-def _end(attempt: Line) -> float:
-    return float(attempt["end"])
+def _begin(line: Line) -> float:
+    return float(line["begin"])
 
 
-def _lane(attempt: Line) -> tuple[Any, Any]:
-    return attempt.get("node"), attempt.get("worker")
-
-
-# ---- findings ----
-
-
-def _findings(run: Run, tried: list[Line]) -> Iterator[Finding]:
-    yield from _died(tried)
-    yield from _small(tried)
-    yield from _loop(run, tried)
-    yield from _straggler(tried)
-    yield from _nested(run)
-    yield from _arguments(tried)
-    yield from _copies(run)
-    yield from _idle(run, tried)
-
-
-def _died(tried: list[Line]) -> Iterator[Finding]:
-    dead = [a for a in tried if a["state"] == "DIED"]
-    if dead:
-        lost = sum(a["end"] - a["begin"] for a in dead)
-        names = ", ".join(sorted({f"{a['name']}()" for a in dead})[:5])
-        yield Finding(
-            "work was lost",
-            f"attempts that ended with their worker: {len(dead)}, of "
-            f"{names}; {lost:.3f} s of work were done again. Shorter tasks "
-            "lose less",
-        )
-
-
-def _small(tried: list[Line]) -> Iterator[Finding]:
-    between = _between(tried)
-    for name, each in _by_name(tried):
-        if len(each) < MANY or not between[name]:
-            continue
-        took = max(median(_computes(a) for a in each), 1e-6)
-        lost = median(between[name])
-        if took < SMALL_S and took < FEW * lost:
-            batch = max(2, round(GOOD * lost / took))
-            yield Finding(
-                "tasks are too small",
-                f"{len(each):,} times {name}(): each computes "
-                f"{took * 1000:.3f} ms, and {lost * 1000:.3f} ms pass until "
-                f"its worker begins the next. Let one task do {batch:,} of "
-                "them",
-            )
-
-
-def _between(tried: list[Line]) -> dict[str, list[float]]:
-    """Return, for each function, what passes between two of it in a worker."""
-    last: dict[Any, Line] = {}
-    gaps: dict[str, list[float]] = defaultdict(list)
-    for task in tried:
-        before = last.get(_lane(task))
-        if before is not None and before["name"] == task["name"]:
-            done = before.get("executed") or before["end"]
-            ready = task.get("loaded") or task["begin"]
-            gaps[task["name"]].append(max(0.0, ready - done))
-        last[_lane(task)] = task
-    return gaps
-
-
-def _loop(run: Run, tried: list[Line]) -> Iterator[Finding]:
-    top = [
-        a
-        for a in tried
-        if not a.get("parent")
-        and a.get("submitted") is not None
-        and a["state"] == "FINISHED"
-    ]
-    top.sort(key=lambda a: a["submitted"])
-    pairs = list(pairwise(top))
-    alone = [
-        (a, b)
-        for a, b in pairs
-        if b["submitted"] >= (a.get("answered") or a["end"])
-        and a["id"] not in (b.get("after") or ())
-    ]
-    if len(pairs) >= 3 and len(alone) > 0.8 * len(pairs):
-        took = sum(a["end"] - a["begin"] for a in top)
-        yield Finding(
-            "a get in a loop",
-            f"{len(alone)} of {len(pairs)} tasks were submitted only when "
-            f"the one before had answered: one ran at a time, {took:.3f} s "
-            "in all. Submit all of them first, then get all at once",
-        )
-
-
-def _straggler(tried: list[Line]) -> Iterator[Finding]:
-    for name, each in _by_name(tried):
-        if len(each) < 4:
-            continue
-        longest = max(each, key=lambda a: a["end"] - a["begin"])
-        usual = median(a["end"] - a["begin"] for a in each)
-        took = longest["end"] - longest["begin"]
-        last = max(a["end"] for a in each)
-        if took > 2 * usual and took > SMALL_S and longest["end"] >= last:
-            yield Finding(
-                "a straggler",
-                f"one {name}() in {longest.get('worker') or 'a worker'} took "
-                f"{took:.3f} s, the others {usual:.3f} s, and it ended last. "
-                "Cut the work finer, or give a backup to an idle worker",
-            )
-
-
-def _nested(run: Run) -> Iterator[Finding]:
-    waits = run.of("wait")
-    if waits:
-        took = sum(w["end"] - w["begin"] for w in waits)
-        yield Finding(
-            "tasks wait in get",
-            f"{took:.3f} s in all, in {len(waits)} waits of tasks for "
-            "others; each holds a process meanwhile. Return the references, "
-            "or pass them on as arguments",
-        )
-
-
-def _arguments(tried: list[Line]) -> Iterator[Finding]:
-    timed = [a for a in tried if a.get("loaded") is not None]
-    loads = sum(a["loaded"] - a["begin"] for a in timed)
-    busy = sum(a["end"] - a["begin"] for a in timed)
-    if timed and loads > 0.3 * busy and loads > 0.05:
-        yield Finding(
-            "arguments take long",
-            f"{loads:.3f} of the {busy:.3f} s of tasks went into reading "
-            "their arguments. put() once what many tasks take, or send the "
-            "task to where its data is",
-        )
-
-
-def _copies(run: Run) -> Iterator[Finding]:
-    nodes = defaultdict(set)
-    for line in run.of("object"):
-        if str(line.get("name", "")).startswith("fetch"):
-            nodes[line["id"]].add(line.get("node"))
-    number = len([n for n in run.of("node") if n.get("state") == "ALIVE"])
-    copied = [id for id, there in nodes.items() if len(there) >= number - 1]
-    if number > 2 and copied:
-        yield Finding(
-            "an object was copied to every node",
-            f"{len(copied)} objects, the first {copied[0]}. Send the tasks "
-            "to the data, or cut the object",
-        )
-
-
-def _idle(run: Run, tried: list[Line]) -> Iterator[Finding]:
-    busy: dict[str, float] = defaultdict(float)
-    for attempt in tried:
-        lane = f"{attempt.get('node')} {attempt.get('worker')}"
-        busy[lane] += attempt["end"] - attempt["begin"]
-    cpus = sum(n.get("cpus", 0) for n in run.of("node"))
-    places = int(cpus) or len(busy)
-    if not tried or places < 2:
-        return
-    first = min(a["begin"] for a in tried)
-    span = max(a["end"] for a in tried) - first
-    idle = 1 - sum(busy.values()) / (places * max(span, 1e-9))
-    if idle > 0.3:
-        waiting = [a for a in tried if a["begin"] > first + 0.5 * span]
-        inputs = [a for a in waiting if a.get("after")]
-        for_what = (
-            "tasks waited for their inputs"
-            if len(inputs) > len(waiting) / 2
-            else "there was nothing to run: the driver had not submitted it"
-        )
-        yield Finding(
-            "workers waited",
-            f"{places} places for tasks were idle {idle:.0%} of the time; "
-            f"mostly {for_what}",
-        )
-
-
-def _by_name(tried: list[Line]) -> Iterator[tuple[str, list[Line]]]:
-    names = defaultdict(list)
-    for attempt in tried:
-        if attempt["state"] == "FINISHED":
-            names[attempt["name"]].append(attempt)
-    yield from names.items()
-
-
-def _computes(attempt: Line) -> float:
-    loaded = attempt.get("loaded") or attempt["begin"]
-    return float((attempt.get("executed") or attempt["end"]) - loaded)
+def _end(line: Line) -> float:
+    return float(line["end"])

@@ -181,7 +181,8 @@ function drawPath(area, model) {
   for (const kind of Object.keys(model.why.sums)) {
     const word = { compute: "compute", arguments: "arguments",
       worker: "waits for a worker", again: "lost", hop: "on its way",
-      driver: "driver" }[kind];
+      nested: "waits in get", results: "takes results", driver: "driver",
+      between: "not told" }[kind];
     const wide = tall * 1.6 + pen.measureText(word).width;
     if (x + wide > width) [x, y] = [2, y + tall];
     pen.fillStyle = KIND_COLOURS[kind];

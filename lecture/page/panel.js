@@ -200,7 +200,8 @@ const panels = {
             `${(100 * took / model.wall).toFixed(0)} %`),
           make("td", {}, KIND_WORDS[kind]))))));
       const found = model.why.findings.map((finding) => make("div",
-        { class: "long" }, make("b", {}, `${finding.name}: `), finding.text));
+        { class: "long" }, make("b", {}, `${finding.good ? "well done: " : ""}${finding.name}: `),
+        finding.text));
       parts.push(block("what stands out", ...(found.length ? found
         : ["nothing"])));
     }
@@ -226,11 +227,15 @@ const panels = {
 const KIND_WORDS = {
   compute: "tasks compute", arguments: "arguments come, and are read",
   worker: "waits for a worker", again: "done for nothing: its worker died",
-  hop: "on its way between processes", driver: "the driver, between tasks",
+  hop: "on its way between processes",
+  nested: "a task waits in get for others",
+  results: "the driver takes results", driver: "the driver's own code",
+  between: "between tasks: nobody tells for what",
 };
 const KIND_COLOURS = {
   compute: "#009e73", arguments: "#56b4e9", worker: "#e69f00",
-  again: "#d55e00", hop: "#cc79a7", driver: "#8c8c8c",
+  again: "#d55e00", hop: "#cc79a7", nested: "#0072b2",
+  results: "#f0e442", driver: "#8c8c8c", between: "#5c5c5c",
 };
 
 // A way to the step of a mirrored pair that has this function on both sides.
