@@ -28,6 +28,8 @@ FEW = 3  # what happens less often is no loop
 COPY_BYTES = 1_000_000  # to copy and send them takes about a millisecond
 PENDING = 5000  # some kilobytes each, in its owner: 10 MB
 MOSTLY = 0.7  # of what calls take, a task waits: nothing else goes on
+# {what was seen: how many names and ids it is about}
+ABOUT = {"after": 2, "put": 2, "captured": 1, "changed": 1}
 FULL = 0.5  # of a store, for one get: what tasks make needs room as well
 
 
@@ -58,7 +60,9 @@ class _Seen:
     def __init__(self, run: Run) -> None:
         self.lines: dict[str, list[Line]] = defaultdict(list)
         for line in run.of("seen"):
-            self.lines[line["what"]].append(line)
+            what = line["what"]
+            if len(line["about"]) >= ABOUT.get(what, 0):
+                self.lines[what].append(line)
 
     def of(self, what: str) -> list[Line]:
         """Return the lines of a kind."""
@@ -107,9 +111,10 @@ def _order(run: Run, tried: list[Line]) -> Iterator[Finding]:
     gets = [
         (line, line["tasks"][0])
         for line in run.of("call")
-        if line["name"] == "get" and line["times"] == 1
+        if line["name"] == "get"
+        and len(line["tasks"]) == line["times"] == 1
         and line["tasks"][0] in ended
-    ]  # fmt: skip
+    ]
     wasted = 0.0
     for place, (line, _) in enumerate(gets[:-1]):
         ready = min(ended[id] for _, id in gets[place + 1 :])
@@ -166,7 +171,7 @@ def _put(tried: list[Line], seen: _Seen) -> Iterator[Finding]:
     names = {a["id"]: a["name"] for a in tried}
     own = [
         names.get(task, "a task")
-        for task, made in (line["about"] for line in seen.of("put"))
+        for task, made in (line["about"][:2] for line in seen.of("put"))
         if task == made or made not in names
     ]
     if own:

@@ -83,6 +83,10 @@ def test_ray_tells_its_tasks_and_a_death(tmp_path: Path) -> None:
         assert task["submitted"] <= task["ended"] <= lines[0]["wall_s"]
     stories = [line["text"] for line in lines if line["kind"] == "story"]
     assert any("square() was lost with" in text for text in stories)
+    # what its driver did
+    assert "get" in [x["name"] for x in lines if x["kind"] == "call"]
+    called = [x for x in lines if x.get("what") == "called"]
+    assert "square" in [x["name"] for x in called]
 
 
 def test_a_seed_is_played_and_shown(minimr: Minimr, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ KEPT = ("node", "task", "wait", "call", "seen")  # what rules look at
 
 def start(engine: str) -> Any:
     """Start a small cluster; return the module with the verbs."""
-    os.environ.setdefault("RAY_PROFILING", "1")  # it tells waits in get
+    os.environ.setdefault("RAY_PROFILING", "1")  # it tells of waits in get
     api = load_ray() if engine == "ray" else import_module(engine)
     options = {"num_cpus": CPUS, "object_store_memory": STORE_BYTES}
     options |= {"log_to_driver": False}

@@ -103,3 +103,35 @@ def test_what_was_not_told_is_said() -> None:
     made = with_a_death()
     made.about["absent"] = ["waits in get"]
     assert [*lines_of(made)][-1] == "not told by minimr: waits in get"
+
+
+def driver(end: float, **more: object) -> Line:
+    """Return a call of `get` by the driver."""
+    line = {"kind": "call", "name": "get", "begin": 0.0, "end": end}
+    return {**line, "tasks": [], "times": 1, "bytes": 0, **more}
+
+
+def test_what_the_driver_does_between_tasks_is_told_apart() -> None:
+    first = task("f", 0.1, 0.3, id="a")
+    last = task("g", 0.6, 0.8, id="b", submitted=0.6)
+    del first["answered"], last["answered"]  # as Ray, which does not tell
+    assert why(run(first, last)).sums()["between"] == pytest.approx(0.5)
+    sums = why(run(first, last, driver(0.4), driver(0.9, begin=0.7))).sums()
+    assert "between" not in sums
+    # 0.3 to 0.4 and 0.8 to 0.9 in get, the rest of its own
+    assert sums["results"] == pytest.approx(0.2)
+    assert sums["driver"] == pytest.approx(0.3)
+
+
+def test_an_answer_is_on_its_way_until_it_is_there() -> None:
+    sums = why(run(task("f", 0.0, 0.5, answered=0.8))).sums()
+    assert sums["hop"] == pytest.approx(0.3)
+    assert sums["driver"] == pytest.approx(0.2)
+
+
+def test_a_wait_of_a_task_is_not_what_it_computes() -> None:
+    parent = task("f", 0.0, 1.0, id="a")
+    waits = [{**WAIT, "begin": 0.1, "end": 0.3}, {**WAIT, "begin": 0.5}]
+    sums = why(run(parent, *waits)).sums()
+    assert sums["nested"] == pytest.approx(0.6)
+    assert sums["compute"] == pytest.approx(0.4)
