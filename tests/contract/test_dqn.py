@@ -159,7 +159,7 @@ def test_whoever_was_killed_is_replaced(
     try:
         whole = team.train().steps
         score = team.test()
-        dqn_engine.verbs.kill(team._agents[1])
+        kill(dqn_engine.verbs, team._agents[1])
         kill(dqn_engine.verbs, team._global_net)
         assert team.test() == score
         layer = "q_network.layers.0.weight"

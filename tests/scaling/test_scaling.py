@@ -23,6 +23,7 @@ from benchmarks.scaling.workloads import WORKLOADS, Size
 from minimr.ladder import Options, open_engine
 from minimr.serial.mapreduce import MapReduce as Serial
 from minimr.sockets.mapreduce import MapReduce as FromScratch
+from tests.contract.test_dqn import kill
 
 ROOT = Path(__file__).parents[2]
 
@@ -198,7 +199,7 @@ def test_agents_of_dqn_make_all_steps_when_one_of_them_dies() -> None:
         try:
             dqn_rounds.begin(engine, **arguments)
             (team,) = dqn_rounds._teams.values()
-            team._verbs.kill(team._agents[1])
+            kill(team._verbs, team._agents[1])
             team.train()  # and is one less
             answer = dqn_rounds.train(engine, **arguments)
         finally:
