@@ -342,6 +342,8 @@ class Hub:
 
     def _keep_time(self) -> None:
         """Refuse handshakes that are late, once their sockets were read."""
+        if not self._strangers and self._accept_again is None:
+            return
         now = machine.monotonic()
         for peer in [p for p in self._strangers if p.deadline <= now]:
             self._lose(peer, "no handshake in time", logging.WARNING)
@@ -351,5 +353,8 @@ class Hub:
 
     def _patience(self, until: float | None) -> float | None:
         ends = [peer.deadline for peer in self._strangers]
-        ends += [at for at in (until, self._accept_again) if at is not None]
+        if until is not None:
+            ends.append(until)
+        if self._accept_again is not None:
+            ends.append(self._accept_again)
         return max(0.0, min(ends) - machine.monotonic()) if ends else None

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -34,17 +34,20 @@ MAKER = 8  # bytes of a task's id that say whose it is
 def of_node(node: Node, memory: Memory) -> Iterator[str]:
     """Rules of `leasing.py`, `resources.py` and `object_store.py`."""
     leases = [*node.leasing.leases.values()]
-    pool, held = node.pool, Counter[str]()
+    pool = node.pool
+    kept = defaultdict(float, pool.available)  # and what is leased of each
     for lease in leases:
-        held.update(dict(lease.hold))
-        if lease.blocked:
-            held.subtract(dict(lease.cpus()))
+        for name, amount in lease.hold:
+            kept[name] += amount
+        for name, amount in lease.cpus() if lease.blocked else ():
+            kept[name] -= amount
     for bundles in node.bundles._taken.values():
         for amounts, _ in bundles:
-            held.update(dict(amounts))
+            for name, amount in amounts:
+                kept[name] += amount
     for name, total in pool.total.items():
         left = pool.available[name]
-        if abs(left + held[name] - total) > 1e-6:
+        if abs(kept[name] - total) > 1e-6:
             yield f"what is left and what is leased are all there is: {name}"
         if left < 0 and m.base(name) != "CPU":  # a wait that is over takes it
             yield f"nobody has more than there is: {name}"
@@ -149,15 +152,15 @@ EVENTS: dict[tuple[type[Any], str], Callable[..., Iterator[str]]] = {
 
 def leased_once(living: Living) -> Iterator[str]:
     """Rule 4 of `leasing.py`."""
-    owners = Counter(
-        lease.peer.data.address
-        for runtime in _runtimes(living)
-        for lease in runtime.leases.by_peer.values()
-        if lease.node is not None
-    )
-    for worker, number in owners.items():
-        if number > 1:
-            yield f"a worker is leased to one owner: {worker}"
+    leased = set()
+    for runtime in _runtimes(living):
+        for lease in runtime.leases.by_peer.values():
+            if lease.node is None:
+                continue
+            worker = lease.peer.data.address
+            if worker in leased:
+                yield f"a worker is leased to one owner: {worker}"
+            leased.add(worker)
 
 
 def not_freed(living: Living) -> Iterator[str]:
@@ -168,11 +171,12 @@ def not_freed(living: Living) -> Iterator[str]:
     """
     for runtime in _runtimes(living):
         for id, entry in runtime.objects.table.items():
-            if entry.owner is not None or entry.handles <= 0:
-                continue
             value = entry.value
-            places = value.places if isinstance(value, m.Stored) else ()
-            nodes = [living.get(place) for place in places]
+            if not isinstance(value, m.Stored) or entry.owner is not None:
+                continue
+            if entry.handles <= 0:
+                continue
+            nodes = [living.get(place) for place in value.places]
             if nodes and None not in nodes and not any(_has(nodes, id)):
                 yield f"an object with a reference is not freed: {id.hex()}"
 
@@ -191,10 +195,10 @@ def is_kept(living: Living) -> Iterator[str]:
     """
     for runtime in _runtimes(living):
         for id, entry in runtime.objects.table.items():
-            owner = living.get(entry.owner) if entry.owner else None
-            if owner is None or entry.handles <= 0:
+            if entry.owner is None or entry.handles <= 0:
                 continue
-            if id not in owner.objects.table:
+            owner = living.get(entry.owner)
+            if owner is not None and id not in owner.objects.table:
                 yield f"its owner keeps what a process borrows: {id.hex()}"
 
 

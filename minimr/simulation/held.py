@@ -1,6 +1,6 @@
 """What the modules of one interpreter hold for a process.
 
-    process A runs ── leave ──> what PLACES hold, kept with A
+    process A runs ── leave ──> what the modules hold, kept with A
     process B runs <── enter ── what was kept with B
 
 All simulated processes share one interpreter. A few things in it belong to
@@ -18,18 +18,6 @@ from typing import Any
 
 from minimr.core import prints
 from minimr.core.process import current
-
-PLACES: tuple[tuple[Any, str], ...] = (
-    (current, "_runtime"),
-    (prints, "speaker"),
-    (prints, "unflushed"),
-    (sys, "path"),
-    (sys, "stdout"),
-    (sys, "stderr"),
-    (os, "environ"),
-)
-
-HOLD = [(vars(module), name) for module, name in PLACES]
 
 
 class Environment(dict[str, str]):
@@ -60,7 +48,7 @@ class Said(io.TextIOBase):
 
 
 class Held:
-    """What PLACES hold for one process."""
+    """What they hold for one process."""
 
     def __init__(self, values: list[Any]) -> None:
         self._values = values
@@ -68,7 +56,9 @@ class Held:
     @classmethod
     def now(cls) -> Held:
         """Return what they hold at the moment."""
-        return cls([held[name] for held, name in HOLD])
+        held = cls([])
+        held.leave()
+        return held
 
     @classmethod
     def new(
@@ -78,17 +68,32 @@ class Held:
         environment = Environment({**os.environ, **variables})
         path = list(sys.path)
         nobody: list[Any] = [None, prints.nobody, set()]
-        return cls([*nobody, path, output, errors, environment])
+        return cls([*nobody, path, errors, environment, output])
 
     def set_output(self, output: Any) -> None:
         """Set standard output. The process does not run yet."""
-        self._values[4] = output
+        self._values[-1] = output
 
     def enter(self) -> None:
         """Let the modules hold this."""
-        for (held, name), value in zip(HOLD, self._values, strict=True):
-            held[name] = value
+        (
+            current._runtime,
+            prints.speaker,
+            prints.unflushed,
+            sys.path,
+            sys.stderr,
+            os.environ,
+            sys.stdout,
+        ) = self._values
 
     def leave(self) -> None:
         """Keep what they hold now."""
-        self._values = [held[name] for held, name in HOLD]
+        self._values = [
+            current._runtime,
+            prints.speaker,
+            prints.unflushed,
+            sys.path,
+            sys.stderr,
+            os.environ,
+            sys.stdout,
+        ]

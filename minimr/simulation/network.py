@@ -79,7 +79,8 @@ class File:
 
     def news(self) -> None:
         """Let all look at it that wait for it."""
-        self.world.wake(self.changed)
+        if self.changed:
+            self.world.wake(self.changed)
         for watcher, descriptor in self.watchers.items():
             watcher.look_at(descriptor)
 
@@ -121,14 +122,13 @@ class Stream(File):
 
     def readable(self) -> bool:
         """Return whether a read would not wait."""
-        ended = self._finished or self.error or self.closed
-        return bool(self._inbox or ended)
+        return bool(self._inbox or self._finished or self.error or self.closed)
 
     def writable(self) -> bool:
         """Return whether a write would not wait."""
-        room = not self._full and self._unread < self._room
-        ended = self._no_more or self.error or self.closed
-        return bool((self.connected and room) or ended)
+        if self.connected and not self._full and self._unread < self._room:
+            return True
+        return bool(self._no_more or self.error or self.closed)
 
     def send(self, data: bytes) -> int:
         """Send what there is room for.
@@ -410,9 +410,12 @@ class Network:
     def delay(self, stream: Stream) -> float:
         """Draw how long something takes from one end to the other."""
         near = stream.host == stream.other_host
-        chance, usual = self.world.random, NEAR_S if near else FAR_S
-        delay = chance.uniform(*usual)
-        busy = chance.uniform(*BUSY_S) if chance.random() < BUSY else 0.0
+        chance = self.world.random.random  # `uniform` takes twice as long
+        least, most = NEAR_S if near else FAR_S
+        delay = least + (most - least) * chance()
+        busy = 0.0
+        if chance() < BUSY:
+            busy = BUSY_S[0] + (BUSY_S[1] - BUSY_S[0]) * chance()
         if self.slow:
             ends = stream.host, stream.other_host
             delay *= max(self.slow.get(host, 1.0) for host in ends)
@@ -455,7 +458,8 @@ class Network:
 
     def tell(self, sender: Stream, receiver: Stream, data: bytes) -> None:
         """Note bytes that have arrived."""
-        entry = self.world.note(
+        world = self.world
+        entry = world.note(
             "bytes",
             source=sender.process.name,
             target=receiver.process.name,
@@ -463,7 +467,7 @@ class Network:
             check=crc32(data),
         )
         if self.tap is not None:
-            entry |= self.tap(sender, data)
+            world.trace[-1] = entry | self.tap(sender, data)
 
 
 def _part(size: int, chance: float) -> int:

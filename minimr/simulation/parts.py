@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 from minimr.simulation.core_invariants import (
     EVENTS,
@@ -31,6 +31,23 @@ OF_CORE = 4  # steps of processes of rung 2 until the next one is looked at
 ACROSS_ALL = 16  # until what several processes know is compared
 
 
+class Part(NamedTuple):
+    """What is looked at.
+
+    Attributes:
+        rules: that it has, if any.
+        every: so many steps of processes that have parts.
+        memory: what its rules like to remember.
+        talks: it is an end of links: a node, or a driver or worker.
+    """
+
+    part: Any
+    rules: Callable[[Any, Memory], Iterable[str]] | None
+    every: int
+    memory: Memory
+    talks: bool
+
+
 class Parts:
     """Looks into processes, after each of their steps.
 
@@ -41,8 +58,7 @@ class Parts:
     def __init__(self, simulated: Machine, tell: bool) -> None:
         self._machine, self._world = simulated, simulated.world
         self._tell = tell
-        self._of: dict[int, list[Any]] = {}  # {process id: parts}
-        self._memory: dict[int, Memory] = {}  # {number of a part: ...}
+        self._of: dict[int, list[Part]] = {}  # {process id: parts}
         self._run: Memory = {}  # of events
         self._steps = 0
         self._known: dict[tuple[int, str], Table] = {}  # as it was
@@ -63,6 +79,9 @@ class Parts:
             self._world.after_step = None
             for (kind, name), function in real.items():
                 setattr(kind, name, function)
+            for parts in self._of.values():  # they refer to each other
+                for each in parts:
+                    vars(each.part).clear()  # less for the collector
 
     def _noticed(self, kind: type[Any]) -> Callable[..., None]:
         init: Callable[..., None] = kind.__init__
@@ -72,7 +91,11 @@ class Parts:
             init(part, *arguments, **options)
             fiber = self._world.current
             if fiber is not None:
-                self._of.setdefault(fiber.process.pid, []).append(part)
+                every = OF_CORE if kind in CORE_RULES else 1
+                noticed = Part(
+                    part, RULES.get(kind), every, {}, hasattr(part, "hub")
+                )
+                self._of.setdefault(fiber.process.pid, []).append(noticed)
 
         return make
 
@@ -95,29 +118,23 @@ class Parts:
         if parts is None:
             return
         self._steps += 1
-        for number, part in enumerate(parts):
-            if self._is_due(process, part):
-                memory = self._memory.setdefault(process.pid + number, {})
-                self._judge(process.name, RULES[type(part)](part, memory))
+        for part, rules, every, memory, _ in parts:
+            is_due = self._steps % every == 0
+            if is_due and rules is not None and _is_at_rest(process, part):
+                self._judge(process.name, rules(part, memory))
             if self._tell and type(part) in TABLES:
                 self._tell_changes(process, part)
         if self._steps % ACROSS_ALL == 0:
             self._look_across()
-
-    def _is_due(self, process: Home, part: Any) -> bool:
-        kind = type(part)
-        if kind in CORE_RULES and self._steps % OF_CORE:
-            return False
-        return kind in RULES and _is_at_rest(process, part)
 
     def _look_across(self) -> None:
         running = self._machine.processes.running
         living = {
             part.address: part
             for pid, parts in self._of.items()
-            for part in parts
-            if pid in running and _is_at_rest(running[pid], part)
-            if hasattr(part, "hub")
+            if pid in running
+            for part, _, _, _, talks in parts
+            if talks and _is_at_rest(running[pid], part)
         }
         network, processes = self._machine.network, self._machine.processes
         rules = [leased_once(living)]

@@ -57,6 +57,7 @@ class Process:
         spared: nothing goes wrong with it on purpose.
         exits: what is called when it ends by itself.
         held: what belongs to it of what modules hold.
+        node: of rung 2, that it was found to be.
     """
 
     held: Held
@@ -85,6 +86,7 @@ class Process:
         self.handlers: dict[int, Handler] = {}
         self.exits: list[Callable[[], Any]] = []
         self.signals: list[int] = []
+        self.node: Any = None
 
     def speak(self) -> None:
         """Come to where something is sent: the last chance to kill it."""

@@ -44,7 +44,6 @@ from minimr.system import logs, machine
 
 LIMIT_S = 2000.0  # of virtual time; a task may take 600
 LEAVE_S = 60.0  # for all others to end when the driver has
-COLLECT_EVERY = 50  # runs
 
 EXACT, ERROR, FINDING = "exact", "error", "finding"
 QUIET = Faults()
@@ -109,12 +108,13 @@ def simulate(
     begin = time.perf_counter()
     with prepared():
         expected = undisturbed(program)
+        gc.collect()
+        gc.freeze()  # what it has imported is not looked through again
         for seed in seeds:
             outcome = judged(play(program, seed, faults), expected)
             summary.add(outcome)
             report(outcome)
-            if summary.runs % COLLECT_EVERY == 0:
-                gc.collect()
+            gc.collect()
     summary.wall_s = time.perf_counter() - begin
     return summary
 

@@ -133,9 +133,9 @@ class Socket:
 
     def accept(self) -> tuple[Socket, Address]:
         """Take a connection. Blocks: until there is one."""
-        self._wait()
-        assert isinstance(self._file, Listener)
-        stream = self._file.backlog.popleft()
+        file = self._wait()
+        assert isinstance(file, Listener)
+        stream = file.backlog.popleft()
         stream.process = self._process
         return Socket(self._network, self._process, stream), stream.other
 
@@ -146,10 +146,11 @@ class Socket:
     def sendmsg(self, buffers: Iterable[Any]) -> int:
         """Send some of it. Blocks: until there is room."""
         data = b"".join(buffers)
-        self._wait(to_write=True)
-        if isinstance(self._file, Stream):
+        file = self._wait(to_write=True)
+        if isinstance(file, Stream):
             self._process.speak()
-        return self._pipe().send(data)
+        assert isinstance(file, (Stream, Pair))
+        return file.send(data)
 
     def sendall(self, data: bytes) -> None:
         """Send all of it. Blocks: until there was room."""
@@ -158,8 +159,9 @@ class Socket:
 
     def recv(self, size: int) -> bytes:
         """Receive. Blocks: until something is there."""
-        self._wait()
-        return self._pipe().take(size)
+        file = self._wait()
+        assert isinstance(file, (Stream, Pair))
+        return file.take(size)
 
     def recv_into(self, buffer: Any, nbytes: int = 0) -> int:
         """Receive into memory. Blocks: until something is there."""
@@ -175,12 +177,6 @@ class Socket:
             raise _error(errno.ENOTCONN)
         stream.shut_down()
 
-    def _pipe(self) -> Stream | Pair:
-        if self._number < 0:
-            raise _error(errno.EBADF)
-        assert isinstance(self._file, (Stream, Pair))
-        return self._file
-
     def _stream(self) -> Stream:
         if self._number < 0:
             raise _error(errno.EBADF)
@@ -188,7 +184,8 @@ class Socket:
             raise _error(errno.ENOTCONN)
         return self._file
 
-    def _wait(self, to_write: bool = False) -> None:
+    def _wait(self, to_write: bool = False) -> File:
+        """Return the file, when it is ready."""
         limit = self._timeout
         until = None if limit is None else self._world.now + limit
         while self._number >= 0:
@@ -202,6 +199,7 @@ class Socket:
             self._world.wait(self._file.changed, until=until)
         if self._number < 0 or self._process.ended:
             raise _error(errno.EBADF)
+        return file
 
 
 class Selector:
@@ -270,7 +268,8 @@ class Selector:
         until = None if timeout is None else world.now + timeout
         if timeout is not None and timeout <= 0:
             world.pause()
-        while not (ready := self._ready()):
+        ready: list[tuple[selectors.SelectorKey, int]] = []
+        while not (self._fresh and (ready := self._ready())):
             if until is not None and world.now >= until:
                 break
             fiber = world.current
@@ -291,13 +290,12 @@ class Selector:
     def look_at(self, descriptor: int) -> None:
         """Find out whether a file is ready now, at the next look."""
         self._fresh[descriptor] = None
-        self._world.wake(self._changed)
+        if self._changed:
+            self._world.wake(self._changed)
 
     def _ready(self) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready; it is looked at again the next time."""
         found: list[tuple[selectors.SelectorKey, int]] = []
-        if not self._fresh:
-            return found
         files, keys = self._process.files, self._keys
         for number in list(self._fresh):
             file, mask = files.get(number), 0

@@ -25,6 +25,8 @@ OVERTAKEN = 0.1  # how often another thread runs before a lock is taken
 class Lock:
     """`threading.Lock`."""
 
+    _recursive = False
+
     def __init__(self, world: World) -> None:
         self._world = world
         self._owner: Fiber | None = None
@@ -34,15 +36,16 @@ class Lock:
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take it. Blocks: until it is free, or time is up."""
         world = self._world
+        me = world.current
         until = None if timeout < 0 else world.now + timeout
-        overtaken = blocking and world.has_others()
-        if overtaken and world.random.random() < OVERTAKEN:
+        alone = me is None or len(me.process.fibers) == 1
+        if blocking and not alone and world.random.random() < OVERTAKEN:
             world.pause()
-        while self._depth > 0 and not self._is_mine():
+        while self._depth and not (self._recursive and self._owner is me):
             if not blocking or (until is not None and world.now >= until):
                 return False
             world.wait(self._freed, until=until)
-        self._owner = world.current
+        self._owner = me
         self._depth += 1
         return True
 
@@ -53,7 +56,8 @@ class Lock:
         self._depth -= 1
         if self._depth == 0:
             self._owner = None
-            self._world.wake(self._freed)
+            if self._freed:
+                self._world.wake(self._freed)
 
     def locked(self) -> bool:
         """Return whether somebody has it."""
@@ -70,21 +74,16 @@ class Lock:
         self.acquire()
         self._depth = depth
 
-    def __enter__(self) -> bool:
-        return self.acquire()
+    __enter__ = acquire
 
     def __exit__(self, *exc_info: object) -> None:
         self.release()
-
-    def _is_mine(self) -> bool:
-        return False
 
 
 class RecursiveLock(Lock):
     """`threading.RLock`."""
 
-    def _is_mine(self) -> bool:
-        return self._owner is self._world.current
+    _recursive = True
 
 
 class Condition:

@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import heapq
 import itertools
 import random
 import sys
 import traceback
 from collections.abc import Callable
-from functools import partial
+from heapq import heappop, heappush
 from typing import Any, Protocol
 
 from greenlet import getcurrent, greenlet
@@ -31,6 +30,7 @@ from greenlet import getcurrent, greenlet
 # Of processes and descriptors: none that the system may have given out, so
 # that one that gets there by mistake does no harm.
 FIRST = 10**7
+CALL = 0  # instead of a wait's number: these begin with 1
 A_CALL_S = 1e-6  # what a look at the files costs that finds nothing
 MAX_LOOKS = 100_000  # at the clock, by who never waits
 MAX_STEPS = 50_000  # of a run; an ordinary one takes a few thousand
@@ -145,21 +145,23 @@ class World:
         self.trace: list[dict[str, Any]] = []
         self.crashes: list[str] = []
         self.after_step: Callable[[Home], None] | None = None
-        self._hash = hashlib.sha256()
+        self._hashed: list[dict[str, Any]] = []  # entries of the trace
         self._ready: list[Fiber] = []
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        # (when, number, what to call, or who waits and for the how manyth
+        # time)
+        self._timers: list[tuple[float, int, Any, int]] = []
         self._looks = 0
         self._inside: Home | None = None  # whose things the modules hold
 
     @property
     def digest(self) -> str:
         """Return the hash of the trace: of equal runs it is equal."""
-        return self._hash.hexdigest()
+        return hashlib.sha256(repr(self._hashed).encode()).hexdigest()
 
     def note(self, what: str, **facts: Any) -> dict[str, Any]:
         """Write what has happened into the trace; return the entry."""
         entry = {"at": round(self.now, 6), "what": what, **facts}
-        self._hash.update(repr(entry).encode())
+        self._hashed.append(entry)
         self.trace.append(entry)
         return entry
 
@@ -169,7 +171,7 @@ class World:
 
     def at(self, when: float, call: Callable[[], None]) -> None:
         """Have a function called by the scheduler, at that time."""
-        heapq.heappush(self._timers, (when, next(self.numbers), call))
+        heappush(self._timers, (when, next(self.numbers), call, CALL))
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         """Have a function called by the scheduler, after so long."""
@@ -194,7 +196,8 @@ class World:
         for place in places:
             place.append(fiber)
         if until is not None:
-            self.at(until, partial(self._time_up, fiber, fiber.waits))
+            number = next(self.numbers)
+            heappush(self._timers, (until, number, fiber, fiber.waits))
         self.scheduler.switch()
         for place in places:
             place.remove(fiber)
@@ -206,12 +209,6 @@ class World:
     def pause(self) -> None:
         """Let others run who are ready, if any, and perhaps some time pass."""
         self.wait(until=self.now + A_CALL_S)
-
-    def has_others(self) -> bool:
-        """Return whether the process that runs has other threads."""
-        return (
-            self.current is not None and len(self.current.process.fibers) > 1
-        )
 
     def look(self) -> float:
         """Return the time to a process.
@@ -231,7 +228,9 @@ class World:
     def wake(self, place: Gathering) -> None:
         """Let all go on that wait there."""
         for fiber in place:
-            self.rouse(fiber)
+            if fiber.asleep:
+                fiber.asleep = False
+                self._ready.append(fiber)
 
     def rouse(self, fiber: Fiber) -> None:
         """Let a fiber look again for what it waits for."""
@@ -255,11 +254,15 @@ class World:
             elif not self._timers:
                 raise Hang("everybody waits, and nothing is under way")
             else:
-                when, _, call = heapq.heappop(self._timers)
+                when, _, what, wait = heappop(self._timers)
                 if when > self.limit_s:
                     raise Hang(f"it goes on after {self.limit_s:g} s")
-                self.now = max(self.now, when)
-                call()
+                if when > self.now:
+                    self.now = when
+                if wait == CALL:
+                    what()
+                elif what.waits == wait:  # else it was another wait
+                    self.rouse(what)
 
     def finish(self) -> None:
         """Let those that are ready run, and nobody else. No time passes."""
@@ -276,12 +279,12 @@ class World:
     def _step(self) -> None:
         chosen = int(self.random.random() * len(self._ready))
         fiber = self._ready.pop(chosen)
-        paused = fiber.process.paused
-        if paused is not None and not fiber.process.ended:
-            paused.append(fiber)
+        process = fiber.process
+        if process.paused is not None and not process.ended:
+            process.paused.append(fiber)
             return
-        if fiber.process is not self._inside:
-            self._enter(fiber.process)
+        if process is not self._inside:
+            self._enter(process)
         self.current = fiber
         if fiber.loop is not None:
             _run_loop(*fiber.loop)
@@ -293,18 +296,14 @@ class World:
             if loop is not None:
                 fiber.loop = (loop, sys.get_asyncgen_hooks())
                 _run_loop(None, (None, None))
-        if self.after_step is not None and not fiber.process.ended:
-            self.after_step(fiber.process)
+        if self.after_step is not None and not process.ended:
+            self.after_step(process)
 
     def _enter(self, process: Home) -> None:
         if self._inside is not None:
             self._inside.leave()
         self._inside = process
         process.enter()
-
-    def _time_up(self, fiber: Fiber, wait: int) -> None:
-        if fiber.waits == wait:
-            self.rouse(fiber)
 
 
 def _run_loop(loop: Any, hooks: Any) -> None:

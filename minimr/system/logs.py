@@ -52,7 +52,9 @@ def narrate(who: str = "", node: str = "") -> None:
             datefmt="%H:%M:%S",
         )
     )
-    log.setLevel(name.upper() if name in LEVELS else logging.WARNING)
+    level = getattr(logging, name.upper() if name in LEVELS else "WARNING")
+    if log.level != level:  # all loggers forget then what they would say
+        log.setLevel(level)
     if name not in LEVELS:
         text = "%s=%s is no level: use %s; `warning` is used"
         log.warning(text, VARIABLE, name, ", ".join(LEVELS))
