@@ -29,8 +29,11 @@ KEPT = ("node", "task", "wait", "call", "seen")  # what rules look at
 
 def start(engine: str) -> Any:
     """Start a small cluster; return the module with the verbs."""
-    os.environ.setdefault("RAY_PROFILING", "1")  # it tells of waits in get
-    api = load_ray() if engine == "ray" else import_module(engine)
+    if engine == "ray":
+        os.environ.setdefault("RAY_PROFILING", "1")  # it tells of waits
+        api = load_ray()
+    else:
+        api = import_module(engine)
     options = {"num_cpus": CPUS, "object_store_memory": STORE_BYTES}
     options |= {"log_to_driver": False}
     api.init(address="local", **{**options, **quiet(api)})
