@@ -387,9 +387,7 @@ def prepared() -> Iterator[None]:
 def _unraisable(world: World, raised: Any) -> None:
     """Take what a finaliser has raised: in a process that lives, a crash."""
     fiber, error = world.current, raised.exc_value
-    if fiber is None or fiber.process.ended:
-        return
-    if isinstance(error, Exception):
+    if fiber is not None and isinstance(error, Exception):
         world.crash(fiber, error)
 
 

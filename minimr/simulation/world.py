@@ -270,7 +270,12 @@ class World:
             self._step()
 
     def crash(self, fiber: Fiber, error: Exception) -> None:
-        """Note what a thread has raised."""
+        """Note what a thread has raised, unless it should not have run.
+
+        What has caught `Killed` goes on for a while in a process that ended.
+        """
+        if fiber.process.ended:
+            return
         text = "".join(traceback.format_exception(error))
         where = f"{fiber.process.name}, {fiber.name}"
         self.note("crash", where=where, error=repr(error))

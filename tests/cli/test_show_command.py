@@ -74,7 +74,11 @@ def test_ray_tells_its_tasks_and_a_death(tmp_path: Path) -> None:
         for line in (tmp_path / "run.jsonl").read_text().splitlines()
     ]
     assert "which results a task takes as arguments" in lines[0]["absent"]
-    tasks = [x for x in lines if x.get("name") == "square"]
+    tasks = [
+        line
+        for line in lines
+        if line["kind"] == "task" and line["name"] == "square"
+    ]
     assert len(tasks) >= 10
     assert {task["state"] for task in tasks} == {"FINISHED", "DIED"}
     for task in tasks:

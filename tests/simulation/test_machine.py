@@ -227,6 +227,26 @@ def test_a_dead_process_does_nothing_more() -> None:
     assert done == ["unwound"]
 
 
+def test_what_a_dead_process_still_raises_is_no_crash() -> None:
+    raised: list[str] = []
+
+    def main() -> None:
+        def child() -> None:
+            try:
+                machine.sleep(10.0)
+            except BaseException as error:
+                raised.append(type(error).__name__)
+                raise ValueError("it caught its own end") from error
+
+        born = machine.fork(child)
+        machine.sleep(1.0)
+        machine.kill(born.pid, signal.SIGKILL)
+        machine.sleep(5.0)
+
+    run(main)
+    assert raised == ["Killed"]
+
+
 def test_a_signal_interrupts_the_main_thread_where_it_waits() -> None:
     class WakeUpError(Exception):
         pass
