@@ -162,7 +162,8 @@ def _may_go_on(name: bytes) -> bool:
 
 def show(printed: Printed) -> None:
     """Print the lines of a worker."""
-    head = f"({printed.name} pid={printed.pid}, node={printed.node[:8]})"
+    name = printed.name and printed.name + " "  # none: it runs nothing yet
+    head = f"({name}pid={printed.pid}, node={printed.node[:8]})"
     say("".join(f"{head} {line}\n" for line in printed.lines), printed.error)
 
 

@@ -127,6 +127,16 @@ def test_a_stream_takes_any_text_in_any_locale(stream):
     assert come() == [("", "文 🎉")]
 
 
+@pytest.mark.parametrize(
+    ("name", "head"), [("f", "(f pid=7, node=ab)"), ("", "(pid=7, node=ab)")]
+)
+def test_a_line_says_who_has_printed_it(
+    name: str, head: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prints.show(prints.Printed(name, 7, "ab", False, ["hello"]))
+    assert capsys.readouterr().out == f"{head} hello\n"
+
+
 @pytest.mark.parametrize("text", ["naïve\n", "文字\n"])
 def test_what_a_terminal_cannot_show_is_escaped(monkeypatch, text):
     shown = io.BytesIO()
