@@ -289,7 +289,7 @@ def timelines(trainings: Sequence[Training]) -> bytes:
         for ax, (batch, games) in zip(axes, places, strict=True):
             per_round = "game" if games == 1 else "games"
             setting = f"batch {batch}\n{games} {per_round} per round"
-            ax.set_title(setting, fontsize="medium")
+            ax.set_title(setting, fontsize="small")
             for training in trainings:
                 if training.setting[1:] == (batch, games):
                     number = agents.index(training.setting[0])
@@ -305,7 +305,19 @@ def timelines(trainings: Sequence[Training]) -> bytes:
             ax.set_xlabel("round")
             ax.axhline(trainings[0].target, color="0.5", ls=":")
             ax.sharey(axes[0])
-            ax.legend(title="agents", frameon=False, fontsize="small")
+        one_each: dict[str, Any] = {}  # of the same line in several panels
+        for ax in axes:
+            lines, labels = ax.get_legend_handles_labels()
+            one_each |= dict(zip(labels, lines, strict=True))
+        labels = sorted(one_each)
+        axes[0].figure.legend(
+            [one_each[label] for label in labels],
+            labels,
+            title="agents",
+            frameon=False,
+            loc="outside lower center",
+            ncols=3,
+        )
     return png.getvalue()
 
 
