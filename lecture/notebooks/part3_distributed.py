@@ -242,6 +242,9 @@ Image(filename="landing.gif")
 Every combination is trained, and kept in the folder `runs`, for
 `minimr report runs`. Several seeds would be better than one: how much do two
 runs with the same settings differ?
+
+An agent learns nothing before it has played 1,000 steps. So with one game per
+round the first scores are the same.
 """
 
 # %% tags=["parameters"]

@@ -80,7 +80,7 @@ def test_a_trace_carries_questions_and_refuses_half_of_one() -> None:
     assert again.lines == made.lines
     half = {**made.lines[0]}
     del half["why"]
-    with pytest.raises(TraceError, match="a question has"):
+    with pytest.raises(TraceError, match="'question' has no 'why'"):
         read(write([run(half)]).splitlines())
 
 
