@@ -163,7 +163,8 @@ def as_they_come(refs):
     waiting = list(refs)
     while waiting:
         done, waiting = ray.wait(waiting)
-        print(f"\r{len(refs) - len(waiting)} of {len(refs)}", end="")
+        bar = "█" * (len(refs) - len(waiting)) + "·" * len(waiting)
+        print(f"\r{bar} {bar.count('█')} of {len(refs)}", end="")
         yield ray.get(done[0])
     print()
 
