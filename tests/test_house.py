@@ -268,7 +268,8 @@ def test_who_asks_the_system_is_found(
 def hears_ctrl_c(module: str) -> list[str]:
     """List where a module starts what a terminal would send Ctrl-C to.
 
-    A fork is none: in it, too, `minimr.system.leaving` answers.
+    A fork of the command's own is none: in it, too,
+    `minimr.system.leaving` answers.
     """
     programs = OF_THE_MACHINE["subprocess"].split()
     calls = [n for n in ast.walk(tree(module)) if isinstance(n, ast.Call)]
@@ -280,7 +281,7 @@ def hears_ctrl_c(module: str) -> list[str]:
             ast.unparse(call.func) in {f"subprocess.{n}" for n in programs}
             and "start_new_session" not in {k.arg for k in call.keywords}
         )
-        or (ast.unparse(call).endswith("get_context('spawn')") and not deaf)
+        or (ast.unparse(call.func).endswith("get_context") and not deaf)
     ]
 
 
@@ -291,7 +292,11 @@ def test_what_a_command_starts_does_not_hear_ctrl_c() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["subprocess.run(['ls'])", "a = multiprocessing.get_context('spawn')"],
+    [
+        "subprocess.run(['ls'])",
+        "a = multiprocessing.get_context('spawn')",
+        "a = multiprocessing.get_context('fork').Pool(2)",
+    ],
 )
 def test_who_hears_ctrl_c_is_found(
     line: str, monkeypatch: pytest.MonkeyPatch

@@ -11,6 +11,8 @@ import pickle
 import socket
 import time
 
+from minimr.system.leaving import deaf
+
 MESSAGE = (b"t" * 14, b"f" * 16, b"", (), 1, 0)
 BATCH = 100
 
@@ -30,7 +32,8 @@ def socket_rates(seconds: float) -> tuple[float, float]:
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     context = multiprocessing.get_context("fork")
     process = context.Process(target=_serve, args=(connection, client))
-    process.start()
+    with deaf():
+        process.start()
     connection.close()
     try:
         return _rate(client, 1, seconds), _rate(client, BATCH, seconds)

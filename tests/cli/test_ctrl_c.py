@@ -40,6 +40,7 @@ if os.environ.get("MINIMR_CTRL_C") == "all":
         "minimr workers --address 127.0.0.1:1 --hosts hosts.txt",
         f"minimr check part2 {ROOT}/lecture/notebooks/part2_word_count.py",
         "minimr tour 1 --run",
+        "minimr simulate tasks --seeds 5000 --kill 4",
         "lecture straggler",
         "lecture killed_node",
         "benchmarks cost large.txt --engines sockets,minimr",

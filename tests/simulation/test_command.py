@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from minimr.cli.commands import run
-from minimr.simulation import PROGRAMS, Faults
+from minimr.simulation import PROGRAMS, Faults, runs
 from minimr.simulation import jobs as jobs_module
 from minimr.simulation.jobs import simulate
 from tests.simulation.planted import PLANTED
@@ -46,6 +47,14 @@ def test_several_processes_play_what_one_does(
         assert summary.runs == 7
         digests.append(seen)
     assert digests[0] == digests[1]
+
+
+def test_who_dies_while_it_plays_ends_the_command_with_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runs, "simulate", lambda *_: os._exit(9))
+    assert run(["simulate", "wordcount", "--seeds", "50", "--jobs", "2"]) == 2
+    assert "killed, after 0 of 50 seeds" in capsys.readouterr().err
 
 
 def test_a_finding_is_told_with_what_plays_it_again(
