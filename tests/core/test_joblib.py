@@ -2,7 +2,7 @@
 
 import importlib
 import os
-import time
+from time import sleep
 
 import joblib
 import numpy as np
@@ -51,12 +51,12 @@ def test_what_a_call_before_has_left_does_not_end_the_next(
     counted = module.Backend.effective_n_jobs
 
     def count_long(self, n_jobs):
-        time.sleep(0.2)  # whoever comes late comes now
+        sleep(0.2)  # whoever comes late comes now
         return counted(self, n_jobs)
 
     for _ in range(3):
         with pytest.raises(ValueError, match="bad"):
-            parallel(joblib.delayed(int)(x) for x in ["1", "bad", *"2345"])
+            parallel([joblib.delayed(int)("bad"), joblib.delayed(sleep)(60)])
         with monkeypatch.context() as patch:
             patch.setattr(module.Backend, "effective_n_jobs", count_long)
             assert parallel([joblib.delayed(int)("3")]) == [3]
