@@ -11,6 +11,8 @@ Rules:
    callback or at the interpreter's exit nobody could catch it.
 2. It works from before the first slow import to the interpreter's very last
    step. Before that, for some hundredths of a second, Python itself starts.
+3. The line is the last: what other threads say of children that are being
+   killed, or processes that they start meanwhile, is written nowhere.
 """
 
 from __future__ import annotations
@@ -117,7 +119,12 @@ def _leave(signum: int, frame: object) -> None:
     for function in _before:
         with suppress(Exception):  # it may be in the middle of anything
             function()
+    stderr = 2
+    with suppress(OSError):  # no descriptor is left: as well as it can be
+        nowhere, stderr = os.open(os.devnull, os.O_WRONLY), os.dup(2)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
     _end_all()
     with suppress(OSError):
-        os.write(2, f"{_name}: interrupted\n".encode())
+        os.write(stderr, f"{_name}: interrupted\n".encode())
     os._exit(EXIT_CODE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -38,6 +39,35 @@ def test_a_process_of_a_command_hears_no_ctrl_c_and_its_children_may() -> None:
         )
         == "default_int_handler\nset()\n"
     )
+
+
+def test_after_ctrl_c_other_threads_say_nothing() -> None:
+    """As one that prints what it lost with a child that is being killed."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, signal, subprocess, sys, threading\n"
+            "from minimr.system import leaving\n"
+            "leaving.leave_at_ctrl_c('command')\n"
+            "child = subprocess.Popen(['sleep', '60'])\n"
+            "def mourn():\n"
+            "    child.wait()\n"
+            "    print('it died'), print('it died', file=sys.stderr)\n"
+            "    sys.stdout.flush()\n"
+            "thread = threading.Thread(target=mourn)\n"
+            "thread.start()\n"
+            "end_all = leaving._end_all\n"
+            "leaving._end_all = lambda: (end_all(), thread.join())\n"
+            "os.kill(os.getpid(), signal.SIGINT)\n",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "command: interrupted\n"
 
 
 def printed(code: str) -> str:
