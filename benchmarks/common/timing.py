@@ -17,9 +17,10 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 WARM_UP = 0  # the number of the round
+T = TypeVar("T")
 
 
 class ContenderError(RuntimeError):
@@ -91,8 +92,8 @@ class Outcome:
 
 
 def orders(
-    names: Sequence[str], rounds: int, seed: int
-) -> Iterator[tuple[int, list[str]]]:
+    names: Sequence[T], rounds: int, seed: int
+) -> Iterator[tuple[int, list[T]]]:
     """Yield the rounds, the warm-up first, with the order of each."""
     generator = random.Random(seed)
     for number in range(WARM_UP, WARM_UP + 1 + rounds):

@@ -13,11 +13,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from benchmarks.common.options import tell
 from benchmarks.report import others, scaling
 from benchmarks.report.content import Origin, Section
-from benchmarks.scaling.store import Store
+from benchmarks.scaling.store import KINDS, Store
 from minimr.system.files import atomic_bytes_writer, atomic_writer
 
 HERE = Path(__file__).parent
-OF_THE_LAB = ("scaling", "failure")
 FIGURES = "figures"  # beside the Markdown page
 
 
@@ -39,7 +38,7 @@ def report(folder: str, title: str, to: str | None) -> None:
     sections += [
         others.section(document, path.name)
         for path, document in documents.items()
-        if document["benchmark"] not in OF_THE_LAB
+        if document["benchmark"] not in KINDS
     ]
     target = Path(to or folder)
     write(target, title, sections, origins(documents))

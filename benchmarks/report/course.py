@@ -29,9 +29,9 @@ from benchmarks.common import tables
 from benchmarks.common.options import tell
 from benchmarks.common.timing import Spread
 from benchmarks.report import draw, others, scaling
-from benchmarks.report.cli import OF_THE_LAB, origins, write
+from benchmarks.report.cli import origins, write
 from benchmarks.report.content import Figure, Section, Table
-from benchmarks.scaling.store import Store
+from benchmarks.scaling.store import KINDS, Store
 from dqn.errors import DQNError
 from dqn.runs import history
 from dqn.runs.sweep import VARIED
@@ -94,7 +94,7 @@ def report(runs: str, title: str, to: str | None) -> None:
     sections += [
         others.section(document, path.name)
         for path, document in documents.items()
-        if document.get("benchmark", OF_THE_LAB[0]) not in OF_THE_LAB
+        if document.get("benchmark", KINDS[0]) not in KINDS
     ]
     if not sections:
         raise click.ClickException(

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.common.timing import Spread
 
-FONT_SIZE = 23
+FONT_SIZE, NOTE_SIZE = 23, 17
 INCHES = (16.0, 8.2)
 DPI = 75
 COLOURS = {"sockets": "#d1622b", "minimr": "#1f5f9e", "ray": "#3f3f3f"}
@@ -18,6 +18,7 @@ MARKERS = {"sockets": "o", "minimr": "s", "ray": "^"}
 OTHER = "#8a5aa8"
 LEAST_HEIGHT = 0.25  # of a bar with its value inside, of the highest
 NAME_HEIGHT = 0.075  # of the axes
+WHISKERS = "medians; whiskers: the least and the most of the rounds"
 SHIFT = 0.06  # between the whiskers of engines, in nodes
 
 
@@ -41,7 +42,7 @@ class Panel:
 
 def lines(panels: Sequence[Panel], title: str) -> bytes:
     """Draw panels beside each other, over the number of nodes."""
-    with figure(len(panels), title) as (axes, png):
+    with figure(len(panels), title, WHISKERS) as (axes, png):
         for ax, panel in zip(axes, panels, strict=True):
             _draw_lines(ax, panel)
             _name_lines(ax, panel)
@@ -53,15 +54,24 @@ def bars(
     title: str,
     label: str,
     reference: float | None = None,
+    logarithmic: bool = False,
 ) -> bytes:
-    """Draw {group: {engine: value}} as groups of bars, with their values."""
+    """Draw {group: {engine: value}} as groups of bars, with their values.
+
+    Args:
+        logarithmic: small and large values can be read. They are dots, since
+            a bar has no length then.
+    """
     engines = list(
         dict.fromkeys(e for group in groups.values() for e in group)
     )
     width = 0.8 / len(engines)
     top = max(v.high for group in groups.values() for v in group.values())
-    with figure(1, title) as (axes, png):
+    with figure(1, title, WHISKERS) as (axes, png):
         ax = axes[0]
+        if logarithmic:
+            ax.set_yscale("log", base=2)
+            ax.yaxis.set_major_formatter("{x:g}")
         for number, engine in enumerate(engines):
             places = [
                 place + (number - (len(engines) - 1) / 2) * width
@@ -69,14 +79,18 @@ def bars(
                 if engine in group
             ]
             values = [g[engine] for g in groups.values() if engine in g]
-            _draw_bars(ax, places, values, width, engine, top)
+            if logarithmic:
+                _draw_dots(ax, places, values, engine)
+            else:
+                _draw_bars(ax, places, values, width, engine, top)
         if reference is not None:
             ax.axhline(reference, color="0.3", ls="--", lw=2)
         names = [name.replace(":", "\n") for name in groups]
         ax.set_xticks(range(len(groups)), names)
         ax.set_xlim(-0.6, len(groups) - 0.4)
         ax.set_ylabel(label)
-        ax.set_ylim(0, ax.get_ylim()[1] * 1.22)  # room for the names
+        high = ax.get_ylim()[1]  # and room for the names
+        ax.set_ylim(None if logarithmic else 0, high * 1.22)
         ax.legend(frameon=False, ncols=len(engines), loc="upper center")
     return png.getvalue()
 
@@ -173,8 +187,34 @@ def _draw_bars(
         )
 
 
+def _draw_dots(
+    ax: Any, places: Sequence[float], values: Sequence[Spread], engine: str
+) -> None:
+    ax.errorbar(
+        places,
+        [v.median for v in values],
+        yerr=[
+            [v.median - v.low for v in values],
+            [v.high - v.median for v in values],
+        ],
+        color=COLOURS.get(engine, OTHER),
+        fmt=MARKERS.get(engine, "D"),
+        markersize=16,
+        lw=3.5,
+        capsize=7,
+        label=engine,
+    )
+    for place, value in zip(places, values, strict=True):
+        ax.annotate(
+            f"{value.median:.2f}", (place, value.high), (0, 10),
+            textcoords="offset points", ha="center", fontweight="bold",
+        )  # fmt: skip
+
+
 @contextmanager
-def figure(panels: int, title: str) -> Iterator[tuple[Any, BytesIO]]:
+def figure(
+    panels: int, title: str, note: str = ""
+) -> Iterator[tuple[Any, BytesIO]]:
     """Open panels beside each other; at the end they are a PNG."""
     import matplotlib
 
@@ -187,6 +227,7 @@ def figure(panels: int, title: str) -> Iterator[tuple[Any, BytesIO]]:
             1, panels, figsize=INCHES, squeeze=False, layout="constrained"
         )
         drawn.suptitle(title, x=0.01, ha="left", fontweight="bold")
+        drawn.supxlabel(note, x=0.01, ha="left", fontsize=NOTE_SIZE)
         for ax in axes.flat:
             for side in ("top", "right"):
                 ax.spines[side].set_visible(False)

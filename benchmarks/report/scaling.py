@@ -9,7 +9,7 @@ from benchmarks.common import tables
 from benchmarks.common.timing import Spread
 from benchmarks.report import draw
 from benchmarks.report.content import Figure, Section, Table
-from benchmarks.scaling import show, summary
+from benchmarks.scaling import quota, show, summary
 from benchmarks.scaling.store import Point
 from benchmarks.scaling.summary import Row
 from benchmarks.scaling.workloads import ENGINES, WORKLOADS, Workload
@@ -49,27 +49,37 @@ def _place(point: Point) -> tuple[int, int]:
 
 def _overview(rows: Sequence[Row], points: Sequence[Point]) -> Section:
     most = max(row.nodes for row in rows)
-    groups: dict[str, dict[str, Spread]] = {}
-    for row in rows:
-        if row.nodes == most and row.efficiency is not None:
-            scale = row.efficiency * row.seconds.median
-            group = groups.setdefault(_short(row.workload), {})
-            group[row.engine] = Spread(
-                row.efficiency,
-                scale / row.seconds.high,
-                scale / row.seconds.low,
-            )
+    last = [row for row in rows if row.nodes == most > 1]
     section = Section(f"From one node to {most}")
     section.notes = [f"The ground: {ground}." for ground in _grounds(points)]
-    section.notes.append(
-        "Shown are medians; whiskers reach from the fastest round to the "
-        "slowest."
-    )
-    if most > 1 and groups:
-        title = f"Efficiency on {most} nodes (1 is ideal)"
-        png = draw.bars(groups, title, "efficiency", 1.0)
-        section.figures.append(Figure("efficiency", _best(groups, most), png))
+    section.notes += [f"Everywhere: {draw.WHISKERS}.", _load(points)]
+    for name, what, values in (
+        ("efficiency", "seconds", [row.efficiency for row in last]),
+        ("cpu-efficiency", "CPU s", [row.cpu_efficiency for row in last]),
+    ):
+        groups: dict[str, dict[str, Spread]] = {}
+        for row, value in zip(last, values, strict=True):
+            if value is not None:
+                group = groups.setdefault(_short(row.workload), {})
+                group[row.engine] = value
+        if groups:
+            title = f"Efficiency of {most} nodes by {what} (1 is ideal)"
+            png = draw.bars(groups, title, "efficiency", 1.0)
+            section.figures.append(Figure(name, _best(groups, what), png))
+    shares = [show.share_cells(share) for share in quota.shares(points)]
+    if shares:
+        section.tables.append(Table(show.SHARE_HEADS, shares, show.SPUN))
     return section
+
+
+def _load(points: Sequence[Point]) -> str:
+    loads = [r["load"] for p in points for r in p.rounds if "load" in r]
+    if not loads:
+        return ""
+    return (
+        f"The load average after a round, which counts our own processes: "
+        f"{min(loads):.1f} to {max(loads):.1f}."
+    )
 
 
 def _grounds(points: Sequence[Point]) -> list[str]:
@@ -90,18 +100,18 @@ def _short(workload: str) -> str:
     return f"{head}:{tail.replace('-', ' ')}" if tail else head
 
 
-def _best(groups: dict[str, dict[str, Spread]], most: int) -> str:
+def _best(groups: dict[str, dict[str, Spread]], what: str) -> str:
     engines = dict.fromkeys(e for group in groups.values() for e in group)
     parts = []
     for engine in engines:
         mine = {w: g[engine].median for w, g in groups.items() if engine in g}
         least = min(mine, key=lambda name: mine[name])
         parts.append(
-            f"{engine} keeps {median(mine.values()):.0%} of the speed of "
-            f"{most} nodes in the median, and {mine[least]:.0%} at least "
+            f"{engine} {median(mine.values()):.0%} in the median of the "
+            f"workloads, and {mine[least]:.0%} at least "
             f"({least.replace(':', ' ')})"
         )
-    return f"The higher the better: {'; '.join(parts)}."
+    return f"By {what}, the higher the better: {'; '.join(parts)}."
 
 
 def _work(points: Sequence[Point], workload: str) -> str:
@@ -128,13 +138,16 @@ def _workload(workload: Workload, rows: Sequence[Row], work: str) -> Section:
     engines = list(dict.fromkeys(row.engine for row in rows))
     seconds = {e: {r.nodes: r.seconds for r in rows if r.engine == e}
                for e in engines}  # fmt: skip
+    used = {e: {r.nodes: r.cpu_seconds for r in rows if r.engine == e}
+            for e in engines}  # fmt: skip
     if len({row.nodes for row in rows}) > 1:
-        png = draw.lines(_panels(workload, rows, seconds), title)
+        png = draw.lines(_panels(workload, rows, seconds, used), title)
         sentence = _sentence(workload, rows)
         section.figures.append(Figure(workload.name, sentence, png))
     section.tables.append(
         Table(show.HEADS, [show.cells(row, rows) for row in rows])
     )
+    section.notes += show.above(rows)
     if not workload.weak:
         section.notes += filter(None, (_law(rows, e) for e in engines))
     return section
@@ -144,42 +157,36 @@ def _panels(
     workload: Workload,
     rows: Sequence[Row],
     seconds: dict[str, dict[int, Spread]],
+    used: dict[str, dict[int, Spread]],
 ) -> list[draw.Panel]:
     nodes = sorted({row.nodes for row in rows})
-    time = draw.Panel(
-        "seconds",
-        [draw.Line(engine, points) for engine, points in seconds.items()],
-    )
+    panels = [
+        draw.Panel(name, [draw.Line(e, each) for e, each in values.items()])
+        for name, values in (("seconds", seconds), ("CPU seconds", used))
+    ]
     faster = []
     for engine, points in seconds.items():
-        mine = [row for row in rows if row.engine == engine and row.speed_up]
+        mine = [row for row in rows if row.engine == engine]
         medians = {n: spread.median for n, spread in points.items()}
         law = None if workload.weak else summary.fit(medians)
         one = medians.get(1)
         fitted = (
             {n: one / law.seconds(n) for n in nodes} if law and one else {}
         )
-        faster.append(draw.Line(engine, {r.nodes: _speed(r) for r in mine},
-                                fitted))  # fmt: skip
+        known = {r.nodes: r.speed_up for r in mine if r.speed_up is not None}
+        faster.append(draw.Line(engine, known, fitted))
     ideal = {n: float(n) for n in nodes}
     dotted = "" if workload.weak else " (dotted: Amdahl)"
-    title = f"speed-up{dotted}"
-    return [time, draw.Panel(title, faster, ideal)]
-
-
-def _speed(row: Row) -> Spread:
-    assert row.speed_up is not None
-    scale = row.speed_up * row.seconds.median
-    return Spread(
-        row.speed_up, scale / row.seconds.high, scale / row.seconds.low
-    )
+    return [*panels, draw.Panel(f"speed-up{dotted}", faster, ideal)]
 
 
 def _sentence(workload: Workload, rows: Sequence[Row]) -> str:
     most = max(row.nodes for row in rows)
-    last = [r for r in rows if r.nodes == most and r.speed_up is not None]
+    last = [row for row in rows if row.nodes == most]
     each = ", ".join(
-        f"{row.engine} {row.speed_up:.2f} times as fast" for row in last
+        f"{row.engine} {row.speed_up.median:.2f} times as fast"
+        for row in last
+        if row.speed_up is not None
     )
     what = ", each with as much work as the one" if workload.weak else ""
     return f"{most} nodes against one{what}: {each}; {most} is ideal."
@@ -222,13 +229,10 @@ def _failures(points: Sequence[Point]) -> Section:
     section = Section("One node killed half-way")
     groups: dict[str, dict[str, Spread]] = {}
     for point in points:
-        times = [
-            each["seconds"] / each["calm_seconds"] for each in point.rounds
-        ]
         group = groups.setdefault(point.key.workload, {})
-        group[point.key.engine] = Spread.of(times)
+        group[point.key.engine] = show.times(point)
     title = "Time with one node killed half-way, of the undisturbed time"
-    png = draw.bars(groups, title, "times", LIMIT)
+    png = draw.bars(groups, title, "times", LIMIT, logarithmic=True)
     nodes = max(point.key.nodes for point in points)
     ideal = f"{0.5 + 0.5 * nodes / (nodes - 1):.2f}" if nodes > 1 else "?"
     worst = {e: max(g[e].median for g in groups.values() if e in g)

@@ -12,10 +12,12 @@ from typing import Any
 
 import click
 
+from benchmarks.common.documents import put
 from benchmarks.common.generate import write_text
 from benchmarks.common.options import AT_LEAST_ONE, some_of, tell
 from benchmarks.lab.cli import make_plan
 from benchmarks.lab.plan import LabError, Plan
+from benchmarks.scaling.document import markdown
 from benchmarks.scaling.run import OutOfTimeError, Run, Wanted, remove_lab
 from benchmarks.scaling.show import show
 from benchmarks.scaling.store import Store
@@ -45,9 +47,11 @@ def numbers(
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option(
     "--to", required=True, type=click.Path(file_okay=False),
-    help="Folder of the points; those in it are not measured again.",
+    help="Folder of the points; rounds in it are not measured again.",
 )  # fmt: skip
-@click.option("--nodes", default="1-5", show_default=True, callback=numbers)
+@click.option(
+    "--nodes", default="1,2,3,5", show_default=True, callback=numbers
+)
 @some_of("--engines", ENGINES)
 @some_of(
     "--workloads",
@@ -74,6 +78,11 @@ def numbers(
     help="Rounds with a node killed half-way.",
 )
 @click.option("--loopback", is_flag=True, help="Without namespaces.")
+@click.option(
+    "--document",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Put the results into this file, where two comments say so.",
+)
 @click.pass_context
 def scaling(context: click.Context, /, **chosen: Any) -> None:
     """Measure how each engine scales, and the cost of a dying node.
@@ -117,7 +126,12 @@ def scaling(context: click.Context, /, **chosen: Any) -> None:
         remove_lab(plan.home)
     points = list(store.points())
     show(points)
-    if not all(each["exact"] for p in points for each in p.rounds):
+    if chosen["document"]:
+        try:
+            put(chosen["document"], "scaling", markdown(points))
+        except ValueError as error:
+            raise click.ClickException(str(error)) from None
+    if not all(each.get("exact", True) for p in points for each in p.rounds):
         context.exit(1)
 
 

@@ -1,40 +1,54 @@
-"""Measures points: a lab per engine, which grows from one node to five.
+"""Measures points round by round, with a new lab for each visit.
 
-    for each engine:  up(1 node) ─> driver in n1
-        for N nodes:  grow ─> all take part? ─> each workload: rounds
-        at the end:   kill a node half-way ─> heal ─> again
+    round 1   ray on 3 nodes   sockets on 1   spinners on 5   ray on 1 ...
+    round 2   sockets on 5   ray on 1   minimr on 2 ...  an order of its own
+    a visit   up ─> all take part? ─> each workload: a warm-up, a round
+              on most nodes also: kill one half-way ─> heal
 
 Rules:
 
-1. A point that is on disk is not measured again.
-2. Starting is not measured: engines and actors start without the CPU share,
-   and a tenth of the work of each point warms everything up.
-3. When the time is up, the run ends between two points, and says so.
+1. A round that is on disk is not measured again.
+2. One engine is there, on as many nodes as it may use: idle ones also cost.
+3. Starting is not measured: engines, actors and a warm-up run without the
+   CPU share.
+4. When the time is up, the run ends between two visits, and says so.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.common.options import tell
+from benchmarks.common.timing import orders
 from benchmarks.lab.ground import Usage
 from benchmarks.lab.lab import Lab
 from benchmarks.lab.plan import LabError, Plan
 from benchmarks.lab.team import CLUSTERS, Team
+from benchmarks.scaling import quota
 from benchmarks.scaling.jobs import Check
+from benchmarks.scaling.quota import NOBODY
 from benchmarks.scaling.store import Key, Point, Store
 from benchmarks.scaling.workloads import WORKLOADS, Size, Workload
 
 ANSWER_TIMEOUT_S = 300.0
 FAILING = ("words", "sleep-100ms", "dqn")  # run while a node dies
+SEED = 0  # of the orders: a run that was stopped goes on with its own
 
 
 class OutOfTimeError(RuntimeError):
     """The time for the whole run is up."""
+
+
+class Visit(NamedTuple):
+    """A lab for one round of an engine on so many nodes."""
+
+    engine: str  # NOBODY: for the spinners
+    nodes: int
 
 
 @dataclass(frozen=True)
@@ -50,89 +64,126 @@ class Wanted:
     failures: int  # rounds with a death
     until: float  # time.monotonic()
 
-    def keys(self, engine: str) -> list[Key]:
-        """Return the points of an engine, in the order of measuring."""
+    def visits(self) -> list[Visit]:
+        """Return the visits of a round, in no order."""
+        spins = self.plan.cpu_share is not None
+        who = [*self.engines, NOBODY] if spins else self.engines
+        return [Visit(engine, nodes) for engine in who for nodes in self.nodes]
+
+    def keys(self, visit: Visit) -> list[Key]:
+        """Return the points of a visit, in the order of measuring."""
+        engine, nodes = visit
+        if engine == NOBODY:
+            return [quota.key(nodes)]
         mine = [n for n in self.workloads if engine in WORKLOADS[n].engines]
-        keys = [Key("scaling", engine, w, n) for n in self.nodes for w in mine]
-        most = max(self.nodes)
-        if self.failures and most > 2:
-            keys += [
-                Key("failure", engine, w, most) for w in FAILING if w in mine
-            ]
+        keys = [Key("scaling", engine, name, nodes) for name in mine]
+        if nodes == max(self.nodes) > 2:
+            failing = [name for name in FAILING if name in mine]
+            keys += [Key("failure", engine, name, nodes) for name in failing]
         return keys
 
-    def rounds_of(self, key: Key) -> int:
-        """Return how many rounds a point has."""
-        return self.failures if key.kind == "failure" else self.rounds
+    def rounds_of(self, key: Key) -> range:
+        """Return the numbers of the rounds that a point has."""
+        last = self.failures if key.kind == "failure" else self.rounds
+        return range(1, last + 1)
 
     def empty(self, key: Key) -> Point:
         """Return a point before its first round."""
+        lab = self.plan.with_nodes(key.nodes).in_words()
+        if key.kind == quota.QUOTA:
+            return Point(key, {"cpu_share": self.plan.cpu_share}, 0.0, lab)
         work = WORKLOADS[key.workload]
         arguments = work.arguments(self.size, key.nodes)
-        lab = self.plan.with_nodes(key.nodes).in_words()
         return Point(key, arguments, work.units(arguments), lab)
 
 
 class Run:
-    """Measures the wanted points that are missing."""
+    """Measures the rounds that are missing."""
 
     def __init__(self, wanted: Wanted, store: Store) -> None:
         self.wanted = wanted
         self.store = store
         self.expected: dict[str, Check] = {}  # by the arguments
+        self.points = {
+            key: store.load(wanted.empty(key))
+            for visit in wanted.visits()
+            for key in wanted.keys(visit)
+        }
         self._begun = time.monotonic()
         self._done = 0
-        every = [key for e in wanted.engines for key in wanted.keys(e)]
-        self._left = len([key for key in every if self._is_missing(key)])
-        self._all = len(every)
+        self._all = sum(len(wanted.rounds_of(key)) for key in self.points)
+        self._left = sum(
+            self._is_missing(key, number)
+            for key in self.points
+            for number in wanted.rounds_of(key)
+        )
 
     def measure(self) -> None:
         """Measure everything.
 
         Raises:
-            OutOfTimeError: some points are left for the next time.
+            OutOfTimeError: some rounds are left for the next time.
             LabError: an engine does not work.
         """
-        tell(f"{self._all - self._left} of {self._all} points are there")
-        for engine in self.wanted.engines:
-            keys = list(filter(self._is_missing, self.wanted.keys(engine)))
-            if keys:
-                with self._lab(engine) as lab:
-                    self._engine(lab, engine, keys)
+        tell(f"{self._all - self._left} of {self._all} measurements are there")
+        for number, visit, keys in self.missing():
+            if time.monotonic() > self.wanted.until:
+                raise OutOfTimeError
+            with self._lab(visit) as lab:
+                self._visit(lab, visit.engine, number, keys)
 
-    def _engine(self, lab: Lab, engine: str, keys: Sequence[Key]) -> None:
+    def missing(self) -> Iterator[tuple[int, Visit, list[Key]]]:
+        """Yield (round, visit, its points), where something is missing."""
+        rounds = max(self.wanted.rounds, self.wanted.failures)
+        for number, order in orders(self.wanted.visits(), rounds, SEED):
+            for visit in order:
+                keys = [
+                    key
+                    for key in self.wanted.keys(visit)
+                    if self._is_missing(key, number)
+                ]
+                if keys:
+                    yield number, visit, keys
+
+    def _is_missing(self, key: Key, number: int) -> bool:
+        there = [each["round"] for each in self.points[key].rounds]
+        return number in self.wanted.rounds_of(key) and number not in there
+
+    def _visit(
+        self, lab: Lab, engine: str, number: int, keys: Sequence[Key]
+    ) -> None:
+        if engine == NOBODY:
+            for key in keys:
+                self._keep(key, number, quota.spin(lab))
+            return
         team = Team(lab, engine)
         try:
-            for number in sorted({key.nodes for key in keys}):
-                lab.grow(number)
-                team.join()
-                team.await_nodes()
-                for key in keys:
-                    if key.nodes == number:
-                        self._point(team, key)
+            team.await_nodes()
+            for key in keys:
+                self._keep(key, number, self._measure(team, key))
         finally:
             team.close()
 
-    def _point(self, team: Team, key: Key) -> None:
-        if time.monotonic() > self.wanted.until:
-            raise OutOfTimeError
-        work, point = WORKLOADS[key.workload], self.wanted.empty(key)
-        arguments = point.arguments
-        tenth = work.arguments(self.wanted.size.tenth(), key.nodes)
-        self._begin(team, work, tenth)
-        team.ask(work.call, **tenth)
-        for _ in range(self.wanted.rounds_of(key)):
-            calm = self._round(team, work, arguments)
-            if key.kind == "scaling":
-                point.rounds.append(calm)
-            else:
-                half = calm["seconds"] / 2
-                hurt = self._round(team, work, arguments, half)
-                point.rounds.append({**hurt, "calm_seconds": calm["seconds"]})
+    def _keep(self, key: Key, number: int, found: dict[str, Any]) -> None:
+        load = {"load": os.getloadavg()[0]}  # with what we did ourselves
+        self.points[key].rounds.append({"round": number, **found, **load})
+        self.store.save(self.points[key])
+        self._tell(key, number, found)
+
+    def _measure(self, team: Team, key: Key) -> dict[str, Any]:
+        work, arguments = WORKLOADS[key.workload], self.points[key].arguments
+        warm = work.arguments(self.wanted.size.warm_up(), key.nodes)
+        self._begin(team, work, warm)
+        with team.lab.unlimited():
+            team.ask(work.call, **warm)
+        found = self._round(team, work, arguments)
+        if key.kind == "failure":
+            calm = found["seconds"]
+            found = self._round(team, work, arguments, calm / 2)
+            found["calm_seconds"] = calm
         if work.end:
             team.ask(work.end)
-        self.store.save(point)
-        self._tell(point)
+        return found
 
     def _begin(
         self, team: Team, work: Workload, arguments: dict[str, Any]
@@ -180,32 +231,29 @@ class Run:
         return self.expected[name]
 
     @contextmanager
-    def _lab(self, engine: str) -> Iterator[Lab]:
-        plan = replace(self.wanted.plan, engines=CLUSTERS[engine])
+    def _lab(self, visit: Visit) -> Iterator[Lab]:
+        clusters = CLUSTERS.get(visit.engine, ())
+        plan = replace(self.wanted.plan, engines=clusters)
         lab = Lab(plan.home)
         lab.down()  # what an earlier run may have left
-        lab.up(plan.with_nodes(1))
+        lab.up(plan.with_nodes(visit.nodes))
         try:
             yield lab
         finally:
             lab.down()
 
-    def _is_missing(self, key: Key) -> bool:
-        rounds = self.wanted.rounds_of(key)
-        return not self.store.has(self.wanted.empty(key), rounds)
-
-    def _tell(self, point: Point) -> None:
+    def _tell(self, key: Key, number: int, found: dict[str, Any]) -> None:
         self._done += 1
         left = self._left - self._done
         each = (time.monotonic() - self._begun) / self._done
-        seconds = [each["seconds"] for each in point.rounds]
-        exact = all(each["exact"] for each in point.rounds)
-        key = point.key
+        what = "spinning"
+        if "seconds" in found:
+            exact = "exact" if found["exact"] else "WRONG"
+            what = f"{found['seconds']:6.2f} s  {exact}"
         tell(
-            f"{self._all - left:>4}/{self._all}  {key.kind:<8} "
-            f"{key.engine:<13} {key.workload:<16} {key.nodes} nodes  "
-            f"{min(seconds):6.2f}-{max(seconds):.2f} s  "
-            f"{'exact' if exact else 'WRONG'}, {left * each / 60:.0f} min left"
+            f"{self._all - left:>4}/{self._all}  round {number}  "
+            f"{key.kind:<8} {key.engine:<8} {key.workload:<16} "
+            f"{key.nodes} nodes  {what}, {left * each / 60:.0f} min left"
         )
 
 

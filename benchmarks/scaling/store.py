@@ -1,22 +1,24 @@
-"""Points on disk: one file per point, written when it is measured."""
+"""Points on disk: one file per point, written again after every round."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common.machine import facts
 from minimr.system.files import atomic_writer
 
+KINDS = ("scaling", "failure", "quota")
+
 
 @dataclass(frozen=True)
 class Key:
     """What identifies a point."""
 
-    kind: str  # "scaling", or "failure"
+    kind: str  # one of KINDS
     engine: str
     workload: str
     nodes: int
@@ -47,17 +49,21 @@ class Store:
         """Return where a point is, or will be."""
         return self.folder / f"{key}.json"
 
-    def has(self, point: Point, rounds: int) -> bool:
-        """Return whether it was measured this often, on the same lab."""
-        path = self.path(point.key)
+    def load(self, empty: Point) -> Point:
+        """Return the point on disk, if it is of the same work and lab.
+
+        Returns: `empty` if there is none.
+        """
+        path = self.path(empty.key)
         if not path.exists():
-            return False
+            return empty
         there = json.loads(path.read_text())
         same = (there["arguments"], there["lab"]) == (
-            json.loads(json.dumps(point.arguments)),
-            point.lab,
+            json.loads(json.dumps(empty.arguments)),
+            empty.lab,
         )
-        return same and len(there["rounds"]) >= rounds
+        known = {name: there[name] for name in ("rounds", "machine")}
+        return replace(empty, **known) if same else empty
 
     def save(self, point: Point) -> None:
         """Write a point: the whole file, or nothing."""
@@ -74,6 +80,6 @@ class Store:
                 kind = document.pop("benchmark", "")
             except (OSError, ValueError, TypeError, AttributeError):
                 continue  # not a file of ours
-            if kind in ("scaling", "failure"):
+            if kind in KINDS:
                 key = Key(**document.pop("key"))
                 yield Point(key=key, **document)

@@ -2,6 +2,7 @@
 
     strong   speed-up T(1) / T(N), efficiency speed-up / N
     weak     efficiency T(1) / T(N)
+    CPU      efficiency C(1) / C(N), weak N C(1) / C(N), of CPU seconds
     Amdahl   T(N) = a + b / N, the serial part a / (a + b), by least squares
 
 Gene Amdahl, "Validity of the single processor approach to achieving large
@@ -16,8 +17,10 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.common.timing import Spread
-from benchmarks.scaling.store import Point
+from benchmarks.scaling.store import Key, Point
 from benchmarks.scaling.workloads import WORKLOADS
+
+ABOVE = 1.02  # an efficiency that asks for its cause
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,34 @@ class Row:
     workload: str
     nodes: int
     seconds: Spread
-    efficiency: float | None  # None: one node was not measured
-    speed_up: float | None
+    cpu_seconds: Spread  # of all nodes
+    efficiency: Spread | None  # None: no round on one node
+    cpu_efficiency: Spread | None
     throughput: float
     wire_bytes: float | None  # sent by all nodes, the median of the rounds
-    cpu_seconds: float  # of all nodes
     memory_bytes: float  # of the largest node
     exact: bool
+
+    @property
+    def speed_up(self) -> Spread | None:
+        """How many times as fast as one node it is."""
+        each = self.efficiency
+        return each and Spread(
+            each.median * self.nodes,
+            each.low * self.nodes,
+            each.high * self.nodes,
+        )
+
+    @property
+    def is_above(self) -> bool:
+        """Whether its efficiency is more than there should be."""
+        return self.efficiency is not None and self.efficiency.median > ABOVE
+
+    @property
+    def share(self) -> float:
+        """The part of a core that each node used."""
+        whole = self.seconds.median * self.nodes
+        return self.cpu_seconds.median / whole
 
 
 @dataclass(frozen=True)
@@ -59,14 +83,32 @@ def rows(points: Iterable[Point]) -> list[Row]:
     """Return a row per point of scaling, in the order of the workloads."""
     wanted = [point for point in points if point.key.kind == "scaling"]
     ones = {
-        (p.key.engine, p.key.workload): _seconds(p).median
-        for p in wanted
-        if p.key.nodes == 1
+        (p.key.engine, p.key.workload): p for p in wanted if p.key.nodes == 1
     }
     names = list(WORKLOADS)
     return sorted(
-        (_row(point, ones) for point in wanted),
+        (
+            _row(point, ones.get((point.key.engine, point.key.workload)))
+            for point in wanted
+        ),
         key=lambda row: (names.index(row.workload), row.engine, row.nodes),
+    )
+
+
+def why_above(row: Row, one: Row) -> str:
+    """Return which factors make an efficiency, measured, in words.
+
+    T(1) / (N T(N)) is C(1) / C(N), if C are CPU seconds, times what each
+    node used of a core, C(N) / (N T(N)), to what the one did.
+    """
+    assert row.efficiency is not None
+    assert row.cpu_efficiency is not None
+    whole, work = row.efficiency.median, row.cpu_efficiency.median
+    return (
+        f"{row.engine}, {row.nodes} nodes: {whole:.2f} = {work:.2f} (CPU "
+        f"seconds: {one.cpu_seconds.median:.2f} on one node, "
+        f"{row.cpu_seconds.median:.2f} on all) x {whole / work:.2f} (of a "
+        f"core: {one.share:.3f} on one, {row.share:.3f} on each)"
     )
 
 
@@ -109,13 +151,8 @@ def medians(
     }
 
 
-def _row(point: Point, ones: Mapping[tuple[str, str], float]) -> Row:
-    key, seconds = point.key, _seconds(point)
-    one = ones.get((key.engine, key.workload))
-    speed_up = None if one is None else one / seconds.median
-    weak = WORKLOADS[key.workload].weak
-    if weak and speed_up is not None:
-        speed_up *= key.nodes  # of the work done in the same time
+def _row(point: Point, one: Point | None) -> Row:
+    key, seconds = point.key, Spread.of(list(_seconds(point).values()))
     uses = [each["usage"].values() for each in point.rounds]
     sent = [
         sum(used["sent_bytes"] for used in use)
@@ -127,15 +164,39 @@ def _row(point: Point, ones: Mapping[tuple[str, str], float]) -> Row:
         key.workload,
         key.nodes,
         seconds,
-        None if speed_up is None else speed_up / key.nodes,
-        speed_up,
+        Spread.of(list(_cpu_seconds(point).values())),
+        one and _efficiency(key, _seconds(one), _seconds(point), key.nodes),
+        one and _efficiency(key, _cpu_seconds(one), _cpu_seconds(point), 1),
         point.units / seconds.median,
         median(sent) if sent else None,
-        median(sum(used["cpu_seconds"] for used in use) for use in uses),
         median(max(used["memory_bytes"] for used in use) for use in uses),
         all(each["exact"] for each in point.rounds),
     )
 
 
-def _seconds(point: Point) -> Spread:
-    return Spread.of([each["seconds"] for each in point.rounds])
+def _efficiency(
+    key: Key, one: Mapping[int, float], many: Mapping[int, float], times: int
+) -> Spread | None:
+    """Return the spread over rounds: a ratio is of one and the same round.
+
+    Args:
+        times: what the cost of N nodes counts.
+    """
+    work = key.nodes if WORKLOADS[key.workload].weak else 1
+    ratios = [
+        work * one[number] / (times * cost)
+        for number, cost in many.items()
+        if number in one
+    ]
+    return Spread.of(ratios) if ratios else None
+
+
+def _seconds(point: Point) -> dict[int, float]:
+    return {each["round"]: each["seconds"] for each in point.rounds}
+
+
+def _cpu_seconds(point: Point) -> dict[int, float]:
+    return {
+        each["round"]: sum(u["cpu_seconds"] for u in each["usage"].values())
+        for each in point.rounds
+    }

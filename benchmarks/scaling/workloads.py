@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.scaling.jobs import Check, add_up, check_counts
@@ -39,16 +39,17 @@ class Size:
     rounds: int = 3  # of the parameter server
     dqn_rounds: int = 3
 
-    def tenth(self) -> Size:
-        """Return a tenth of the work, or the least possible, to warm up."""
-        return Size(
-            self.words[: -(-len(self.words) // 10)],
-            self.parts,
-            max(self.short_tasks // 10, 5),
-            max(self.long_tasks // 10, 5),
-            self.shuffle_bytes // 10,
-            1,
-            1,
+    def warm_up(self) -> Size:
+        """Return as much work as makes a first round no slower than others.
+
+        The words and the shuffle are whole: memory is slower the first time.
+        """
+        return replace(
+            self,
+            short_tasks=max(self.short_tasks // 10, 5),
+            long_tasks=max(self.long_tasks // 10, 5),
+            rounds=1,
+            dqn_rounds=1,
         )
 
 

@@ -42,6 +42,7 @@ WORDS = {
 
 def point(kind: str, engine: str, workload: str, nodes: int) -> Point:
     one_round: dict[str, Any] = {
+        "load": 1.0,
         "seconds": 8.0 / nodes + 0.1,
         "calm_seconds": 1.25,
         "exact": True,
@@ -51,7 +52,8 @@ def point(kind: str, engine: str, workload: str, nodes: int) -> Point:
     }
     key = Key(kind, engine, workload, nodes)
     lab = f"{nodes} nodes of the test"
-    return Point(key, {}, 50.0, lab, [one_round] * 2, facts())
+    rounds = [{"round": number, **one_round} for number in (1, 2)]
+    return Point(key, {}, 50.0, lab, rounds, facts())
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -85,10 +87,10 @@ def test_the_page_stands_alone_and_every_figure_has_a_sentence(
     assert done.exit_code == 0, done.output
     page = (runs / "report.html").read_text()
     sources = re.findall(r'src="([^"]{0,22})', page)
-    assert len(sources) == 5  # overview, two workloads, failures, words
+    assert len(sources) == 6  # overview twice, two workloads, failures, words
     assert set(sources) == {"data:image/png;base64,"}
     captions = re.findall(r"<figcaption>(.+?)</figcaption>", page)
-    assert len(captions) == 5
+    assert len(captions) == 6
     assert all(caption.endswith(".") for caption in captions)
     assert not re.search(r"https?://", page)
 
@@ -146,7 +148,7 @@ def test_the_markdown_page_shows_pictures_that_are_there(runs: Path) -> None:
     report(runs)
     page = (runs / "report.md").read_text()
     pictures = re.findall(r"\]\((.+?\.png)\)", page)
-    assert len(pictures) == 5
+    assert len(pictures) == 6
     for picture in pictures:
         head = (runs / picture).read_bytes()[:24]
         assert head.startswith(b"\x89PNG")

@@ -14,9 +14,15 @@ from typing import Any
 
 import pytest
 
-from benchmarks.scaling import dqn_rounds, summary
+from benchmarks.common.documents import END, START, put
+from benchmarks.common.machine import facts
+from benchmarks.common.timing import Spread
+from benchmarks.lab.plan import Plan
+from benchmarks.scaling import dqn_rounds, quota, show, summary
 from benchmarks.scaling.cli import first_files
+from benchmarks.scaling.document import markdown
 from benchmarks.scaling.jobs import check_counts, count_words, shuffle, sleep
+from benchmarks.scaling.run import Run, Visit, Wanted
 from benchmarks.scaling.store import Key, Point, Store
 from benchmarks.scaling.training import train
 from benchmarks.scaling.workloads import WORKLOADS, Size
@@ -29,34 +35,152 @@ ROOT = Path(__file__).parents[2]
 
 
 def point(
-    nodes: int, seconds: list[float], workload: str = "words", **more: Any
+    nodes: int, seconds: list[float], workload: str = "words", cpu: float = 0.5
 ) -> Point:
-    use = {"cpu_seconds": 0.5, "memory_bytes": 9 * nodes, "sent_bytes": 7}
+    use = {"cpu_seconds": cpu, "memory_bytes": 9 * nodes, "sent_bytes": 7}
     usage = {f"n{k}": use for k in range(1, nodes + 1)}
     rounds = [
-        {"seconds": s, "exact": True, "usage": usage, **more} for s in seconds
+        {"round": n, "seconds": s, "exact": True, "usage": usage, "load": 1.0}
+        for n, s in enumerate(seconds, 1)
     ]
     key = Key("scaling", "sockets", workload, nodes)
-    return Point(key, {}, 60.0, "a lab", rounds, {})
+    return Point(key, {}, 60.0, "a lab", rounds, facts())
 
 
-def test_speed_up_is_of_the_medians_and_efficiency_a_node() -> None:
+def test_an_efficiency_is_of_one_and_the_same_round() -> None:
     one, four = summary.rows(
-        [point(1, [8.0, 9.0, 80.0]), point(4, [3.0, 3.0, 1.0])]
+        [point(1, [8.0, 9.0, 80.0]), point(4, [4.0, 3.0, 25.0])]
     )
-    assert (one.speed_up, one.efficiency) == (1.0, 1.0)
-    assert (four.speed_up, four.efficiency) == (3.0, 0.75)
-    assert four.throughput == 20.0
+    assert one.efficiency == one.speed_up == Spread(1.0, 1.0, 1.0)
+    assert four.efficiency == Spread(0.75, 0.5, 0.8)
+    assert four.speed_up == Spread(3.0, 2.0, 3.2)
+    assert four.throughput == 15.0
     assert four.wire_bytes == 28
-    assert four.cpu_seconds == 2.0
-    assert four.seconds.low == 1.0
+    assert four.cpu_seconds.median == 2.0
+    assert four.seconds == Spread(4.0, 3.0, 25.0)
+
+
+def test_a_round_that_one_node_has_not_had_is_in_no_efficiency() -> None:
+    _, two = summary.rows([point(1, [2.0]), point(2, [1.0, 9.0])])
+    assert two.efficiency == Spread(1.0, 1.0, 1.0)
+    (alone,) = summary.rows([point(2, [1.0])])
+    assert alone.efficiency is alone.speed_up is None
 
 
 def test_with_n_times_the_work_the_same_time_is_an_efficiency_of_one() -> None:
-    rows = summary.rows(
+    _, four = summary.rows(
         [point(1, [2.0], "words-weak"), point(4, [2.0], "words-weak")]
     )
-    assert (rows[1].speed_up, rows[1].efficiency) == (4.0, 1.0)
+    assert four.efficiency == four.cpu_efficiency == Spread(1.0, 1.0, 1.0)
+    assert four.speed_up == Spread(4.0, 4.0, 4.0)
+
+
+def test_cpu_seconds_have_an_efficiency_of_their_own() -> None:
+    _, two = summary.rows([point(1, [2.0], cpu=0.6), point(2, [1.0], cpu=0.4)])
+    assert two.efficiency == Spread(1.0, 1.0, 1.0)
+    assert two.cpu_efficiency is not None
+    assert two.cpu_efficiency.median == pytest.approx(0.75)
+
+
+def test_an_efficiency_above_one_is_marked_and_its_factors_named() -> None:
+    # 2.4 s on one node of 0.25 of a core, 1 s on two of 0.3: no less work
+    more_share = [point(1, [2.4], cpu=0.6), point(2, [1.0], cpu=0.3)]
+    rows = summary.rows(more_share)
+    assert [row.is_above for row in rows] == [False, True]
+    (note,) = show.above(rows)
+    assert "1.20 = 1.00 (CPU seconds: 0.60 on one node, 0.60 on all)" in note
+    assert "x 1.20 (of a core: 0.250 on one, 0.300 on each)" in note
+    assert show.cells(rows[1], rows)[7] == "*1.20"
+    assert not show.above(summary.rows([point(1, [2.0]), point(2, [0.99])]))
+
+
+def spun(nodes: int, *rounds: list[tuple[float, int]]) -> Point:
+    spinners = [
+        {f"n{k}": {"seconds": 2.0, "cpu_seconds": used, "counts": counts}
+         for k, (used, counts) in enumerate(each)}
+        for each in rounds
+    ]  # fmt: skip
+    made = [{"spinners": each, "load": 1.0} for each in spinners]
+    arguments = {"cpu_share": 0.3}
+    return Point(quota.key(nodes), arguments, 0.0, "a lab", made, facts())
+
+
+def test_what_spinners_got_is_over_all_nodes_and_rounds() -> None:
+    two = spun(2, [(0.6, 60), (0.8, 60)], [(0.6, 60), (0.4, 40)])
+    one, both = quota.shares([two, spun(1, [(0.5, 100)])])
+    assert (one.nodes, one.asked, one.got.median) == (1, 0.3, 0.25)
+    assert both.got == Spread(0.3, 0.2, 0.4)
+    assert both.speed == Spread(0.5, 0.375, 0.5)
+    assert quota.shares([]) == []
+
+
+def wanted(nodes: tuple[int, ...] = (1, 2, 3), failures: int = 1) -> Wanted:
+    plan = Plan("mr", "/nowhere", "namespaces", max(nodes), cpu_share=0.3)
+    size = Size(("a",), ("b",) * 5)
+    engines, work = ("sockets", "minimr"), ("sleep-100ms", "dqn")
+    return Wanted(plan, engines, work, nodes, size, 2, failures, 0.0)
+
+
+def test_every_round_visits_every_engine_on_every_number_of_nodes(
+    tmp_path: Path,
+) -> None:
+    missing = list(Run(wanted(), Store(str(tmp_path))).missing())
+    assert [number for number, *_ in missing] == [1] * 9 + [2] * 9
+    first, second = ([visit for _, visit, _ in half] for half in
+                     (missing[:9], missing[9:]))  # fmt: skip
+    who = [*wanted().engines, quota.NOBODY]
+    assert set(first) == {Visit(e, n) for e in who for n in (1, 2, 3)}
+    assert set(first) == set(second)
+    assert first != second  # an order of its own
+    assert [v.nodes for v in first] != sorted(v.nodes for v in first)
+    for _, visit, keys in missing:
+        dqn = visit.engine == "minimr"
+        assert ("dqn" in [key.workload for key in keys]) is dqn
+
+
+def test_a_node_dies_on_most_nodes_in_the_first_rounds_and_at_the_end(
+    tmp_path: Path,
+) -> None:
+    run = Run(wanted(failures=1), Store(str(tmp_path)))
+    for number, visit, keys in run.missing():
+        kinds = [key.kind for key in keys]
+        assert ("failure" in kinds) is (
+            number == 1 and visit.nodes == 3 and visit.engine != quota.NOBODY
+        )
+        assert kinds == sorted(kinds, reverse=True)
+
+
+def test_a_round_on_disk_is_not_measured_again(tmp_path: Path) -> None:
+    store, want = Store(str(tmp_path)), wanted()
+    key = Key("scaling", "sockets", "sleep-100ms", 2)
+    one = want.empty(key)
+    one.rounds.append({"round": 1, "seconds": 1.0})
+    store.save(one)
+    left = [
+        number for number, _, keys in Run(want, store).missing() if key in keys
+    ]
+    assert left == [2]
+
+
+def test_a_document_gets_the_results_between_its_comments(
+    tmp_path: Path,
+) -> None:
+    points = [point(1, [2.0]), point(2, [0.9]), spun(1, [(0.6, 9)])]
+    text = markdown(points)
+    assert "| word count | `sockets` | 2.00 (2.00-2.00) | 0.900 " in text
+    assert "| *1.11 (1.11-1.11) |" in text
+    assert "- * sockets, 2 nodes: 1.11 = " in text
+    assert "| 1 | 0.300 | 0.300 | 0.300-0.300 |" in text
+    page = tmp_path / "page.md"
+    start, end = START.format("scaling"), END.format("scaling")
+    page.write_text(f"before\n{start}old{end}\nafter\n")
+    for _ in range(2):  # and again
+        put(str(page), "scaling", text)
+        assert page.read_text() == (
+            f"before\n{start}\n{text}\n\n{end}\nafter\n"
+        )
+    with pytest.raises(ValueError, match="put them where"):
+        put(str(page), "other", text)
 
 
 def test_one_wrong_round_makes_a_row_inexact() -> None:
@@ -90,16 +214,14 @@ def test_one_node_more_is_predicted_from_the_others_alone() -> None:
     assert summary.fit({1: 1.0}) is None
 
 
-def test_a_point_is_not_measured_again_unless_rounds_are_missing(
-    tmp_path: Path,
-) -> None:
+def test_rounds_come_back_from_disk(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "new"))
     one = point(1, [1.0, 2.0])
     one.arguments["paths"] = ("a", "b")  # JSON has lists
-    assert not store.has(one, 1)
+    empty = replace(one, rounds=[])
+    assert store.load(empty) is empty
     store.save(one)
-    assert store.has(one, 2)
-    assert not store.has(one, 3)
+    assert store.load(empty).rounds == one.rounds
     (again,) = store.points()
     assert again.rounds == one.rounds
 
@@ -112,19 +234,23 @@ def test_a_point_of_other_work_or_of_another_lab_is_measured_again(
 ) -> None:
     store, one = Store(str(tmp_path)), point(1, [1.0])
     store.save(one)
-    assert store.has(one, 1)
-    assert not store.has(replace(one, **other), 1)
+    assert store.load(one).rounds
+    empty = replace(one, rounds=[], **other)
+    assert store.load(empty) is empty
 
 
-def test_a_warm_up_is_a_tenth_and_has_work_for_each_node() -> None:
-    tenth = Size(("a",) * 12, ("p",) * 5).tenth()
-    assert tenth.words == ("a", "a")
-    assert tenth.shuffle_bytes == 9_600_000
-    assert Size(("a",), (), 60, 30).tenth().long_tasks == 5
+def test_a_warm_up_has_the_memory_of_a_round_and_work_for_each_node() -> None:
+    whole = Size(("a",) * 12, ("p",) * 5)
+    warm = whole.warm_up()
+    assert (warm.words, warm.shuffle_bytes) == (whole.words, 96_000_000)
+    assert (warm.long_tasks, Size((), (), 60, 30).warm_up().long_tasks) == (
+        6,
+        5,
+    )
     for work in WORKLOADS.values():  # the same team, the same server
         if work.begin:
-            whole = work.arguments(Size((), ()), 5)
-            assert {**work.arguments(tenth, 5), "rounds": 3} == whole
+            arguments = work.arguments(whole, 5)
+            assert {**work.arguments(warm, 5), "rounds": 3} == arguments
 
 
 def test_the_first_whole_files_are_counted_until_there_is_enough(
@@ -259,12 +385,12 @@ def test_a_run_whose_time_is_up_goes_on_where_it_was(home: str) -> None:
     assert "the time is up" in first
     assert not list(points.glob("*.json"))
     second = run(home)
-    assert "0 of 4 points are there" in second
+    assert "0 of 4 measurements are there" in second
     assert "exact" in second
     times = {p: p.stat().st_mtime_ns for p in points.glob("*.json")}
     assert len(times) == 4
     (points / "scaling-sockets-empty-2.json").unlink()
-    assert "3 of 4 points are there" in run(home)
+    assert "3 of 4 measurements are there" in run(home)
     again = {p: p.stat().st_mtime_ns for p in points.glob("*.json")}
     assert [p.name for p in times if again[p] != times[p]] == [
         "scaling-sockets-empty-2.json"

@@ -1,0 +1,88 @@
+"""The results of a run as Markdown, for a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from benchmarks.common import tables
+from benchmarks.common.machine import in_words
+from benchmarks.common.timing import Spread
+from benchmarks.scaling import quota, show, summary
+from benchmarks.scaling.store import Point
+from benchmarks.scaling.summary import Row
+from benchmarks.scaling.workloads import WORKLOADS
+
+
+def markdown(points: Sequence[Point]) -> str:
+    """Return the tables of one node and of most, and how they were made."""
+    rows = summary.rows(points)
+    most = max((row.nodes for row in rows), default=1)
+    times = {
+        (p.key.engine, p.key.workload): show.times(p)
+        for p in points
+        if p.key.kind == "failure"
+    }
+    heads = (
+        "work", "engine", "1 node s", f"{most} nodes s", "1 node CPU s",
+        f"{most} nodes CPU s", "efficiency", "efficiency by CPU s",
+        "a node killed half-way, of undisturbed",
+    )  # fmt: skip
+    lines = [*_origin(points), "", *_table(heads, _rows(rows, most, times))]
+    lines += ["", f"In brackets {show.SPREAD.partition(';')[0]}."]
+    lines += [f"- {note}" for note in show.above(rows)]
+    shares = [show.share_cells(share) for share in quota.shares(points)]
+    if shares:
+        lines += ["", f"{show.SPUN}:", "", *_table(show.SHARE_HEADS, shares)]
+    return "\n".join(lines)
+
+
+def _rows(
+    rows: Sequence[Row], most: int, times: dict[tuple[str, str], Spread]
+) -> Iterator[list[str]]:
+    ones = {(r.engine, r.workload): r for r in rows if r.nodes == 1}
+    for row in rows:
+        key = row.engine, row.workload
+        if row.nodes == most and key in ones:
+            one = ones[key]
+            yield [
+                WORKLOADS[row.workload].title,
+                f"`{row.engine}`",
+                _cell(one.seconds, seconds=True),
+                _cell(row.seconds, seconds=True),
+                _cell(one.cpu_seconds, seconds=True),
+                _cell(row.cpu_seconds, seconds=True),
+                ("*" if row.is_above else "") + _cell(row.efficiency),
+                _cell(row.cpu_efficiency),
+                _cell(times.get(key)),
+            ]
+
+
+def _cell(values: Spread | None, seconds: bool = False) -> str:
+    text = tables.seconds if seconds else tables.ratio
+    middle, interval = show.spread(values, text)
+    return middle if values is None else f"{middle} ({interval})"
+
+
+def _table(
+    heads: Sequence[str], rows: Iterator[list[str]] | list[list[str]]
+) -> Iterator[str]:
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _origin(points: Sequence[Point]) -> Iterator[str]:
+    if not points:
+        return
+    machine = points[0].machine
+    loads = [each["load"] for point in points for each in point.rounds]
+    versions = machine["packages"].items()
+    yield (
+        f"`{machine['command']}` on {machine['date'][:10]}: "
+        f"{in_words(machine)}, "
+        + ", ".join(f"{name} {version}" for name, version in versions)
+        + f"; load average after a round, ours included, {min(loads):.1f} "
+        f"to {max(loads):.1f}; "
+        f"{max(len(point.rounds) for point in points)} rounds."
+    )
