@@ -8,8 +8,9 @@ Nobody else's processes are there meanwhile: an idle cluster also costs.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ from benchmarks.common.options import AT_LEAST_ONE, output_file, some_of, tell
 from benchmarks.common.tables import megabytes, ratio, seconds
 from benchmarks.common.timing import Outcome, Sample, Spread, interleave
 from benchmarks.cost.crossing import Crossing, Times, crossings
+from benchmarks.cost.nodes import NAME, on_nodes
 from benchmarks.cost.picture import draw
 from benchmarks.cost.single import (
     THREADS,
@@ -27,6 +29,8 @@ from benchmarks.cost.single import (
     what_is_missing,
 )
 from benchmarks.cost.works import KINDS, of_kind
+from benchmarks.lab.cli import make_plan
+from benchmarks.lab.plan import MAX_NODES, LabError, Plan
 from benchmarks.wordcount import comparison
 from benchmarks.wordcount.contenders import Engine, WordCounter
 from benchmarks.wordcount.work import Work, plan
@@ -34,6 +38,7 @@ from minimr.shared.mapreduce.corpus import InputError
 from minimr.shared.mapreduce.wordcount import JOBS
 
 RUNGS = ("sockets", "minimr", "ray")
+ON_NODES = " on nodes"  # after the name of an engine: in the lab
 WHATS = ("run", "merged")
 
 
@@ -46,6 +51,7 @@ class Measured:
     engines: dict[str, dict[int, str]]  # {engine: {workers: contender}}
     outcome: Outcome
     load: tuple[float, float]  # before and after: averages of a minute
+    lab: Plan | None = None  # with all nodes
 
     def of_threads(self, what: str) -> dict[str, Spread]:
         """Return the times of the threads that have not failed."""
@@ -65,6 +71,16 @@ class Measured:
             }
             for engine, names in self.engines.items()
         }
+
+    def panels(self, what: str) -> dict[str, dict[str, Times]]:
+        """Return the times of the engines, by what they count."""
+        panels: dict[str, dict[str, Times]] = {}
+        for name, times in self.of_engines(what).items():
+            counted = "workers"
+            if self.lab is not None and name.endswith(ON_NODES):
+                counted = f"nodes with {self.lab.cpu_share:g} of a core"
+            panels.setdefault(counted, {})[name] = times
+        return panels
 
     def crossed(self, what: str) -> list[Crossing]:
         """Return who beats whom, and with how many workers."""
@@ -105,6 +121,20 @@ class Measured:
 )
 @some_of("--threads", THREADS, help="Which, of those that can run here.")
 @some_of("--engines", RUNGS, help="Which rungs of the ladder.")
+@click.option(
+    "--nodes",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0, max=MAX_NODES),
+    help="Measure on 1, 2, ... to so many nodes of a lab, too.",
+)
+@click.option(
+    "--cpu-share",
+    default=0.3,
+    show_default=True,
+    type=click.FloatRange(min=0.01),
+    help="Of a core, per node.",
+)
 @click.option("--rounds", default=5, show_default=True, type=AT_LEAST_ONE)
 @click.option("--seed", default=0, show_default=True, help="Of the orders.")
 @output_file("--json", "Write machine and every measurement.")
@@ -121,13 +151,18 @@ def cost(context: click.Context, /, **chosen: Any) -> None:
     threads = [name for name in chosen["threads"] if _is_here(name)]
     engines = [name for name in chosen["engines"] if _is_here(name)]
     try:
-        planned = plan(chosen["job_name"], chosen["paths"], most)
+        planned = plan(
+            chosen["job_name"], chosen["paths"], max(most, chosen["nodes"])
+        )
+        lab = lab_of(chosen["nodes"], chosen["cpu_share"])
+    except LabError as error:
+        raise click.ClickException(str(error)) from None
     except InputError as error:
         raise click.UsageError(str(error)) from None
-    work = of_kind(chosen["kind"], planned)
+    work = of_kind(chosen["kind"], replace(planned, workers=most))
     threads = [name for name in threads if name in single_threads(work)]
     measured = measure(
-        work, threads, engines, chosen["rounds"], chosen["seed"]
+        work, threads, engines, chosen["rounds"], chosen["seed"], lab
     )
     report(measured, chosen["rounds"])
     if chosen["json"]:
@@ -140,7 +175,7 @@ def cost(context: click.Context, /, **chosen: Any) -> None:
             f"{_title(measured, chosen['rounds'])}\n"
             f"{machine.in_words(machine.facts())}",
             measured.of_threads("run"),
-            measured.of_engines("run"),
+            measured.panels("run"),
             measured.crossed("run"),
         )
     different = any(row.identical is False for row in measured.rows())
@@ -154,8 +189,13 @@ def measure(
     engines: Sequence[str],
     rounds: int,
     seed: int,
+    lab: Plan | None = None,
 ) -> Measured:
-    """Measure threads and engines, all of them in every round."""
+    """Measure threads and engines, all of them in every round.
+
+    Args:
+        lab: with all nodes on which the engines run as well.
+    """
     before = os.getloadavg()[0]
     everyone = single_threads(work)
     contenders = {name: everyone[name] for name in threads}
@@ -165,14 +205,34 @@ def measure(
             name = f"{engine} x {workers}"
             names[engine][workers] = name
             contenders[name] = Engine(replace(work, workers=workers), engine)
-    ask: Mapping[str, Callable[[], Sample]] = {
-        name: lambda c=contender: _fresh(c)  # type: ignore[misc]
+    ask: dict[str, Callable[[], Sample]] = {
+        name: partial(_fresh, contender)
         for name, contender in contenders.items()
     }
+    for engine in engines if lab else ():
+        names[engine + ON_NODES] = {}
+        for nodes in range(1, lab.nodes + 1):
+            name = f"{engine} x {nodes} nodes"
+            names[engine + ON_NODES][nodes] = name
+            ask[name] = partial(on_nodes, work, engine, lab.with_nodes(nodes))
     outcome = interleave(ask, rounds, seed, tell)
     return Measured(
-        work, threads, names, outcome, (before, os.getloadavg()[0])
+        work, threads, names, outcome, (before, os.getloadavg()[0]), lab
     )
+
+
+def lab_of(nodes: int, cpu_share: float) -> Plan | None:
+    """Return the plan of a lab of nodes with a share of a core; 0: none.
+
+    Raises:
+        LabError: there are no such nodes here.
+    """
+    if not nodes:
+        return None
+    lab = make_plan(NAME, engine="none", nodes=nodes, cpu_share=cpu_share)
+    if lab.cpu_share is None:
+        raise LabError(f"nodes have no share of a core here: {lab.without}")
+    return lab
 
 
 def report(measured: Measured, rounds: int) -> None:
@@ -186,7 +246,7 @@ def report(measured: Measured, rounds: int) -> None:
     )  # fmt: skip
     by_what = [measured.crossed(what) for what in WHATS]
     tables.show(
-        "workers",
+        "the fewest workers or nodes that beat a thread",
         ("", *measured.engines),
         [
             [
@@ -198,10 +258,7 @@ def report(measured: Measured, rounds: int) -> None:
             ]
             for thread in measured.of_threads("run")
         ],
-        [
-            "workers: the fewest that beat the thread, run / merged; "
-            f"-: not with up to {measured.work.workers}"
-        ],
+        _limits(measured),
     )
 
 
@@ -210,6 +267,7 @@ def as_json(measured: Measured) -> dict[str, Any]:
     return {
         "files": len(measured.work.paths),
         "bytes": measured.work.total_bytes,
+        "lab": measured.lab and measured.lab.in_words(),
         "load_before": measured.load[0],
         "load_after": measured.load[1],
         "summary": [asdict(row) for row in measured.rows()],
@@ -228,6 +286,12 @@ def as_json(measured: Measured) -> dict[str, Any]:
             for each in measured.outcome.measurements
         ],
     }
+
+
+def _limits(measured: Measured) -> Iterator[str]:
+    yield f"run / merged; -: not with up to {measured.work.workers} workers"
+    if measured.lab is not None:
+        yield f"on nodes: {measured.lab.in_words()}, one worker on each"
 
 
 def _fresh(contender: WordCounter) -> Sample:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from benchmarks.common.timing import Spread
 from benchmarks.cost.crossing import Crossing, Times
@@ -16,60 +17,80 @@ def draw(
     path: str,
     title: str,
     threads: Mapping[str, Spread],
-    engines: Mapping[str, Times],
+    panels: Mapping[str, Mapping[str, Times]],
     crossed: Sequence[Crossing],
 ) -> None:
-    """Draw medians, with whiskers and bands from minimum to maximum."""
+    """Draw medians, with whiskers and bands from minimum to maximum.
+
+    Args:
+        panels: {what is counted: {engine: its times}}, beside each other.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     with pyplot.rc_context({"font.size": FONT_SIZE}):
-        figure, axes = pyplot.subplots(figsize=(13, 8), layout="constrained")
-        for name, spread in threads.items():
-            axes.axhline(spread.median, color="0.45", ls="--", lw=1.5)
-            axes.axhspan(spread.low, spread.high, color="0.5", alpha=0.15)
-            axes.annotate(
-                name,
-                (1.0, spread.median),
-                xycoords=axes.get_yaxis_transform(),
-                xytext=(6, 0),
-                textcoords="offset points",
-                va="center",
-            )
-        for (name, times), colour in zip(
-            engines.items(), COLOURS, strict=False
+        figure, row = pyplot.subplots(
+            1, len(panels), figsize=(13, 8), squeeze=False,
+            layout="constrained",
+        )  # fmt: skip
+        figure.suptitle(title, x=0.01, ha="left", fontsize=FONT_SIZE)
+        for axes, (counted, engines) in zip(
+            row.flat, panels.items(), strict=True
         ):
-            numbers = sorted(times)
-            medians = [times[n].median for n in numbers]
-            below = [times[n].median - times[n].low for n in numbers]
-            above = [times[n].high - times[n].median for n in numbers]
-            axes.errorbar(
-                numbers, medians, yerr=[below, above], label=name,
-                color=colour, marker="o", capsize=6, lw=3,
-            )  # fmt: skip
-        places = [
-            (each.workers, engines[each.engine][each.workers].median)
-            for each in crossed
-            if each.workers is not None
-        ]
-        axes.scatter(
-            [x for x, _ in places],
-            [y for _, y in places],
-            s=350,
-            facecolors="none",
-            edgecolors="black",
-            linewidths=2,
-            zorder=3,
-            label="the fewest that beat a thread",
+            _draw_threads(axes, threads)
+            _draw_engines(axes, engines, crossed)
+            axes.set_xlabel(counted)
+            axes.set_ylim(bottom=0)
+            axes.legend()
+        row[0, 0].set_ylabel(
+            "seconds until the counts are final: median, min-max"
         )
-        axes.set_title(title, loc="left", fontsize=FONT_SIZE)
-        axes.set_xticks(sorted({n for t in engines.values() for n in t}))
-        axes.set_xlabel("workers")
-        axes.set_ylabel("seconds until the counts are final: median, min-max")
-        axes.set_ylim(bottom=0)
-        axes.legend()
         with atomic_bytes_writer(path) as file:
             figure.savefig(file, format="png", dpi=100)
         pyplot.close(figure)
+
+
+def _draw_threads(axes: Any, threads: Mapping[str, Spread]) -> None:
+    for name, spread in threads.items():
+        axes.axhline(spread.median, color="0.45", ls="--", lw=1.5)
+        axes.axhspan(spread.low, spread.high, color="0.5", alpha=0.15)
+        axes.annotate(
+            name,
+            (1.0, spread.median),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+        )
+
+
+def _draw_engines(
+    axes: Any, engines: Mapping[str, Times], crossed: Sequence[Crossing]
+) -> None:
+    for (name, times), colour in zip(engines.items(), COLOURS, strict=False):
+        numbers = sorted(times)
+        medians = [times[n].median for n in numbers]
+        below = [times[n].median - times[n].low for n in numbers]
+        above = [times[n].high - times[n].median for n in numbers]
+        axes.errorbar(
+            numbers, medians, yerr=[below, above], label=name,
+            color=colour, marker="o", capsize=6, lw=3,
+        )  # fmt: skip
+    places = [
+        (each.workers, engines[each.engine][each.workers].median)
+        for each in crossed
+        if each.engine in engines and each.workers is not None
+    ]
+    axes.scatter(
+        [x for x, _ in places],
+        [y for _, y in places],
+        s=350,
+        facecolors="none",
+        edgecolors="black",
+        linewidths=2,
+        zorder=3,
+        label="the fewest that beat a thread",
+    )
+    axes.set_xticks(sorted({n for t in engines.values() for n in t}))

@@ -13,13 +13,16 @@ import select
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.lab import engines
 from benchmarks.lab.lab import Lab
-from benchmarks.lab.plan import LabError, Node
+from benchmarks.lab.plan import LabError, Node, Plan
+from minimr.system.leaving import raising
 
 CLUSTERS: dict[str, tuple[str, ...]] = {  # what the lab has to start
     "sockets": (),
@@ -168,3 +171,26 @@ class Team:
     def _ended(self) -> LabError:
         tail = self.log.read_text(errors="replace")[-2000:]
         return LabError(f"the driver of {self.engine} has ended:\n{tail}")
+
+
+@contextmanager
+def team_of(plan: Plan, engine: str) -> Iterator[Team]:
+    """Make a lab with a team that is complete; remove both at the end.
+
+    Raises:
+        LabError: something does not start.
+    """
+    lab = Lab(plan.home)
+    lab.down()
+    Path(plan.home).mkdir(parents=True, exist_ok=True)
+    lab.up(replace(plan, engines=CLUSTERS[engine]))
+    try:
+        with raising():
+            team = Team(lab, engine)
+            try:
+                team.await_nodes()
+                yield team
+            finally:
+                team.close()
+    finally:
+        lab.down()

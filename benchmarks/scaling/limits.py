@@ -10,9 +10,7 @@ check    many small nodes, and tasks that sleep: the measured time beside
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import click
@@ -20,13 +18,11 @@ import click
 from benchmarks.common import tables
 from benchmarks.common.options import output_file, some_of, tell
 from benchmarks.lab.cli import make_plan
-from benchmarks.lab.lab import Lab
-from benchmarks.lab.plan import LabError, Plan
-from benchmarks.lab.team import CLUSTERS, Team
+from benchmarks.lab.plan import LabError
+from benchmarks.lab.team import Team, team_of
 from benchmarks.scaling import model
 from benchmarks.scaling.model import Costs, Sample
 from benchmarks.scaling.workloads import ENGINES
-from minimr.system.leaving import raising
 
 NAME = "mrlimit"
 SIZES = ((40, 5), (160, 5), (320, 5), (80, 40), (160, 80))  # (maps, reduces)
@@ -184,22 +180,3 @@ def head_seconds(team: Team) -> float:
         for p in known
         if any(server in p["command"] for server in SERVERS)
     )
-
-
-@contextmanager
-def team_of(plan: Plan, engine: str) -> Iterator[Team]:
-    """Make a lab with a team; remove both at the end."""
-    lab = Lab(plan.home)
-    lab.down()
-    Path(plan.home).mkdir(parents=True, exist_ok=True)
-    lab.up(replace(plan, engines=CLUSTERS[engine]))
-    try:
-        with raising():
-            team = Team(lab, engine)
-            try:
-                team.await_nodes()
-                yield team
-            finally:
-                team.close()
-    finally:
-        lab.down()

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.cli import main
-from benchmarks.common.timing import Spread
+from benchmarks.common.timing import Measurement, Outcome, Sample, Spread
 from benchmarks.cost.crossing import Crossing, crossings
+from benchmarks.cost.main import Measured, lab_of, report
+from benchmarks.cost.nodes import measure as measure_in_lab
 from benchmarks.cost.picture import draw
 from benchmarks.cost.single import C, single_threads, what_is_missing
-from benchmarks.cost.works import of_kind
+from benchmarks.cost.works import KINDS, of_kind
+from benchmarks.lab.plan import LabError, Plan
 from benchmarks.wordcount.work import Work
+from minimr.serial.mapreduce import MapReduce as Serial
 from minimr.shared.mapreduce.tasks import do_map_task, do_reduce_task
 from tests.unit.texts import CONTENT, counted
 
@@ -37,7 +42,7 @@ def spread(middle: float) -> Spread:
 def fonts(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Let matplotlib open the fonts that it never closes."""
     path = tmp_path_factory.mktemp("fonts") / "x.png"
-    draw(str(path), "x", {"x": spread(1)}, {"y": {1: spread(2)}}, [])
+    draw(str(path), "x", {"x": spread(1)}, {"n": {"y": {1: spread(2)}}}, [])
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +107,75 @@ def test_other_work_has_the_result_of_its_threads(
     for name, thread in single_threads(work).items():
         if what_is_missing(name) is None:
             assert work.summary(thread.run()) == work.summary(found), name
+
+
+FACTS = {"words": 1, "fingerprint": "x", "peak_rss_bytes": 1}
+
+
+def ran(*seconds: float) -> Outcome:
+    names = ["loop", "ray x 1", "ray x 1 nodes", "ray x 2 nodes"]
+    samples = (Sample({"run": s, "merged": s}, FACTS) for s in seconds)
+    return Outcome(
+        [Measurement(n, 1, s) for n, s in zip(names, samples, strict=True)]
+    )
+
+
+@pytest.mark.usefixtures("fonts")
+def test_nodes_of_a_lab_are_counted_beside_workers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "text"
+    text.write_text("one")
+    engines = {
+        "ray": {1: "ray x 1"},
+        "ray on nodes": {1: "ray x 1 nodes", 2: "ray x 2 nodes"},
+    }
+    measured = Measured(
+        Work("combined", (str(text),), 1, 1, 1),
+        ["loop"],
+        engines,
+        ran(1.0, 2.0, 3.0, 0.5),
+        (0.0, 0.0),
+        Plan("x", "/x", "namespaces", 2, cpu_share=0.3),
+    )
+    assert measured.crossed("run") == [
+        Crossing("ray", "loop", None),
+        Crossing("ray on nodes", "loop", 2),
+    ]
+    panels = measured.panels("run")
+    assert [*panels] == ["workers", "nodes with 0.3 of a core"]
+    report(measured, 1)
+    assert "2 network namespaces on a bridge, 0.3 of a core" in (
+        capsys.readouterr().out
+    )
+    picture = tmp_path / "c.png"
+    threads = measured.of_threads("run")
+    draw(str(picture), "x", threads, panels, measured.crossed("run"))
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_shares_of_a_core_there_is_no_lab(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert lab_of(0, 0.3) is None
+    monkeypatch.setattr("benchmarks.lab.namespaces.why_not", lambda: "no")
+    with pytest.raises(LabError, match="no share of a core here: no"):
+        lab_of(2, 0.3)
+
+
+@pytest.mark.parametrize("kind", [*KINDS])
+def test_an_engine_in_the_lab_does_the_work_it_was_told(
+    tmp_path: Path, kind: str
+) -> None:
+    text = tmp_path / "text"
+    text.write_text("one Two three\n two THREE three " * 20)
+    work = of_kind(kind, Work("combined", (str(text),), 1, 2, 2))
+    with Serial() as engine:
+        about = json.loads(json.dumps({**asdict(work), "kind": kind}))
+        sample = Sample(**measure_in_lab(engine, **about))
+    expected = work.summary(single_threads(work)["loop"].run())
+    assert expected.items() <= sample.facts.items()
+    assert sample.seconds.keys() == {"run", "merged"}
 
 
 @pytest.mark.usefixtures("fonts")
