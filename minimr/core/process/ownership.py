@@ -16,6 +16,8 @@ Rules (after Wang et al., "Ownership", NSDI 2021):
    keeps its inputs' entries, even those that nobody can reach any more: so
    what is lost can be made again. Inputs that nothing makes again, it keeps
    alive.
+5. A copy that somebody could not get is not counted on any more, and is
+   freed: it may be there all the same.
 """
 
 from __future__ import annotations
@@ -181,11 +183,26 @@ class Objects:
             entry.value = None
             self.want(entry, place)
         elif isinstance(entry.value, m.Stored):
-            if place in entry.value.places:
-                entry.value.places.remove(place)
-            if not entry.value.places:
+            places = entry.value.places
+            stray = place if place in places else None
+            if stray is not None:
+                places.remove(stray)
+            if not places:
                 entry.value = None
                 self._recover(entry)
+            if stray is not None:
+                self._free_stray(entry, stray)
+
+    def _free_stray(self, entry: Entry, place: Address) -> None:
+        """Free a copy that nobody counts on, but that may be there.
+
+        It was out of reach, as over a link that broke. What is made again,
+        perhaps there as well, is not freed before it is known where it is.
+        """
+        if entry.task is not None and entry.task.waits:
+            entry.task.strays += (place,)
+        elif place in self._links:
+            self.free(entry.id, [place])
 
     def find_again(self, entry: Entry) -> None:
         """See to it that there is, or will be, a copy of an object."""

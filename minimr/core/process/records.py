@@ -176,7 +176,7 @@ class Task:
     parent: bytes | None = None  # the task that submitted it
     inputs: Sequence[Entry] = ()  # of the refs, once they were let go
     attempt: int = 0
-    died_at: tuple[Address, ...] = ()  # nodes of attempts whose worker died
+    strays: tuple[Address, ...] = ()  # nodes with results not counted on
     cancelled: bool = False
     ready: bool = False  # its inputs are there
     waits: bool = True  # it has no result yet

@@ -130,21 +130,21 @@ class Tasks:
             task.let_go()
         for id, value in zip(ids, results, strict=True):
             self.objects.made(id, value)
-        if task.died_at:
-            self._free_strays(task, ids, results)
+        if task.strays:
+            self._free_strays(task, ids)
         if failed is not None:  # perhaps no object is left to have it
             self.objects.unhandled.let_go(failed)
 
-    def _free_strays(
-        self, task: Task, ids: list[bytes], values: list[m.Value]
-    ) -> None:
-        """Free what attempts have sealed that died before they said so."""
-        for id, value in zip(ids, values, strict=True):
-            for place in task.died_at:
+    def _free_strays(self, task: Task, ids: list[bytes]) -> None:
+        """Free what was sealed by attempts that died, or was out of reach."""
+        for id in ids:
+            entry = self.objects.table.get(id)
+            value = None if entry is None else entry.value
+            for place in task.strays:
                 counted = isinstance(value, m.Stored) and place in value.places
                 if place in self._links and not counted:
                     self.objects.free(id, [place])
-        task.died_at = ()
+        task.strays = ()
 
     # ---- generators ----
 
@@ -188,7 +188,7 @@ class Tasks:
         sent = [*enumerate(lease.inflight.values(), lease.done)]
         for number, task in reversed(sent):
             if number < begun:
-                task.died_at += (lease.peer.data.home,)
+                task.strays += (lease.peer.data.home,)
                 if self.history is not None:
                     self.history.ended(task, "DIED")
             if task.cancelled:

@@ -97,6 +97,27 @@ def test_an_object_is_not_made_again_while_a_copy_is_left(
     assert ref.entry.value == stored(FAR)
 
 
+def test_a_copy_that_was_out_of_reach_is_freed(
+    owner: Owner, objects: Objects
+) -> None:
+    owner.link(NODE)
+    ref = result(objects, task(), stored(NODE, FAR))
+    objects.missing(ref.entry, NODE)
+    assert freed(owner) == [(NODE, [ref.entry.id])]
+
+
+def test_it_is_freed_after_it_was_made_again_for_that_may_be_there_too(
+    owner: Owner, objects: Objects
+) -> None:
+    owner.link(FAR)
+    made_by = task()
+    ref = result(objects, made_by, stored(FAR))
+    objects.missing(ref.entry, FAR)
+    assert ref.entry.value is None
+    assert not freed(owner)
+    assert made_by.strays == (FAR,)
+
+
 def test_what_was_put_is_lost_with_its_node(objects: Objects) -> None:
     ref = objects.new(b"put", None)
     ref.entry.value = stored(NODE)
