@@ -179,7 +179,7 @@ class Leases:
 
     def dispatch(self, queue: Queue) -> None:
         """Send tasks to workers with room."""
-        tasks = queue.tasks
+        tasks, behind = queue.tasks, False
         while tasks:
             task = tasks[0]
             if not task.waits or queue.error is not None:
@@ -196,7 +196,8 @@ class Leases:
                 break
             tasks.popleft()
             self._push(best, task)
-        if queue.shape is not None and (tasks or queue.asked):
+            behind = least > 0  # another: what was asked for is still wanted
+        if queue.shape is not None and (tasks or (queue.asked and not behind)):
             self.demand(queue)
 
     def _push(self, lease: Lease, task: Task) -> None:
