@@ -44,6 +44,7 @@ from __future__ import annotations
 import hmac
 import logging
 import platform
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -58,7 +59,8 @@ PLACE_BYTES = 64
 MACHINE_BYTES = 64
 NONCE_BYTES = 32
 _SIZES = (VERSION_BYTES, KIND_BYTES, PLACE_BYTES, PLACE_BYTES, MACHINE_BYTES)
-HELLO_BYTES = sum(_SIZES) + NONCE_BYTES
+_TEXTS = struct.Struct("".join(f"{size}s" for size in _SIZES))
+HELLO_BYTES = _TEXTS.size + NONCE_BYTES
 PROOF_BYTES = 32
 WELCOME = b"+"
 
@@ -259,17 +261,11 @@ def _text(address: Any) -> str:
 
 
 def _hello(*texts: str) -> bytes:
-    fields = [
-        text.encode()[:size].ljust(size, b"\0")
-        for text, size in zip(texts, _SIZES, strict=True)
-    ]
-    return b"".join(fields) + machine.random_bytes(NONCE_BYTES)
+    fields = _TEXTS.pack(*[text.encode() for text in texts])
+    return fields + machine.random_bytes(NONCE_BYTES)
 
 
 def _read(hello: bytes) -> list[str]:
     """Return version, kind, place, the client's address, and the machine."""
-    texts = []
-    for size in _SIZES:
-        text, hello = hello[:size], hello[size:]
-        texts.append(text.rstrip(b"\0").decode(errors="replace"))
-    return texts
+    fields = _TEXTS.unpack_from(hello)
+    return [text.rstrip(b"\0").decode(errors="replace") for text in fields]

@@ -175,16 +175,6 @@ def control_of(head: Process) -> Any:
 
 
 def node_of(process: Process) -> Node | None:
-    """Return the node that a process is: read as a debugger does."""
-    known: Node | None = process.node
-    if known is not None:
-        return known
-    fiber = process.main
-    frame = None if fiber is None else fiber.greenlet.gr_frame
-    while frame is not None:
-        found = frame.f_locals.get("self")
-        if isinstance(found, Node):
-            process.node = found
-            return found
-        frame = frame.f_back
-    return None
+    """Return the node that a process is."""
+    nodes = (part for part in process.parts if isinstance(part, Node))
+    return next(nodes, None)

@@ -10,12 +10,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from minimr.core import messages as m
-from minimr.core.control.actors import Actor, Phase
+from minimr.core.control.actors import Phase
 from minimr.core.control.store import Control
 from minimr.core.node.arena import rounded
 from minimr.core.node.node import Node
@@ -98,8 +98,8 @@ def _tasks_of(queue: Queue) -> Iterator[Task]:
 def of_control(control: Control, memory: Memory) -> Iterator[str]:
     """Rules of `control/actors.py`."""
     table = control.actors.table
-    places = Counter(map(_place, table.values()))
-    if any(number > 1 for place, number in places.items() if place):
+    alive = [a.worker for a in table.values() if a.phase is Phase.ALIVE]
+    if len(alive) != len(set(alive)):
         yield "a worker is one actor"
     for id in control.actors._names.values():
         if id not in table or table[id].phase is Phase.DEAD:
@@ -108,10 +108,6 @@ def of_control(control: Control, memory: Memory) -> Iterator[str]:
         most = actor.spec.max_restarts
         if 0 <= most < actor.restarts and actor.phase is not Phase.DEAD:
             yield f"an actor starts again as often as it may: {actor}"
-
-
-def _place(actor: Actor) -> Any:
-    return actor.phase is Phase.ALIVE and actor.worker
 
 
 RULES: dict[type[Any], Callable[[Any, Memory], Iterator[str]]] = {
@@ -171,10 +167,10 @@ def not_freed(living: Living) -> Iterator[str]:
     """
     for runtime in _runtimes(living):
         for id, entry in runtime.objects.table.items():
-            value = entry.value
-            if not isinstance(value, m.Stored) or entry.owner is not None:
+            if entry.handles <= 0 or entry.owner is not None:
                 continue
-            if entry.handles <= 0:
+            value = entry.value
+            if not isinstance(value, m.Stored):
                 continue
             nodes = [living.get(place) for place in value.places]
             if nodes and None not in nodes and not any(_has(nodes, id)):

@@ -120,7 +120,7 @@ def _cut(machine: Machine, driver: Process, chance: random.Random) -> None:
         links = [(host, other) for other in every if other != host]
         if chance.random() >= ONE_WAY:
             links += [(other, host) for host, other in links]
-        links = [link for link in links if not network.is_cut(*link)]
+        links = [link for link in links if link not in network.cuts]
         world.note("cut", host=host, seconds=round(seconds, 3))
         for link in links:
             network.cut(*link)

@@ -184,8 +184,15 @@ class Stream(File):
     def carry(self, call: Callable[[], None]) -> None:
         """Have something happen at the other end, after all before it."""
         self._line.append(call)
-        self._last = max(self._last, self.world.now + self.network.delay(self))
-        self.world.at(self._last, self._arrive)
+        self._go()
+
+    def _go(self) -> None:
+        """Let the next of the line arrive, after all before it."""
+        world, arrives = self.world, self.network.delay(self)
+        arrives += world.now
+        if arrives > self._last:
+            self._last = arrives
+        world.at(self._last, self._arrive)
 
     def hold(self, seconds: float) -> None:
         """Let what is sent from now on arrive later."""
@@ -226,16 +233,14 @@ class Stream(File):
         """Let arrive what has been held up."""
         held, self._held = self._held, 0
         for _ in range(held):
-            self._last = max(
-                self._last, self.world.now + self.network.delay(self)
-            )
-            self.world.at(self._last, self._arrive)
+            self._go()
 
     def _arrive(self) -> None:
-        if self.network.is_cut(self.host, self.other_host):
+        network = self.network
+        if network.cuts and (self.host, self.other_host) in network.cuts:
             self._held += 1
-            self.network.held[self] = None
-        elif self.network.holds is not None and self.network.holds(self):
+            network.held[self] = None
+        elif network.holds is not None and network.holds(self):
             self._held += 1
         else:
             self._line.popleft()()
@@ -335,6 +340,7 @@ class Network:
         streams: the ends of connections that are not closed.
         ports: {(host, port): who listens there}.
         slow: {host: how many times its delays are the usual ones}.
+        cuts: {(from a machine, to another): since when nothing gets there}.
         held: ends of connections that a cut holds up.
         tap: reads what arrives, for people.
         holds: tells of an end whether what it has sent has to wait.
@@ -350,7 +356,7 @@ class Network:
         self.tap: Callable[[Stream, bytes], dict[str, Any]] | None = None
         self.holds: Callable[[Stream], bool] | None = None
         self.broken = False
-        self._cuts: dict[tuple[str, str], float] = {}  # since when
+        self.cuts: dict[tuple[str, str], float] = {}
         self._numbers = count(20_000)
 
     def port(self) -> int:
@@ -421,13 +427,9 @@ class Network:
             delay *= max(self.slow.get(host, 1.0) for host in ends)
         return delay + busy
 
-    def is_cut(self, host: str, other: str) -> bool:
-        """Return whether nothing gets from one machine to another."""
-        return (host, other) in self._cuts
-
     def cut(self, host: str, other: str) -> None:
         """Let nothing through, in this direction."""
-        self._cuts[host, other] = self.world.now
+        self.cuts[host, other] = self.world.now
         self.broken = True
         for stream in list(self.streams):
             ends = (stream.host, stream.other_host)
@@ -436,14 +438,14 @@ class Network:
                 self.world.later(stream.silence_s, end)
 
     def _give_up(self, stream: Stream, host: str, other: str) -> None:
-        since = self._cuts.get((host, other))
+        since = self.cuts.get((host, other))
         silent = since is not None and since + stream.silence_s
         if silent and silent <= self.world.now:
             stream.fail(errno.ETIMEDOUT)
 
     def mend(self, host: str, other: str) -> None:
         """Let everything through again."""
-        del self._cuts[host, other]
+        del self.cuts[host, other]
         for stream in list(self.held):
             if (stream.host, stream.other_host) == (host, other):
                 del self.held[stream]

@@ -96,6 +96,7 @@ class Parts:
                     part, RULES.get(kind), every, {}, hasattr(part, "hub")
                 )
                 self._of.setdefault(fiber.process.pid, []).append(noticed)
+                fiber.process.parts.append(part)
 
         return make
 

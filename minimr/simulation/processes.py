@@ -57,7 +57,7 @@ class Process:
         spared: nothing goes wrong with it on purpose.
         exits: what is called when it ends by itself.
         held: what belongs to it of what modules hold.
-        node: of rung 2, that it was found to be.
+        parts: that it is made of, if they have rules.
     """
 
     held: Held
@@ -86,7 +86,7 @@ class Process:
         self.handlers: dict[int, Handler] = {}
         self.exits: list[Callable[[], Any]] = []
         self.signals: list[int] = []
-        self.node: Any = None
+        self.parts: list[Any] = []
 
     def speak(self) -> None:
         """Come to where something is sent: the last chance to kill it."""
@@ -131,14 +131,6 @@ class Process:
                 self.world.wait(fiber.end)
         while self.exits:
             self.exits.pop()()
-
-    def enter(self) -> None:
-        """Let the modules hold what belongs to it."""
-        self.held.enter()
-
-    def leave(self) -> None:
-        """Keep what they hold."""
-        self.held.leave()
 
     def said(self, text: str, what: str = "print") -> None:
         """Note a line that it has printed."""

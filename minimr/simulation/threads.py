@@ -38,8 +38,8 @@ class Lock:
         world = self._world
         me = world.current
         until = None if timeout < 0 else world.now + timeout
-        alone = me is None or len(me.process.fibers) == 1
-        if blocking and not alone and world.random.random() < OVERTAKEN:
+        others = blocking and me is not None and len(me.process.fibers) > 1
+        if others and world.random.random() < OVERTAKEN:
             world.pause()
         while self._depth and not (self._recursive and self._owner is me):
             if not blocking or (until is not None and world.now >= until):
@@ -49,7 +49,7 @@ class Lock:
         self._depth += 1
         return True
 
-    def release(self) -> None:
+    def release(self, *exc_info: object) -> None:
         """Release it."""
         if self._depth == 0:
             raise RuntimeError("release unlocked lock")
@@ -58,6 +58,8 @@ class Lock:
             self._owner = None
             if self._freed:
                 self._world.wake(self._freed)
+
+    __enter__, __exit__ = acquire, release
 
     def locked(self) -> bool:
         """Return whether somebody has it."""
@@ -73,11 +75,6 @@ class Lock:
         """Hold it as often as before."""
         self.acquire()
         self._depth = depth
-
-    __enter__ = acquire
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.release()
 
 
 class RecursiveLock(Lock):

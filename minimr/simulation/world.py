@@ -27,6 +27,8 @@ from typing import Any, Protocol
 
 from greenlet import getcurrent, greenlet
 
+from minimr.simulation.held import Held
+
 # Of processes and descriptors: none that the system may have given out, so
 # that one that gets there by mistake does no harm.
 FIRST = 10**7
@@ -57,6 +59,8 @@ class Home(Protocol):
     waits_for: list[Fiber]
     fibers: list[Fiber]
     main: Fiber | None
+    held: Held
+    parts: list[Any]
     paused: list[Fiber] | None
     spared: bool
     ended: bool
@@ -67,12 +71,6 @@ class Home(Protocol):
 
     def handle_signals(self) -> None:
         """Call the handlers of the signals that have come."""
-
-    def enter(self) -> None:
-        """Let the modules hold what belongs to it."""
-
-    def leave(self) -> None:
-        """Keep what they hold."""
 
 
 class Fiber:
@@ -244,25 +242,12 @@ class World:
         Raises:
             Hang: it never will be.
         """
-        for steps in itertools.count():
+        for _ in range(MAX_STEPS):
             if until():
                 return
-            if steps > MAX_STEPS:
-                raise Hang("somebody looks for news again and again")
-            if self._ready:
+            if self._ready or self._somebody_is_due():
                 self._step()
-            elif not self._timers:
-                raise Hang("everybody waits, and nothing is under way")
-            else:
-                when, _, what, wait = heappop(self._timers)
-                if when > self.limit_s:
-                    raise Hang(f"it goes on after {self.limit_s:g} s")
-                if when > self.now:
-                    self.now = when
-                if wait == CALL:
-                    what()
-                elif what.waits == wait:  # else it was another wait
-                    self.rouse(what)
+        raise Hang("somebody looks for news again and again")
 
     def finish(self) -> None:
         """Let those that are ready run, and nobody else. No time passes."""
@@ -281,15 +266,36 @@ class World:
         self.note("crash", where=where, error=repr(error))
         self.crashes.append(f"{where}:\n{text}")
 
+    def _somebody_is_due(self) -> bool:
+        """Let time pass: to the next call, or who waits no longer."""
+        timers = self._timers
+        while timers:
+            when, _, what, wait = heappop(timers)
+            if when > self.limit_s:
+                raise Hang(f"it goes on after {self.limit_s:g} s")
+            if when > self.now:
+                self.now = when
+            if wait == CALL:
+                what()
+                return False
+            if what.waits == wait and what.asleep:  # else: another wait
+                what.asleep = False
+                self._ready.append(what)
+                return True
+        raise Hang("everybody waits, and nothing is under way")
+
     def _step(self) -> None:
-        chosen = int(self.random.random() * len(self._ready))
-        fiber = self._ready.pop(chosen)
+        ready = self._ready
+        fiber = ready.pop(int(self.random.random() * len(ready)))
         process = fiber.process
         if process.paused is not None and not process.ended:
             process.paused.append(fiber)
             return
         if process is not self._inside:
-            self._enter(process)
+            if self._inside is not None:
+                self._inside.held.leave()
+            self._inside = process
+            process.held.enter()
         self.current = fiber
         if fiber.loop is not None:
             _run_loop(*fiber.loop)
@@ -303,12 +309,6 @@ class World:
                 _run_loop(None, (None, None))
         if self.after_step is not None and not process.ended:
             self.after_step(process)
-
-    def _enter(self, process: Home) -> None:
-        if self._inside is not None:
-            self._inside.leave()
-        self._inside = process
-        process.enter()
 
 
 def _run_loop(loop: Any, hooks: Any) -> None:

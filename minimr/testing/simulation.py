@@ -218,7 +218,7 @@ def _cut(simulated: Machine, host: str, seconds: float) -> None:
         link
         for other in sorted(hosts - {host})
         for link in ((host, other), (other, host))
-        if not network.is_cut(*link)
+        if link not in network.cuts
     ]
 
     def mend() -> None:
