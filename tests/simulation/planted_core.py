@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from minimr.core import messages as m
-from minimr.core.control.actors import Actor
+from minimr.core.control.actors import Actor, Phase
 from minimr.core.control.actors import Actors as ControlActors
 from minimr.core.node.leasing import Lease as NodeLease
 from minimr.core.node.leasing import Leasing
@@ -139,6 +139,60 @@ def actor_lost(patch: pytest.MonkeyPatch) -> None:
         actor.lease = actor.worker = actor.node = None
 
     patch.setattr(ControlActors, "_lost", lost)
+
+
+@bug(
+    "a node that dies before it has granted is waited for",
+    "actors",
+    21,
+    0,
+    1,
+    2,
+    5,
+)
+def still_asked(patch: pytest.MonkeyPatch) -> None:
+    def node_died(self: ControlActors, node: Any, why: str) -> None:
+        for actor in list(self.table.values()):
+            if actor.node == node and actor.lease is not None:
+                self._lost(actor, why)
+
+    patch.setattr(ControlActors, "node_died", node_died)
+
+
+@bug("the process of an actor outlives it", "actors", 0)
+def outlives(patch: pytest.MonkeyPatch) -> None:
+    def end_process(
+        self: ControlActors, actor: Actor, why: str, *, at_once: bool = False
+    ) -> None:
+        """Let it be."""
+
+    patch.setattr(ControlActors, "_end_process", end_process)
+
+
+@bug("a dead actor keeps its name", "named-actors", 0)
+def name_stays(patch: pytest.MonkeyPatch) -> None:
+    die = ControlActors._die
+
+    def name_again(
+        self: ControlActors, actor: Actor, *why: Any, **how: Any
+    ) -> None:
+        die(self, actor, *why, **how)
+        if actor.spec.name is not None:
+            name = actor.spec.namespace, actor.spec.name
+            self._names[name] = actor.spec.id
+
+    patch.setattr(ControlActors, "_die", name_again)
+
+
+@bug("nobody hears that an actor lives again", "named-actors", 3, 2, 4)
+def no_news(patch: pytest.MonkeyPatch) -> None:
+    tell = ControlActors._tell_followers
+
+    def tell_once(self: ControlActors, actor: Actor) -> None:
+        if not actor.restarts or actor.phase is not Phase.ALIVE:
+            tell(self, actor)
+
+    patch.setattr(ControlActors, "_tell_followers", tell_once)
 
 
 @bug("calls go on to the actor that was there before", "actors", 0)
