@@ -49,12 +49,16 @@ def test_several_processes_play_what_one_does(
     assert digests[0] == digests[1]
 
 
+@pytest.mark.parametrize("seeds", [20, 20_000])  # few, or some to be given
 def test_who_dies_while_it_plays_ends_the_command_with_a_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    seeds: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(runs, "simulate", lambda *_: os._exit(9))
-    assert run(["simulate", "wordcount", "--seeds", "50", "--jobs", "2"]) == 2
-    assert "killed, after 0 of 50 seeds" in capsys.readouterr().err
+    play = ["simulate", "wordcount", "--seeds", str(seeds), "--jobs", "2"]
+    assert run(play) == 2
+    assert f"killed, after 0 of {seeds:,} seeds" in capsys.readouterr().err
 
 
 def test_a_finding_is_told_with_what_plays_it_again(
