@@ -119,8 +119,12 @@ class Player:
         )
         return Experience(np.concatenate(lived) if lived else None, steps)
 
-    def progress(self) -> Progress:
-        """Return what the newest round has done."""
+    def progress(self, played: Experience) -> Progress:
+        """Return what the newest round has done.
+
+        Args:
+            played: what that has returned; where it raised, so does this.
+        """
         return self._progress
 
 
@@ -213,7 +217,7 @@ class GatherExperience:
             if agent_id not in self._played:
                 agent.give_way.remote(os.getpid())
             self._played[agent_id] = agent.play.remote(steps)
-            progress[agent_id] = agent.progress.remote()
+            progress[agent_id] = agent.progress.remote(self._played[agent_id])
         return progress
 
     def end_round(

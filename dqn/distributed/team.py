@@ -15,8 +15,9 @@ Rules:
 2. A round is over when every worker has pushed or is dead. So `push` and
    `pull` never wait for long, and an engine may run the agents one after
    another.
-3. An agent that dies costs its share of one round. Its replacement has the
-   average weights, an empty buffer, and other random numbers.
+3. An agent that dies costs its share of one round, and so does one whose
+   connection to the parameter server breaks. Its replacement has the average
+   weights, an empty buffer, and other random numbers.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ from dqn.distributed.sharing import Sharing
 from dqn.errors import DQNError
 from dqn.runs.checkpoint import Latest
 from dqn.settings import Settings
-from minimr.interface.parameter_server import ParameterServer
+from minimr.interface.parameter_server import (
+    ParameterServer,
+    ParameterServerError,
+)
 
 MAX_LOST_ROUNDS = 3  # in a row, in which all agents have died
 
@@ -100,25 +104,30 @@ class Team:
 
         Raises:
             DQNError: all agents died in three rounds in a row.
+            ParameterServerError: the parameter server is gone.
         """
         # [1] every agent trains, and pushes
         refs = self._sharing.begin_round(
             self._agents, self._global_net, self.steps
         )
-        whole, dead = Progress(), []
+        whole, dead = Progress(), {}
         for agent_id, ref in refs.items():
             try:
                 whole += self._verbs.get(ref)
+                continue
             except self._verbs.exceptions.RayActorError:
-                dead.append(agent_id)
-                self._server.leave(agent_id)  # the round goes on without it
+                dead[agent_id] = "has died"
+            except ParameterServerError:  # it is out; or raised below, too
+                dead[agent_id] = "was cut off from the parameter server"
+            self._server.leave(agent_id)  # the round goes on without it
         # [2] dead agents are replaced
         self._lost_rounds += 1
         if len(dead) < len(refs):
             self._lost_rounds = 0
         if self._lost_rounds == MAX_LOST_ROUNDS:
             raise DQNError("every agent dies, however often it is replaced")
-        for agent_id in dead:
+        for agent_id, how in dead.items():
+            self._tell(f"agent {agent_id} {how} and is replaced")
             self._replace_agent(agent_id)
         try:
             whole += self._sharing.end_round(whole, dead, self._global_net)
@@ -168,7 +177,7 @@ class Team:
         self._sharing.global_net_replaced(self._global_net, self._server)
 
     def _replace_agent(self, agent_id: int) -> None:
-        self._tell(f"agent {agent_id} has died and is replaced")
+        self._verbs.kill(self._agents[agent_id])
         self._generations[agent_id] += 1
         self._placement = place_again(self._verbs, self._placement, agent_id)
         if self._placement.note:

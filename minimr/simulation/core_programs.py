@@ -280,13 +280,13 @@ def undisturbed() -> dict[str, bytes]:
 
 
 def dqn(simulated: Machine) -> Any:
-    """Train by two agents; without a death to the bits of the for loop."""
+    """Train by two agents; if none is lost, to the bits of the for loop."""
     told: list[str] = []
     weights = trained("minimr", told)
     gc.collect()  # a team is in a circle, and has the handles of its actors
-    died = any("has died" in line for line in told)
-    if weights != undisturbed() and not died:
-        raise AssertionError("other weights, though no agent has died")
+    lost = any("is replaced" in line for line in told)
+    if weights != undisturbed() and not lost:
+        raise AssertionError("other weights, though no agent was lost")
     return sorted(weights)
 
 

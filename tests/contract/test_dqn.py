@@ -194,6 +194,23 @@ def test_a_new_global_net_has_what_the_dead_one_remembered(
         assert team.train().updates == updates
 
 
+@pytest.mark.parametrize("share", ["weights", "experience"])
+def test_whoever_was_cut_off_from_the_server_is_replaced(
+    share: str, dqn_engine: Engine
+) -> None:
+    lines: list[str] = []
+    settings = replace(QUICK, share=share)
+    team = make_team(settings, *dqn_engine, tell=lines.append)
+    try:
+        whole = team.train().steps
+        team._server.leave(1)  # as when its connection ends
+        assert team.train().steps == whole // 2
+        assert lines[-1].startswith("agent 1 was cut off")
+        assert team.train().steps == whole
+    finally:
+        team.close()
+
+
 class Mortal(Agent):
     """Dies in the middle of a round when a file is there to be taken."""
 
