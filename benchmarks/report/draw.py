@@ -70,8 +70,10 @@ def bars(
     with figure(1, title, WHISKERS) as (axes, png):
         ax = axes[0]
         if logarithmic:
-            ax.set_yscale("log", base=2)
+            ax.set_yscale("log", base=2, subs=[1.5])
             ax.yaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_minor_formatter("{x:g}")
+            ax.axhline(1, color="0.7", lw=2)
         for number, engine in enumerate(engines):
             places = [
                 place + (number - (len(engines) - 1) / 2) * width
@@ -89,8 +91,8 @@ def bars(
         ax.set_xticks(range(len(groups)), names)
         ax.set_xlim(-0.6, len(groups) - 0.4)
         ax.set_ylabel(label)
-        high = ax.get_ylim()[1]  # and room for the names
-        ax.set_ylim(None if logarithmic else 0, high * 1.22)
+        low, high = ax.get_ylim()  # and room for the names
+        ax.set_ylim(low / 1.1 if logarithmic else 0, high * 1.22)
         ax.legend(frameon=False, ncols=len(engines), loc="upper center")
     return png.getvalue()
 

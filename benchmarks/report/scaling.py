@@ -144,9 +144,7 @@ def _workload(workload: Workload, rows: Sequence[Row], work: str) -> Section:
         png = draw.lines(_panels(workload, rows, seconds, used), title)
         sentence = _sentence(workload, rows)
         section.figures.append(Figure(workload.name, sentence, png))
-    section.tables.append(
-        Table(show.HEADS, [show.cells(row, rows) for row in rows])
-    )
+    section.tables.append(Table(show.HEADS, [show.cells(row) for row in rows]))
     section.notes += show.above(rows)
     if not workload.weak:
         section.notes += filter(None, (_law(rows, e) for e in engines))

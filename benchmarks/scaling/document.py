@@ -28,8 +28,11 @@ def markdown(points: Sequence[Point]) -> str:
         "a node killed half-way, of undisturbed",
     )  # fmt: skip
     lines = [*_origin(points), "", *_table(heads, _rows(rows, most, times))]
-    lines += ["", f"In brackets {show.SPREAD.partition(';')[0]}."]
-    lines += [f"- {note}" for note in show.above(rows)]
+    wrong = sum(not r.get("exact", True) for p in points for r in p.rounds)
+    checked = f"{wrong} results were WRONG" if wrong else "All results exact"
+    lines += ["", f"{show.SPREAD.capitalize()}. {checked}.", ""]
+    shown = [row for row in rows if row.nodes in (1, most)]
+    lines += [f"- {note}" for note in show.above(shown)]
     shares = [show.share_cells(share) for share in quota.shares(points)]
     if shares:
         lines += ["", f"{show.SPUN}:", "", *_table(show.SHARE_HEADS, shares)]
@@ -47,20 +50,14 @@ def _rows(
             yield [
                 WORKLOADS[row.workload].title,
                 f"`{row.engine}`",
-                _cell(one.seconds, seconds=True),
-                _cell(row.seconds, seconds=True),
-                _cell(one.cpu_seconds, seconds=True),
-                _cell(row.cpu_seconds, seconds=True),
-                ("*" if row.is_above else "") + _cell(row.efficiency),
-                _cell(row.cpu_efficiency),
-                _cell(times.get(key)),
+                show.spread(one.seconds, tables.seconds),
+                show.spread(row.seconds, tables.seconds),
+                show.spread(one.cpu_seconds, tables.seconds),
+                show.spread(row.cpu_seconds, tables.seconds),
+                ("*" if row.is_above else "") + show.spread(row.efficiency),
+                show.spread(row.cpu_efficiency),
+                show.spread(times.get(key)),
             ]
-
-
-def _cell(values: Spread | None, seconds: bool = False) -> str:
-    text = tables.seconds if seconds else tables.ratio
-    middle, interval = show.spread(values, text)
-    return middle if values is None else f"{middle} ({interval})"
 
 
 def _table(

@@ -13,14 +13,13 @@ from benchmarks.scaling.store import Point
 from benchmarks.scaling.summary import Row
 from benchmarks.scaling.workloads import WORKLOADS
 
-HEADS = ("engine", "nodes", "s", "min-max", "CPU s", "min-max", "speed-up",
-         "efficiency", "min-max", "of CPU s", "min-max", "Amdahl", "per s",
-         "sent MB", "MB/node", "exact")  # fmt: skip
+HEADS = ("engine", "nodes", "s", "CPU s", "efficiency",
+         "efficiency\nby CPU s", "per s", "sent\nMB", "MB/\nnode",
+         "exact")  # fmt: skip
 FAILURE_HEADS = ("engine", "workload", "calm s", "with a death s", "times",
-                 "min-max", "re-runs", "exact")  # fmt: skip
-SHARE_HEADS = ("nodes", "asked of a core", "got", "min-max",
-               "speed per CPU s", "min-max")  # fmt: skip
-SPREAD = "min-max: the least and the most of the rounds; the rest are medians"
+                 "re-runs", "exact")  # fmt: skip
+SHARE_HEADS = ("nodes", "asked of a core", "got", "speed per CPU s")
+SPREAD = "medians, in brackets the least and the most of the rounds"
 SPUN = "A process spins on each node: what it gets of a core, and how fast"
 
 
@@ -34,7 +33,7 @@ def show(points: Sequence[Point]) -> None:
             tables.show(
                 f"{workload.title} ({kind} scaling, {workload.unit} per s)",
                 HEADS,
-                [cells(row, rows) for row in mine],
+                [cells(row) for row in mine],
                 [SPREAD, *above(mine)],
             )
     failures = [failure_cells(p) for p in points if p.key.kind == "failure"]
@@ -46,23 +45,16 @@ def show(points: Sequence[Point]) -> None:
         tables.show(SPUN, SHARE_HEADS, shares, [SPREAD])
 
 
-def cells(row: Row, rows: Sequence[Row]) -> list[str]:
+def cells(row: Row) -> list[str]:
     """Return the cells of a row."""
-    law = summary.fit(summary.medians(rows, row.engine, row.workload))
-    weak = WORKLOADS[row.workload].weak
     mark = "*" if row.is_above else ""
     return [
         row.engine,
         str(row.nodes),
-        *spread(row.seconds, tables.seconds),
-        *spread(row.cpu_seconds, tables.seconds),
-        spread(row.speed_up)[0],
-        mark + spread(row.efficiency)[0],
-        spread(row.efficiency)[1],
-        *spread(row.cpu_efficiency),
-        tables.NOTHING
-        if law is None or weak
-        else tables.seconds(law.seconds(row.nodes)),
+        spread(row.seconds, tables.seconds),
+        spread(row.cpu_seconds, tables.seconds),
+        mark + spread(row.efficiency),
+        spread(row.cpu_efficiency),
         f"{row.throughput:,.1f}",
         tables.NOTHING
         if row.wire_bytes is None
@@ -73,10 +65,10 @@ def cells(row: Row, rows: Sequence[Row]) -> list[str]:
 
 
 def above(rows: Sequence[Row]) -> list[str]:
-    """Return why efficiencies of a workload are above what can be."""
-    ones = {row.engine: row for row in rows if row.nodes == 1}
+    """Return why efficiencies are above what can be."""
+    ones = {(r.engine, r.workload): r for r in rows if r.nodes == 1}
     return [
-        f"* {summary.why_above(row, ones[row.engine])}"
+        f"* {summary.why_above(row, ones[row.engine, row.workload])}"
         for row in rows
         if row.is_above
     ]
@@ -84,11 +76,12 @@ def above(rows: Sequence[Row]) -> list[str]:
 
 def spread(
     values: Spread | None, text: Callable[[float], str] = tables.ratio
-) -> tuple[str, str]:
-    """Return the cells of a median, and of its interval."""
+) -> str:
+    """Return the cell of a median and its interval."""
     if values is None:
-        return tables.NOTHING, tables.NOTHING
-    return text(values.median), f"{text(values.low)}-{text(values.high)}"
+        return tables.NOTHING
+    low, high = text(values.low), text(values.high)
+    return f"{text(values.median)} ({low}-{high})"
 
 
 def times(point: Point) -> Spread:
@@ -101,8 +94,8 @@ def share_cells(share: Share) -> list[str]:
     return [
         str(share.nodes),
         f"{share.asked:.3f}",
-        *spread(share.got, "{:.3f}".format),
-        *spread(share.speed),
+        spread(share.got, "{:.3f}".format),
+        spread(share.speed),
     ]
 
 
@@ -117,7 +110,7 @@ def failure_cells(point: Point) -> list[str]:
         point.key.workload,
         tables.seconds(calm),
         tables.seconds(hurt),
-        *spread(times(point)),
+        spread(times(point)),
         " ".join(reruns),
         "yes" if exact else "NO",
     ]

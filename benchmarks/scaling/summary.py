@@ -105,8 +105,8 @@ def why_above(row: Row, one: Row) -> str:
     assert row.cpu_efficiency is not None
     whole, work = row.efficiency.median, row.cpu_efficiency.median
     return (
-        f"{row.engine}, {row.nodes} nodes: {whole:.2f} = {work:.2f} (CPU "
-        f"seconds: {one.cpu_seconds.median:.2f} on one node, "
+        f"{row.workload}, {row.engine}, {row.nodes} nodes: {whole:.2f} = "
+        f"{work:.2f} (CPU seconds: {one.cpu_seconds.median:.2f} on one node, "
         f"{row.cpu_seconds.median:.2f} on all) x {whole / work:.2f} (of a "
         f"core: {one.share:.3f} on one, {row.share:.3f} on each)"
     )

@@ -86,12 +86,13 @@ def test_cpu_seconds_have_an_efficiency_of_their_own() -> None:
 def test_an_efficiency_above_one_is_marked_and_its_factors_named() -> None:
     # 2.4 s on one node of 0.25 of a core, 1 s on two of 0.3: no less work
     more_share = [point(1, [2.4], cpu=0.6), point(2, [1.0], cpu=0.3)]
-    rows = summary.rows(more_share)
-    assert [row.is_above for row in rows] == [False, True]
+    other_work = point(1, [9.0], "shuffle", cpu=9.0)
+    rows = summary.rows([*more_share, other_work])
+    assert [row.is_above for row in rows] == [False, True, False]
     (note,) = show.above(rows)
     assert "1.20 = 1.00 (CPU seconds: 0.60 on one node, 0.60 on all)" in note
     assert "x 1.20 (of a core: 0.250 on one, 0.300 on each)" in note
-    assert show.cells(rows[1], rows)[7] == "*1.20"
+    assert show.cells(rows[1])[4] == "*1.20 (1.20-1.20)"
     assert not show.above(summary.rows([point(1, [2.0]), point(2, [0.99])]))
 
 
@@ -170,8 +171,9 @@ def test_a_document_gets_the_results_between_its_comments(
     text = markdown(points)
     assert "| word count | `sockets` | 2.00 (2.00-2.00) | 0.900 " in text
     assert "| *1.11 (1.11-1.11) |" in text
-    assert "- * sockets, 2 nodes: 1.11 = " in text
-    assert "| 1 | 0.300 | 0.300 | 0.300-0.300 |" in text
+    assert "- * words, sockets, 2 nodes: 1.11 = " in text
+    assert "All results exact." in text
+    assert "| 1 | 0.300 | 0.300 (0.300-0.300) |" in text
     page = tmp_path / "page.md"
     start, end = START.format("scaling"), END.format("scaling")
     page.write_text(f"before\n{start}old{end}\nafter\n")
