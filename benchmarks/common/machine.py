@@ -6,6 +6,7 @@ import os
 import platform
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,7 +32,7 @@ def facts() -> dict[str, Any]:
     """Return the machine, the software, the time and the command."""
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
+        "command": command(sys.argv[1:]),
         "cpu": cpu_model(),
         "cores": os.cpu_count(),
         "usable_cores": usable_cores(),
@@ -40,6 +41,12 @@ def facts() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": packages(),
     }
+
+
+def command(arguments: Sequence[str]) -> str:
+    """Return how a benchmark was called, without where its files lie."""
+    names = [Path(a).name if Path(a).is_absolute() else a for a in arguments]
+    return shlex.join(["python", "-m", "benchmarks", *names])
 
 
 def in_words(machine: dict[str, Any]) -> str:

@@ -92,7 +92,10 @@ def bars(
         ax.set_xlim(-0.6, len(groups) - 0.4)
         ax.set_ylabel(label)
         low, high = ax.get_ylim()  # and room for the names
-        ax.set_ylim(low / 1.1 if logarithmic else 0, high * 1.22)
+        if logarithmic:
+            ax.set_ylim(low / 1.1, high * 1.8)
+        else:
+            ax.set_ylim(0, high * 1.22)
         ax.legend(frameon=False, ncols=len(engines), loc="upper center")
     return png.getvalue()
 

@@ -74,6 +74,7 @@ def _origin(points: Sequence[Point]) -> Iterator[str]:
         return
     machine = points[0].machine
     loads = [each["load"] for point in points for each in point.rounds]
+    counts = sorted({len(point.rounds) for point in points})
     versions = machine["packages"].items()
     yield (
         f"`{machine['command']}` on {machine['date'][:10]}: "
@@ -81,5 +82,5 @@ def _origin(points: Sequence[Point]) -> Iterator[str]:
         + ", ".join(f"{name} {version}" for name, version in versions)
         + f"; load average after a round, ours included, {min(loads):.1f} "
         f"to {max(loads):.1f}; "
-        f"{max(len(point.rounds) for point in points)} rounds."
+        f"rounds of a point: {' or '.join(map(str, counts))}."
     )
