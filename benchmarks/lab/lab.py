@@ -226,3 +226,20 @@ class Lab:
         self, ground: Ground, plan: Plan, node: Node, argv: Sequence[str]
     ) -> list[str]:
         return ground.enter(node, engines.environ(plan, node), argv)
+
+
+@contextmanager
+def temporary(plan: Plan) -> Iterator[Lab]:
+    """Make a lab, in place of what is left of one; remove it at the end.
+
+    Raises:
+        LabError: something does not start.
+    """
+    lab = Lab(plan.home)
+    lab.down()
+    Path(plan.home).mkdir(parents=True, exist_ok=True)
+    lab.up(plan)
+    try:
+        yield lab
+    finally:
+        lab.down()

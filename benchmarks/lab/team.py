@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.lab import engines
-from benchmarks.lab.lab import Lab
+from benchmarks.lab.lab import Lab, temporary
 from benchmarks.lab.plan import LabError, Node, Plan
 from minimr.system.leaving import raising
 
@@ -180,17 +180,11 @@ def team_of(plan: Plan, engine: str) -> Iterator[Team]:
     Raises:
         LabError: something does not start.
     """
-    lab = Lab(plan.home)
-    lab.down()
-    Path(plan.home).mkdir(parents=True, exist_ok=True)
-    lab.up(replace(plan, engines=CLUSTERS[engine]))
-    try:
-        with raising():
-            team = Team(lab, engine)
-            try:
-                team.await_nodes()
-                yield team
-            finally:
-                team.close()
-    finally:
-        lab.down()
+    plan = replace(plan, engines=CLUSTERS[engine])
+    with temporary(plan) as lab, raising():
+        team = Team(lab, engine)
+        try:
+            team.await_nodes()
+            yield team
+        finally:
+            team.close()

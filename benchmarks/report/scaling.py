@@ -73,7 +73,7 @@ def _overview(rows: Sequence[Row], points: Sequence[Point]) -> Section:
 
 
 def _load(points: Sequence[Point]) -> str:
-    loads = [r["load"] for p in points for r in p.rounds if "load" in r]
+    loads = summary.loads(points)
     if not loads:
         return ""
     return (

@@ -30,9 +30,10 @@ def markdown(points: Sequence[Point]) -> str:
     lines = [*_origin(points), "", *_table(heads, _rows(rows, most, times))]
     wrong = sum(not r.get("exact", True) for p in points for r in p.rounds)
     checked = f"{wrong} results were WRONG" if wrong else "All results exact"
-    lines += ["", f"{show.SPREAD.capitalize()}. {checked}.", ""]
+    lines += ["", f"{show.SPREAD.capitalize()}. {checked}."]
     shown = [row for row in rows if row.nodes in (1, most)]
-    lines += [f"- {note}" for note in show.above(shown)]
+    notes = [f"- {note}" for note in show.above(shown)]
+    lines += ["", *notes] if notes else []
     shares = [show.share_cells(share) for share in quota.shares(points)]
     if shares:
         lines += ["", f"{show.SPUN}:", "", *_table(show.SHARE_HEADS, shares)]
@@ -73,7 +74,7 @@ def _origin(points: Sequence[Point]) -> Iterator[str]:
     if not points:
         return
     machine = points[0].machine
-    loads = [each["load"] for point in points for each in point.rounds]
+    loads = summary.loads(points)
     counts = sorted({len(point.rounds) for point in points})
     versions = machine["packages"].items()
     yield (

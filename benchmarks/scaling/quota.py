@@ -40,7 +40,10 @@ def key(nodes: int) -> Key:
 
 
 def spin(lab: Lab) -> dict[str, Any]:
-    """Let a process spin on each node; return what they got."""
+    """Return what processes that spin get, one on each node.
+
+    Blocks: for `SECONDS`.
+    """
     command = [sys.executable, "-m", "benchmarks.lab.spinner", str(SECONDS)]
     names = [node.name for node in lab.plan.all()]
     printed = lab.shell.run_all(

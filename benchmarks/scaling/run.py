@@ -19,14 +19,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 from benchmarks.common.options import tell
 from benchmarks.common.timing import orders
 from benchmarks.lab.ground import Usage
-from benchmarks.lab.lab import Lab
+from benchmarks.lab.lab import Lab, temporary
 from benchmarks.lab.plan import LabError, Plan
 from benchmarks.lab.team import CLUSTERS, Team
 from benchmarks.scaling import quota
@@ -129,7 +129,9 @@ class Run:
         for number, visit, keys in self.missing():
             if time.monotonic() > self.wanted.until:
                 raise OutOfTimeError
-            with self._lab(visit) as lab:
+            clusters = CLUSTERS.get(visit.engine, ())
+            plan = replace(self.wanted.plan, engines=clusters)
+            with temporary(plan.with_nodes(visit.nodes)) as lab:
                 self._visit(lab, visit.engine, number, keys)
 
     def missing(self) -> Iterator[tuple[int, Visit, list[Key]]]:
@@ -229,18 +231,6 @@ class Run:
         if name not in self.expected:
             self.expected[name] = work.expected(arguments)
         return self.expected[name]
-
-    @contextmanager
-    def _lab(self, visit: Visit) -> Iterator[Lab]:
-        clusters = CLUSTERS.get(visit.engine, ())
-        plan = replace(self.wanted.plan, engines=clusters)
-        lab = Lab(plan.home)
-        lab.down()  # what an earlier run may have left
-        lab.up(plan.with_nodes(visit.nodes))
-        try:
-            yield lab
-        finally:
-            lab.down()
 
     def _tell(self, key: Key, number: int, found: dict[str, Any]) -> None:
         self._done += 1

@@ -61,6 +61,11 @@ class Row:
         return self.cpu_seconds.median / whole
 
 
+def loads(points: Iterable[Point]) -> list[float]:
+    """Return the load averages after the rounds, where they are known."""
+    return [r["load"] for p in points for r in p.rounds if "load" in r]
+
+
 @dataclass(frozen=True)
 class Fit:
     """Amdahl's law through the points of an engine on a workload."""

@@ -114,12 +114,12 @@ class Team:
         for agent_id, ref in refs.items():
             try:
                 whole += self._verbs.get(ref)
-                continue
             except self._verbs.exceptions.RayActorError:
                 dead[agent_id] = "has died"
-            except ParameterServerError:  # it is out; or raised below, too
+            except ParameterServerError:  # if it is gone: `leave` says so
                 dead[agent_id] = "was cut off from the parameter server"
-            self._server.leave(agent_id)  # the round goes on without it
+            if agent_id in dead:
+                self._server.leave(agent_id)  # the round goes on without it
         # [2] dead agents are replaced
         self._lost_rounds += 1
         if len(dead) < len(refs):

@@ -176,5 +176,5 @@ def control_of(head: Process) -> Any:
 
 def node_of(process: Process) -> Node | None:
     """Return the node that a process is."""
-    nodes = (part for part in process.parts if isinstance(part, Node))
-    return next(nodes, None)
+    parts = (each.part for each in process.parts)
+    return next((part for part in parts if isinstance(part, Node)), None)

@@ -46,22 +46,22 @@ def simulate(
     summary, begin = Summary(), time.perf_counter()
     parts = [seeds[n : n + SEEDS] for n in range(0, len(seeds), SEEDS)]
     context, given = multiprocessing.get_context("fork"), (program, faults)
-    with ProcessPoolExecutor(jobs, context, _begin, given) as pool:
-        try:
-            with deaf():  # they start with the first part
-                playing = [pool.submit(_play, part) for part in parts]
-            for part in as_completed(playing):
-                for outcome in part.result():
-                    summary.add(outcome)
-                    report(outcome)
-        except BrokenProcessPool:
-            raise ChildProcessError(
-                f"one of {jobs} processes that played was killed, after "
-                f"{summary.runs:,} of {len(seeds):,} seeds: if the memory was "
-                "full, try fewer (--jobs)"
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)  # after an error, the rest
+    pool = ProcessPoolExecutor(jobs, context, _begin, given)
+    try:
+        with deaf():  # they start with the first part
+            playing = [pool.submit(_play, part) for part in parts]
+        for part in as_completed(playing):
+            for outcome in part.result():
+                summary.add(outcome)
+                report(outcome)
+    except BrokenProcessPool:
+        raise ChildProcessError(
+            f"one of {jobs} processes that played was killed, after "
+            f"{summary.runs:,} of {len(seeds):,} seeds: if the memory was "
+            "full, try fewer (--jobs)"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)  # after an error, the rest
     summary.findings.sort(key=lambda finding: finding.seed)
     summary.wall_s = time.perf_counter() - begin
     return summary

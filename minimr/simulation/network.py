@@ -187,7 +187,7 @@ class Stream(File):
         self._go()
 
     def _go(self) -> None:
-        """Let the next of the line arrive, after all before it."""
+        """Have one more of the line arrive, after all before it."""
         world, arrives = self.world, self.network.delay(self)
         arrives += world.now
         if arrives > self._last:

@@ -95,8 +95,8 @@ class Parts:
                 noticed = Part(
                     part, RULES.get(kind), every, {}, hasattr(part, "hub")
                 )
-                self._of.setdefault(fiber.process.pid, []).append(noticed)
-                fiber.process.parts.append(part)
+                fiber.process.parts.append(noticed)
+                self._of[fiber.process.pid] = fiber.process.parts
 
         return make
 
@@ -115,11 +115,10 @@ class Parts:
         return do
 
     def _look(self, process: Home) -> None:
-        parts = self._of.get(process.pid)
-        if parts is None:
+        if not process.parts:
             return
         self._steps += 1
-        for part, rules, every, memory, _ in parts:
+        for part, rules, every, memory, _ in process.parts:
             is_due = self._steps % every == 0
             if is_due and rules is not None and _is_at_rest(process, part):
                 self._judge(process.name, rules(part, memory))

@@ -57,7 +57,7 @@ class Process:
         spared: nothing goes wrong with it on purpose.
         exits: what is called when it ends by itself.
         held: what belongs to it of what modules hold.
-        parts: that it is made of, if they have rules.
+        parts: of which it is made, as `parts.py` has noticed them.
     """
 
     held: Held

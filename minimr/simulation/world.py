@@ -267,7 +267,10 @@ class World:
         self.crashes.append(f"{where}:\n{text}")
 
     def _somebody_is_due(self) -> bool:
-        """Let time pass: to the next call, or who waits no longer."""
+        """Go to the next moment; return whether somebody goes on then.
+
+        Or else a call is made that was due.
+        """
         timers = self._timers
         while timers:
             when, _, what, wait = heappop(timers)

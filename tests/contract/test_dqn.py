@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -39,8 +39,12 @@ on_processes = pytest.mark.parametrize(
 
 
 @contextmanager
-def team_of(settings: Settings, engine: Engine) -> Iterator[Team]:
-    team = make_team(settings, *engine)
+def team_of(
+    settings: Settings,
+    engine: Engine,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Iterator[Team]:
+    team = make_team(settings, *engine, tell=tell)
     try:
         yield team
     finally:
@@ -155,8 +159,7 @@ def test_whoever_was_killed_is_replaced(
 ) -> None:
     lines: list[str] = []
     settings = replace(QUICK, share=share)
-    team = make_team(settings, *dqn_engine, tell=lines.append)
-    try:
+    with team_of(settings, dqn_engine, lines.append) as team:
         whole = team.train().steps
         score = team.test()
         kill(dqn_engine.verbs, team._agents[1])
@@ -170,8 +173,6 @@ def test_whoever_was_killed_is_replaced(
         assert lines[-1].startswith("agent 1 has died")
         assert team.train().steps == whole
         assert team.rounds == 3
-    finally:
-        team.close()
 
 
 def test_a_new_global_net_has_what_the_dead_one_remembered(
@@ -194,21 +195,18 @@ def test_a_new_global_net_has_what_the_dead_one_remembered(
         assert team.train().updates == updates
 
 
-@pytest.mark.parametrize("share", ["weights", "experience"])
+@pytest.mark.parametrize("share", SHARE)
 def test_whoever_was_cut_off_from_the_server_is_replaced(
     share: str, dqn_engine: Engine
 ) -> None:
     lines: list[str] = []
     settings = replace(QUICK, share=share)
-    team = make_team(settings, *dqn_engine, tell=lines.append)
-    try:
+    with team_of(settings, dqn_engine, lines.append) as team:
         whole = team.train().steps
         team._server.leave(1)  # as when its connection ends
         assert team.train().steps == whole // 2
         assert lines[-1].startswith("agent 1 was cut off")
         assert team.train().steps == whole
-    finally:
-        team.close()
 
 
 class Mortal(Agent):

@@ -164,7 +164,7 @@ def outlives(patch: pytest.MonkeyPatch) -> None:
     def end_process(
         self: ControlActors, actor: Actor, why: str, *, at_once: bool = False
     ) -> None:
-        """Let it be."""
+        """End nothing."""
 
     patch.setattr(ControlActors, "_end_process", end_process)
 
