@@ -107,13 +107,16 @@ def why_above(row: Row, one: Row) -> str:
     node used of a core, C(N) / (N T(N)), to what the one did.
     """
     assert row.efficiency is not None
-    assert row.cpu_efficiency is not None
-    whole, work = row.efficiency.median, row.cpu_efficiency.median
+    whole = row.efficiency.median
+    who = f"{row.workload}, {row.engine}, {row.nodes} nodes: {whole:.2f}"
+    if row.cpu_efficiency is None:
+        return f"{who}, of too few CPU seconds to say why"
+    work = row.cpu_efficiency.median
     return (
-        f"{row.workload}, {row.engine}, {row.nodes} nodes: {whole:.2f} = "
-        f"{work:.2f} (CPU seconds: {one.cpu_seconds.median:.2f} on one node, "
-        f"{row.cpu_seconds.median:.2f} on all) x {whole / work:.2f} (of a "
-        f"core: {one.share:.3f} on one, {row.share:.3f} on each)"
+        f"{who} = {work:.2f} (CPU seconds: {one.cpu_seconds.median:.2f} on "
+        f"one node, {row.cpu_seconds.median:.2f} on all) x "
+        f"{whole / work:.2f} (of a core: {one.share:.3f} on one, "
+        f"{row.share:.3f} on each)"
     )
 
 
@@ -191,7 +194,7 @@ def _efficiency(
     ratios = [
         work * one[number] / (times * cost)
         for number, cost in many.items()
-        if number in one
+        if one.get(number) and cost  # CPU time is counted in ticks: or 0
     ]
     return Spread.of(ratios) if ratios else None
 

@@ -144,7 +144,12 @@ def two_nodes(ray, seen):
     there = strategies.NodeAffinitySchedulingStrategy(spot, soft=False)
     moved = where.options(scheduling_strategy=there)
     seen["affinity"] = ray.get(moved.remote(), timeout=T) == spot
-    spread = where.options(scheduling_strategy="SPREAD")
+
+    @ray.remote(scheduling_strategy="SPREAD")
+    def spread():
+        time.sleep(0.3)  # or one node is done before it looks full
+        return here(ray)
+
     places = ray.get([spread.remote() for _ in range(8)], timeout=T)
     seen["spread"] = len(set(places))
 

@@ -83,6 +83,15 @@ def test_cpu_seconds_have_an_efficiency_of_their_own() -> None:
     assert two.cpu_efficiency.median == pytest.approx(0.75)
 
 
+def test_what_took_less_than_a_tick_has_no_efficiency_by_cpu_seconds() -> None:
+    none = point(1, [3.0], cpu=0.0)
+    one, two = summary.rows([none, point(2, [1.0])])
+    assert one.cpu_efficiency is two.cpu_efficiency is None
+    assert two.efficiency == Spread(1.5, 1.5, 1.5)
+    (note,) = show.above([one, two])
+    assert "1.50, of too few CPU seconds" in note
+
+
 def test_an_efficiency_above_one_is_marked_and_its_factors_named() -> None:
     # 2.4 s on one node of 0.25 of a core, 1 s on two of 0.3: no less work
     more_share = [point(1, [2.4], cpu=0.6), point(2, [1.0], cpu=0.3)]

@@ -31,9 +31,10 @@ def busy():
     time.sleep(100)
 
 holder = Holder.remote()
+pid = ray.get(holder.pid.remote())  # placed before the tasks take all CPUs
 array = ray.put(np.ones(2_000_000))
 work = [busy.remote() for _ in range(4)]
-print(ray.get(holder.pid.remote()), flush=True)
+print(pid, flush=True)
 sys.stdin.readline()
 {end}
 """
