@@ -209,3 +209,17 @@ def test_a_part_with_few_states_is_searched_to_its_end() -> None:
     result = search(lambda: RoundsModel(1, 1, 0, 0), 20, None, reports.append)
     assert result.complete
     assert result.depth == len(reports) < 20
+
+
+def test_a_reference_that_comes_back_too_late_is_not_freed_again() -> None:
+    path = (
+        ("passes", "owner", "a"),
+        ("drops", "owner"),
+        ("arrives", "owner", "a"),
+        ("passes", "a", "b"),
+        ("dies", "a"),
+        ("arrives", "a", "owner"),
+        ("arrives", "a", "b"),
+        ("passes", "b", "owner"),
+    )
+    replay(MODELS["references"], path).settle()

@@ -294,7 +294,9 @@ class ReferencesModel(Model):
 
     def check(self) -> None:
         """Check that whoever has a reference has an object."""
-        there = OBJECT in self.all[OWNER].objects.table
+        owned = self.all[OWNER].objects.table.get(OBJECT)
+        # A reference that came back too late stands there for an error.
+        there = owned is not None and isinstance(owned.value, m.Stored)
         for process in self._living():
             entry = process.objects.table.get(OBJECT)
             has_it = entry is not None and entry.handles > 0
