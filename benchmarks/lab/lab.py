@@ -134,7 +134,8 @@ class Lab:
         if plan.ground == "namespaces":
             ground.set_link(node, up=True)
         missing = [e for n, e in self._without_engine(plan) if n == node]
-        self._start(plan, ground, [(node, engine) for engine in missing])
+        wanted = [(node, engine) for engine in missing]
+        self._start(plan, ground, wanted, [node])
         return missing
 
     @contextmanager
@@ -174,7 +175,8 @@ class Lab:
         self.journal.remove()
 
     def _build(self, plan: Plan) -> None:
-        ground = self._ground(plan)
+        ground, known = self._ground(plan), self.journal.plan
+        made = plan.all()[known.nodes if known else 0 :]
         if not self.shell.dry:
             self.journal.begin(plan)
             engines.make_tokens(plan)
@@ -182,14 +184,21 @@ class Lab:
         for node in plan.all():
             self.shell.make_folder(plan.folder(node))
             ground.make(node)
-        self._start(plan, ground, self._without_engine(plan))
+        self._start(plan, ground, self._without_engine(plan), made)
         if not self.shell.dry:
             self.journal.finish()
 
     def _start(
-        self, plan: Plan, ground: Ground, wanted: list[tuple[Node, str]]
+        self,
+        plan: Plan,
+        ground: Ground,
+        wanted: list[tuple[Node, str]],
+        changed: list[Node],
     ) -> None:
-        """Start engines, heads first; then apply the CPU shares."""
+        """Start engines, heads first; then apply the CPU shares.
+
+        Not those of nodes that are as they were: one may have been slowed.
+        """
         nodes = list(dict.fromkeys(node for node, _ in wanted))
         ground.limit(nodes, on=False)
         for heads in (True, False):
@@ -207,7 +216,7 @@ class Lab:
                     if (node.number == 1) is heads
                 ]
             )
-        ground.limit(plan.all(), on=True)
+        ground.limit(list(dict.fromkeys([*changed, *nodes])), on=True)
 
     def _without_engine(self, plan: Plan) -> list[tuple[Node, str]]:
         """Return the engines that have to be started, node by node."""

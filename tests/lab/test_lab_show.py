@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.lab import cgroups, show
 from benchmarks.lab.cli import make_plan
 from benchmarks.lab.lab import Lab
 from benchmarks.lab.show import LabStage
@@ -80,3 +81,41 @@ def test_a_job_begins_and_its_end_is_told(
         stage.look()
     told = [line["text"] for line in stage.look()[0].of("story")]
     assert told[-1].startswith("the naps are over, after ")
+
+
+def quotas(lab: Lab) -> dict[str, list[str]]:
+    """Return what limits the CPU of each node: {name: texts of the kernel}."""
+    groups, found = cgroups.find(), dict[str, list[str]]()
+    for node in lab.plan.all():
+        folder = groups.folders(lab.plan.name, node.name)[0]
+        files = sorted(groups.quota(folder, None))
+        found[node.name] = [file.read_text() for file in files]
+    return found
+
+
+def test_a_node_that_is_slow_stays_so_while_others_are_healed_and_join(
+    home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINIMR_LAB", str(Path(home).parent))
+    monkeypatch.setattr(show, "Team", lambda lab, engine: None)
+    plan = make_plan(NAME, engine="none", nodes=3, cpu_share=0.5)
+    if plan.cpu_share is None:
+        pytest.skip(plan.in_words())
+    lab = Lab(home)
+    try:
+        lab.up(plan)
+        stage, before = LabStage(lab, "minimr"), quotas(lab)
+        assert before["n2"] == before["n3"]
+        for node in ("n2", "n3"):
+            assert stage.press("slow", node) == f"{node} is slow"
+        slow = quotas(lab)["n2"]
+        assert slow != before["n2"]
+        assert stage.press("heal", "n3") == "n3 is back"
+        assert stage.press("add", "a node") == "n4 has joined"
+        whole = {**before, "n4": before["n3"]}
+        assert quotas(lab) == {**whole, "n2": slow}
+        assert stage.press("heal", "n2") == "n2 is back"
+        assert quotas(lab) == whole
+    finally:
+        lab.down()
+    assert remains(home) == []

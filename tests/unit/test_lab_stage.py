@@ -29,15 +29,15 @@ class FakeLab:
 
     def __init__(self) -> None:
         self.plan, self.asked = FakePlan(), list[tuple[str, str]]()
+        self.refuses: set[str] = set()
 
     def __getattr__(self, verb: str) -> Any:
-        if verb == "slow":
-
-            def refuse(node: str) -> None:
+        def ask(node: str) -> None:
+            if verb in self.refuses:
                 raise LabError(f"{node} has no share of the CPU to take from")
+            self.asked.append((verb, node))
 
-            return refuse
-        return lambda node: self.asked.append((verb, node))
+        return ask
 
 
 @pytest.fixture
@@ -51,7 +51,8 @@ def offered(stage: show.LabStage, node: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("verb", "told"), [("cut", "n2 cut off"), ("kill", "n2 killed")]
+    ("verb", "told"),
+    [("cut", "n2 cut off"), ("kill", "n2 killed"), ("slow", "n2 is slow")],
 )
 def test_a_node_that_is_hurt_can_only_be_healed(
     stage: show.LabStage, verb: str, told: str
@@ -69,6 +70,7 @@ def test_a_node_that_is_hurt_can_only_be_healed(
 def test_what_a_lab_refuses_is_said_and_hurts_nobody(
     stage: show.LabStage,
 ) -> None:
+    stage._lab.refuses.add("slow")  # type: ignore[attr-defined]
     with pytest.raises(PressError, match="no share of the CPU"):
         stage.press("slow", "n2")
     assert offered(stage, "n2") == ["kill", "cut", "slow"]
