@@ -156,8 +156,11 @@ def metg(runtime: Runtime, seconds: float, machine: Machine) -> Rate:
             done += number
         return done * iterations / machine.peak / took
 
-    took = _took(lambda n: runtime.map(increment, range(n)), FEW)
-    guess = workers * took / FEW
+    def few() -> float:
+        return _took(lambda n: runtime.map(increment, range(n)), FEW)
+
+    few()  # a runtime that gives idle workers back asks for them anew
+    guess = workers * few() / FEW
     return Rate(smallest(efficiency, guess, LIMIT_S))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.arena import environments, run
+from benchmarks.arena import cases, environments, run
 from benchmarks.arena.cases import CASES, Machine, WrongResultError
 from benchmarks.arena.contestants import ALL, NAMES, Contestant
 from benchmarks.arena.metg import smallest
@@ -96,6 +96,34 @@ def test_tasks_are_long_enough_when_half_of_their_time_is_work(
 ) -> None:
     found = smallest(lambda busy: busy / (busy + overhead), guess, 1.0)
     assert found == pytest.approx(2 * overhead, rel=0.2)
+
+
+@pytest.mark.parametrize("moment", range(8))
+def test_a_moment_of_other_programs_does_not_end_the_search(
+    moment: int,
+) -> None:
+    tried = 0
+
+    def efficiency(busy: float) -> float:
+        nonlocal tried
+        tried += 1
+        return 0.1 if tried == moment else busy / (busy + 1e-4)
+
+    found = smallest(efficiency, 0.02, 1.0)
+    assert found == pytest.approx(2e-4, rel=0.2)
+
+
+def test_the_search_begins_where_a_warm_runtime_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guesses: list[float] = []
+    took = iter([3.0, 0.004])  # seconds for some tasks: cold, warm
+    monkeypatch.setattr(cases, "_took", lambda run, number: next(took))
+    monkeypatch.setattr(
+        cases, "smallest", lambda _, guess, limit: guesses.append(guess) or 1.0
+    )
+    CASES["metg"](Here(), BRIEF, MACHINE)
+    assert guesses == [0.004 / cases.FEW]
 
 
 def test_no_task_is_long_enough_where_half_is_never_reached() -> None:
