@@ -2,6 +2,7 @@
 
     task events of the GCS ── states, phases, parents ──> task
     nodes ──────────────────────────────────────────────> node
+    their agents: `ray_usage` ──────────────────────────> usage
     nodes, state API, processes, log files ─────────────> `now`
 
 Ray's public `timeline` has no ids of parents and no states; what it is made
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lecture.processes import processes
+from lecture.ray_usage import Usage
 
 Line = dict[str, Any]
 
@@ -27,6 +29,7 @@ ABSENT = (
     "what the object stores did",
 )
 WAITS = "waits in get: start Ray with $RAY_PROFILING set"
+USED = "what its nodes use: their agents say so, after some seconds"
 REPORT_S = 1.0  # of each process, by default
 PATIENCE_S = 5.0
 STATE_S = 3  # for an answer of the state API
@@ -39,6 +42,8 @@ PHASES = {
     "task:execute": "executed",
     "task:store_outputs": "ended",
 }
+
+usage = Usage()
 
 
 def lines(api: Any, settle: bool = True) -> list[Line]:
@@ -59,20 +64,26 @@ def lines(api: Any, settle: bool = True) -> list[Line]:
         {
             "kind": "node",
             "id": node["NodeID"],
-            "name": node["NodeManagerAddress"],
+            "name": _name(node),
             "cpus": node["Resources"].get("CPU", 0),
             "state": "ALIVE" if node["Alive"] else "DEAD",
         }
         for node in api.nodes()
     ]
-    return [*nodes, *(line for event in events for line in _told(event))]
+    told = (line for event in events for line in _told(event))
+    return [*nodes, *told, *usage.look(api)]
+
+
+def _name(node: dict[str, Any]) -> str:
+    """Return what one calls a node: several may be on one machine."""
+    return "{NodeManagerAddress}:{NodeManagerPort}".format(**node)
 
 
 def absent(lines: Iterable[Line]) -> tuple[str, ...]:
     """Return what is not among the lines, since Ray does not tell it."""
-    if any(line["kind"] == "wait" for line in lines):
-        return ABSENT
-    return (*ABSENT, WAITS)
+    kinds = {line["kind"] for line in lines}
+    waits = () if "wait" in kinds else (WAITS,)
+    return (*ABSENT, *waits, *(() if "usage" in kinds else (USED,)))
 
 
 def _events(api: Any) -> list[Any]:
@@ -162,7 +173,7 @@ def now(api: Any) -> dict[str, Any]:
         "nodes": [
             {
                 "id": node["NodeID"],
-                "name": node["NodeManagerAddress"],
+                "name": _name(node),
                 "state": "ALIVE" if node["Alive"] else "DEAD",
                 "total": node["Resources"],
                 "available": free.get(node["NodeID"], {}),
@@ -203,10 +214,18 @@ def _objects(api: Any) -> list[dict[str, Any]]:
 
 
 def _prints(api: Any) -> list[dict[str, Any]]:
-    """Return the ends of the files that workers of this machine print to."""
-    node = import_module(f"{api.__name__}._private.worker")._global_node
-    folder = Path(node.get_logs_dir_path())
-    files = [*folder.glob("worker-*.out"), *folder.glob("worker-*.err")]
+    """Return the ends of the files that workers of this machine print to.
+
+    They are in a folder beside that of the sockets of their node.
+    """
+    sockets = {Path(each["ObjectStoreSocketName"]) for each in api.nodes()}
+    folders = {socket.parents[1] / "logs" for socket in sockets}
+    files = [
+        file
+        for folder in folders
+        for end in ("out", "err")
+        for file in folder.glob(f"worker-*.{end}")
+    ]
     files.sort(key=lambda file: file.stat().st_mtime)
     rows = []
     for file in files[-MOST:]:

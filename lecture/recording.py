@@ -20,6 +20,7 @@ import psutil
 
 from lecture import from_ray
 from lecture.calls import Calls
+from lecture.ray_usage import ASK_S
 from lecture.trace import Line, Run, run_of
 
 SAMPLE_S = 0.1
@@ -43,7 +44,10 @@ class Recording:
         self.said: list[Line] = []  # stories of those who looked on
         self._usage: list[Line] = []
         self._over = threading.Event()
-        self._sampler = threading.Thread(target=self._sample, daemon=True)
+        self._samplers = [threading.Thread(target=self._sample, daemon=True)]
+        if api is not None and api.__name__ == "ray":
+            asks = threading.Thread(target=self._ask_nodes, daemon=True)
+            self._samplers.append(asks)
         self._steps: list[tuple[float, str, int]] = []
         # {(process, its child that is no other program): how often seen}:
         # one that is seen once may be about to begin another.
@@ -54,7 +58,8 @@ class Recording:
         if self._calls is not None:
             self._calls.__enter__()
         self.began = time.time()
-        self._sampler.start()
+        for each in self._samplers:
+            each.start()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -62,7 +67,8 @@ class Recording:
         if self._calls is not None:
             self._calls.__exit__(*error)
         self._over.set()
-        self._sampler.join()
+        for each in self._samplers:
+            each.join()
 
     def progress(
         self, then: Callable[[str, int, int], None]
@@ -80,7 +86,7 @@ class Recording:
         absent: tuple[str, ...] = ()
         lines = self.lines
         if self._calls is not None:
-            lines = lines_of(self.api)
+            lines = [*filter(self._is_of_run, lines_of(self.api))]
             absent = absent_of(self.api, lines)
             lines = [*lines, *self._calls.lines(), *self._forked(lines)]
         elif self.engine == "serial":
@@ -95,6 +101,11 @@ class Recording:
             ended=self.ended or time.time(),
             absent=absent,
         )
+
+    def _is_of_run(self, line: Line) -> bool:
+        """Return whether a line is no measurement of what was later."""
+        late = self.ended and line["kind"] == "usage"
+        return not late or bool(line["at"] <= self.ended)
 
     def _one_by_one(self) -> list[Line]:
         """Make tasks of the progress of a for loop: one after the other."""
@@ -119,6 +130,12 @@ class Recording:
             if name in workers:
                 about = {"kind": "seen", "what": "forked", "name": name}
                 yield {**about, "about": [], "times": times, "bytes": 0}
+
+    def _ask_nodes(self) -> None:
+        """Ask the nodes of Ray, which keep nothing of what they used."""
+        while not self._over.wait(ASK_S):
+            with suppress(Exception):  # of Ray, if it ends: no class of ours
+                from_ray.usage.look(self.api)
 
     def _sample(self) -> None:
         known: dict[int, tuple[psutil.Process, float]] = {}

@@ -137,9 +137,10 @@ class LabStage(Stage):
 def told(engine: MapReduce) -> dict[str, Any]:
     """Return what the cluster tells. Runs in: a driver in n1."""
     api = verbs_of(engine)
+    lines = lines_of(api, settle=False)
     return {
-        "lines": lines_of(api, settle=False),
-        "absent": absent_of(api),
+        "lines": lines,
+        "absent": absent_of(api, lines),
         "state": state_of(api),
     }
 

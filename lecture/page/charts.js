@@ -28,8 +28,11 @@ panels.charts = (state) => {
     const nodeOf = (line) => model.nodes.get(line.node) || line.node;
     for (const [key, title, words] of USAGE) {
       const lines = linesOf(model, "usage", key, nodeOf);
-      if (lines.length) parts.push(chart(`${name}: ${title}`, (area) =>
-        drawLines(area, model.wall, lines, words)));
+      if (lines.length || model.nodes.size) parts.push(chart(
+        `${name}: ${title}`, (area) => {
+          drawUntold(area, model, lines);
+          drawLines(area, model.wall, lines, words);
+        }));
     }
   }
   return make("div", { class: "columns" }, ...parts);
@@ -121,8 +124,8 @@ function drawHeat(area, model) {
   });
   pen.fillStyle = soft;
   pen.textBaseline = "top";
-  pen.fillText(`${lanes.length} workers, 0 to ${seconds(model.wall)}`, 2,
-    height + 2);
+  const workers = lanes.length === 1 ? "1 worker" : `${lanes.length} workers`;
+  pen.fillText(`${workers}, 0 to ${seconds(model.wall)}`, 2, height + 2);
 }
 
 // Lines over time, one for each name: [[name, [[at, value], ...]], ...].
@@ -150,6 +153,24 @@ function drawLines(area, wall, lines, words) {
   pen.fillStyle = soft;
   pen.fillText(`most: ${words(most)}`, 2, 0);
   pen.fillText(`0 to ${seconds(wall)}`, 2, height + 2);
+}
+
+// A grey band: the time in which no node has told; and who tells nothing.
+function drawUntold({ pen, width, height, tall, soft }, model, lines) {
+  const firsts = new Map(lines.map(([name, [[at]]]) => [name, at]));
+  const nodes = [...model.nodes.values()];
+  const silent = nodes.filter((name) => !firsts.has(name));
+  const first = Math.min(model.wall, ...nodes.filter((name) =>
+    firsts.has(name)).map((name) => firsts.get(name)));
+  pen.globalAlpha = 0.15;
+  pen.fillStyle = soft;
+  pen.fillRect(0, 1.5 * tall, first / model.wall * width,
+    height - 1.5 * tall);
+  pen.globalAlpha = 1;
+  const who = silent.length < nodes.length ? short(silent.join(", "), 40)
+    : model.about.engine;
+  pen.textBaseline = "bottom";
+  if (silent.length) pen.fillText(`not told by ${who}`, 4, height - 2);
 }
 
 function curves(model) {

@@ -230,6 +230,32 @@ def test_a_thousand_tasks_are_drawn_within_a_frame(
     assert middle < 200  # 16 on an idle machine; this one may be busy
 
 
+WRITES = """void (window.said = [], ((real) => {
+  CanvasRenderingContext2D.prototype.fillText = function (text, ...where) {
+    said.push(text);
+    real.call(this, text, ...where);
+  };
+})(CanvasRenderingContext2D.prototype.fillText))"""
+
+
+def test_a_chart_says_which_nodes_have_told_nothing(show: Show) -> None:
+    made = thousand()
+    made.lines = [
+        x for x in made.lines if (x["kind"], x.get("node")) != ("usage", "n2")
+    ]
+    tab = show(made)
+    tab.js(WRITES)
+    tab.press("4")
+    tab.until("said.includes('not told by node 2')")
+    nobody = thousand()
+    nobody.lines = [x for x in nobody.lines if x["kind"] != "usage"]
+    tab = show(nobody)
+    tab.js(WRITES)
+    tab.press("4")
+    tab.until("said.includes('not told by minimr')")
+    tab.shot("charts-not-told")
+
+
 class Changing(Stage):
     """A run that goes on."""
 
