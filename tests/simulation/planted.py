@@ -12,12 +12,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from minimr.net.endpoint import Endpoint
 from minimr.net.hub import Hub
+from minimr.net.peer import Peer
 from minimr.shared.mapreduce.tasks import TaskReport
 from minimr.shared.parameter_server.checkpoint import Checkpoint
 from minimr.shared.parameter_server.rounds import Rounds
 from minimr.sockets.cluster.coordinator import Coordinator
 from minimr.sockets.cluster.fetch import Fetcher
+from minimr.sockets.cluster.membership import Member, Members
 from minimr.sockets.cluster.messages import TaskId
 from minimr.sockets.cluster.tracker import Task, Tracker
 from minimr.sockets.parameter_server import Server
@@ -145,6 +148,55 @@ def no_wake(patch: pytest.MonkeyPatch) -> None:
         self._posted.append(message)
 
     patch.setattr(Hub, "post", post)
+
+
+@bug("nobody hears that a worker is lost", "wordcount", 0, 0)
+def unheard(patch: pytest.MonkeyPatch) -> None:
+    lose = Members.lose
+
+    def lose_unheard(
+        self: Members, member: Member, why: str, died: bool = False
+    ) -> None:
+        lose(self, member, why, died)
+        self._events.pop()
+
+    patch.setattr(Members, "lose", lose_unheard)
+
+
+@bug("what a socket has no room for is dropped", "objects", 0)
+def no_room(patch: pytest.MonkeyPatch) -> None:
+    drain = Peer._drain
+
+    def drain_and_drop(self: Peer) -> bool:
+        full = drain(self)
+        if full:
+            self._queue = []
+        return full
+
+    patch.setattr(Peer, "_drain", drain_and_drop)
+
+
+@bug("nobody hears that a link has ended", "tasks", 0)
+def link_ended(patch: pytest.MonkeyPatch) -> None:
+    lose = Endpoint._lose
+
+    def lose_unheard(self: Endpoint, peer: Peer, why: str) -> None:
+        self.left.clear()
+        lose(self, peer, why)
+
+    patch.setattr(Endpoint, "_lose", lose_unheard)
+
+
+@bug("who is gone leaves questions unanswered", "objects", 3, 1)
+def unanswered(patch: pytest.MonkeyPatch) -> None:
+    lose = Endpoint._lose
+
+    def lose_silently(self: Endpoint, peer: Peer, why: str) -> None:
+        asked, self._asked = self._asked, {}
+        lose(self, peer, why)
+        self._asked = asked
+
+    patch.setattr(Endpoint, "_lose", lose_silently)
 
 
 @bug("a push that comes again counts again", "parameter-server", 3, 0)
