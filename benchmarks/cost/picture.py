@@ -11,6 +11,7 @@ from minimr.system.files import atomic_bytes_writer
 
 COLOURS = ("#d1622b", "#35618f", "#4f8f4f", "#7a5195")
 FONT_SIZE = 16
+GAP = 0.035  # between the names of two threads, of the height
 
 
 def draw(
@@ -32,7 +33,7 @@ def draw(
 
     with pyplot.rc_context({"font.size": FONT_SIZE}):
         figure, row = pyplot.subplots(
-            1, len(panels), figsize=(13, 8), squeeze=False,
+            1, len(panels), figsize=(13, 8), squeeze=False, sharey=True,
             layout="constrained",
         )  # fmt: skip
         figure.suptitle(title, x=0.01, ha="left", fontsize=FONT_SIZE)
@@ -42,8 +43,9 @@ def draw(
             _draw_threads(axes, threads)
             _draw_engines(axes, engines, crossed)
             axes.set_xlabel(counted)
-            axes.set_ylim(bottom=0)
-            axes.legend()
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1))
+        row[0, 0].set_ylim(bottom=0)  # of all, when all are drawn
+        _name_threads(row[0, -1], threads)
         row[0, 0].set_ylabel(
             "seconds until the counts are final: median, min-max"
         )
@@ -53,17 +55,34 @@ def draw(
 
 
 def _draw_threads(axes: Any, threads: Mapping[str, Spread]) -> None:
-    for name, spread in threads.items():
+    for spread in threads.values():
         axes.axhline(spread.median, color="0.45", ls="--", lw=1.5)
         axes.axhspan(spread.low, spread.high, color="0.5", alpha=0.15)
+
+
+def _name_threads(axes: Any, threads: Mapping[str, Spread]) -> None:
+    """Write the names at the right, when the scale is known."""
+    names = sorted(threads, key=lambda name: threads[name].median)
+    heights = [threads[name].median for name in names]
+    places = apart(heights, GAP * axes.get_ylim()[1])
+    for name, place in zip(names, places, strict=True):
         axes.annotate(
             name,
-            (1.0, spread.median),
+            (1.0, place),
             xycoords=axes.get_yaxis_transform(),
             xytext=(6, 0),
             textcoords="offset points",
             va="center",
         )
+
+
+def apart(heights: Sequence[float], gap: float) -> list[float]:
+    """Return ascending heights, moved up where two are closer than a gap."""
+    places: list[float] = []
+    for height in heights:
+        lowest = places[-1] + gap if places else height
+        places.append(max(height, lowest))
+    return places
 
 
 def _draw_engines(

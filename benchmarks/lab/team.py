@@ -32,6 +32,7 @@ CLUSTERS: dict[str, tuple[str, ...]] = {  # what the lab has to start
 START_TIMEOUT_S = 120.0
 GRACE_S = 5.0
 SILENCE_S = 10.0
+LOG_CHARACTERS = 2000
 GLANCES = 6  # tasks per node in a job that shows which nodes work
 
 
@@ -85,8 +86,8 @@ class Team:
         while why := self._is_not_ready():
             if time.monotonic() > until:
                 raise LabError(
-                    f"{self.engine}: {why} after {timeout_s:.0f} s; see "
-                    f"{self.log}"
+                    f"{self.engine}: {why} after {timeout_s:.0f} s\n"
+                    f"{self._end_of_log()}"
                 )
 
     def _is_not_ready(self) -> str:
@@ -169,8 +170,12 @@ class Team:
             )
 
     def _ended(self) -> LabError:
-        tail = self.log.read_text(errors="replace")[-2000:]
-        return LabError(f"the driver of {self.engine} has ended:\n{tail}")
+        end = self._end_of_log()
+        return LabError(f"the driver of {self.engine} has ended:\n{end}")
+
+    def _end_of_log(self) -> str:
+        """Return it for an error: the log goes with a temporary lab."""
+        return self.log.read_text(errors="replace")[-LOG_CHARACTERS:]
 
 
 @contextmanager

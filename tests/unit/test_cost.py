@@ -20,10 +20,11 @@ from benchmarks.common.timing import Measurement, Outcome, Sample, Spread
 from benchmarks.cost.crossing import Crossing, crossings
 from benchmarks.cost.main import Measured, lab_of, report
 from benchmarks.cost.nodes import measure as measure_in_lab
-from benchmarks.cost.picture import draw
+from benchmarks.cost.picture import apart, draw
 from benchmarks.cost.single import C, single_threads, what_is_missing
 from benchmarks.cost.works import KINDS, of_kind
 from benchmarks.lab.plan import LabError, Plan
+from benchmarks.lab.team import Team
 from benchmarks.wordcount.work import Work
 from minimr.serial.mapreduce import MapReduce as Serial
 from minimr.shared.mapreduce.tasks import do_map_task, do_reduce_task
@@ -161,6 +162,39 @@ def test_without_shares_of_a_core_there_is_no_lab(
     monkeypatch.setattr("benchmarks.lab.namespaces.why_not", lambda: "no")
     with pytest.raises(LabError, match="no share of a core here: no"):
         lab_of(2, 0.3)
+
+
+class Idle(Team):
+    """A team of which one node never takes part."""
+
+    def __init__(self, log: Path) -> None:
+        self.engine, self.log = "minimr", log
+
+    def _is_not_ready(self) -> str:
+        return "['n2'] do not work"
+
+
+def test_the_error_of_a_lab_that_goes_away_has_the_end_of_its_log(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "minimr.log"
+    log.write_text("n2 has no memory")
+    with pytest.raises(LabError, match=r"(?s)do not work.*n2 has no memory"):
+        Idle(log).await_nodes(timeout_s=-1)
+
+
+@pytest.mark.parametrize(
+    ("heights", "places"),
+    [
+        ([1.0, 2.0, 9.0], [1.0, 2.0, 9.0]),
+        ([1.0, 1.0, 1.5, 9.0], [1.0, 2.0, 3.0, 9.0]),
+        ([], []),
+    ],
+)
+def test_names_of_threads_that_are_equally_fast_can_be_read(
+    heights: list[float], places: list[float]
+) -> None:
+    assert apart(heights, 1.0) == places
 
 
 @pytest.mark.parametrize("kind", [*KINDS])
