@@ -1,27 +1,30 @@
 """What a training has recorded, as the lines of a trace: its curves.
 
 minimr parameter-server --json FILE ──> the loss of each consistency ─┐
-python -m dqn train --log run.jsonl ──> scores, test after test ──────┴─>
-                                          {"kind": "curve", ...}
+python -m dqn train --log run.jsonl ──> scores, test after test ──────┼─>
+                                        the newest game of the lander ┘
+                                          {"kind": "curve" or "game", ...}
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from dqn.runs import history
 from lecture.stage import Stage
-from lecture.trace import Line, Run, run_of
+from lecture.trace import Line, Run, is_game, run_of
 
 SCORES = {
     "test_score": "the newest test",
     "average_score": "games in training",
     "best_score": "the best test",
 }
-ABSENT = ("all but the curves",)
+GAME = ("value", "step_s", "ground", "path")
+ABSENT = ("all but the curves, and the newest game",)
 
 
 def is_training(text: str) -> bool:
@@ -48,9 +51,9 @@ def runs_of(path: str) -> list[Run]:
     try:
         whole = json.loads(text)
     except ValueError:
-        return [_games(path)]
+        return [_scores(path)]
     if "runs" not in whole:
-        return [_games(path)]
+        return [_scores(path)]
     try:
         engines = dict.fromkeys(run["rung"] for run in whole["runs"])
         return [_losses(whole, engine) for engine in engines]
@@ -83,7 +86,7 @@ def _losses(whole: dict[str, Any], engine: str) -> Run:
     return _run(lines, engine, f"digits, {workers} workers, one is slow")
 
 
-def _games(path: str) -> Run:
+def _scores(path: str) -> Run:
     found = history.read(path)
     lines = [
         _point(test["seconds"], name, "score", test[key])
@@ -91,7 +94,19 @@ def _games(path: str) -> Run:
         for key, name in SCORES.items()
         if test.get(key) is not None
     ]
-    return _run(lines, found.facts["engine"], found.facts["environment"])
+    environment = found.facts["environment"]
+    for test in found.tests[-1:]:
+        lines += _games_of(test, environment)
+    return _run(lines, found.facts["engine"], environment)
+
+
+def _games_of(test: dict[str, Any], environment: str) -> Iterator[Line]:
+    """Yield the game of a test, if there is one that can be drawn."""
+    game: Any = test.get("game")
+    if is_game(game):
+        about = {"kind": "game", "at": float(test["seconds"])}
+        told = {key: game[key] for key in GAME}
+        yield {**about, "name": environment, **told}
 
 
 def _point(at: float, name: str, what: str, value: float) -> Line:
@@ -100,9 +115,10 @@ def _point(at: float, name: str, what: str, value: float) -> Line:
 
 
 def _run(lines: list[Line], engine: str, program: str) -> Run:
+    """Make a run of lines, but for those whose number is none any more."""
     ended = max((line["at"] for line in lines), default=0.0)
     return run_of(
-        lines,
+        [line for line in lines if math.isfinite(line["value"])],
         engine=engine,
         program=program,
         began=0.0,

@@ -22,6 +22,9 @@ wait         a task waits in `get`: id (of the task), begin, end
 story        what a person should hear: at, text, what, worker, tasks
 usage        at, node, cpu (in CPUs), memory (bytes)
 curve        of a training: at, name (who), what (loss, score), value
+game         of a training, its newest one: at, name, value (its score),
+             step_s (seconds between two points), ground: [[x, y], ...],
+             path: [[x, y, angle, action], ...], the pad at 0, 0
 message      at, source, target, name, and of a simulation: of (the module
              that defines it), id (of a task or an object), entry (its number
              in the trace), beat: that it lives is all it says
@@ -50,6 +53,7 @@ from __future__ import annotations
 import inspect
 import json
 import linecache
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,23 +75,25 @@ TEXTS = (
 )  # fmt: skip
 NUMBERS = (
     "entry", "line", "attempt", "right", "cpu", "cpus", "memory", "value",
-    "restarts", "times", "bytes",
+    "restarts", "times", "bytes", "step_s",
 )  # fmt: skip
 LISTS = ("after", "tasks", "absent", "choices", "about")
 KINDS = (
     "node", "task", "constructor", "actor", "object", "wait", "story",
     "usage", "curve", "message", "process", "knows", "source",
-    "question", "call", "seen",
+    "question", "call", "seen", "game",
 )  # fmt: skip
 TIMELESS = ("actor", "node", "source", "seen")
 NEEDED = {
     "message": ("source", "target", "name"),
+    "game": ("at", "name", "value", "step_s"),
     "question": ("at", "text", "choices", "right", "why"),
     "call": ("name", "begin", "end", "tasks", "times", "bytes"),
     "seen": ("what", "name", "about", "times", "bytes"),
     "wait": ("id", "begin", "end"),
 }  # {kind: what a line of it has}
 MAX_LINE_BYTES = 10_000_000
+MOST_POINTS = 10_000  # of a game
 
 
 class TraceError(ValueError):
@@ -227,6 +233,8 @@ def _checked(raw: str) -> Line:
             raise ValueError(f"a line of kind {line['kind']!r} has no {key!r}")
     if line["kind"] == "knows" and not _is_table(line.get("now")):
         raise ValueError('"now" is a table of texts')
+    if line["kind"] == "game" and not is_game(line):
+        raise ValueError('"ground" and "path" are lists of points')
     if line["kind"] == "task":
         missing = [key for key in ("id", "name", "state") if key not in line]
         if missing or line["state"] not in STATES:
@@ -238,6 +246,28 @@ def _is_table(now: Any) -> bool:
     return isinstance(now, dict) and all(
         isinstance(text, str) for text in now.values()
     )
+
+
+def is_game(line: Any) -> bool:
+    """Return whether a game can be drawn: it has numbers alone."""
+    if not isinstance(line, dict) or not all(
+        _is_number(line.get(key)) for key in ("value", "step_s")
+    ):
+        return False
+    for key, length in (("ground", 2), ("path", 4)):
+        points = line.get(key)
+        if not isinstance(points, list) or not 1 < len(points) <= MOST_POINTS:
+            return False
+        for point in points:
+            if not isinstance(point, list) or len(point) != length:
+                return False
+            if not all(map(_is_number, point)):
+                return False
+    return True
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def _tuple(types: Any) -> tuple[type, ...]:

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import click
 
 from dqn.algorithm.environment import limit_of
+from dqn.algorithm.network import Weights
 from dqn.cli.options import ADDRESS, ENGINE, SHARE_HELP
 from dqn.cli.play import play
 from dqn.cli.plot import plot
@@ -36,6 +37,7 @@ from dqn.runs.live import LiveLine, text
 from dqn.runs.run import Log, Run, Status
 from dqn.runs.tensorboard import Board
 from dqn.settings import SHARE, Settings
+from dqn.watch.flight import Flights, flies
 from minimr.cli.console import note, say
 from minimr.cli.guard import guarded
 from minimr.system.leaving import calling, raising
@@ -128,8 +130,9 @@ def train(
         stack.callback(team.close)
         line.note(f"{engine}, {settings.in_words()}")
         _note_limit(settings.environment)
-        show = _show(line, board)
-        _run(Run(settings, team, file, log_, show, latest, line.note), line)
+        show, fly = _show(line, board), _fly(stack, settings, log)
+        run = Run(settings, team, file, log_, show, latest, line.note, fly)
+        _run(run, line)
 
 
 @cli.command()
@@ -151,8 +154,9 @@ def single(
         stack.callback(learner.close)
         _note_limit(settings.environment)
         line = LiveLine(settings.max_rounds)
-        show = _show(line, board)
-        _run(Run(settings, learner, file, log_, show, latest, line.note), line)
+        show, fly = _show(line, board), _fly(stack, settings, log)
+        run = Run(settings, learner, file, log_, show, latest, line.note, fly)
+        _run(run, line)
 
 
 for command in (play, plot, sweep):
@@ -182,6 +186,17 @@ def _board(
     board = Board(folder, {"engine": engine, **asdict(settings)})
     stack.callback(board.close)
     return board
+
+
+def _fly(
+    stack: ExitStack, settings: Settings, log: str | None
+) -> Callable[[Weights], dict[str, Any]] | None:
+    """Return what plays a game for the log after each test, if anything."""
+    if log is None or not flies(settings.environment):
+        return None
+    flights = Flights(settings.environment, settings.hidden)
+    stack.callback(flights.close)
+    return flights.fly
 
 
 def _latest(file: CheckpointFile, resume: bool) -> Latest | None:

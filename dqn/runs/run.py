@@ -23,6 +23,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dqn.algorithm.dqn import layers_of
+from dqn.algorithm.network import Weights
 from dqn.algorithm.trainer import Progress
 from dqn.errors import DQNError
 from dqn.runs.checkpoint import CheckpointFile, Latest
@@ -95,13 +97,18 @@ class Log:
         if not (resume and self._path and self._path.exists()):
             self._write("w", facts)
 
-    def add(self, status: Status) -> None:
+    def add(self, status: Status, game: dict[str, Any] | None = None) -> None:
         """Write one line.
+
+        Args:
+            status: with the newest test.
+            game: one of that test, as `dqn.watch.flight` tells it.
 
         Raises:
             DQNError: it cannot be written now.
         """
-        self._write("a", asdict(status))
+        played = {} if game is None else {"game": game}
+        self._write("a", {**asdict(status), **played})
 
     def _write(self, mode: str, line: dict[str, Any]) -> None:
         if self._path is None:
@@ -133,6 +140,7 @@ class Run:
         show: called after every round.
         latest: where the learner continues; so do the counters.
         tell: called with a line for the user.
+        fly: plays a game with the weights of a test, for the log.
 
     A file that cannot be written does not end a run: the user gets a line,
     and it is tried again after the next test.
@@ -147,8 +155,10 @@ class Run:
         show: Callable[[Status], None] = lambda status: None,
         latest: Latest | None = None,
         tell: Callable[[str], None] = lambda line: None,
+        fly: Callable[[Weights], dict[str, Any]] | None = None,
     ) -> None:
         self._settings, self._learner, self._tell = settings, learner, tell
+        self._fly = fly
         self._file, self._log, self._show = file, log, show
         self._scores: deque[float] = deque(maxlen=NEWEST_GAMES)
         self.status = Status()
@@ -240,10 +250,12 @@ class Run:
         ):
             status.best_score = score
         self._unwritten = None
+        latest = self._latest()
         if self._file is not None:
-            self._try(self._file.save, self._latest(), score)
+            self._try(self._file.save, latest, score)
         if self._log is not None:
-            self._try(self._log.add, status)
+            game = self._fly and self._fly(layers_of(latest.weights))
+            self._try(self._log.add, status, game)
 
     def _try(self, write: Callable[..., object], *args: Any) -> None:
         try:

@@ -30,12 +30,12 @@ from lecture.why import why
 HERE = Path(__file__).parent
 SCRIPTS = (
     "model.js", "lanes.js", "architecture.js", "panel.js", "charts.js",
-    "questions.js", "live.js", "main.js",
+    "game.js", "questions.js", "live.js", "main.js",
 )  # fmt: skip
 # Kinds of lines that the page reads as they are.
 AS_THEY_ARE = (
     "node", "constructor", "actor", "object", "wait", "story", "usage",
-    "curve", "message", "process", "knows", "question", "source",
+    "curve", "game", "message", "process", "knows", "question", "source",
 )  # fmt: skip
 
 MOST = 100  # names of functions and their states

@@ -25,6 +25,11 @@ panels.charts = (state) => {
       parts.push(chart(`${name}: ${short(what, 30)}`, (area) =>
         drawLines(area, model.wall, lines, (v) => v.toPrecision(3))));
     }
+    for (const game of model.lines.filter((line) => line.kind === "game")) {
+      const title = `${name}: the newest game, ${game.value.toFixed(1)} points`;
+      parts.push(chart(title, (area) => drawGame(area, game,
+        `${name} ${model.about.program} ${game.at}`), "game"));
+    }
     const nodeOf = (line) => model.nodes.get(line.node) || line.node;
     for (const [key, title, words] of USAGE) {
       const lines = linesOf(model, "usage", key, nodeOf);
@@ -38,8 +43,8 @@ panels.charts = (state) => {
   return make("div", { class: "columns" }, ...parts);
 };
 
-function chart(title, draw) {
-  const canvas = make("canvas", {});
+function chart(title, draw, shape = "") {
+  const canvas = make("canvas", { class: shape });
   const box = make("div", { class: "chart" }, make("h2", {}, title), canvas);
   requestAnimationFrame(() => {
     const size = canvas.getBoundingClientRect();
@@ -53,7 +58,7 @@ function chart(title, draw) {
     pen.fillStyle = style.getPropertyValue("--soft").trim();
     const tall = parseFloat(style.fontSize) * 1.2;
     draw({ pen, width: size.width, height: size.height - tall, tall,
-      soft: pen.fillStyle });
+      soft: pen.fillStyle, fore: style.getPropertyValue("--fore").trim() });
   });
   return box;
 }

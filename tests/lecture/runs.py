@@ -29,6 +29,14 @@ def task(name: str, begin: float, end: float, **more: Any) -> Line:
     return {**about, **place, **rest, **times, **ends, **more}
 
 
+def game(**more: Any) -> Line:
+    """Return a game of a training: a lander that falls."""
+    path = [[0.0, 1.4 - n / 10, 0.0, n % 4] for n in range(15)]
+    about = {"kind": "game", "at": 1.0, "name": "Lander", "value": 12.5}
+    ground = [[-1.0, -0.2], [-0.2, -0.09], [0.2, -0.09], [1.0, 0.1]]
+    return {**about, "step_s": 0.04, "ground": ground, "path": path, **more}
+
+
 def run(*lines: Line, wall_s: float = 1.0, engine: str = "minimr") -> Run:
     """Return a run of these lines."""
     about = {"kind": "run", "format": FORMAT, "engine": engine}
@@ -60,7 +68,7 @@ def hostile() -> Run:
         lines += [story, {**source, "text": text}]
         lines.append({"kind": "node", "id": text, "name": text, "cpus": 1})
         lines += of_a_simulation(begin, text)
-    made = run(*lines)
+    made = run(*lines, game(at=0.5, name=HOSTILE[0]))
     made.about |= {"program": HOSTILE[0], "engine": HOSTILE[1]}
     made.about["absent"] = [*HOSTILE]
     return made

@@ -9,7 +9,7 @@ import pytest
 from lecture.from_simulation import is_simulated
 from lecture.from_simulation import run_of as simulated
 from lecture.trace import TraceError, attempts, read, run_of, write
-from tests.lecture.runs import hostile, run, task, with_a_death
+from tests.lecture.runs import game, hostile, run, task, with_a_death
 
 
 def test_what_is_written_is_read() -> None:
@@ -37,6 +37,10 @@ OPEN = write([run()]).strip()
         ([OPEN, json.dumps(task("f", 0, 1, after=[1]))], "more than texts"),
         ([OPEN, json.dumps({**task("f", 0, 1), "name": 3})], "'name' is 3"),
         ([OPEN, '{"kind": "x", "a": ' + "[" * 100_000], "line 2"),
+        ([OPEN, json.dumps(game(path=[[0, 0, 0, 0], ["<", 0, 0, 0]]))], "poi"),
+        ([OPEN, json.dumps(game(path=[[0, 0, 0, 0]] * 20_000))], "points"),
+        ([OPEN, json.dumps(game(ground=[[0, 0]]))], "points"),
+        ([OPEN, json.dumps(game(step_s=None))], "step_s"),
     ],
 )
 def test_what_is_no_trace_is_refused(lines: list[str], why: str) -> None:
