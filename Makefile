@@ -38,7 +38,7 @@ $(ALONE:%=test-%): test-%: $(VENV)/ready
 # some hours of each core.
 simulate: $(VENV)/ready
 	for program in wordcount parameter-server tasks objects nested borrowed \
-		actors named-actors wordcount-minimr dqn; do \
+		actors named-actors placed-actors wordcount-minimr dqn; do \
 		$(BIN)/minimr simulate $$program $(SCHEDULES) || exit; done
 	for part in tracker rounds references lease scheduler; do \
 		$(BIN)/minimr simulate --exhaust $$part || exit; done

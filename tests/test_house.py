@@ -44,7 +44,7 @@ LOOKS_AT_RUNGS = tuple(
 )
 RUNS_PROGRAMS = tuple(
     f"minimr.simulation.{name}"
-    for name in ("cluster", "core_programs", "script")
+    for name in ("cluster", "core_programs", "placed_actors", "script")
 )  # which import minimr as users do
 KNOWS = {
     "minimr": (),
@@ -209,7 +209,10 @@ OF_THE_MACHINE = {
     "threading": "Thread Timer Lock RLock Condition Event Semaphore Barrier "
     "get_ident",
 }
-ASK = ("minimr/net", "minimr/sockets", "minimr/core", "minimr/shared")
+ASK = (
+    *("minimr/net", "minimr/sockets", "minimr/core", "minimr/shared"),
+    "minimr/util",
+)
 
 
 def asks_the_system(module: str) -> list[str]:

@@ -141,9 +141,9 @@ def simulate(
     error that the program documents, and leave nothing behind.
 
     PROGRAM is wordcount or parameter-server (rung 1), tasks, objects,
-    nested, borrowed, actors, named-actors, wordcount-minimr or dqn (rung
-    2), or a FILE that says `import minimr as ray`, or `import ray`; its
-    ARGUMENTS follow.
+    nested, borrowed, actors, named-actors, placed-actors,
+    wordcount-minimr or dqn (rung 2), or a FILE that says `import minimr as
+    ray`, or `import ray`; its ARGUMENTS follow.
     """
     if (program is None) == (part is None):
         raise click.UsageError("give a program, or a part with --exhaust")

@@ -156,7 +156,10 @@ def load(value: Any) -> Any:
     if isinstance(error, RayTaskError):
         error.traceback_str = with_lines(error.traceback_str)
         error = error.as_instanceof_cause()
-    raise error
+    try:
+        raise error
+    finally:
+        del error  # with its traceback it would keep all that its frames have
 
 
 def as_failed(error: BaseException) -> Failed:

@@ -6,6 +6,7 @@
     borrowed      an actor keeps the only reference to an object
     actors        that restart: one call at a time, several, asynchronous
     named-actors  two drivers call one actor by its name
+    placed-actors that wait for room: `placed_actors.py`
     wordcount-minimr, dqn
 
 Each runs as the driver of a cluster of three nodes. They sleep as programs
@@ -28,6 +29,7 @@ from minimr.interface.mapreduce import Job, JobError
 from minimr.interface.parameter_server import ParameterServerError
 from minimr.simulation.cluster import HEAD, Cluster
 from minimr.simulation.machine import Machine
+from minimr.simulation.placed_actors import placed_actors
 from minimr.simulation.program import Program
 from minimr.simulation.words import splits, total, words_of
 
@@ -316,6 +318,7 @@ ON_CORE = {
         ("borrowed", borrowed),
         ("actors", actors),
         ("named-actors", named_actors),
+        ("placed-actors", placed_actors),
         ("wordcount-minimr", wordcount),
         ("dqn", dqn),
     )

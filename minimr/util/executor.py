@@ -15,13 +15,13 @@ Ray: nothing of its own; libraries on top of it write such executors.
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from functools import partial
 from itertools import chain, islice
-from queue import SimpleQueue
-from threading import Thread
 from typing import Any
 
 from minimr.core.api import verbs
@@ -66,8 +66,8 @@ class TaskPoolExecutor(Executor):
         # {future: the reference to its result}, of tasks under way
         self._under_way: dict[Future[Any], Any] = {}
         # (future, that of the reference), of tasks that have ended
-        self._ended: SimpleQueue[Any] = machine.queue()
-        self._thread: Thread | None = None
+        self._ended: queue.SimpleQueue[Any] = machine.queue()
+        self._thread: threading.Thread | None = None
         self._shut = False
 
     def submit(

@@ -10,7 +10,6 @@ same module.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from minimr.core.api.session import session
 from minimr.core.process.records import FIRST, ObjectRef
 from minimr.core.serialization import as_failed, pack
 from minimr.exceptions import TaskPlacementGroupRemoved
+from minimr.system import machine
 
 STRATEGIES = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")
 
@@ -134,7 +134,7 @@ def placement_group(
     _check(bundles, strategy, lifetime)
     runtime = session()
     spec = m.GroupSpec(
-        secrets.token_hex(16),
+        machine.random_bytes(16).hex(),
         name,
         runtime.job.namespace,
         tuple(

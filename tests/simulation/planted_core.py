@@ -9,6 +9,7 @@ import pytest
 from minimr.core import messages as m
 from minimr.core.control.actors import Actor, Phase
 from minimr.core.control.actors import Actors as ControlActors
+from minimr.core.control.placement_groups import Groups
 from minimr.core.node.leasing import Lease as NodeLease
 from minimr.core.node.leasing import Leasing
 from minimr.core.node.object_store import Object, Store
@@ -143,12 +144,9 @@ def actor_lost(patch: pytest.MonkeyPatch) -> None:
 
 @bug(
     "a node that dies before it has granted is waited for",
-    "actors",
-    21,
+    "placed-actors",
     0,
-    1,
-    2,
-    5,
+    0,
 )
 def still_asked(patch: pytest.MonkeyPatch) -> None:
     def node_died(self: ControlActors, node: Any, why: str) -> None:
@@ -182,6 +180,30 @@ def name_stays(patch: pytest.MonkeyPatch) -> None:
             self._names[name] = actor.spec.id
 
     patch.setattr(ControlActors, "_die", name_again)
+
+
+@bug("an actor has a life more than it may", "placed-actors", 1, 1)
+def life_more(patch: pytest.MonkeyPatch) -> None:
+    lost = ControlActors._lost
+
+    def lost_once_less(self: ControlActors, actor: Actor, why: str) -> None:
+        spec = actor.spec
+        most = spec.max_restarts + (spec.max_restarts >= 0)
+        actor.spec = spec._replace(max_restarts=most)
+        lost(self, actor, why)
+        actor.spec = spec
+
+    patch.setattr(ControlActors, "_lost", lost_once_less)
+
+
+@bug("a group keeps its place on a dead node", "placed-actors", 3, 1)
+def group_stays(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Groups, "node_lost", lambda self, id: None)
+
+
+@bug("a removed group keeps its CPUs", "placed-actors", 0)
+def not_given_back(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Groups, "_give_back", lambda self, group: None)
 
 
 @bug("nobody hears that an actor lives again", "named-actors", 3, 2, 4)

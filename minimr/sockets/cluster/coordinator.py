@@ -201,7 +201,10 @@ class Coordinator:
         self._handle(self._members.poll(wait))
         if run.error is not None:
             error, run.error = run.error, None
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # it has this frame, and those of who called
 
     def _assign(self, run: Run) -> None:
         for member in self._members:

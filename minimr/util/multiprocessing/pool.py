@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import itertools
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from multiprocessing import TimeoutError
-from threading import Thread
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -86,7 +86,7 @@ class AsyncResult:
     ) -> None:
         self._refs = refs
         self._single = single
-        self._teller: Thread | None = None
+        self._teller: threading.Thread | None = None
         if callback or error_callback:
             self._teller = machine.thread(
                 target=self._tell, args=(callback, error_callback), daemon=True

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
+import weakref
 
 import numpy as np
 import pytest
 
-from minimr.core.serialization import as_failed, pack, read, stored_size, write
+from minimr.core.serialization import (
+    as_failed,
+    load,
+    pack,
+    read,
+    stored_size,
+    write,
+)
 from minimr.exceptions import RayTaskError
 
 
@@ -38,3 +47,21 @@ def test_an_error_that_cannot_be_pickled_keeps_its_text() -> None:
     error = pickle.loads(as_failed(RayTaskError("f", "trace", cause)).error)
     assert isinstance(error, RayTaskError)
     assert "broken" in str(error.cause)
+
+
+def test_who_has_caught_an_error_has_nothing_to_collect() -> None:
+    """The error was in a circle, with all that who asked had."""
+    asked: list[weakref.ref[np.ndarray]] = []  # type: ignore[type-arg]
+
+    def ask() -> None:
+        mine = np.ones(7)
+        asked.append(weakref.ref(mine))
+        with pytest.raises(KeyError):
+            load(as_failed(KeyError("it")))
+
+    gc.disable()
+    try:
+        ask()
+        assert asked[0]() is None
+    finally:
+        gc.enable()
