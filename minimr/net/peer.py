@@ -6,7 +6,8 @@
     (the polling thread)
 
 Rule: sending never blocks. What the socket does not take stays in the queue,
-and the hub flushes it when the socket can be written to again.
+and the hub flushes it when the socket can be written to again. Who must know
+that it was taken waits for that (`flush_all`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from minimr.net.seal import Seal
 from minimr.system import machine
 
 MAX_BATCH = 256  # posted messages per frame
+FULL_S = 0.001  # a socket that has no room is tried again so soon
 
 
 class Peer:
@@ -105,6 +107,19 @@ class Peer:
                 self.sending.release()
             # Posted by another thread that found the lock taken?
             if full or not self._outbox or self.handshake is not None:
+                return
+
+    def flush_all(self) -> None:
+        """Pass all to the socket. Blocks: until it has taken it, or is closed.
+
+        Runs in: any thread, once the handshake is done.
+        """
+        while True:
+            with self.sending:
+                full = self._drain()
+            if full:
+                machine.sleep(FULL_S)
+            elif not self._outbox:  # or posted while we held the lock
                 return
 
     def _drain(self) -> bool:

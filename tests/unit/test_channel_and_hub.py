@@ -13,7 +13,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -536,6 +536,27 @@ def test_a_sender_is_not_held_up_by_a_slow_reader(server: Server) -> None:
 
     assert server.while_polling(read_all) == blocks
     assert server.serves(channel, peer)
+
+
+def test_who_waits_for_its_socket_may_die_then(server: Server) -> None:
+    channel, peer = server.dial()
+    blocks = [bytes([number]) * 500_000 for number in range(60)]
+    for block in blocks:
+        peer.send(block)
+    reader = server.threads.submit(
+        lambda: [channel.receive(DEADLINE_S) for _ in blocks]
+    )
+    peer.flush_all()
+    peer.sock.close()
+    assert reader.result(DEADLINE_S) == blocks
+
+
+def test_what_another_thread_is_to_send_is_waited_for(server: Server) -> None:
+    _, peer = server.dial()
+    with peer.sending:
+        taken = server.threads.submit(peer.flush_all)
+        assert not wait([taken], 0.05).done
+    taken.result(DEADLINE_S)
 
 
 def test_a_frame_above_the_limit_costs_its_sender_the_connection() -> None:

@@ -150,7 +150,7 @@ class Values:
         with memoryview(arena)[offset : offset + size] as memory:
             serialization.write(memory, packed)
         node.post(m.Seal(id))
-        node.flush()  # before anybody hears of it: we may die in between
+        node.flush_all()  # before anybody hears of it: we may die then
         return m.Stored(size, [node.data.address], names)
 
     # ---- get ----
