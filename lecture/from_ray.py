@@ -12,6 +12,7 @@ so the lines are complete when no new ones come for longer than that.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 from importlib import import_module
@@ -82,7 +83,8 @@ def _name(node: dict[str, Any]) -> str:
 def absent(lines: Iterable[Line]) -> tuple[str, ...]:
     """Return what is not among the lines, since Ray does not tell it."""
     kinds = {line["kind"] for line in lines}
-    waits = () if "wait" in kinds else (WAITS,)
+    told = "wait" in kinds or "RAY_PROFILING" in os.environ
+    waits = () if told else (WAITS,)
     return (*ABSENT, *waits, *(() if "usage" in kinds else (USED,)))
 
 

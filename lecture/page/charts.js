@@ -35,8 +35,8 @@ panels.charts = (state) => {
       const lines = linesOf(model, "usage", key, nodeOf);
       if (lines.length || model.nodes.size) parts.push(chart(
         `${name}: ${title}`, (area) => {
-          drawUntold(area, model, lines);
           drawLines(area, model.wall, lines, words);
+          drawUntold(area, model, lines);
         }));
     }
   }
@@ -54,7 +54,8 @@ function chart(title, draw, shape = "") {
     const pen = canvas.getContext("2d");
     pen.setTransform(dots, 0, 0, dots, 0, 0);
     const style = getComputedStyle(document.body);
-    pen.font = `${parseFloat(style.fontSize) * 0.85}px ${style.fontFamily}`;
+    const share = document.body.classList.contains("big") ? 1 : 0.85;
+    pen.font = `${parseFloat(style.fontSize) * share}px ${style.fontFamily}`;
     pen.fillStyle = style.getPropertyValue("--soft").trim();
     const tall = parseFloat(style.fontSize) * 1.2;
     draw({ pen, width: size.width, height: size.height - tall, tall,
@@ -133,30 +134,43 @@ function drawHeat(area, model) {
   pen.fillText(`${workers}, 0 to ${seconds(model.wall)}`, 2, height + 2);
 }
 
+// Texts [text, colour] above a chart, in as many rows as they need; tell how
+// high they are.
+function legend({ pen, width, tall }, texts) {
+  let x = 2, y = 0;
+  for (const [text, colour] of texts) {
+    const wide = pen.measureText(`${text}  `).width;
+    if (x > 2 && x + wide > width) [x, y] = [2, y + tall];
+    pen.fillStyle = colour;
+    pen.fillText(text, x, y);
+    x += wide;
+  }
+  return y + tall;
+}
+
 // Lines over time, one for each name: [[name, [[at, value], ...]], ...].
 function drawLines(area, wall, lines, words) {
   const { pen, width, height, tall, soft } = area;
   const values = lines.flatMap(([, points]) => points.map(([, v]) => v));
   const most = values.reduce((a, b) => Math.max(a, b), 1e-9);
   const least = values.reduce((a, b) => Math.min(a, b), 0);
-  let x = 2 + pen.measureText(`most: ${words(most)}  `).width;
+  const colour = (i) => PALETTE[i % PALETTE.length];
   pen.textBaseline = "top";
-  lines.forEach(([name, points], i) => {
-    pen.strokeStyle = pen.fillStyle = PALETTE[i % PALETTE.length];
+  const top = legend(area, [[`most: ${words(most)}`, soft],
+    ...lines.map(([name], i) => [short(name, 24), colour(i)])]);
+  lines.forEach(([, points], i) => {
+    pen.strokeStyle = colour(i);
     pen.lineWidth = 2;
     pen.beginPath();
     points.forEach(([at, value], n) => {
       const px = at / wall * width, share = (value - least) / (most - least);
-      const py = height - share * (height - 1.5 * tall);
+      const py = height - share * (height - top - 0.5 * tall);
       if (n) pen.lineTo(px, py);
       else pen.moveTo(px, py);
     });
     pen.stroke();
-    pen.fillText(short(name, 24), x, 0);
-    x += pen.measureText(`${short(name, 24)}  `).width;
   });
   pen.fillStyle = soft;
-  pen.fillText(`most: ${words(most)}`, 2, 0);
   pen.fillText(`0 to ${seconds(wall)}`, 2, height + 2);
 }
 
@@ -169,8 +183,7 @@ function drawUntold({ pen, width, height, tall, soft }, model, lines) {
     firsts.has(name)).map((name) => firsts.get(name)));
   pen.globalAlpha = 0.15;
   pen.fillStyle = soft;
-  pen.fillRect(0, 1.5 * tall, first / model.wall * width,
-    height - 1.5 * tall);
+  pen.fillRect(0, 3 * tall, first / model.wall * width, height - 3 * tall);
   pen.globalAlpha = 1;
   const who = silent.length < nodes.length ? short(silent.join(", "), 40)
     : model.about.engine;
@@ -196,12 +209,6 @@ function linesOf(model, kind, key, nameOf, wanted = () => true) {
 
 function drawPath(area, model) {
   const { pen, width, height, tall, soft } = area;
-  for (const part of model.why.parts) {
-    const x = part.begin / model.wall * width;
-    const wide = (part.end - part.begin) / model.wall * width;
-    pen.fillStyle = KIND_COLOURS[part.kind];
-    pen.fillRect(x, tall * 2.4, Math.max(wide, 0.5), height - tall * 2.4);
-  }
   pen.textBaseline = "middle";
   let x = 2, y = 2;
   for (const kind of Object.keys(model.why.sums)) {
@@ -216,5 +223,12 @@ function drawPath(area, model) {
     pen.fillStyle = soft;
     pen.fillText(word, x + tall, y + tall * 0.4);
     x += wide;
+  }
+  const top = y + tall * 1.4;
+  for (const part of model.why.parts) {
+    const wide = (part.end - part.begin) / model.wall * width;
+    pen.fillStyle = KIND_COLOURS[part.kind];
+    pen.fillRect(part.begin / model.wall * width, top, Math.max(wide, 0.5),
+      height - top);
   }
 }

@@ -17,6 +17,14 @@ Show = Callable[..., Tab]
 RIGHT, LEFT = "\ue014", "\ue012"
 HOME, END, ENTER = "\ue011", "\ue010", "\ue007"
 TABS = ("lanes", "step", "compare", "charts", "why", "code")
+# Notes what canvases write from now on, and in which size.
+WRITES = """void (window.said = [], window.sizes = [], ((real) => {
+  CanvasRenderingContext2D.prototype.fillText = function (text, ...where) {
+    said.push(text);
+    sizes.push(parseFloat(this.font.match(/[0-9.]+px/)[0]));
+    real.call(this, text, ...where);
+  };
+})(CanvasRenderingContext2D.prototype.fillText))"""
 
 
 def test_there_is_a_lane_for_each_worker_and_the_driver(show: Show) -> None:
@@ -177,8 +185,13 @@ def test_the_keys_are_listed(show: Show) -> None:
 
 
 def test_the_projector_has_letters_of_28_pixels(show: Show) -> None:
-    tab = show(death())
+    tab = show(death(), thousand())
+    tab.js(WRITES)
     tab.press("p")
+    for number, name in ((1, "driver"), (4, "100.0 ms"), (5, "compute")):
+        tab.press(str(number))
+        tab.until(f"said.includes('{name}')")
+        assert tab.js("Math.min(...sizes)") >= 28
     assert tab.js("getComputedStyle(document.body).fontSize") == "28px"
     assert tab.js("page.lanes.size") == 28
     tab.press("p")
@@ -228,14 +241,6 @@ def test_a_thousand_tasks_are_drawn_within_a_frame(
     middle = sorted(times)[len(times) // 2]
     record_property("median ms of a frame", middle)
     assert middle < 200  # 16 on an idle machine; this one may be busy
-
-
-WRITES = """void (window.said = [], ((real) => {
-  CanvasRenderingContext2D.prototype.fillText = function (text, ...where) {
-    said.push(text);
-    real.call(this, text, ...where);
-  };
-})(CanvasRenderingContext2D.prototype.fillText))"""
 
 
 def test_a_chart_says_which_nodes_have_told_nothing(show: Show) -> None:

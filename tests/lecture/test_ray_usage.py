@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lecture.from_ray import USED, absent
+from lecture.from_ray import USED, WAITS, absent
 from lecture.ray_usage import Usage, used_of
 
 TOLD = """# TYPE ray_component_cpu_percentage gauge
@@ -93,6 +93,16 @@ def test_a_node_without_an_agent_tells_nothing_and_this_is_said() -> None:
     assert Usage().look(Api(a=0)) == []
     assert USED in absent([])
     assert USED not in absent([{"kind": "usage"}])
+
+
+def test_waits_are_not_told_unless_ray_was_started_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("RAY_PROFILING", raising=False)
+    assert WAITS in absent([])
+    assert WAITS not in absent([{"kind": "wait"}])
+    monkeypatch.setenv("RAY_PROFILING", "1")  # and nobody has waited
+    assert WAITS not in absent([])
 
 
 def test_an_agent_that_tells_nonsense_tells_nothing(
