@@ -3,6 +3,8 @@
 bare socket   sendall ──> recv_into one buffer, one byte back: a push
               one byte ──> sendall, recv_into one buffer: a pull
 the rungs     push and pull of one array, by one worker, asynchronous
+the call      the same array to an actor that does nothing with it, and back:
+              what a rung with verbs cannot be faster than
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ RATE = Gradients(1e-6)  # a push is applied, with all that it costs
 
 RUNGS = ENGINES[1:]  # not the for loop: nothing is sent there
 BARE = "bare socket"
+ALONE = ", the call alone"  # after the name of a rung
 ROUNDS = 10  # of a worker, in one sample
 
 
@@ -66,6 +69,43 @@ class Rung:
     def close(self) -> None:
         """Stop the server."""
         self._servers.close()
+
+
+class Box:
+    """An actor that keeps an array. Its methods are coroutines, as there."""
+
+    def __init__(self, update: Weights) -> None:
+        self._update = update
+
+    async def take(self, update: Weights) -> None:
+        """Take an array."""
+
+    async def give(self) -> Weights:
+        """Give one."""
+        return self._update
+
+
+class CallAlone:
+    """One array as an argument, and as a result, of a call."""
+
+    def __init__(self, rung: str, size: int) -> None:
+        self._api = import_module(LADDER[rung].verbs)
+        self._update = {"w": np.ones(size // 4, np.float32)}
+        actor = self._api.remote(Box).options(num_cpus=0)
+        self._box = actor.remote(self._update)
+
+    def push(self) -> None:
+        """Send the array."""
+        self._api.get(self._box.take.remote(self._update))
+
+    def pull(self) -> Weights:
+        """Get one that may be written to."""
+        got = self._api.get(self._box.give.remote())
+        return {name: array.copy() for name, array in got.items()}
+
+    def close(self) -> None:
+        """End the actor."""
+        self._api.kill(self._box)
 
 
 class BareSocket:

@@ -1,7 +1,8 @@
 """`python -m benchmarks parameter-server`: pushes and pulls, and rounds.
 
-for each size:      round 0, 1, ...: bare socket, sockets, ray, in an
-                    order of its own; one array, one worker, one server
+for each size:      round 0, 1, ...: bare socket, sockets, ray, and calls of
+                    an actor that does nothing, in an order of its own; one
+                    array, one worker, one server
 for each N and K:   the same for a synchronous round of N worker processes
                     on K servers
 """
@@ -20,14 +21,17 @@ from benchmarks.common import tables
 from benchmarks.common.options import AT_LEAST_ONE, output_file, some_of, tell
 from benchmarks.common.timing import Outcome, Sample, Spread, interleave
 from benchmarks.parameter_server.cases import (
+    ALONE,
     BARE,
     RUNGS,
     BareSocket,
+    CallAlone,
     Rung,
     sample,
     start_clusters,
     time_rounds,
 )
+from minimr.ladder import WITH_VERBS
 
 SIZES = {
     "4KB": 2**12,
@@ -61,8 +65,11 @@ def parameter_server(**chosen: Any) -> None:
         tables.show(
             f"one worker, one server, median of {chosen['rounds']} rounds",
             HEADS,
-            [row for size in moved for row in _rows(size, moved[size])],
-            ["A push is applied (SGD) before it is answered."],
+            [row for size in moved for row in rows_of(size, moved[size])],
+            [
+                "A push is applied (SGD) before it is answered; the call "
+                "alone: an actor is handed the array, and does nothing."
+            ],
         )
         rounds = _time_all_rounds(chosen)
     finally:
@@ -95,6 +102,9 @@ def _move(size: str, chosen: dict[str, Any]) -> Outcome:
         for rung in chosen["rungs"]:
             movers[rung] = Rung(rung, SIZES[size])
             stack.enter_context(closing(movers[rung]))
+            if rung in WITH_VERBS:
+                alone = CallAlone(rung, SIZES[size])
+                movers[rung + ALONE] = stack.enter_context(closing(alone))
         contenders: dict[str, Callable[[], Sample]] = {
             name: partial(sample, mover, chosen["seconds"])
             for name, mover in movers.items()
@@ -102,11 +112,13 @@ def _move(size: str, chosen: dict[str, Any]) -> Outcome:
         return interleave(contenders, chosen["rounds"], chosen["seed"], tell)
 
 
-def _rows(size: str, outcome: Outcome) -> list[list[str]]:
+def rows_of(size: str, outcome: Outcome) -> list[list[str]]:
+    """Return a row for each who has moved arrays of a size."""
     names = list(dict.fromkeys(m.contender for m in outcome.measurements))
     bare = {w: outcome.spread(BARE, w).median for w in ("push", "pull")}
     rows = []
-    for name in sorted(names, key=[BARE, *RUNGS].index):
+    order = [BARE, *(r + what for r in RUNGS for what in ("", ALONE))]
+    for name in sorted(names, key=order.index):
         row = [size if name == BARE else "", name]
         for what in ("push", "pull"):
             took = outcome.spread(name, what)

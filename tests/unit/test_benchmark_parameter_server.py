@@ -8,6 +8,8 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from benchmarks.cli import main
+from benchmarks.common.timing import Measurement, Outcome, Sample
+from benchmarks.parameter_server.main import rows_of
 
 
 def test_each_rung_stands_beside_the_bare_socket(tmp_path: Path) -> None:
@@ -33,3 +35,13 @@ def test_a_size_that_is_not_in_the_table_is_refused() -> None:
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
     assert "'5KB' is none of 4KB" in result.output
+
+
+def test_the_call_alone_stands_below_its_rung() -> None:
+    names = ["bare socket", "minimr, the call alone", "sockets", "minimr"]
+    took = Sample({"push": 0.5, "pull": 0.25})
+    outcome = Outcome([Measurement(name, 1, took) for name in names], {})
+    rows = rows_of("4KB", outcome)
+    assert [row[1] for row in rows] == [
+        "bare socket", "sockets", "minimr", "minimr, the call alone"
+    ]  # fmt: skip
