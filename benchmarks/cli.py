@@ -40,6 +40,8 @@ COMMANDS = {  # {name: (module:attribute, help)}
         "Measure every engine on one node to five, and with a dying node."),
     "limits": ("benchmarks.scaling.limits:limits",
         "Measure the cost of the central process, and predict many nodes."),
+    "pauses": ("benchmarks.scaling.pauses:pauses",
+        "Show how much more CPU time the same work takes after a pause."),
     "report": ("benchmarks.report.cli:report",
         "Make one page from the JSON files of any runs."),
 }  # fmt: skip

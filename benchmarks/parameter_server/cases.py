@@ -81,7 +81,7 @@ class Box:
         """Take an array."""
 
     async def give(self) -> Weights:
-        """Give one."""
+        """Return one."""
         return self._update
 
 
@@ -99,7 +99,7 @@ class CallAlone:
         self._api.get(self._box.take.remote(self._update))
 
     def pull(self) -> Weights:
-        """Get one that may be written to."""
+        """Return one that may be written to."""
         got = self._api.get(self._box.give.remote())
         return {name: array.copy() for name, array in got.items()}
 

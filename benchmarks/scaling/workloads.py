@@ -70,11 +70,13 @@ class Workload:
     end: str = ""  # module:function, called when a point is measured
 
 
-def _words(paths: tuple[str, ...], tasks: int) -> dict[str, Any]:
+def _words(
+    paths: tuple[str, ...], tasks: int, reduce_tasks: int
+) -> dict[str, Any]:
     return {
         "paths": list(paths),
         "map_tasks": tasks,
-        "reduce_tasks": REDUCE_TASKS,
+        "reduce_tasks": reduce_tasks,
     }
 
 
@@ -114,7 +116,7 @@ WORDS = Workload(
     "word count",
     "MB",
     "benchmarks.scaling.jobs:count_words",
-    lambda size, nodes: _words(size.words, MAP_TASKS),
+    lambda size, nodes: _words(size.words, MAP_TASKS, REDUCE_TASKS),
     _megabytes,
     _count,
 )
@@ -123,7 +125,9 @@ WORDS_WEAK = Workload(
     "word count, a part for each node",
     "MB",
     "benchmarks.scaling.jobs:count_words",
-    lambda size, nodes: _words(size.parts[:nodes], 12 * nodes),
+    lambda size, nodes: _words(
+        size.parts[:nodes], MAP_TASKS * nodes // 5, REDUCE_TASKS * nodes // 5
+    ),
     _megabytes,
     _count,
     weak=True,

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from benchmarks.cli import main
 from benchmarks.common.documents import END, START, put
 from benchmarks.common.machine import facts
 from benchmarks.common.timing import Spread
@@ -74,6 +76,24 @@ def test_with_n_times_the_work_the_same_time_is_an_efficiency_of_one() -> None:
     )
     assert four.efficiency == four.cpu_efficiency == Spread(1.0, 1.0, 1.0)
     assert four.speed_up == Spread(4.0, 4.0, 4.0)
+
+
+@pytest.mark.parametrize("name", [n for n, w in WORKLOADS.items() if w.weak])
+def test_n_nodes_have_n_times_the_tasks_of_one(name: str) -> None:
+    work = WORKLOADS[name]
+    size = Size(("words",), ("a", "b", "c", "d", "e"))
+    one, five = (work.arguments(size, nodes) for nodes in (1, 5))
+    tasks = [name for name in one if name.endswith("tasks")]
+    assert tasks
+    assert [5 * one[name] for name in tasks] == [five[name] for name in tasks]
+
+
+def test_the_same_work_is_timed_after_each_pause() -> None:
+    ended = CliRunner().invoke(main, ["pauses", "--times", "1"])
+    assert ended.exit_code == 0, ended.output
+    lines = ended.output.splitlines()
+    shown = {line.split()[0] for line in lines if line.strip()}
+    assert shown >= {"0", "1", "10", "100"}
 
 
 def test_cpu_seconds_have_an_efficiency_of_their_own() -> None:
