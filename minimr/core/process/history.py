@@ -8,6 +8,8 @@
 Rules:
 
 1. It is told, and nothing depends on it. What is kept is bounded.
+   All but the latest is packed: a processor has no room in its caches for
+   many small objects that nobody looks at.
 2. With $MINIMR_TRACE=off there is none: no time is taken, nothing is kept,
    and workers tell the control store nothing.
 
@@ -18,8 +20,10 @@ from __future__ import annotations
 
 import inspect
 import os
+import pickle
 from collections import deque
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from minimr.core.process.records import Task
@@ -29,11 +33,9 @@ from minimr.system import machine
 VARIABLE = "MINIMR_TRACE"
 ROW = "history"  # in what the control store keeps of drivers that have left
 MAX_TASKS = 10_000
+PACK = 500  # attempts in a pickle
 MAX_LINES = 1000
 
-# What is kept of an attempt. There are many: a tuple of plain values, which
-# the garbage collector need not look at.
-Past = tuple[Any, ...]
 KEYS = (
     "id", "name", "parent", "attempt", "state", "submitted", "sent",
     "pid", "home", "ended", "inputs",
@@ -48,7 +50,8 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._past: deque[Past] = deque(maxlen=MAX_TASKS)
+        self._packed: deque[bytes] = deque(maxlen=MAX_TASKS // PACK)
+        self._latest: list[tuple[Any, ...]] = []  # the values of KEYS
         self._said: deque[tuple[float, str]] = deque(maxlen=MAX_LINES)
         self.places: dict[str, tuple[str, int]] = {}
 
@@ -63,13 +66,10 @@ class History:
             self.places[name] = code.co_filename, code.co_firstlineno
 
     def ended(self, task: Task, state: str) -> None:
-        """Note an attempt that has ended, with its inputs.
-
-        For a busy owner, this is a few percent of what a task costs.
-        """
+        """Note an attempt that has ended, with its inputs."""
         worker = NOBODY if task.worker is None else task.worker.data
-        refs = task.refs
-        self._past.append(
+        refs, latest = task.refs, self._latest
+        latest.append(
             (
                 task.id,
                 task.name,
@@ -84,14 +84,17 @@ class History:
                 tuple([ref.entry.id for ref in refs]) if refs else (),
             )
         )
+        if len(latest) == PACK:
+            self._packed.append(pickle.dumps(latest))
+            latest.clear()
 
     def rows(self, live: Iterable[Task]) -> list[dict[str, Any]]:
         """Return all of it, and the tasks that have not ended."""
         present = History()
         for task in live:
             present.ended(task, "WAITING")
-        all_ = *self._past, *present._past
-        tasks = [dict(zip(KEYS, past, strict=True)) for past in all_]
+        all_ = *self._attempts(), *present._attempts()
+        tasks = [dict(zip(KEYS, values, strict=True)) for values in all_]
         return [
             *({"kind": "task", **row} for row in tasks),
             *({"kind": "said", "at": a, "text": t} for a, t in self._said),
@@ -100,6 +103,10 @@ class History:
                 for name, (file, line) in self.places.items()
             ),
         ]
+
+    def _attempts(self) -> list[tuple[Any, ...]]:
+        packed = chain(*map(pickle.loads, self._packed))
+        return [*packed, *self._latest][-MAX_TASKS:]
 
 
 def is_kept() -> bool:
