@@ -16,11 +16,13 @@ from typing import Any
 
 import click
 
-from benchmarks.common import tables
+from benchmarks.common import machine, tables
 from benchmarks.common.options import output_file
 from benchmarks.common.ratios import head, row
+from benchmarks.micro import show
 from benchmarks.micro.cases import OPTIONS, Case, cases, rate, start_times
 from benchmarks.micro.physical import copy_gigabytes, socket_rates
+from minimr.system.files import atomic_writer
 
 
 def resident_bytes() -> int:
@@ -38,15 +40,23 @@ def resident_bytes() -> int:
 @click.option("--seconds", default=1.0, show_default=True, help="a round")
 @click.option("--only", default="", help="cases whose name has this text")
 @output_file("--json", "Write machine and every rate.")
-def micro(rounds: int, seconds: float, only: str, json: str | None) -> None:
+@output_file("--markdown", "Write the table for a document.")
+def micro(
+    rounds: int,
+    seconds: float,
+    only: str,
+    json: str | None,
+    markdown: str | None,
+) -> None:
     """Ray's microbenchmark on Ray and on minimr, interleaved."""
+    load = os.getloadavg()[0]
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     modules = {name: importlib.import_module(name) for name in OPTIONS}
     single, piped = socket_rates(1.0)
     limits = {
-        "bare socket, one by one": single,
+        show.ONE_BY_ONE: single,
         "bare socket, pipelined": piped,
-        "memory copy GB/s": copy_gigabytes(1.0),
+        show.COPY: copy_gigabytes(1.0),
     }
     times = {name: start_times(ray, name) for name, ray in modules.items()}
     idle: dict[str, int] = {}
@@ -71,10 +81,15 @@ def micro(rounds: int, seconds: float, only: str, json: str | None) -> None:
     )
     for ray in modules.values():
         ray.shutdown()
+    found = {
+        "rounds": rounds, "seconds": seconds, "rows": rows, "limits": limits,
+        "times": times, "idle": idle, "load": (load, os.getloadavg()[0]),
+    }  # fmt: skip
     if json:
-        tables.write_json(
-            json, "micro", rows=rows, limits=limits, times=times, idle=idle
-        )
+        tables.write_json(json, "micro", **found)
+    if markdown:
+        with atomic_writer(markdown) as file:
+            file.write(show.markdown({"machine": machine.facts(), **found}))
 
 
 def compare(

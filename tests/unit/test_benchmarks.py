@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from benchmarks.cli import LazyGroup, main
 from benchmarks.common.drivers import Driver
 from benchmarks.common.generate import write_text
+from benchmarks.common.machine import facts
 from benchmarks.common.picture import Bar, Panel, draw
 from benchmarks.common.timing import (
     ContenderError,
@@ -23,6 +24,7 @@ from benchmarks.common.timing import (
     interleave,
     orders,
 )
+from benchmarks.micro.show import markdown
 from benchmarks.wordcount import main as wordcount
 from benchmarks.wordcount.contenders import WordCounter
 from benchmarks.wordcount.work import Work, summary
@@ -306,6 +308,27 @@ def test_the_start_is_timed_from_the_command_to_the_first_map(
             measured[f"{what}_seconds"] for what in ("first_map", "command")
         )
         assert 0 < first < whole
+
+
+def test_a_row_of_the_microbenchmark_stands_beside_its_limit() -> None:
+    rows = [
+        {"name": name, "ray": [1.0, 3.0], "minimr": [8.0], "ratio": ratio,
+         "interval": (ratio - 1, ratio + 1)}
+        for name, ratio in (("single client put gigabytes", 2.0), ("x", 4.0))
+    ]  # fmt: skip
+    text = markdown(
+        {
+            "machine": facts(), "rounds": 2, "seconds": 1.0, "rows": rows,
+            "limits": {"memory copy GB/s": 9.0}, "load": (0.5, 1.5),
+        }
+    )  # fmt: skip
+    assert "Below 3 times: single client put gigabytes." in text
+    assert "before: 0.50, after: 1.50" in text
+    assert (
+        "| single client put gigabytes | 2.0 | 8.0 | 2.0 | 1.0-3.0 | 9.0"
+        in (text)
+    )
+    assert "| x | 2.0 | 8.0 | 4.0 | 3.0-5.0 | - |" in text
 
 
 def test_help_and_other_commands_do_without_a_module_that_is_missing() -> None:
