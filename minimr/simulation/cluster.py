@@ -61,22 +61,7 @@ class Cluster:
         simulated.number_of_cpus = self.cpus
         simulated.processes.known[machine.pid()].spared = True
         for number in range(1, self.nodes + 1):
-            options = {
-                "resources": {
-                    "CPU": float(self.cpus),
-                    "memory": 1e9,
-                    "object_store_memory": float(STORE_BYTES),
-                },
-                "store_bytes": STORE_BYTES,
-                "host": HOST.format(number),
-                "port": HEAD[1] if number == 1 else 0,
-                "head": None if number == 1 else HEAD,
-            }
-            process = simulated.processes.make(
-                "head" if number == 1 else "node",
-                partial(node_main.main, json.dumps(options)),
-                HOST.format(number),
-            )
+            process = self.add(simulated, number)
             if number == 1:
                 head, process.spared = process, True
             while HEAD not in simulated.network.ports:
@@ -87,6 +72,25 @@ class Cluster:
             os.environ[VARIABLE] = "{}:{}".format(*HEAD)
         if self.joined:
             minimr.init()
+
+    def add(self, simulated: Machine, number: int) -> Process:
+        """Start a node on a machine of its own, the first one as the head."""
+        options = {
+            "resources": {
+                "CPU": float(self.cpus),
+                "memory": 1e9,
+                "object_store_memory": float(STORE_BYTES),
+            },
+            "store_bytes": STORE_BYTES,
+            "host": HOST.format(number),
+            "port": HEAD[1] if number == 1 else 0,
+            "head": None if number == 1 else HEAD,
+        }
+        return simulated.processes.make(
+            "head" if number == 1 else "node",
+            partial(node_main.main, json.dumps(options)),
+            HOST.format(number),
+        )
 
     def stop(self, simulated: Machine, failed: bool) -> None:
         """Leave the cluster and end it. Runs in: driver.

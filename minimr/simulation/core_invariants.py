@@ -163,7 +163,8 @@ def not_freed(living: Living) -> Iterator[str]:
     """Rule 2 of `ownership.py`, in the stores.
 
     While no link is broken: a store that is cut off from an owner takes it
-    for dead.
+    for dead. And while no store is full: one drops copies of what others
+    have, and the owner hears of it when somebody asks for one in vain.
     """
     for runtime in _runtimes(living):
         for id, entry in runtime.objects.table.items():
