@@ -23,6 +23,23 @@ COUNT = click.IntRange(min=0)
 PARTS = ("tracker", "rounds", "references", "lease", "scheduler")
 SHOWN = 5  # findings
 NODES, CPUS = 3, 2  # of the cluster that a file joins
+
+
+class Seconds(click.FloatRange):
+    """So many seconds: `2`, or `2s`."""
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        context: click.Context | None,
+    ) -> float:
+        """Return a number."""
+        if isinstance(value, str):
+            value = value.removesuffix("s")
+        return float(super().convert(value, param, context))
+
+
 OPTIONS = (
     click.option(
         "--nodes",
@@ -58,7 +75,7 @@ OPTIONS = (
         "during_s",
         default=2.0,
         show_default=True,
-        type=click.FloatRange(min=0),
+        type=Seconds(min=0),
         help="All that goes wrong begins within so many virtual seconds.",
     ),
 )

@@ -66,9 +66,10 @@ def test_a_finding_is_told_with_what_plays_it_again(
 ) -> None:
     PLANTED["a dead worker's outputs are not made again"][1](monkeypatch)
     monkeypatch.setattr("minimr.cli.simulate.SHOWN", 1)
-    assert run(["simulate", "wordcount", "--seeds", "6", *KILL]) == 1
+    command = ["simulate", "wordcount", "--seeds", "6", "--during", "1.5s"]
+    assert run([*command, *KILL]) == 1
     out = capsys.readouterr().out
-    found = re.search("see it again: minimr (simulate .*)", out)
+    found = re.search("see it again: minimr (simulate .*--during 1.5.*)", out)
     assert found is not None, out
     assert run(found[1].split()) == 1
     assert "finding: " in capsys.readouterr().out
