@@ -105,9 +105,15 @@ class Attempt:
         executor.duty.cancelled.discard(id)
         running.reset(self._token)
         if ran:
-            ended = "task", id, self.push.name, error is None
-            times = self.began, self.loaded, self.executed
-            executor.results.record(*ended, *times)
+            executor.results.record(
+                "task",
+                id,
+                self.push.name,
+                error is None,
+                self.began,
+                self.loaded,
+                self.executed,
+            )
         return True
 
     def _told(self, error: BaseException) -> m.Unready | m.Done:
