@@ -33,7 +33,7 @@ def main(api: Any, cluster: Any) -> None:
     before = api.get([counter.add.remote() for _ in range(3)])
     first = api.get(counter.process.remote())
     os.kill(first, signal.SIGKILL)
-    after = api.get([counter.add.remote() for _ in range(3)])
+    after = [api.get(counter.add.remote()) for _ in range(3)]  # in order
     second = api.get(counter.process.remote())
     print(f"process {first} counted {before}, process {second} {after}")
     assert before == after == [1, 2, 3]
