@@ -22,9 +22,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -41,15 +42,22 @@ PACKAGES = ("minimr", "ray_impl", "dqn")
 
 
 class Version:
-    """A child process that measures the version in a folder."""
+    """A child process that measures the version in a folder.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        variables: set in its environment alone.
+    """
+
+    def __init__(
+        self, folder: Path, variables: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         home = folder / "home"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.compare.child"],
             cwd=folder,
-            env=os.environ
-            | {
+            env={
+                **os.environ,
+                **variables,
                 "PYTHONPATH": str(folder),
                 "MINIMR_HOME": str(home),
                 "MINIMR_TOKEN_FILE": str(home / "token"),
@@ -128,6 +136,17 @@ def names(versions: Sequence[Version]) -> Iterator[str]:
         yield name
 
 
+def variables(
+    context: click.Context, option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str]:
+    """Return what is to be set, by names."""
+    pairs = [each.partition("=") for each in given]
+    for name, equals, _ in pairs:
+        if not (name and equals):
+            raise click.BadParameter(f"{name!r} is not NAME=VALUE")
+    return {name: value for name, _, value in pairs}
+
+
 @click.command()
 @click.argument("commit")
 @click.argument("name", default="micro", type=click.Choice([*BENCHMARKS]))
@@ -135,6 +154,14 @@ def names(versions: Sequence[Version]) -> Iterator[str]:
 @click.option("--rounds", default=7, show_default=True, type=AT_LEAST_ONE)
 @click.option("--seconds", default=0.5, show_default=True, help="A round.")
 @click.option("--only", default="", help="Cases whose name has this text.")
+@click.option(
+    "--set",
+    "set_",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=variables,
+    help="In the environment of COMMIT alone, as MINIMR_TRACE=off.",
+)
 @output_file("--json", "Write machine and every rate.")
 def compare(
     commit: str, name: str, books: tuple[str, ...], **chosen: Any
@@ -150,9 +177,10 @@ def compare(
         raise click.UsageError(f"{name} reads no books")
     with ExitStack() as stack:
         versions = []
-        for version in (commit, None):
+        for version, own in ((commit, chosen["set_"]), (None, {})):
             folder = stack.enter_context(environment(version))
-            versions.append(stack.enter_context(closing(Version(folder))))
+            child = Version(folder, own)
+            versions.append(stack.enter_context(closing(child)))
             versions[-1].ask("begin", name, about)
         head(commit[:11], "this")
         for case in names(versions):

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import minimr.ladder
 from benchmarks.common import ratios
@@ -51,6 +52,13 @@ def test_a_commit_that_is_not_there_is_told() -> None:
         compare.environment("no-such-commit"),
     ):
         pass
+
+
+@pytest.mark.parametrize("given", ["", "=off", "MINIMR_TRACE"])
+def test_what_is_set_has_a_name_and_a_value(given: str) -> None:
+    done = CliRunner().invoke(compare.compare, ["HEAD", "--set", given])
+    assert done.exit_code == 2
+    assert "is not NAME=VALUE" in done.output
 
 
 def test_each_version_measures_its_own_code() -> None:
