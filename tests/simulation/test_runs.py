@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from minimr.simulation import (
 from minimr.simulation.cluster import Cluster
 from minimr.simulation.machine import Machine
 from minimr.simulation.network import Network, Stream
+from minimr.simulation.program import DRIVER
 from minimr.simulation.runs import judged, prepared, shrink, undisturbed
 from minimr.simulation.words import TEXTS, total, words_of
 from tests.simulation.planted_core import PLANTED
@@ -122,12 +124,16 @@ WORKERS = {f"fork of {node} {n}" for node in NODES for n in range(1, 9)}
 
 
 class Breaks:
-    """Breaks one connection, so long after it has been answered.
+    """Strikes at one connection, so long after it has been answered.
 
-    Not one of the head with a driver or a node: it is the end of these.
+    Not at one of the head with a driver or a node: it is the end of these.
     """
 
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self,
+        patch: pytest.MonkeyPatch,
+        strike: Callable[[Network, Stream], None] = Network.reset,
+    ) -> None:
         self.answered, self.which, self.after_s = 0, -1, 0.0
         answer = Network._answer
 
@@ -137,7 +143,7 @@ class Breaks:
             names = {caller.process.name, caller.twin.process.name}
             if "head 1" not in names or names & WORKERS:
                 if self.answered == self.which:
-                    end = partial(network.reset, caller)
+                    end = partial(strike, network, caller)
                     network.world.later(self.after_s, end)
                 self.answered += 1
 
@@ -159,6 +165,33 @@ def test_any_connection_may_break_in_its_handshake_or_soon_after(
             breaks.answered = 0
             outcome = judged(play(program, 0), expected)
             assert outcome.verdict != "finding", (breaks.which, outcome.why)
+    assert total > 5
+
+
+def cut_off(network: Network, stream: Stream) -> None:
+    """Let one machine hear from nobody, and nobody from it, for ever."""
+    hosts = {stream.host, stream.other_host} - {DRIVER}
+    for host in sorted(hosts)[:1]:
+        for other in sorted({DRIVER, "10.0.0.2", "10.0.0.3"} - {host}):
+            network.cut(host, other)
+            network.cut(other, host)
+
+
+@pytest.mark.parametrize("after_s", [0.0005, 0.012])
+def test_a_machine_may_be_cut_off_before_it_has_said_whose_it_is(
+    after_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody hung up on it, and calls waited for TCP without end."""
+    breaks = Breaks(monkeypatch, cut_off)
+    program = replace(PROGRAMS["actors"], disturbed=True)
+    with prepared():
+        expected = undisturbed(program)
+        total, breaks.after_s = breaks.answered, after_s
+        for breaks.which in range(total):
+            breaks.answered = 0
+            outcome = judged(play(program, 0), expected)
+            assert outcome.verdict != "finding", (breaks.which, outcome.why)
+            assert outcome.seconds < 60.0
     assert total > 5
 
 
