@@ -169,6 +169,7 @@ def _died(where: Any) -> bool:
 
 def now(api: Any) -> dict[str, Any]:
     """Return what a cluster is and does now, as `minimr.util.overview`."""
+    # In public, Ray adds up what all nodes have available.
     private = import_module(f"{api.__name__}._private.state")
     free = private.available_resources_per_node()
     return {

@@ -5,6 +5,9 @@
 | a task is submitted | `RemoteCall._submit` | `RemoteFunction._remote`, ... |
 | an actor is started | `ActorClass.remote` | `ActorClass._remote` |
 | a reference is pickled | `ObjectRef.__reduce__` | its context notes it |
+
+No public name of Ray does for these: its state API, and `ray.timeline`, know
+what its processes have reported, and not what a program passes or captures.
 """
 
 from __future__ import annotations
