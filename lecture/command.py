@@ -2,6 +2,9 @@
 
 lecture/demos/NAME.py: start(api), main(api, cluster)
     ─> each engine, one after the other ─> trace ─> page, `minimr why`
+
+On rung 1, which has jobs and no verbs, `api` is a MapReduce, and `main`
+returns the result of a run of it.
 """
 
 from __future__ import annotations
@@ -23,14 +26,15 @@ from minimr.cli.guard import guarded
 from minimr.cli.pages import save, save_page, serve
 
 HERE = Path(__file__).parent / "demos"
-ENGINES = {"minimr": ["minimr"], "ray": ["ray"], "both": ["minimr", "ray"]}
+BOTH = ("minimr", "ray")
+ENGINES = ("sockets", *BOTH, "both")
 CPUS = 3
 # In the order of a lecture; each takes a minute.
 ORDER = (
     "elsewhere", "waits_for", "more_nodes", "small_tasks", "get_in_a_loop",
-    "straggler", "nested_gets", "deadlock", "zero_copy", "who_owns_what",
-    "killed_worker", "killed_node", "actor_restart", "word_count",
-    "consistency",
+    "straggler", "backup_task", "nested_gets", "deadlock", "zero_copy",
+    "who_owns_what", "lost_outputs", "killed_worker", "killed_node",
+    "actor_restart", "word_count", "consistency",
 )  # fmt: skip
 
 
@@ -46,16 +50,15 @@ def demos() -> dict[str, str]:
 @click.argument("name", required=False)
 @click.option(
     "--engine",
-    type=click.Choice(list(ENGINES)),
-    default="minimr",
-    show_default=True,
+    type=click.Choice(ENGINES),
+    help="minimr, or sockets for what is shown on rung 1.",
 )
 @click.option("--show", is_flag=True, help="Serve the page of the run.")
 @click.option("--html", "page", metavar="FILE", help="Write the page.")
 @click.option("--trace", metavar="FILE", help="Write the trace.")
 def lecture(
     name: str | None,
-    engine: str,
+    engine: str | None,
     show: bool,
     page: str | None,
     trace: str | None,
@@ -76,8 +79,15 @@ def lecture(
             f"there is no demo {name!r}: choose one of {', '.join(known)}"
         )
     demo = importlib.import_module(f"lecture.demos.{name}")
+    shown_on = engines(demo)
+    engine = engine or shown_on[0]
+    chosen = BOTH if engine == "both" else (engine,)
+    if not {*chosen} <= {*shown_on}:
+        raise click.UsageError(
+            f"{name} is shown on {' and '.join(shown_on)}, not on {engine}"
+        )
     say(without_questions(str(demo.__doc__)))
-    runs = [run(demo, each) for each in ENGINES[engine]]
+    runs = [run(demo, each) for each in chosen]
     if trace is not None:
         save(trace, runs)
     if page is not None:
@@ -88,9 +98,18 @@ def lecture(
         note(f"to see it: python -m lecture {name} --engine {engine} --show")
 
 
+def engines(demo: Any) -> tuple[str, ...]:
+    """Return the engines that a demo can be shown on, the usual one first."""
+    return getattr(demo, "ENGINES", BOTH)
+
+
 def run(demo: Any, engine: str) -> Run:
     """Run a demo on an engine, and return what was recorded."""
     note(f"-- on {engine}")
+    if engine == "sockets":
+        rung: Any = importlib.import_module("minimr.sockets.mapreduce")
+        with rung.MapReduce(CPUS) as job_runner:
+            return _record(demo, engine, job_runner, None, None)
     if engine != "ray":
         return _run(demo, engine, importlib.import_module(engine))
     cluster_of = importlib.import_module("ray_impl.cluster")
@@ -113,16 +132,22 @@ def _run(demo: Any, engine: str, api: Any) -> Run:
             cluster = demo.start(api)
         else:
             cluster_of.start_cluster(api, CPUS)
-        program = str(demo.__doc__).split("\n", 1)[0]
-        with Recording(engine, program, api) as recording:
-            demo.main(api, cluster)
-        made = recording.run()
-        made.lines += questions(str(demo.__doc__), made)
-        return made
+        return _record(demo, engine, api, cluster, api)
     finally:
         api.shutdown()
         if cluster is not None:
             cluster.shutdown()
+
+
+def _record(demo: Any, engine: str, api: Any, cluster: Any, verbs: Any) -> Run:
+    program = str(demo.__doc__).split("\n", 1)[0]
+    with Recording(engine, program, verbs) as recording:
+        result = demo.main(api, cluster)
+    if result is not None:
+        recording.lines = result.trace()
+    made = recording.run()
+    made.lines += questions(str(demo.__doc__), made)
+    return made
 
 
 def main() -> int:

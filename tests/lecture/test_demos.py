@@ -6,8 +6,9 @@ import importlib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from lecture.command import demos, run
+from lecture.command import demos, engines, lecture, run
 from lecture.why import why
 
 HERE = Path(__file__).parents[2] / "lecture/demos"
@@ -36,7 +37,7 @@ def test_a_demo_fits_on_a_slide_and_says_what_to_watch(name: str) -> None:
 @pytest.mark.parametrize("name", demos())
 def test_a_demo_runs_and_checks_itself(name: str) -> None:
     demo = importlib.import_module(f"lecture.demos.{name}")
-    made = run(demo, "minimr")
+    made = run(demo, engines(demo)[0])
     assert made.of("task")
     found = why(made)
     total = sum(found.sums().values())
@@ -44,6 +45,28 @@ def test_a_demo_runs_and_checks_itself(name: str) -> None:
     expected = FINDS.get(name)
     if expected is not None:
         assert expected in [finding.name for finding in found.findings]
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "again"),
+    [("backup_task", "backup", "map 5"), ("lost_outputs", "death", "map")],
+)
+def test_a_demo_of_rung_1_tells_what_runs_again(
+    name: str, what: str, again: str
+) -> None:
+    made = run(importlib.import_module(f"lecture.demos.{name}"), "sockets")
+    stories = [story for story in made.of("story") if story["what"] == what]
+    tasks = [task for story in stories for task in story["tasks"]]
+    assert any(task.startswith(again) for task in tasks)
+    (question,) = made.of("question")
+    assert question["at"] == min(story["at"] for story in stories)
+
+
+def test_an_engine_that_a_demo_is_not_shown_on_is_refused() -> None:
+    for name, engine in (("backup_task", "both"), ("zero_copy", "sockets")):
+        done = CliRunner().invoke(lecture, [name, "--engine", engine])
+        assert done.exit_code == 2
+        assert f"{name} is shown on" in done.output
 
 
 def test_a_killed_worker_and_an_actor_that_restarts_are_told() -> None:
