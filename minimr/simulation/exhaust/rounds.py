@@ -6,7 +6,9 @@
 
 Three workers, in each of the modes. What is real is `Rounds`; a server is
 replaced from what was saved, after each push or at some time before; who
-has left is saved at once (`checkpoint.py`).
+has left is saved at once (`checkpoint.py`). Who has ended may stay where
+each push is saved; where an old checkpoint may forget its last ones, it
+leaves, or the others would wait for them.
 """
 
 from __future__ import annotations
@@ -162,10 +164,15 @@ class RoundsModel(Model):
         self.clocks[worker] += 1
         last = self.clocks[worker] == self.rounds
         self.doing[worker] = DONE if last else READS
+        if last and not self.safe:
+            self._leaves(worker)
 
     def leaves(self, worker: int) -> None:
         """Let a worker die."""
         self.deaths -= 1
+        self._leaves(worker)
+
+    def _leaves(self, worker: int) -> None:
         del self.clocks[worker], self.doing[worker]
         self.server.leave(worker)
         self.saves()
