@@ -12,7 +12,13 @@ from minimr.shared.mapreduce.tasks import TaskReport
 from minimr.shared.mapreduce.wordcount import COMBINED
 from minimr.sockets.cluster.coordinator import Coordinator, Run
 from minimr.sockets.cluster.membership import Event, Member, News, Timing
-from minimr.sockets.cluster.messages import Attempt, Done, RunMap, TaskId
+from minimr.sockets.cluster.messages import (
+    Attempt,
+    Done,
+    FetchFailed,
+    RunMap,
+    TaskId,
+)
 from minimr.sockets.cluster.tracker import IDLE, Policy
 
 AT_ONCE = Policy(backup_after_s=0, backup_factor=0, backup_blind_s=0)
@@ -123,3 +129,17 @@ def test_what_a_refused_worker_held_is_lost_before_the_next_order(
     coordinator._handle([message])  # it was not given the task again
     assert list(coordinator._members) == [bert]
     assert not run.tracker.maps_done
+
+
+def test_who_cannot_fetch_tells_which_map_tasks_run_again(
+    coordinator: Coordinator,
+) -> None:
+    run = submit(coordinator, ["a", "b"])
+    anna, bert = coordinator._members
+    coordinator._handle([done(bert)])
+    assert anna.attempt is not None
+    failed = FetchFailed(anna.attempt, BERT, "it is gone")
+    coordinator._handle([News(anna, failed)])
+    texts = [line["text"] for line in run.history.lines() if "text" in line]
+    told = f"cannot fetch from worker {BERT}: map tasks 1 run again"
+    assert any(told in text for text in texts)

@@ -273,7 +273,10 @@ class Coordinator:
         run = self._runs.get(job_id)
         if run is None:  # it was forgotten
             return
-        run.history.ended(member, end)
+        again: list[m.TaskId] = []
+        if isinstance(end, m.FetchFailed):
+            again = run.tracker.held_by(end.source)
+        run.history.ended(member, end, again)
         if isinstance(end, m.Done):
             self._on_done(run, member, task, end.report)
         elif isinstance(end, m.TaskFailed):

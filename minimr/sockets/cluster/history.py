@@ -59,8 +59,10 @@ class History:
         self._running[member.id] = line
         self._lines.append(line)
 
-    def ended(self, member: Member, end: m.End) -> None:
-        """Note the answer to an order."""
+    def ended(
+        self, member: Member, end: m.End, again: Sequence[m.TaskId] = ()
+    ) -> None:
+        """Note the answer to an order, and which other tasks it costs."""
         line = self._running.pop(member.id, None)
         if line is None:
             return
@@ -76,8 +78,11 @@ class History:
             line["bytes"] = report.shuffle_bytes
         elif type(end) in STATES:
             line["state"] = STATES[type(end)]
-            text = f"{end.attempt.task} has failed in worker {member.id}"
-            self._say(text, "retry", member, [end.attempt.task])
+            task = end.attempt.task
+            text = f"{task} has failed in worker {member.id}"
+            if isinstance(end, m.FetchFailed):
+                text = f"{task} cannot fetch from worker {end.source}"
+            self._say(text + _costs(again), "retry", member, [task, *again])
 
     def lost(
         self, member: Member, why: str, again: Sequence[m.TaskId]
@@ -86,10 +91,7 @@ class History:
         line = self._running.pop(member.id, None)
         if line is not None:
             line |= {"ended": machine.time(), "state": "DIED"}
-        names = ", ".join(str(number) for _, number in again[:20])
-        kinds = sorted({kind for kind, _ in again})
-        what = f": {' and '.join(kinds)} tasks {names} run again"
-        self._say(why + (what if again else ""), "death", member, again)
+        self._say(why + _costs(again), "death", member, again)
 
     def lines(self) -> list[dict[str, Any]]:
         """Return a line per attempt, and what was said."""
@@ -111,6 +113,12 @@ class History:
                 "tasks": [_name(task) for task in tasks],
             }
         )  # fmt: skip
+
+
+def _costs(again: Sequence[m.TaskId]) -> str:
+    names = ", ".join(str(number) for _, number in again[:20])
+    kinds = sorted({kind for kind, _ in again})
+    return f": {' and '.join(kinds)} tasks {names} run again" if again else ""
 
 
 def _name(task: m.TaskId) -> str:

@@ -170,6 +170,10 @@ class Tracker:
             other.failures >= self.policy.max_attempts for other in lost
         )
 
+    def held_by(self, worker: int) -> list[TaskId]:
+        """List the map tasks whose blocks a worker holds."""
+        return [task.id for task in self.maps if task.holder == worker]
+
     def of(self, worker: int) -> list[TaskId]:
         """List the tasks that a worker runs, or whose output it holds."""
         return [
