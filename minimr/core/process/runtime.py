@@ -45,7 +45,7 @@ from minimr.core.serialization import as_failed
 from minimr.exceptions import LocalRayletDiedError, RayError, RaySystemError
 from minimr.net.channel import Address
 from minimr.net.endpoint import Endpoint
-from minimr.net.messages import Gone, Question, R, Reply
+from minimr.net.messages import GONE, Gone, Question, R, Reply
 from minimr.net.peer import Peer
 from minimr.net.pump import Pump
 from minimr.system import machine
@@ -191,12 +191,16 @@ class Runtime(Endpoint):
         with self.lock:
             self.node = self.link(address)
         welcome = self.call(self.node, m.Attach(), ATTACH_TIMEOUT_S)
+        if isinstance(welcome, m.Welcome):
+            try:
+                self.values.open(*welcome.arena)
+            except FileNotFoundError:  # it has ended since
+                welcome = GONE
         if isinstance(welcome, Gone) and self.kind == "worker":
             machine.leave(1)  # as when it is cut off later
         if not isinstance(welcome, m.Welcome):
             raise RaySystemError(f"the node did not take us: {welcome}")
         self.welcome = welcome
-        self.values.open(*welcome.arena)
 
     def join(self, job: m.Job) -> None:
         """See modules and files as the driver of a job. Runs in: worker."""
