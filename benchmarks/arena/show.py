@@ -112,8 +112,7 @@ def markdown(document: Document) -> str:
     for columns in (TASKS, OTHERS):
         firsts = [best(document, column) for column in columns]
         heads = [column.title.replace("\n", " ") for column in columns]
-        lines.append(f"| | {' | '.join(heads)} |")
-        lines.append("|---" * (len(heads) + 1) + "|")
+        rows = []
         for each in document["contestants"]:
             if not each["samples"]:
                 continue
@@ -125,8 +124,8 @@ def markdown(document: Document) -> str:
                     strict=True,
                 )
             ]
-            lines.append(f"| {each['name']} | {' | '.join(cells)} |")
-        lines.append("")
+            rows.append([each["name"], *cells])
+        lines += [*tables.markdown(("", *heads), rows), ""]
     lines += [f"- {note}" for note in notes(document)]
     return "\n".join(lines) + "\n"
 

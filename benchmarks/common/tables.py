@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -41,6 +41,16 @@ def show(
     console.print(table)
     for note in notes:
         console.print(note, markup=False, highlight=False)
+
+
+def markdown(
+    heads: Sequence[str], rows: Iterable[Sequence[str]]
+) -> Iterator[str]:
+    """Yield the lines of a table of a document."""
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
 
 
 def seconds(value: float) -> str:

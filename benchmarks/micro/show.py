@@ -5,8 +5,8 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
+from benchmarks.common import tables
 from benchmarks.common.machine import in_words
-from benchmarks.common.tables import NOTHING
 
 COPY, ONE_BY_ONE = "memory copy GB/s", "bare socket, one by one"
 # {case: what limits it}: what it has to do at least, without a runtime
@@ -33,18 +33,18 @@ def markdown(document: dict[str, Any]) -> str:
         f"Below {WANTED:g} times: {', '.join(few) or 'none'}. Medians, and "
         "an interval that covers the ratio nineteen times of twenty.",
         "",
-        f"| {' | '.join(HEADS)} |",
-        "|---" * len(HEADS) + "|",
     ]
-    for row in document["rows"]:
-        low, high = row["interval"]
-        limit = LIMITS.get(row["name"])
-        cells = [
-            row["name"],
-            *(f"{median(row[who]):,.1f}" for who in ("ray", "minimr")),
-            f"{row['ratio']:.1f}",
-            f"{low:.1f}-{high:.1f}",
-            f"{document['limits'][limit]:,.1f}" if limit else NOTHING,
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    rows = [_cells(row, document["limits"]) for row in document["rows"]]
+    return "\n".join([*lines, *tables.markdown(HEADS, rows)]) + "\n"
+
+
+def _cells(row: dict[str, Any], limits: dict[str, float]) -> list[str]:
+    low, high = row["interval"]
+    limit = LIMITS.get(row["name"])
+    return [
+        row["name"],
+        *(f"{median(row[who]):,.1f}" for who in ("ray", "minimr")),
+        f"{row['ratio']:.1f}",
+        f"{low:.1f}-{high:.1f}",
+        f"{limits[limit]:,.1f}" if limit else tables.NOTHING,
+    ]

@@ -27,7 +27,8 @@ def markdown(points: Sequence[Point]) -> str:
         f"{most} nodes CPU s", "efficiency", "efficiency by CPU s",
         "a node killed half-way, of undisturbed",
     )  # fmt: skip
-    lines = [*_origin(points), "", *_table(heads, _rows(rows, most, times))]
+    table = tables.markdown(heads, _rows(rows, most, times))
+    lines = [*_origin(points), "", *table]
     wrong = sum(not r.get("exact", True) for p in points for r in p.rounds)
     checked = f"{wrong} results were WRONG" if wrong else "All results exact"
     lines += ["", f"{show.SPREAD.capitalize()}. {checked}."]
@@ -36,7 +37,8 @@ def markdown(points: Sequence[Point]) -> str:
     lines += ["", *notes] if notes else []
     shares = [show.share_cells(share) for share in quota.shares(points)]
     if shares:
-        lines += ["", f"{show.SPUN}:", "", *_table(show.SHARE_HEADS, shares)]
+        lines += ["", f"{show.SPUN}:", ""]
+        lines += tables.markdown(show.SHARE_HEADS, shares)
     return "\n".join(lines)
 
 
@@ -59,15 +61,6 @@ def _rows(
                 show.spread(row.cpu_efficiency),
                 show.spread(times.get(key)),
             ]
-
-
-def _table(
-    heads: Sequence[str], rows: Iterator[list[str]] | list[list[str]]
-) -> Iterator[str]:
-    yield f"| {' | '.join(heads)} |"
-    yield "|---" * len(heads) + "|"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
 
 
 def _origin(points: Sequence[Point]) -> Iterator[str]:
