@@ -275,7 +275,7 @@ class Coordinator:
             return
         again: list[m.TaskId] = []
         if isinstance(end, m.FetchFailed):
-            again = run.tracker.held_by(end.source)
+            again = [task.id for task in run.tracker.held_by(end.source)]
         run.history.ended(member, end, again)
         if isinstance(end, m.Done):
             self._on_done(run, member, task, end.report)

@@ -162,7 +162,7 @@ class Tracker:
         task = self.task(id_)
         if task.attempts.pop(worker, None) is None:
             return False
-        lost = [other for other in self.maps if other.holder == source]
+        lost = self.held_by(source)
         for other in lost:
             other.holder = None
             other.failures += 1
@@ -170,9 +170,9 @@ class Tracker:
             other.failures >= self.policy.max_attempts for other in lost
         )
 
-    def held_by(self, worker: int) -> list[TaskId]:
+    def held_by(self, worker: int) -> list[Task]:
         """List the map tasks whose blocks a worker holds."""
-        return [task.id for task in self.maps if task.holder == worker]
+        return [task for task in self.maps if task.holder == worker]
 
     def of(self, worker: int) -> list[TaskId]:
         """List the tasks that a worker runs, or whose output it holds."""
