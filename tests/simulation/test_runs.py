@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,13 @@ from minimr.simulation.cluster import Cluster
 from minimr.simulation.machine import Machine
 from minimr.simulation.network import Network, Stream
 from minimr.simulation.program import DRIVER
-from minimr.simulation.runs import judged, prepared, shrink, undisturbed
+from minimr.simulation.runs import (
+    Outcome,
+    judged,
+    prepared,
+    shrink,
+    undisturbed,
+)
 from minimr.simulation.words import TEXTS, total, words_of
 from tests.simulation.planted_core import PLANTED
 
@@ -149,6 +155,16 @@ class Breaks:
 
         patch.setattr(Network, "_answer", answer_and_break)
 
+    def outcomes(self, program: Program, after_s: float) -> Iterator[Outcome]:
+        """Play a program once for each connection, which is struck."""
+        with prepared():
+            expected = undisturbed(program)
+            total, self.after_s = self.answered, after_s
+            for self.which in range(total):
+                self.answered = 0
+                yield judged(play(program, 0), expected)
+        assert total > 5
+
 
 @pytest.mark.parametrize("after_s", [0.0005, 0.004])
 @pytest.mark.parametrize("name", ["wordcount", "parameter-server", "actors"])
@@ -158,18 +174,12 @@ def test_any_connection_may_break_in_its_handshake_or_soon_after(
     """It was an error of its own, a traceback, and a wait without end."""
     breaks = Breaks(monkeypatch)
     program = replace(PROGRAMS[name], disturbed=True)
-    with prepared():
-        expected = undisturbed(program)
-        total, breaks.after_s = breaks.answered, after_s
-        for breaks.which in range(total):
-            breaks.answered = 0
-            outcome = judged(play(program, 0), expected)
-            assert outcome.verdict != "finding", (breaks.which, outcome.why)
-    assert total > 5
+    for outcome in breaks.outcomes(program, after_s):
+        assert outcome.verdict != "finding", (breaks.which, outcome.why)
 
 
 def cut_off(network: Network, stream: Stream) -> None:
-    """Let one machine hear from nobody, and nobody from it, for ever."""
+    """Cut a machine off from all others, for ever."""
     hosts = {stream.host, stream.other_host} - {DRIVER}
     for host in sorted(hosts)[:1]:
         for other in sorted({DRIVER, "10.0.0.2", "10.0.0.3"} - {host}):
@@ -184,15 +194,9 @@ def test_a_machine_may_be_cut_off_before_it_has_said_whose_it_is(
     """Nobody hung up on it, and calls waited for TCP without end."""
     breaks = Breaks(monkeypatch, cut_off)
     program = replace(PROGRAMS["actors"], disturbed=True)
-    with prepared():
-        expected = undisturbed(program)
-        total, breaks.after_s = breaks.answered, after_s
-        for breaks.which in range(total):
-            breaks.answered = 0
-            outcome = judged(play(program, 0), expected)
-            assert outcome.verdict != "finding", (breaks.which, outcome.why)
-            assert outcome.seconds < 60.0
-    assert total > 5
+    for outcome in breaks.outcomes(program, after_s):
+        assert outcome.verdict != "finding", (breaks.which, outcome.why)
+        assert outcome.seconds < 60.0
 
 
 @pytest.mark.parametrize(
