@@ -250,11 +250,13 @@ class Run:
         ):
             status.best_score = score
         self._unwritten = None
-        latest = self._latest()
-        if self._file is not None:
-            self._try(self._file.save, latest, score)
-        if self._log is not None:
+        game = None
+        if self._file is not None or self._fly is not None:
+            latest = self._latest()
+            if self._file is not None:
+                self._try(self._file.save, latest, score)
             game = self._fly and self._fly(layers_of(latest.weights))
+        if self._log is not None:
             self._try(self._log.add, status, game)
 
     def _try(self, write: Callable[..., object], *args: Any) -> None:
