@@ -109,7 +109,7 @@ def run(demo: Any, engine: str) -> Run:
     if engine == "sockets":
         rung: Any = importlib.import_module("minimr.sockets.mapreduce")
         with rung.MapReduce(CPUS) as job_runner:
-            return _record(demo, engine, job_runner, None, None)
+            return _record(demo, engine, job_runner, None)
     if engine != "ray":
         return _run(demo, engine, importlib.import_module(engine))
     cluster_of = importlib.import_module("ray_impl.cluster")
@@ -132,15 +132,16 @@ def _run(demo: Any, engine: str, api: Any) -> Run:
             cluster = demo.start(api)
         else:
             cluster_of.start_cluster(api, CPUS)
-        return _record(demo, engine, api, cluster, api)
+        return _record(demo, engine, api, cluster)
     finally:
         api.shutdown()
         if cluster is not None:
             cluster.shutdown()
 
 
-def _record(demo: Any, engine: str, api: Any, cluster: Any, verbs: Any) -> Run:
+def _record(demo: Any, engine: str, api: Any, cluster: Any) -> Run:
     program = str(demo.__doc__).split("\n", 1)[0]
+    verbs = api if engine in BOTH else None
     with Recording(engine, program, verbs) as recording:
         result = demo.main(api, cluster)
     if result is not None:
