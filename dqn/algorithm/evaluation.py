@@ -7,12 +7,46 @@ network changes during a game.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 
 from dqn.algorithm.environment import check_finite, first_action, make
 from dqn.algorithm.network import QNetwork
 
 FIRST_TEST_SEED = 1_000_000
+
+
+class Moment(NamedTuple):
+    """A state of a game, and what is done in it: nothing (0) in the last."""
+
+    obs: npt.NDArray[np.float32]
+    action: int
+    score: float  # so far
+    is_over: bool
+
+
+def greedy_game(
+    environment: Any, network: QNetwork, seed: int
+) -> Iterator[Moment]:
+    """Yield each state of a game, the last one too.
+
+    The environment is in that state meanwhile, so it can be drawn.
+    """
+    first, score, is_over = first_action(environment), 0.0, False
+    obs, _ = environment.reset(seed=seed)
+    while not is_over:
+        obs = np.asarray(obs, np.float32)
+        action = int(network.act(obs[None])[0])
+        yield Moment(obs, action, score, False)
+        obs, reward, terminated, truncated, _ = environment.step(
+            action + first
+        )
+        score += float(reward)
+        is_over = terminated or truncated
+    yield Moment(np.asarray(obs, np.float32), 0, score, True)
 
 
 class Examiner:

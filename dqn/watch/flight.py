@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from dqn.algorithm.environment import make, shape_of
-from dqn.algorithm.evaluation import FIRST_TEST_SEED
+from dqn.algorithm.evaluation import FIRST_TEST_SEED, greedy_game
 from dqn.algorithm.network import QNetwork, Weights
 
 EVERY = 2  # of how many steps one is noted
@@ -42,21 +40,14 @@ class Flights:
             in the units of what the network observes, the pad at 0, 0.
         """
         self._network.load(weights)
-        obs, _ = self._environment.reset(seed=FIRST_TEST_SEED)
-        path: list[list[float]] = []
-        score, steps, is_over = 0.0, 0, False
-        while not is_over:
-            obs = np.asarray(obs, np.float32)
-            action = int(self._network.act(obs[None])[0])
-            if steps % EVERY == 0:
-                path.append(_point(obs, action))
-            obs, reward, ended, cut, _ = self._environment.step(action)
-            score, steps = score + float(reward), steps + 1
-            is_over = ended or cut
-        path.append(_point(obs, 0))
+        moments = [
+            *greedy_game(self._environment, self._network, FIRST_TEST_SEED)
+        ]
+        noted = *moments[:-1:EVERY], moments[-1]
+        path = [_point(each.obs, each.action) for each in noted]
         fps = self._environment.metadata["render_fps"]
         return {
-            "value": round(score, 1),
+            "value": round(moments[-1].score, 1),
             "step_s": EVERY / fps,
             "ground": self._ground(),
             "path": path,

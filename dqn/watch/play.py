@@ -17,7 +17,8 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
-from dqn.algorithm.environment import first_action, make, shape_of
+from dqn.algorithm.environment import make, shape_of
+from dqn.algorithm.evaluation import greedy_game
 from dqn.algorithm.network import QNetwork
 from dqn.errors import DQNError
 from dqn.runs.checkpoint import Checkpoint
@@ -58,7 +59,6 @@ class Stage:
         self.frames_per_second = int(
             facts.get("render_fps") or FRAMES_PER_SECOND
         )
-        self._first_action = first_action(self._environment)
 
     def games(
         self, network: QNetwork, seeds: Iterable[int]
@@ -79,17 +79,10 @@ class Stage:
     def _game(
         self, network: QNetwork, game: int, seed: int
     ) -> Iterator[Frame]:
-        obs, _ = self._environment.reset(seed=seed)
-        score, steps, is_over = 0.0, 0, False
-        yield Frame(self._image(), game, 0.0, score, False)
-        while not is_over:
-            action = int(network.act(np.asarray(obs, np.float32)[None])[0])
-            obs, reward, terminated, truncated, _ = self._environment.step(
-                action + self._first_action
-            )
-            score, steps = score + float(reward), steps + 1
-            is_over = terminated or truncated
+        moments = greedy_game(self._environment, network, seed)
+        for steps, moment in enumerate(moments):
             seconds = steps / self.frames_per_second
+            score, is_over = moment.score, moment.is_over
             yield Frame(self._image(), game, seconds, score, is_over)
 
     def _image(self) -> npt.NDArray[np.uint8]:
